@@ -1,0 +1,12 @@
+DROP TABLE import_runs;
+DROP TABLE day_refusals;
+DROP TABLE feed_closings;
+DROP TABLE day_ranges;
+DROP TABLE day_figures;
+DROP TABLE breaks;
+DROP TABLE account_states;
+DROP TABLE rule_sets;
+DROP TABLE deliveries;
+DROP TABLE contexts;
+DROP TABLE accounts;
+DROP TABLE sources;

@@ -1,0 +1,190 @@
+//! Time and chance: the only reader of the wall clock and of the system's randomness.
+//!
+//! Both are handed down from here, so that a test can fix the one and seed the other and get the
+//! same log, byte for byte, on either database.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
+use sha2::{Digest, Sha256};
+
+/// Microseconds in a second.
+pub const SECOND: i64 = 1_000_000;
+/// Microseconds in a minute.
+pub const MINUTE: i64 = 60 * SECOND;
+/// Microseconds in an hour.
+pub const HOUR: i64 = 60 * MINUTE;
+/// Microseconds in a day of 24 hours.
+pub const DAY: i64 = 24 * HOUR;
+
+/// An instant: microseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Moment(pub i64);
+
+/// What is wrong with a time or date text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TimeError {
+    /// Not RFC 3339 with an offset.
+    #[error("`{0}` is not a time; write RFC 3339 with an offset, for example \"2026-11-20T14:03:22Z\"")]
+    NotATime(String),
+    /// More than six digits of a second.
+    #[error("`{0}` is finer than microseconds; send at most six digits after the second")]
+    TooFine(String),
+    /// Not `YYYY-MM-DD`.
+    #[error("`{0}` is not a date; write YYYY-MM-DD")]
+    NotADate(String),
+    /// Outside the years 1900 to 2200.
+    #[error("`{0}` lies outside the years 1900 to 2200")]
+    OutOfRange(String),
+}
+
+impl Moment {
+    /// Reads RFC 3339 with an offset and at most microseconds, in the years 1900 to 2200.
+    pub fn parse(text: &str) -> Result<Moment, TimeError> {
+        let short = || text.chars().take(40).collect::<String>();
+        let time = DateTime::parse_from_rfc3339(text).map_err(|_| TimeError::NotATime(short()))?;
+        if time.timestamp_subsec_nanos() % 1_000 != 0 || time.timestamp_subsec_nanos() >= 1_000_000_000 {
+            return Err(TimeError::TooFine(short()));
+        }
+        if !(1900..2200).contains(&time.year()) {
+            return Err(TimeError::OutOfRange(short()));
+        }
+        Ok(Moment(time.timestamp_micros()))
+    }
+
+    /// As chrono knows it.
+    pub fn utc(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0).unwrap_or(DateTime::<Utc>::MIN_UTC)
+    }
+
+    /// This many microseconds later.
+    pub fn plus(self, micros: i64) -> Moment {
+        Moment(self.0.saturating_add(micros))
+    }
+}
+
+/// RFC 3339 in UTC, with as many digits of a second as it needs.
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.utc().to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    }
+}
+
+/// Reads `YYYY-MM-DD` in the years 1900 to 2200.
+pub fn parse_date(text: &str) -> Result<NaiveDate, TimeError> {
+    let short = || text.chars().take(40).collect::<String>();
+    let well_formed = text.len() == 10 && text.is_ascii();
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| well_formed);
+    let date = date.ok_or_else(|| TimeError::NotADate(short()))?;
+    if (1900..2200).contains(&date.year()) { Ok(date) } else { Err(TimeError::OutOfRange(short())) }
+}
+
+/// Days since 1970-01-01, as stored.
+pub fn day_number(date: NaiveDate) -> i32 {
+    date.num_days_from_ce() - 719_163
+}
+
+/// The date of a stored day number.
+pub fn day_date(number: i32) -> NaiveDate {
+    NaiveDate::from_num_days_from_ce_opt(number.saturating_add(719_163)).unwrap_or(NaiveDate::MIN)
+}
+
+/// Where "now" and random bytes come from.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    now: Now,
+    chance: Chance,
+}
+
+#[derive(Clone, Debug)]
+enum Now {
+    System,
+    Fixed(Arc<AtomicI64>),
+}
+
+#[derive(Clone, Debug)]
+enum Chance {
+    System,
+    Seeded(u64, Arc<AtomicU64>),
+}
+
+impl Clock {
+    /// The wall clock and the system's randomness.
+    pub fn system() -> Clock {
+        Clock { now: Now::System, chance: Chance::System }
+    }
+
+    /// A clock that stands at `now` until [`Clock::advance`], with randomness from `seed`.
+    pub fn fixed(now: Moment, seed: u64) -> Clock {
+        Clock {
+            now: Now::Fixed(Arc::new(AtomicI64::new(now.0))),
+            chance: Chance::Seeded(seed, Arc::new(AtomicU64::new(0))),
+        }
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Moment {
+        match &self.now {
+            Now::System => Moment(Utc::now().timestamp_micros()),
+            Now::Fixed(at) => Moment(at.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Moves a fixed clock by `micros`; the system's clock is left alone.
+    pub fn advance(&self, micros: i64) {
+        if let Now::Fixed(at) = &self.now {
+            at.fetch_add(micros, Ordering::SeqCst);
+        }
+    }
+
+    /// Fills `bytes` with random bytes. A system without randomness cannot go on safely: it aborts.
+    pub fn fill(&self, bytes: &mut [u8]) {
+        match &self.chance {
+            Chance::System => {
+                if getrandom::fill(bytes).is_err() {
+                    std::process::abort();
+                }
+            }
+            Chance::Seeded(seed, counter) => {
+                for chunk in bytes.chunks_mut(32) {
+                    let step = counter.fetch_add(1, Ordering::SeqCst);
+                    let block = Sha256::new().chain_update(seed.to_be_bytes()).chain_update(step.to_be_bytes());
+                    chunk.copy_from_slice(&block.finalize()[..chunk.len()]);
+                }
+            }
+        }
+    }
+
+    /// `N` random bytes.
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes);
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn times_need_an_offset_and_at_most_microseconds() {
+        assert_eq!(Moment::parse("1970-01-01T00:00:01.000001Z"), Ok(Moment(1_000_001)));
+        assert_eq!(Moment::parse("1970-01-01T01:00:00+01:00"), Ok(Moment(0)));
+        assert!(matches!(Moment::parse("2026-01-01T00:00:00"), Err(TimeError::NotATime(_))));
+        assert!(matches!(Moment::parse("2026-01-01T00:00:00.1234567Z"), Err(TimeError::TooFine(_))));
+        assert!(matches!(Moment::parse("0001-01-01T00:00:00Z"), Err(TimeError::OutOfRange(_))));
+        assert!(Moment::parse("2016-12-31T23:59:60Z").is_err());
+    }
+
+    #[test]
+    fn day_numbers_count_from_1970() {
+        let date = parse_date("2026-11-22").unwrap();
+        assert_eq!(day_number(parse_date("1970-01-02").unwrap()), 1);
+        assert_eq!(day_date(day_number(date)), date);
+        assert!(parse_date("2026-2-3").is_err());
+    }
+}

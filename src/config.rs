@@ -1,0 +1,373 @@
+//! Settings: defaults, then a TOML file, then `COUNTERFOIL_<SECTION>__<KEY>` from the environment.
+//!
+//! The only reader of environment variables. Unknown keys are refused, so that a typing error is
+//! heard. `counterfoil.example.toml` documents every key; a test keeps it equal to this file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use chrono::{NaiveDate, NaiveTime, Weekday};
+use chrono_tz::Tz;
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the log lives.
+    pub database: Database,
+    /// The listeners.
+    pub server: Server,
+    /// The bank: its name, time and calendar.
+    pub bank: Bank,
+    /// Outgoing mail.
+    pub mail: Mail,
+    /// The nightly report.
+    pub report: Report,
+    /// Balance continuity.
+    pub continuity: ContinuitySettings,
+    /// Bounds of memory and queues.
+    pub limits: Limits,
+    /// Keys outside the database.
+    pub keys: Keys,
+    /// What is known of each source beforehand.
+    pub source: Vec<Source>,
+}
+
+/// Section `database`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite:FILE` or `postgres://…`.
+    pub url: String,
+    /// Connections for reading.
+    pub readers: u32,
+}
+
+/// Section `server`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// `address:port` of the pages and the API.
+    pub listen: String,
+    /// `address:port` of `/metrics`; empty: none.
+    pub admin_listen: String,
+    /// The address that links in mail begin with; empty: `http(s)://` + `listen`.
+    pub public_url: String,
+    /// PEM file with the certificate chain; empty: plain HTTP.
+    pub tls_cert: String,
+    /// PEM file with the certificate's key.
+    pub tls_key: String,
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Largest request body in bytes, after decompression.
+    pub body_limit: usize,
+    /// Largest array of entries in one request.
+    pub batch_limit: usize,
+    /// Worker threads; 0: one per core.
+    pub workers: usize,
+}
+
+/// Section `bank`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bank {
+    /// As printed on pages, reports and mail.
+    pub name: String,
+    /// An IANA name, e.g. `Europe/Berlin`.
+    pub time_zone: Tz,
+    /// `HH:MM` local; entries at or after it belong to the next date. `24:00`: midnight.
+    pub cut_off: CutOff,
+    /// Days of the week on which the bank does not post, e.g. `["Sat", "Sun"]`.
+    pub weekend: Vec<Weekday>,
+    /// Dates on which the bank does not post.
+    pub holidays: Vec<NaiveDate>,
+}
+
+/// Section `mail`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mail {
+    /// `smtp://[user:password@]host[:port]` (STARTTLS), `smtps://…` (TLS) or `file:FOLDER`; empty: none.
+    pub url: String,
+    /// The sender, e.g. `Monitor <monitor@bank.example>`.
+    pub from: String,
+    /// Who gets alert mail.
+    #[serde(deserialize_with = "addresses")]
+    pub alerts_to: Vec<String>,
+    /// Who gets the daily digest.
+    #[serde(deserialize_with = "addresses")]
+    pub reports_to: Vec<String>,
+    /// PEM file with a private root certificate of the relay; empty: the public roots.
+    pub ca_file: String,
+    /// Seconds until an unanswering relay is given up.
+    pub timeout_seconds: u64,
+    /// Deliveries tried before a mail is dead.
+    pub attempts: u32,
+}
+
+/// Section `report`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Report {
+    /// `HH:MM` local at which the report of the date before is made.
+    pub at: NaiveTime,
+    /// Missed nights made up for at start, at most.
+    pub catch_up: u32,
+}
+
+/// Section `continuity`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct ContinuitySettings {
+    /// Minutes a break may stay open before it raises an alert.
+    pub grace_minutes: u32,
+}
+
+/// Section `limits`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Entries that may wait for the sequencer before new ones are refused with 503.
+    pub queue_entries: usize,
+    /// Account states kept in memory.
+    pub accounts_cached: usize,
+    /// Entries in one index segment.
+    pub segment_entries: u64,
+}
+
+/// Section `keys`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keys {
+    /// Folder of the keys that must not be in the database; empty: `keys` beside it.
+    pub dir: String,
+}
+
+/// One `[[source]]`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Source {
+    /// The source's name.
+    pub name: String,
+    /// What is checked: `auto` takes what the entries carry.
+    pub continuity: Mode,
+    /// Largest rounding that is no break: currency = amount.
+    pub tolerance: BTreeMap<String, String>,
+    /// Sum of roundings per account and day before they are a break; default 100 × the tolerance.
+    pub tolerance_per_day: BTreeMap<String, String>,
+    /// `identifier`: stored as sent. `secret`: stored as a keyed digest.
+    pub session: SessionKind,
+}
+
+/// How an account's balances are checked.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// What the entries carry.
+    #[default]
+    Auto,
+    /// Balances before and after every entry.
+    PerEntry,
+    /// Only the balance after.
+    AfterOnly,
+    /// Only the sender's own numbering.
+    Sequenced,
+    /// Only balances of a day.
+    Daily,
+    /// Nothing.
+    None,
+}
+
+/// What a source's `session_id` is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionKind {
+    /// An identifier that gives no access.
+    #[default]
+    Identifier,
+    /// A live token.
+    Secret,
+}
+
+/// A list of addresses, or one text with commas between them.
+fn addresses<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Listed {
+        Text(String),
+        List(Vec<String>),
+    }
+    Ok(match Listed::deserialize(from)? {
+        Listed::List(list) => list,
+        Listed::Text(text) => text.split(',').map(|a| a.trim().to_owned()).filter(|a| !a.is_empty()).collect(),
+    })
+}
+
+/// The end of the business day: minutes after local midnight, 1 to 1440.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CutOff(pub u32);
+
+impl Serialize for CutOff {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&format!("{:02}:{:02}", self.0 / 60, self.0 % 60))
+    }
+}
+
+impl<'de> Deserialize<'de> for CutOff {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<CutOff, D::Error> {
+        let text = String::deserialize(from)?;
+        let minutes = text.split_once(':').and_then(|(h, m)| {
+            let (hours, minutes) = (h.parse::<u32>().ok()?, m.parse::<u32>().ok()?);
+            (h.len() == 2 && m.len() == 2 && minutes < 60).then_some(hours * 60 + minutes)
+        });
+        match minutes {
+            Some(minutes @ 1..=1440) => Ok(CutOff(minutes)),
+            _ => Err(serde::de::Error::custom(format!("`{text}` is not a cut-off; write HH:MM from 00:01 to 24:00"))),
+        }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Database { url: "sqlite:counterfoil.db".into(), readers: 4 }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Server {
+            listen: "127.0.0.1:8480".into(),
+            admin_listen: String::new(),
+            public_url: String::new(),
+            tls_cert: String::new(),
+            tls_key: String::new(),
+            trusted_proxies: Vec::new(),
+            body_limit: 16 << 20,
+            batch_limit: 10_000,
+            workers: 0,
+        }
+    }
+}
+
+impl Default for Bank {
+    fn default() -> Self {
+        Bank {
+            name: "Example Bank".into(),
+            time_zone: Tz::UTC,
+            cut_off: CutOff(1440),
+            weekend: Vec::new(),
+            holidays: Vec::new(),
+        }
+    }
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Mail {
+            url: String::new(),
+            from: "Counterfoil <counterfoil@localhost>".into(),
+            alerts_to: Vec::new(),
+            reports_to: Vec::new(),
+            ca_file: String::new(),
+            timeout_seconds: 20,
+            attempts: 12,
+        }
+    }
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Report { at: NaiveTime::from_hms_opt(0, 30, 0).unwrap_or_default(), catch_up: 31 }
+    }
+}
+
+impl Default for ContinuitySettings {
+    fn default() -> Self {
+        ContinuitySettings { grace_minutes: 15 }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { queue_entries: 50_000, accounts_cached: 1_000_000, segment_entries: 262_144 }
+    }
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Keys { dir: String::new() }
+    }
+}
+
+/// What is wrong with the settings, naming the key and where it was set.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file that cannot be read.
+    #[error("the configuration file {0} cannot be read: {1}")]
+    File(PathBuf, std::io::Error),
+    /// A key that cannot be understood.
+    #[error("configuration: {0}")]
+    Read(Box<figment::Error>),
+    /// A value that cannot work.
+    #[error("configuration: {0}")]
+    Refused(String),
+}
+
+impl Config {
+    /// Reads `file` (if given), then the environment; `database` on the command line wins.
+    pub fn load(file: Option<&Path>, database: Option<&str>) -> Result<Config, ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Config::default()));
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path).map_err(|e| ConfigError::File(path.to_owned(), e))?;
+            figment = figment.merge(Toml::string(&text));
+        }
+        let ours = |key: &figment::value::UncasedStr| key.as_str().contains("__");
+        figment = figment.merge(Env::prefixed("COUNTERFOIL_").filter(ours).split("__"));
+        if let Some(url) = database {
+            figment = figment.merge(Serialized::default("database.url", url));
+        }
+        let config: Config = figment.extract().map_err(|e| ConfigError::Read(Box::new(e)))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |text: String| Err(ConfigError::Refused(text));
+        if self.server.tls_cert.is_empty() != self.server.tls_key.is_empty() {
+            return refuse("server.tls_cert and server.tls_key must be set together".into());
+        }
+        if self.bank.weekend.len() > 6 {
+            return refuse("bank.weekend must leave at least one business day".into());
+        }
+        if self.database.readers == 0 || self.limits.queue_entries == 0 || self.limits.segment_entries < 1024 {
+            return refuse("database.readers and limits.queue_entries must be at least 1, limits.segment_entries 1024".into());
+        }
+        if !self.mail.url.is_empty() && self.mail.from.trim().is_empty() {
+            return refuse("mail.from must be set when mail.url is".into());
+        }
+        for source in &self.source {
+            if source.name.trim().is_empty() {
+                return refuse("a [[source]] needs a name".into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Where links begin: `server.public_url`, or the listener's own address.
+    pub fn public_url(&self) -> String {
+        let scheme = if self.server.tls_cert.is_empty() { "http" } else { "https" };
+        match self.server.public_url.trim_end_matches('/') {
+            "" => format!("{scheme}://{}", self.server.listen),
+            url => url.to_owned(),
+        }
+    }
+
+    /// Whether browsers reach us over TLS, which decides on `Secure` cookies.
+    pub fn is_https(&self) -> bool {
+        self.public_url().starts_with("https://")
+    }
+}

@@ -1,0 +1,233 @@
+//! Appending many rows at once, the fastest way each database has.
+//!
+//! SQLite: one cached multi-row `INSERT` (diesel's own batch insert is rebuilt and prepared anew
+//! each time). PostgreSQL: binary `COPY`. Both take the same plain rows; see [`bulk_row!`].
+
+use std::marker::PhantomData;
+
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+use diesel::sqlite::Sqlite;
+
+use super::{Conn, DbResult};
+
+/// One value of a row.
+#[derive(Clone, Copy, Debug)]
+pub enum Value<'a> {
+    /// No value.
+    Null,
+    /// A whole number of any width.
+    Int(i64),
+    /// Text.
+    Text(&'a str),
+    /// Bytes.
+    Bytes(&'a [u8]),
+}
+
+/// The width of a column in PostgreSQL's binary format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Width {
+    /// `SMALLINT`.
+    I16,
+    /// `INTEGER`.
+    I32,
+    /// `BIGINT`.
+    I64,
+    /// `TEXT` or `BYTEA`.
+    Bytes,
+}
+
+/// A value of a column, by its Rust type.
+pub trait Column {
+    /// The column's width.
+    const WIDTH: Width;
+    /// The value to store.
+    fn value(&self) -> Value<'_>;
+}
+
+macro_rules! int_column {
+    ($($type:ty => $width:ident),*) => { $(
+        impl Column for $type {
+            const WIDTH: Width = Width::$width;
+            fn value(&self) -> Value<'_> { Value::Int(i64::from(*self)) }
+        }
+    )* };
+}
+int_column!(i16 => I16, i32 => I32, i64 => I64);
+
+impl Column for String {
+    const WIDTH: Width = Width::Bytes;
+    fn value(&self) -> Value<'_> {
+        Value::Text(self)
+    }
+}
+
+impl Column for &'static str {
+    const WIDTH: Width = Width::Bytes;
+    fn value(&self) -> Value<'_> {
+        Value::Text(self)
+    }
+}
+
+impl Column for Vec<u8> {
+    const WIDTH: Width = Width::Bytes;
+    fn value(&self) -> Value<'_> {
+        Value::Bytes(self)
+    }
+}
+
+impl<T: Column> Column for Option<T> {
+    const WIDTH: Width = T::WIDTH;
+    fn value(&self) -> Value<'_> {
+        self.as_ref().map_or(Value::Null, Column::value)
+    }
+}
+
+/// A row that can be appended in bulk; made by [`bulk_row!`].
+pub trait BulkRow: 'static {
+    /// `INSERT INTO table (columns) VALUES `.
+    const INSERT: &'static str;
+    /// The columns' widths, in order.
+    const WIDTHS: &'static [Width];
+    /// Appends the row's values, in order.
+    fn values<'a>(&'a self, out: &mut Vec<Value<'a>>);
+    /// Runs `COPY table (columns) FROM STDIN` with binary `data`.
+    fn copy(conn: &mut PgConnection, data: &[u8]) -> QueryResult<usize>;
+}
+
+/// Declares a row struct and how it is appended to its table.
+#[macro_export]
+macro_rules! bulk_row {
+    ($(#[$doc:meta])* $name:ident => $table:ident { $first:ident: $first_type:ty, $($field:ident: $type:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, diesel::Queryable, diesel::Selectable)]
+        #[diesel(table_name = $crate::db::schema::$table)]
+        #[allow(missing_docs)] // the columns are explained in migrations/
+        pub struct $name { pub $first: $first_type, $(pub $field: $type),* }
+
+        impl $crate::db::bulk::BulkRow for $name {
+            const INSERT: &'static str = concat!(
+                "INSERT INTO ", stringify!($table), " (", stringify!($first), $(", ", stringify!($field)),*, ") VALUES ");
+            const WIDTHS: &'static [$crate::db::bulk::Width] = &[
+                <$first_type as $crate::db::bulk::Column>::WIDTH, $(<$type as $crate::db::bulk::Column>::WIDTH),*];
+            fn values<'a>(&'a self, out: &mut Vec<$crate::db::bulk::Value<'a>>) {
+                use $crate::db::bulk::Column;
+                out.push(self.$first.value());
+                $(out.push(self.$field.value());)*
+            }
+            fn copy(conn: &mut diesel::PgConnection, data: &[u8]) -> diesel::QueryResult<usize> {
+                use diesel::{ExecuteCopyFromDsl, pg::CopyFormat};
+                use $crate::db::schema::$table::dsl as t;
+                diesel::copy_from(t::$table)
+                    .from_raw_data((t::$first, $(t::$field),*), |copy| {
+                        copy.write_all(data).map_err(|e| diesel::result::Error::SerializationError(Box::new(e)))
+                    })
+                    .with_format(CopyFormat::Binary)
+                    .execute(conn)
+            }
+        }
+    };
+}
+
+/// Appends `rows`; inside the caller's transaction.
+pub fn append<R: BulkRow>(conn: &mut Conn, rows: &[R]) -> DbResult<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    match conn {
+        Conn::Sqlite(c) => {
+            let rest = append_chunks::<R, 64>(c, rows)?;
+            let rest = append_chunks::<R, 8>(c, rest)?;
+            append_chunks::<R, 1>(c, rest)?;
+        }
+        Conn::Postgres(c) => {
+            R::copy(c, &copy_binary(rows))?;
+        }
+    }
+    Ok(())
+}
+
+fn append_chunks<'r, R: BulkRow, const N: usize>(conn: &mut SqliteConnection, rows: &'r [R]) -> QueryResult<&'r [R]> {
+    let mut chunks = rows.chunks_exact(N);
+    let mut values: Vec<Value<'r>> = Vec::with_capacity(N * R::WIDTHS.len());
+    for chunk in chunks.by_ref() {
+        values.clear();
+        for row in chunk {
+            row.values(&mut values);
+        }
+        Insert::<R, N> { values: &values, row: PhantomData }.execute(conn)?;
+    }
+    Ok(chunks.remainder())
+}
+
+/// One `INSERT` of exactly `N` rows; its text depends on the type alone, so it is prepared once.
+struct Insert<'a, R, const N: usize> {
+    values: &'a [Value<'a>],
+    row: PhantomData<R>,
+}
+
+impl<R: BulkRow, const N: usize> QueryId for Insert<'_, R, N> {
+    type QueryId = Insert<'static, R, N>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<R: BulkRow, const N: usize> RunQueryDsl<SqliteConnection> for Insert<'_, R, N> {}
+
+static NULL: Option<i64> = None;
+
+impl<R: BulkRow, const N: usize> QueryFragment<Sqlite> for Insert<'_, R, N> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql(R::INSERT);
+        let width = R::WIDTHS.len();
+        for (i, value) in self.values.iter().enumerate() {
+            out.push_sql(match (i, i % width) {
+                (0, _) => "(",
+                (_, 0) => "),(",
+                _ => ",",
+            });
+            match value {
+                Value::Null => out.push_bind_param::<Nullable<BigInt>, _>(&NULL)?,
+                Value::Int(number) => out.push_bind_param::<BigInt, _>(number)?,
+                Value::Text(text) => out.push_bind_param::<Text, _>(*text)?,
+                Value::Bytes(bytes) => out.push_bind_param::<Binary, _>(*bytes)?,
+            }
+        }
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
+/// PostgreSQL's binary `COPY` format, version "no flags".
+fn copy_binary<R: BulkRow>(rows: &[R]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(32 + rows.len() * R::WIDTHS.len() * 12);
+    out.extend_from_slice(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0");
+    let columns = R::WIDTHS.len() as i16;
+    let mut values = Vec::with_capacity(R::WIDTHS.len());
+    for row in rows {
+        values.clear();
+        row.values(&mut values);
+        out.extend_from_slice(&columns.to_be_bytes());
+        for (value, width) in values.iter().zip(R::WIDTHS) {
+            copy_value(&mut out, *value, *width);
+        }
+    }
+    out.extend_from_slice(&(-1_i16).to_be_bytes());
+    out
+}
+
+fn copy_value(out: &mut Vec<u8>, value: Value<'_>, width: Width) {
+    let mut field = |bytes: &[u8]| {
+        out.extend_from_slice(&(bytes.len() as i32).to_be_bytes());
+        out.extend_from_slice(bytes);
+    };
+    match (value, width) {
+        (Value::Null, _) => out.extend_from_slice(&(-1_i32).to_be_bytes()),
+        // A column's Rust type has its width, so the narrowing never cuts.
+        (Value::Int(number), Width::I16) => field(&(number as i16).to_be_bytes()),
+        (Value::Int(number), Width::I32) => field(&(number as i32).to_be_bytes()),
+        (Value::Int(number), _) => field(&number.to_be_bytes()),
+        (Value::Text(text), _) => field(text.as_bytes()),
+        (Value::Bytes(bytes), _) => field(bytes),
+    }
+}

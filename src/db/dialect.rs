@@ -1,0 +1,96 @@
+//! Addresses, and what a fresh connection of either kind must be told.
+
+use std::path::{Path, PathBuf};
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+
+use super::{Conn, DbError, DbResult};
+
+/// Where a database is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A file of the embedded database.
+    Sqlite(PathBuf),
+    /// A PostgreSQL URL.
+    Postgres(String),
+}
+
+/// Without the password a PostgreSQL URL may carry.
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Address::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Address::Postgres(url) => write!(f, "postgres://{}", url.rsplit_once('@').map_or("…", |(_, host)| host)),
+        }
+    }
+}
+
+impl Address {
+    /// Reads `sqlite:FILE`, `postgres://…` or `postgresql://…`.
+    pub fn parse(url: &str) -> DbResult<Address> {
+        if let Some(file) = url.strip_prefix("sqlite:") {
+            let file = file.strip_prefix("//").unwrap_or(file);
+            if file.is_empty() || file == ":memory:" {
+                return Err(DbError::Address("database.url: sqlite needs a file, e.g. sqlite:counterfoil.db".into()));
+            }
+            return Ok(Address::Sqlite(PathBuf::from(file)));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Address::Postgres(url.to_owned()));
+        }
+        let scheme: String = url.chars().take_while(|c| *c != ':').take(20).collect();
+        Err(DbError::Address(format!("database.url: `{scheme}` is not known; write sqlite:FILE or postgres://user@host/database")))
+    }
+
+    /// The SQLite file, if it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Address::Sqlite(path) => Some(path),
+            Address::Postgres(_) => None,
+        }
+    }
+
+    /// Whether a server answers behind it, which may have gone away.
+    pub fn is_remote(&self) -> bool {
+        matches!(self, Address::Postgres(_))
+    }
+
+    /// A fresh connection with durable settings; refuses a server that could lose commits.
+    pub fn connect(&self) -> DbResult<Conn> {
+        match self {
+            Address::Sqlite(path) => connect_sqlite(path).map(Conn::Sqlite),
+            Address::Postgres(url) => connect_postgres(url).map(Conn::Postgres),
+        }
+    }
+}
+
+/// WAL with `synchronous=FULL`: a commit is on the disk before it is answered. Plain triggers let
+/// `INSERT OR REPLACE` pass unless triggers are recursive. Deleted private parts are overwritten.
+const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout=10000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
+    PRAGMA foreign_keys=ON; PRAGMA recursive_triggers=ON; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY; \
+    PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=4000;";
+
+fn connect_sqlite(path: &Path) -> DbResult<SqliteConnection> {
+    let connect = |e: String| DbError::Connect(format!("{}: {e}", path.display()));
+    let text = path.to_str().ok_or_else(|| connect("the file name is not UTF-8".into()))?;
+    let mut conn = SqliteConnection::establish(text).map_err(|e| connect(e.to_string()))?;
+    conn.batch_execute(SQLITE_SETTINGS).map_err(|e| connect(e.to_string()))?;
+    Ok(conn)
+}
+
+fn connect_postgres(url: &str) -> DbResult<PgConnection> {
+    let mut conn = PgConnection::establish(url).map_err(|e| DbError::Connect(e.to_string()))?;
+    conn.batch_execute("SET TIME ZONE 'UTC'; SET client_min_messages TO warning;")?;
+    for name in ["fsync", "full_page_writes", "synchronous_commit"] {
+        let value: String = diesel::select(diesel::dsl::sql::<Text>(&format!("current_setting('{name}')"))).get_result(&mut conn)?;
+        // `remote_write`, `remote_apply` and `local` all wait for the local disk; `off` does not.
+        if value == "off" {
+            return Err(DbError::Unfit(format!(
+                "PostgreSQL runs with {name} = {value}: acknowledged entries could be lost; set {name} = on and start again"
+            )));
+        }
+    }
+    Ok(conn)
+}

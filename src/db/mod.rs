@@ -1,0 +1,186 @@
+//! The databases: SQLite inside the binary, or PostgreSQL. The only place that knows which.
+//!
+//! A [`Conn`] is one connection to either; [`on_conn!`] runs the same diesel query on whichever it
+//! is, so that a query is written once and checked for both. Rooms above keep their queries in
+//! files named `store.rs`. Writing goes through [`Conn::write`], which takes SQLite's write lock
+//! first, so that a reader never has to become a writer halfway.
+//!
+//! Not here: what the tables mean. That is in `migrations/` and in the rooms.
+
+pub mod bulk;
+mod dialect;
+mod lease;
+pub mod migrate;
+pub mod schema;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::r2d2;
+use diesel::{PgConnection, SqliteConnection};
+
+pub use dialect::Address;
+pub use lease::Lease;
+
+/// A connection to one of the two databases.
+pub enum Conn {
+    /// The embedded default.
+    Sqlite(SqliteConnection),
+    /// Production.
+    Postgres(PgConnection),
+}
+
+/// Runs the same block on whichever connection it is.
+#[macro_export]
+macro_rules! on_conn {
+    ($conn:expr, |$c:ident| $body:expr) => {
+        match $conn {
+            $crate::db::Conn::Sqlite($c) => $body,
+            $crate::db::Conn::Postgres($c) => $body,
+        }
+    };
+}
+
+/// A failure of the database, or a row it should not have held.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// The address is not understood.
+    #[error("{0}")]
+    Address(String),
+    /// No connection.
+    #[error("the database cannot be reached: {0}")]
+    Connect(String),
+    /// The server's or file's settings would lose acknowledged entries, or the schema is another.
+    #[error("{0}")]
+    Unfit(String),
+    /// A statement failed.
+    #[error("the database refused a statement: {0}")]
+    Query(#[from] diesel::result::Error),
+    /// A stored value that cannot be read back.
+    #[error("the database holds a value that cannot be read: {0}")]
+    Corrupt(String),
+}
+
+/// The result of anything that asks a database.
+pub type DbResult<T> = Result<T, DbError>;
+
+impl Conn {
+    /// Runs `work` in one transaction that may write; commits on `Ok`, rolls back on `Err`.
+    pub fn write<T, E: From<DbError>>(&mut self, work: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
+        self.begin().map_err(E::from)?;
+        match work(self) {
+            Ok(value) => {
+                self.commit().map_err(E::from)?;
+                Ok(value)
+            }
+            Err(error) => {
+                // The first error is what matters; a failed rollback breaks the connection anyway.
+                let _ = self.rollback();
+                Err(error)
+            }
+        }
+    }
+
+    fn begin(&mut self) -> DbResult<()> {
+        match self {
+            Conn::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE")?,
+            Conn::Postgres(c) => AnsiTransactionManager::begin_transaction(c)?,
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) -> DbResult<()> {
+        Ok(on_conn!(self, |c| AnsiTransactionManager::commit_transaction(c))?)
+    }
+
+    fn rollback(&mut self) -> DbResult<()> {
+        Ok(on_conn!(self, |c| AnsiTransactionManager::rollback_transaction(c))?)
+    }
+
+    /// Runs several reads over one unchanging state of the database.
+    pub fn snapshot<T, E: From<DbError>>(&mut self, work: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
+        let begin = match self {
+            Conn::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN"),
+            Conn::Postgres(c) => {
+                AnsiTransactionManager::begin_transaction_sql(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            }
+        };
+        begin.map_err(|e| E::from(DbError::from(e)))?;
+        let result = work(self);
+        let _ = self.rollback();
+        result
+    }
+
+    /// Runs SQL without results.
+    pub fn execute(&mut self, sql: &str) -> DbResult<()> {
+        use diesel::connection::SimpleConnection;
+        Ok(on_conn!(self, |c| c.batch_execute(sql))?)
+    }
+}
+
+/// A database: its address and its connections for reading.
+#[derive(Clone)]
+pub struct Db {
+    address: Arc<Address>,
+    pool: r2d2::Pool<Manager>,
+}
+
+#[derive(Debug)]
+struct Manager {
+    address: Arc<Address>,
+}
+
+impl r2d2::ManageConnection for Manager {
+    type Connection = Conn;
+    type Error = DbError;
+
+    fn connect(&self) -> DbResult<Conn> {
+        self.address.connect()
+    }
+
+    fn is_valid(&self, conn: &mut Conn) -> DbResult<()> {
+        conn.execute("SELECT 1")
+    }
+
+    fn has_broken(&self, conn: &mut Conn) -> bool {
+        on_conn!(conn, |c| <AnsiTransactionManager as TransactionManager<_>>::is_broken_transaction_manager(c))
+    }
+}
+
+impl Db {
+    /// Opens the database at `url` with at most `readers` reading connections; makes no schema.
+    pub fn open(url: &str, readers: u32) -> DbResult<Db> {
+        let address = Arc::new(Address::parse(url)?);
+        // One connection by hand first: the pool would hide why it cannot have one.
+        drop(address.connect()?);
+        let pool = r2d2::Pool::builder()
+            .max_size(readers)
+            .min_idle(Some(0))
+            .test_on_check_out(address.is_remote())
+            .connection_timeout(Duration::from_secs(10))
+            .build_unchecked(Manager { address: address.clone() });
+        Ok(Db { address, pool })
+    }
+
+    /// A connection of its own, outside the pool.
+    pub fn connect(&self) -> DbResult<Conn> {
+        self.address.connect()
+    }
+
+    /// Runs `work` on a pooled connection.
+    pub fn read<T, E: From<DbError>>(&self, work: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
+        let mut conn = self.pool.get().map_err(|e| E::from(DbError::Connect(e.to_string())))?;
+        work(&mut conn)
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Takes the lease of the one writer, if nobody holds it.
+    pub fn lease(&self) -> DbResult<Option<Lease>> {
+        Lease::take(&self.address)
+    }
+}

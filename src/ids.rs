@@ -1,0 +1,63 @@
+//! Names and numbers that people see: alert references, masked accounts, opaque tokens.
+
+use std::fmt;
+
+/// A place in the log: the RFC 6962 leaf index, from 0, without gaps.
+pub type Seq = i64;
+
+/// `ALR-2026-000123`: the year the alert was opened (bank time) and its number in that year.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AlertRef {
+    /// The year the alert was opened in, bank time.
+    pub year: i32,
+    /// Its number in that year, from 1.
+    pub number: u32,
+}
+
+impl AlertRef {
+    /// Reads `ALR-YYYY-NNNNNN`; `None` for anything else.
+    pub fn parse(text: &str) -> Option<AlertRef> {
+        let (year, number) = text.strip_prefix("ALR-")?.split_once('-')?;
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if year.len() != 4 || number.len() < 6 || !digits(year) || !digits(number) {
+            return None;
+        }
+        Some(AlertRef { year: year.parse().ok()?, number: number.parse().ok()? })
+    }
+}
+
+impl fmt::Display for AlertRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ALR-{:04}-{:06}", self.year, self.number)
+    }
+}
+
+/// An account for mail, lists and reports: its last characters, at most four and at most a third.
+pub fn mask_account(number: &str) -> String {
+    let chars: Vec<char> = number.chars().collect();
+    let shown = (chars.len() / 3).min(4);
+    let tail: String = chars[chars.len() - shown..].iter().collect();
+    format!("\u{2022}\u{2022}\u{2022}\u{2022} {tail}").trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alert_reference_is_read_back_as_printed() {
+        let alert = AlertRef { year: 2026, number: 123 };
+        assert_eq!(alert.to_string(), "ALR-2026-000123");
+        assert_eq!(AlertRef::parse("ALR-2026-000123"), Some(alert));
+        for wrong in ["ALR-26-1", "alr-2026-000123", "ALR-2026-12", "ALR-2026-00012x", ""] {
+            assert_eq!(AlertRef::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_mask_shows_at_most_a_third_and_four() {
+        assert_eq!(mask_account("12345"), "•••• 5");
+        assert_eq!(mask_account("DE89370400440532013000"), "•••• 3000");
+        assert_eq!(mask_account("12"), "••••");
+    }
+}

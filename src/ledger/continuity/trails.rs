@@ -1,0 +1,142 @@
+//! Entries of one instant, in whatever order leaves the fewest chains.
+//!
+//! Seen as a graph whose nodes are balances and whose edges are the entries, the question is the
+//! smallest set of trails that uses every edge once: walk on from each chain's end, then from the
+//! balances that more entries leave than reach; what is left are closed loops, which are spliced
+//! into a trail that passes through one of their balances (Hierholzer). Exact balances are joined
+//! first; what then still stands apart is joined within the tolerance.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::Leg;
+use super::chains::Chain;
+
+/// A walk: the legs used, by index, and the chain of `base` it continues.
+struct Trail {
+    base: Option<usize>,
+    legs: Vec<usize>,
+}
+
+/// The chains that result when the entries of `group`, all of one instant, follow those of `base`.
+pub(super) fn solve(base: &[Chain], group: &[Leg], tolerance: i64) -> Vec<Chain> {
+    let mut trails = exact(base, group);
+    if tolerance > 0 {
+        join_within(base, group, tolerance, &mut trails);
+    }
+    let mut chains = base.to_vec();
+    for trail in &trails {
+        let legs = trail.legs.iter().map(|i| &group[*i]);
+        match trail.base {
+            Some(b) => legs.for_each(|leg| chains[b].append(leg)),
+            None => {
+                let mut legs = legs.copied();
+                if let Some(first) = legs.next() {
+                    let mut chain = Chain::of(first);
+                    legs.for_each(|leg| chain.append(&leg));
+                    chains.push(chain);
+                }
+            }
+        }
+    }
+    chains
+}
+
+/// Edges not walked yet, by the balance they leave; earliest in the log first.
+type Edges = BTreeMap<i64, VecDeque<usize>>;
+
+fn exact(base: &[Chain], group: &[Leg]) -> Vec<Trail> {
+    let mut edges = Edges::new();
+    for (i, leg) in group.iter().enumerate() {
+        edges.entry(leg.before).or_default().push_back(i);
+    }
+    let mut trails = Vec::new();
+    let mut order: Vec<usize> = (0..base.len()).collect();
+    order.sort_by_key(|b| (base[*b].first.at, base[*b].first.seq));
+    for b in order {
+        let legs = walk(base[b].end, group, &mut edges);
+        trails.push(Trail { base: Some(b), legs });
+    }
+    for start in surplus(group, &edges) {
+        let legs = walk(start, group, &mut edges);
+        trails.push(Trail { base: None, legs });
+    }
+    while let Some(start) = edges.iter().find(|(_, out)| !out.is_empty()).map(|(balance, _)| *balance) {
+        let cycle = walk(start, group, &mut edges);
+        splice(base, group, &mut trails, cycle);
+    }
+    trails.retain(|trail| !trail.legs.is_empty());
+    trails
+}
+
+fn walk(mut at: i64, group: &[Leg], edges: &mut Edges) -> Vec<usize> {
+    let mut legs = Vec::new();
+    while let Some(i) = edges.get_mut(&at).and_then(VecDeque::pop_front) {
+        legs.push(i);
+        at = group[i].after;
+    }
+    legs
+}
+
+/// Balances that more of the remaining entries leave than reach, once per entry too many.
+fn surplus(group: &[Leg], edges: &Edges) -> Vec<i64> {
+    let mut excess: BTreeMap<i64, i64> = BTreeMap::new();
+    for i in edges.values().flatten() {
+        *excess.entry(group[*i].before).or_default() += 1;
+        *excess.entry(group[*i].after).or_default() -= 1;
+    }
+    let starts = excess.into_iter().filter(|(_, n)| *n > 0);
+    starts.flat_map(|(balance, n)| (0..n).map(move |_| balance)).collect()
+}
+
+/// Puts a closed loop into the first trail that passes through one of its balances.
+fn splice(base: &[Chain], group: &[Leg], trails: &mut Vec<Trail>, cycle: Vec<usize>) {
+    for trail in trails.iter_mut() {
+        for (turn, leg) in cycle.iter().enumerate() {
+            let balance = group[*leg].before;
+            let starts_there = match (trail.base, trail.legs.first()) {
+                (Some(b), _) => base[b].end == balance,
+                (None, Some(first)) => group[*first].before == balance,
+                (None, None) => false,
+            };
+            let passes = trail.legs.iter().position(|i| group[*i].after == balance);
+            let at = if starts_there { Some(0) } else { passes.map(|i| i + 1) };
+            if let Some(at) = at {
+                let turned = cycle[turn..].iter().chain(&cycle[..turn]).copied();
+                trail.legs.splice(at..at, turned);
+                return;
+            }
+        }
+    }
+    trails.push(Trail { base: None, legs: cycle });
+}
+
+/// Joins trails whose ends and starts differ by no more than the tolerance, closest first.
+fn join_within(base: &[Chain], group: &[Leg], tolerance: i64, trails: &mut Vec<Trail>) {
+    for (b, _) in base.iter().enumerate() {
+        if !trails.iter().any(|t| t.base == Some(b)) {
+            trails.push(Trail { base: Some(b), legs: Vec::new() });
+        }
+    }
+    loop {
+        let end = |t: &Trail| match (t.legs.last(), t.base) {
+            (Some(i), _) => Some(group[*i].after),
+            (None, Some(b)) => Some(base[b].end),
+            (None, None) => None,
+        };
+        let start = |t: &Trail| if t.base.is_some() { None } else { t.legs.first().map(|i| group[*i].before) };
+        let mut best: Option<(u64, usize, usize)> = None;
+        for (from, a) in trails.iter().enumerate() {
+            for (to, b) in trails.iter().enumerate().filter(|(to, _)| *to != from) {
+                let (Some(end), Some(start)) = (end(a), start(b)) else { continue };
+                let off = end.abs_diff(start);
+                if off <= tolerance.unsigned_abs() && best.is_none_or(|found| (off, from, to) < found) {
+                    best = Some((off, from, to));
+                }
+            }
+        }
+        let Some((_, from, to)) = best else { return };
+        let legs = std::mem::take(&mut trails[to].legs);
+        trails[from].legs.extend(legs);
+        trails.remove(to);
+    }
+}

@@ -1,0 +1,33 @@
+//! Why a row was not taken: a stable code, the field, and words that name the next step.
+
+/// A row that was not recorded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct Refusal {
+    /// 400 unreadable, 409 conflict, 422 readable but not acceptable.
+    pub status: u16,
+    /// Stable, for programs: `currency_mismatch`, `direction_required`, …
+    pub code: &'static str,
+    /// The field of the contract it is about, if one.
+    pub field: Option<String>,
+    /// For people.
+    pub detail: String,
+}
+
+impl Refusal {
+    /// 400: not readable as an entry at all.
+    pub fn unreadable(detail: impl Into<String>) -> Refusal {
+        Refusal { status: 400, code: "unreadable", field: None, detail: detail.into() }
+    }
+
+    /// 422: readable, but this field cannot be accepted.
+    pub fn field(code: &'static str, field: &str, detail: impl Into<String>) -> Refusal {
+        Refusal { status: 422, code, field: Some(field.to_owned()), detail: detail.into() }
+    }
+
+    /// 409: the same reference with other content.
+    pub fn conflict(detail: impl Into<String>) -> Refusal {
+        let field = Some("source_ref".to_owned());
+        Refusal { status: 409, code: "source_ref_conflict", field, detail: detail.into() }
+    }
+}

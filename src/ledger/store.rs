@@ -1,0 +1,242 @@
+//! The tables of the ledger: entries with their private parts, and what they refer to.
+
+use counterfoil_verify::{EntryLeaf, Hash, TooLong};
+use diesel::prelude::*;
+
+use crate::clock::Moment;
+use crate::db::schema::{accounts, breaks, contexts, deliveries, entries, entry_parts, sources};
+use crate::db::{Conn, DbError, DbResult};
+use crate::ids::Seq;
+use crate::money::Currency;
+use crate::{bulk_row, on_conn};
+
+use super::{ActorKind, Channel, Context, Direction, FLAG_DATE_STATED, Instrument, Kind, NewEntry, Parts, Status};
+
+bulk_row! {
+    /// A row of `entries`; every column is in the leaf.
+    EntryRow => entries {
+        seq: i64, recorded_at: i64, source: i64, source_ref: String, account: i64, position: i64,
+        prev: Option<i64>, jump: Option<i64>, kind: i16, direction: i16, amount: i64, currency: String,
+        balance_before: Option<i64>, balance_after: Option<i64>, booked_at: i64, value_date: Option<i32>,
+        business_date: i32, flags: i16, transaction_ref: Option<String>, account_seq: Option<i64>,
+        context: i64, delivery: i64, channel: Option<i16>, instrument: Option<i16>, status: i16,
+        reverses: Option<String>, rules: i64, outcomes: Option<String>, blind: Vec<u8>,
+    }
+}
+bulk_row! {
+    /// A row of `entry_parts`.
+    EntryPartRow => entry_parts {
+        seq: i64, salt: Vec<u8>, party: Option<String>, counterparty: Option<String>,
+        counterparty_name: Option<String>, counterparty_country: Option<String>, reason: Option<String>,
+    }
+}
+bulk_row! {
+    /// A row of `sources`.
+    SourceRow => sources { id: i64, name: String, created_at: i64 }
+}
+bulk_row! {
+    /// A row of `accounts`.
+    AccountRow => accounts { id: i64, source: i64, number: String, currency: String, created_at: i64 }
+}
+bulk_row! {
+    /// A row of `contexts`.
+    ContextRow => contexts {
+        id: i64, source: i64, session_id: Option<String>, ip: Option<String>, user_agent: Option<String>,
+        device_id: Option<String>, actor: Option<String>, actor_kind: Option<i16>, fingerprint: i64,
+    }
+}
+bulk_row! {
+    /// A row of `deliveries`.
+    DeliveryRow => deliveries {
+        id: i64, source: i64, kind: String, api_key: Option<i64>, origin: Option<String>, started_at: i64, fingerprint: i64,
+    }
+}
+bulk_row! {
+    /// A row of `breaks`.
+    BreakRow => breaks {
+        seq: i64, kind: i16, account: i64, currency: String, state: i16, expected: Option<i64>, found: Option<i64>,
+        business_date: i32, opened_by: i64, opened_at: i64, due_at: i64, closed_by: Option<i64>, alert: Option<i64>,
+    }
+}
+
+impl EntryRow {
+    /// The leaf of this row: what is stored is what is hashed.
+    pub fn leaf(&self) -> EntryLeaf<'_> {
+        EntryLeaf {
+            seq: self.seq,
+            recorded_at: self.recorded_at,
+            source: self.source,
+            source_ref: &self.source_ref,
+            account: self.account,
+            position: self.position,
+            prev: self.prev,
+            jump: self.jump,
+            kind: self.kind,
+            direction: self.direction,
+            amount: self.amount,
+            currency: &self.currency,
+            balance_before: self.balance_before,
+            balance_after: self.balance_after,
+            booked_at: self.booked_at,
+            value_date: self.value_date,
+            business_date: self.business_date,
+            flags: self.flags,
+            transaction_ref: self.transaction_ref.as_deref(),
+            account_seq: self.account_seq,
+            context: self.context,
+            delivery: self.delivery,
+            channel: self.channel,
+            instrument: self.instrument,
+            status: self.status,
+            reverses: self.reverses.as_deref(),
+            rules: self.rules,
+            outcomes: self.outcomes.as_deref(),
+            blind: &self.blind,
+        }
+    }
+
+    /// The RFC 6962 hash of the row's leaf in the log named `origin`.
+    pub fn leaf_hash(&self, origin: &str) -> Result<Hash, TooLong> {
+        let mut bytes = Vec::with_capacity(512);
+        self.leaf().encode(origin, &mut bytes)?;
+        Ok(counterfoil_verify::leaf::hash(&bytes))
+    }
+
+    /// The entry's currency.
+    pub fn money(&self) -> DbResult<Currency> {
+        Currency::parse(&self.currency).map_err(|e| self.corrupt(&e.to_string()))
+    }
+
+    /// The entry as it was sent, as far as this row tells; `context` and `parts` complete it.
+    pub fn to_entry(&self, account: &str, context: Context, parts: Parts) -> DbResult<NewEntry> {
+        let missing = |what: &str| self.corrupt(&format!("unknown {what}"));
+        Ok(NewEntry {
+            source_ref: self.source_ref.clone(),
+            account: account.to_owned(),
+            currency: self.money()?,
+            kind: Kind::from_code(self.kind).ok_or_else(|| missing("kind"))?,
+            direction: Direction::from_code(self.direction).ok_or_else(|| missing("direction"))?,
+            amount: self.amount,
+            balance_before: self.balance_before,
+            balance_after: self.balance_after,
+            booked_at: Moment(self.booked_at),
+            value_date: self.value_date,
+            business_date: (self.flags & FLAG_DATE_STATED != 0).then_some(self.business_date),
+            transaction_ref: self.transaction_ref.clone(),
+            account_seq: self.account_seq,
+            context,
+            channel: self.channel.and_then(Channel::from_code),
+            instrument: self.instrument.and_then(Instrument::from_code),
+            reverses: self.reverses.clone(),
+            status: Status::from_code(self.status).ok_or_else(|| missing("status"))?,
+            parts,
+        })
+    }
+
+    fn corrupt(&self, what: &str) -> DbError {
+        DbError::Corrupt(format!("entry {}: {what}", self.seq))
+    }
+}
+
+impl ContextRow {
+    /// The context as it was sent.
+    pub fn context(&self) -> Context {
+        Context {
+            session_id: self.session_id.clone(),
+            ip: self.ip.clone(),
+            user_agent: self.user_agent.clone(),
+            device_id: self.device_id.clone(),
+            actor: self.actor.clone(),
+            actor_kind: self.actor_kind.and_then(ActorKind::from_code),
+        }
+    }
+}
+
+impl EntryPartRow {
+    /// The private parts.
+    pub fn parts(&self) -> Parts {
+        Parts {
+            party: self.party.clone(),
+            counterparty: self.counterparty.clone(),
+            counterparty_name: self.counterparty_name.clone(),
+            counterparty_country: self.counterparty_country.clone(),
+            reason: self.reason.clone(),
+        }
+    }
+}
+
+/// One entry.
+pub fn entry(conn: &mut Conn, seq: Seq) -> DbResult<Option<EntryRow>> {
+    Ok(on_conn!(conn, |c| entries::table.find(seq).select(EntryRow::as_select()).first(c).optional())?)
+}
+
+/// The private parts of one entry, unless it has none or they were erased.
+pub fn entry_part(conn: &mut Conn, seq: Seq) -> DbResult<Option<EntryPartRow>> {
+    Ok(on_conn!(conn, |c| entry_parts::table.find(seq).select(EntryPartRow::as_select()).first(c).optional())?)
+}
+
+/// Entries from `from` (inclusive) to `to` (exclusive), oldest first, at most `limit`.
+pub fn entries_between(conn: &mut Conn, from: Seq, to: Seq, limit: i64) -> DbResult<Vec<EntryRow>> {
+    let query = entries::table.filter(entries::seq.ge(from)).filter(entries::seq.lt(to)).order(entries::seq).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(EntryRow::as_select()).load(c))?)
+}
+
+/// Private parts of the entries in a range.
+pub fn entry_parts_between(conn: &mut Conn, from: Seq, to: Seq) -> DbResult<Vec<EntryPartRow>> {
+    let query = entry_parts::table.filter(entry_parts::seq.ge(from)).filter(entry_parts::seq.lt(to));
+    Ok(on_conn!(conn, |c| query.order(entry_parts::seq).select(EntryPartRow::as_select()).load(c))?)
+}
+
+/// Several entries by their places, in order.
+pub fn entries_at(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Vec<EntryRow>> {
+    let query = entries::table.filter(entries::seq.eq_any(seqs)).order(entries::seq);
+    Ok(on_conn!(conn, |c| query.select(EntryRow::as_select()).load(c))?)
+}
+
+/// The account with this number.
+pub fn account_by_number(conn: &mut Conn, number: &str) -> DbResult<Option<AccountRow>> {
+    Ok(on_conn!(conn, |c| accounts::table
+        .filter(accounts::number.eq(number))
+        .select(AccountRow::as_select())
+        .first(c)
+        .optional())?)
+}
+
+/// The account defined at `id`.
+pub fn account(conn: &mut Conn, id: Seq) -> DbResult<Option<AccountRow>> {
+    Ok(on_conn!(conn, |c| accounts::table.find(id).select(AccountRow::as_select()).first(c).optional())?)
+}
+
+/// The context defined at `id`.
+pub fn context(conn: &mut Conn, id: Seq) -> DbResult<Option<ContextRow>> {
+    Ok(on_conn!(conn, |c| contexts::table.find(id).select(ContextRow::as_select()).first(c).optional())?)
+}
+
+/// Contexts with this fingerprint: usually one.
+pub fn contexts_by_fingerprint(conn: &mut Conn, fingerprint: i64) -> DbResult<Vec<ContextRow>> {
+    let query = contexts::table.filter(contexts::fingerprint.eq(fingerprint)).order(contexts::id);
+    Ok(on_conn!(conn, |c| query.select(ContextRow::as_select()).load(c))?)
+}
+
+/// Deliveries with this fingerprint: usually one.
+pub fn deliveries_by_fingerprint(conn: &mut Conn, fingerprint: i64) -> DbResult<Vec<DeliveryRow>> {
+    let query = deliveries::table.filter(deliveries::fingerprint.eq(fingerprint)).order(deliveries::id.desc()).limit(8);
+    Ok(on_conn!(conn, |c| query.select(DeliveryRow::as_select()).load(c))?)
+}
+
+/// Every source.
+pub fn sources(conn: &mut Conn) -> DbResult<Vec<SourceRow>> {
+    Ok(on_conn!(conn, |c| sources::table.order(sources::id).select(SourceRow::as_select()).load(c))?)
+}
+
+/// The breaks named at an entry.
+pub fn breaks_at(conn: &mut Conn, seq: Seq) -> DbResult<Vec<BreakRow>> {
+    let query = breaks::table.filter(breaks::seq.eq(seq)).order(breaks::kind);
+    Ok(on_conn!(conn, |c| query.select(BreakRow::as_select()).load(c))?)
+}
+
+/// The breaks of an account, newest first, at most `limit`.
+pub fn breaks_of(conn: &mut Conn, account: Seq, limit: i64) -> DbResult<Vec<BreakRow>> {
+    let query = breaks::table.filter(breaks::account.eq(account)).order(breaks::seq.desc()).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(BreakRow::as_select()).load(c))?)
+}

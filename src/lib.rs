@@ -1,0 +1,19 @@
+//! Counterfoil: every balance change in a trail that outsiders can verify.
+//!
+//! The rooms, in the order in which imports may go (only down this list):
+//! see `ARCHITECTURE.md` for the map.
+
+pub mod alerts;
+pub mod notify;
+
+pub mod detect;
+pub mod ledger;
+
+pub mod trail;
+
+pub mod db;
+
+pub mod clock;
+pub mod config;
+pub mod ids;
+pub mod money;

@@ -1,0 +1,170 @@
+//! Acts: what an officer, a command or a job does, recorded with what it changes in one transaction.
+
+use std::sync::{Arc, Mutex};
+
+use crate::clock::{Clock, Moment};
+use crate::db::{Conn, DbError};
+use crate::ids::Seq;
+
+use super::{NewEvent, Tail, store};
+
+/// Why an act did not happen. Nothing of it was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The act is not allowed or does not fit what is there; for people, with the next step.
+    #[error("{detail}")]
+    Refused {
+        /// HTTP status that says it best: 404, 409, 422, …
+        status: u16,
+        /// Stable code.
+        code: &'static str,
+        /// For people.
+        detail: String,
+    },
+    /// The writer has stopped or is not this process.
+    #[error("this process does not hold the log for writing; try again shortly")]
+    NotWriting,
+}
+
+impl ActError {
+    /// A refusal.
+    pub fn refused(status: u16, code: &'static str, detail: impl Into<String>) -> ActError {
+        ActError::Refused { status, code, detail: detail.into() }
+    }
+}
+
+impl From<diesel::result::Error> for ActError {
+    fn from(error: diesel::result::Error) -> ActError {
+        ActError::Db(error.into())
+    }
+}
+
+/// What the engine must read again after an act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// A source was made.
+    Sources,
+    /// A rule set came into force.
+    Rules,
+    /// This alert was closed: no hit may join it any more.
+    AlertClosed(Seq),
+    /// This alert was opened by an act.
+    AlertOpened(Seq),
+}
+
+/// The transaction an act runs in.
+pub struct ActTx<'a> {
+    /// For the tables that follow from the act. The log itself grows only by [`ActTx::append`].
+    pub conn: &'a mut Conn,
+    /// Random bytes and the time.
+    pub clock: &'a Clock,
+    tail: &'a mut Tail,
+    changed: Vec<Changed>,
+}
+
+impl<'a> ActTx<'a> {
+    /// For the engine: an act's transaction at the end of the log.
+    pub fn new(conn: &'a mut Conn, clock: &'a Clock, tail: &'a mut Tail) -> ActTx<'a> {
+        tail.tick(clock.now());
+        ActTx { conn, clock, tail, changed: Vec::new() }
+    }
+
+    /// The instant the act is recorded at.
+    pub fn now(&self) -> Moment {
+        self.tail.recorded_at()
+    }
+
+    /// Appends an event; its `seq` is the id of whatever it defines.
+    pub fn append(&mut self, event: NewEvent) -> Result<Seq, ActError> {
+        let sealed = self.tail.seal_event(self.clock, &event);
+        let (row, part) = sealed.map_err(|e| ActError::refused(422, "event_too_large", e.to_string()))?;
+        let seq = row.seq;
+        store::append_events(self.conn, &[row], part.as_slice())?;
+        Ok(seq)
+    }
+
+    /// The size of the log with everything appended so far.
+    pub fn log_size(&self) -> Seq {
+        self.tail.next_seq()
+    }
+
+    /// The root over everything appended so far.
+    pub fn log_root(&self) -> [u8; 32] {
+        self.tail.root()
+    }
+
+    /// Tells the engine what it must read again.
+    pub fn changed(&mut self, what: Changed) {
+        self.changed.push(what);
+    }
+
+    /// For the engine: what was changed.
+    pub fn into_changed(self) -> Vec<Changed> {
+        self.changed
+    }
+}
+
+/// An act, boxed.
+pub type Act = Box<dyn FnOnce(&mut ActTx<'_>) -> Result<(), ActError> + Send>;
+
+/// A write to projections only, boxed: nothing worth auditing, so nothing in the log.
+pub type Side = Box<dyn FnOnce(&mut Conn) -> Result<(), DbError> + Send>;
+
+/// What runs acts: `intake`'s sequencer.
+pub trait Acts: Send + Sync {
+    /// Runs `act` in a transaction of its own at the end of the log; returns after its commit.
+    fn act(&self, act: Act) -> Result<(), ActError>;
+    /// Runs `side` in a transaction of its own on the writing connection; returns after its commit.
+    fn side(&self, side: Side) -> Result<(), ActError>;
+}
+
+/// The handle through which any room appends to the log. Cheap to clone. Blocks: call it from a
+/// blocking thread.
+#[derive(Clone)]
+pub struct Log {
+    engine: Arc<dyn Acts>,
+}
+
+impl Log {
+    /// Over an engine.
+    pub fn new(engine: Arc<dyn Acts>) -> Log {
+        Log { engine }
+    }
+
+    /// Runs an act and waits for its commit. On `Err` nothing of it was stored.
+    pub fn act<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut ActTx<'_>) -> Result<T, ActError> + Send + 'static,
+    ) -> Result<T, ActError> {
+        let slot = Arc::new(Mutex::new(None));
+        let put = slot.clone();
+        self.engine.act(Box::new(move |tx| {
+            let value = act(tx)?;
+            *put.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(value);
+            Ok(())
+        }))?;
+        let value = slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        value.ok_or(ActError::NotWriting)
+    }
+
+    /// Appends one event.
+    pub fn append(&self, event: NewEvent) -> Result<Seq, ActError> {
+        self.act(move |tx| tx.append(event))
+    }
+
+    /// Writes to projections only (a mail's state, a session's last use), on the writing connection.
+    pub fn side<T: Send + 'static>(&self, side: impl FnOnce(&mut Conn) -> Result<T, DbError> + Send + 'static) -> Result<T, ActError> {
+        let slot = Arc::new(Mutex::new(None));
+        let put = slot.clone();
+        self.engine.side(Box::new(move |conn| {
+            let value = side(conn)?;
+            *put.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(value);
+            Ok(())
+        }))?;
+        let value = slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        value.ok_or(ActError::NotWriting)
+    }
+}

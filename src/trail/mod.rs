@@ -1,0 +1,18 @@
+//! The log: what is appended, how leaves are sealed, and the small handle through which any room
+//! appends.
+//!
+//! Invariants: `seq` is gap-free over entries and events together; a row and its leaf hash are
+//! written in one transaction; `recorded_at` never decreases; the log state is changed by
+//! compare-and-swap on (epoch, size), so two writers can never fork the log.
+//!
+//! Not here: the engine behind [`Log`] (`intake` supplies it), what an event means (the room that
+//! appends it), leaf and tree formats (`crates/verify`).
+
+mod act;
+mod event;
+pub mod store;
+mod tail;
+
+pub use act::{Act, ActError, ActTx, Acts, Changed, Log};
+pub use event::NewEvent;
+pub use tail::Tail;

@@ -1,0 +1,152 @@
+//! The log's own tables.
+
+use counterfoil_verify::{Hash, Tiles};
+use diesel::prelude::*;
+
+use crate::clock::Moment;
+use crate::db::schema::{entries, event_parts, events, log_state, tiles};
+use crate::db::{Conn, DbError, DbResult, bulk};
+use crate::ids::Seq;
+use crate::{bulk_row, on_conn};
+
+use super::Tail;
+
+bulk_row! {
+    /// A row of `events`.
+    EventRow => events { seq: i64, recorded_at: i64, kind: String, body: String, blind: Vec<u8> }
+}
+bulk_row! {
+    /// A row of `event_parts`.
+    EventPartRow => event_parts { seq: i64, salt: Vec<u8>, body: String }
+}
+bulk_row! {
+    /// A row of `tiles`.
+    TileRow => tiles { level: i16, idx: i64, data: Vec<u8> }
+}
+
+/// The one row of `log_state`.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = log_state)]
+pub struct LogState {
+    /// The log's name.
+    pub origin: String,
+    /// The writer's epoch: one more each time a process takes the log.
+    pub epoch: i64,
+    /// Leaves in the log.
+    pub size: i64,
+    /// The root over them.
+    pub root: Vec<u8>,
+    /// When the newest leaf was recorded.
+    pub recorded_at: i64,
+    /// Every account state stored covers at least the entries before this place.
+    pub states_from: i64,
+}
+
+/// The log state, or `None` before the log was created.
+pub fn state(conn: &mut Conn) -> DbResult<Option<LogState>> {
+    Ok(on_conn!(conn, |c| log_state::table.select(LogState::as_select()).first(c).optional())?)
+}
+
+/// Stores the state of a log that was just created.
+pub fn create_state(conn: &mut Conn, tail: &Tail) -> DbResult<()> {
+    on_conn!(conn, |c| diesel::insert_into(log_state::table)
+        .values((
+            log_state::id.eq(1),
+            log_state::origin.eq(tail.origin()),
+            log_state::epoch.eq(tail.epoch()),
+            log_state::size.eq(tail.next_seq()),
+            log_state::root.eq(tail.root().to_vec()),
+            log_state::recorded_at.eq(tail.recorded_at().0),
+            log_state::states_from.eq(0),
+        ))
+        .execute(c))?;
+    Ok(())
+}
+
+/// Moves the log state from `size` to the tail's, if nobody else did; otherwise an error.
+pub fn advance(conn: &mut Conn, size: Seq, tail: &Tail) -> DbResult<()> {
+    let changed = on_conn!(conn, |c| diesel::update(
+        log_state::table.filter(log_state::id.eq(1)).filter(log_state::epoch.eq(tail.epoch())).filter(log_state::size.eq(size))
+    )
+    .set((
+        log_state::size.eq(tail.next_seq()),
+        log_state::root.eq(tail.root().to_vec()),
+        log_state::recorded_at.eq(tail.recorded_at().0),
+    ))
+    .execute(c))?;
+    if changed == 1 {
+        return Ok(());
+    }
+    Err(DbError::Unfit("another process has written to this log: this one must not go on".into()))
+}
+
+/// Begins a new epoch, so that an earlier writer's commits fail from now on.
+pub fn begin_epoch(conn: &mut Conn) -> DbResult<()> {
+    on_conn!(conn, |c| diesel::update(log_state::table).set(log_state::epoch.eq(log_state::epoch + 1)).execute(c))?;
+    Ok(())
+}
+
+/// Notes that stored account states cover everything before `seq`.
+pub fn set_states_from(conn: &mut Conn, seq: Seq) -> DbResult<()> {
+    on_conn!(conn, |c| diesel::update(log_state::table).set(log_state::states_from.eq(seq)).execute(c))?;
+    Ok(())
+}
+
+/// Appends events with their private parts.
+pub fn append_events(conn: &mut Conn, rows: &[EventRow], parts: &[EventPartRow]) -> DbResult<()> {
+    bulk::append(conn, rows)?;
+    bulk::append(conn, parts)
+}
+
+/// The data of a full tile.
+pub fn tile(conn: &mut Conn, level: i16, idx: i64) -> DbResult<Option<Vec<u8>>> {
+    let query = tiles::table.filter(tiles::level.eq(level)).filter(tiles::idx.eq(idx)).select(tiles::data);
+    Ok(on_conn!(conn, |c| query.first(c).optional())?)
+}
+
+/// One event with its private part, if that has not been erased.
+pub fn event(conn: &mut Conn, seq: Seq) -> DbResult<Option<(EventRow, Option<EventPartRow>)>> {
+    let row: Option<EventRow> = on_conn!(conn, |c| events::table.find(seq).select(EventRow::as_select()).first(c).optional())?;
+    let part = on_conn!(conn, |c| event_parts::table.find(seq).select(EventPartRow::as_select()).first(c).optional())?;
+    Ok(row.map(|row| (row, part)))
+}
+
+/// Events from `from` (inclusive) to `to` (exclusive), oldest first, at most `limit`.
+pub fn events_between(conn: &mut Conn, from: Seq, to: Seq, limit: i64) -> DbResult<Vec<EventRow>> {
+    let query = events::table.filter(events::seq.ge(from)).filter(events::seq.lt(to)).order(events::seq).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(EventRow::as_select()).load(c))?)
+}
+
+/// The newest events before `before`, newest first, at most `limit`.
+pub fn events_newest(conn: &mut Conn, before: Option<Seq>, limit: i64) -> DbResult<Vec<EventRow>> {
+    let query = events::table.filter(events::seq.lt(before.unwrap_or(i64::MAX))).order(events::seq.desc()).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(EventRow::as_select()).load(c))?)
+}
+
+/// Private parts of the events in a range.
+pub fn event_parts_between(conn: &mut Conn, from: Seq, to: Seq) -> DbResult<Vec<EventPartRow>> {
+    let query = event_parts::table.filter(event_parts::seq.ge(from)).filter(event_parts::seq.lt(to));
+    Ok(on_conn!(conn, |c| query.order(event_parts::seq).select(EventPartRow::as_select()).load(c))?)
+}
+
+/// How many rows entries and events have together: the log's size, if no row is missing.
+pub fn rows(conn: &mut Conn) -> DbResult<i64> {
+    let entries: i64 = on_conn!(conn, |c| entries::table.count().get_result(c))?;
+    let events: i64 = on_conn!(conn, |c| events::table.count().get_result(c))?;
+    Ok(entries + events)
+}
+
+/// Rebuilds the right edge from full tiles and the hashes of the leaves after them.
+pub fn load_tail(conn: &mut Conn, state: &LogState, trailing: &[Hash]) -> DbResult<Tail> {
+    let read = |level: u8, index: u64| {
+        let found = tile(conn, i16::from(level), index as i64)?;
+        found.ok_or_else(|| DbError::Corrupt(format!("tile {level}/{index} is missing; run `counterfoil verify`")))
+    };
+    let tiles = Tiles::resume(state.size as u64, read, trailing);
+    let tiles = tiles.map_err(|e| DbError::Corrupt(format!("the tree's right edge cannot be rebuilt: {e}; run `counterfoil verify`")))?;
+    if tiles.root()[..] != state.root[..] {
+        let text = "the stored leaves do not have the root in the log state; nothing will be written: run `counterfoil verify`";
+        return Err(DbError::Corrupt(text.into()));
+    }
+    Ok(Tail::new(state.origin.clone(), state.epoch, tiles, Moment(state.recorded_at)))
+}

@@ -1,0 +1,109 @@
+//! The growing end of the log: its size, its right edge, and the sealing of leaves.
+
+use counterfoil_verify::{EntryLeaf, EventLeaf, Hash, Tiles, TooLong, commitment};
+
+use crate::clock::{Clock, Moment};
+use crate::ids::Seq;
+
+use super::NewEvent;
+use super::store::{EventPartRow, EventRow, TileRow};
+
+/// An event's public text is at most this many bytes; so is its private text.
+const EVENT_BYTES_MAX: usize = 32 * 1024;
+
+/// The right edge of one log. Cheap to clone: a failed commit goes back to the clone.
+#[derive(Clone, Debug)]
+pub struct Tail {
+    origin: String,
+    epoch: i64,
+    tiles: Tiles,
+    recorded_at: Moment,
+    scratch: Vec<u8>,
+    full: Vec<TileRow>,
+}
+
+impl Tail {
+    /// The end of a log as loaded or created.
+    pub fn new(origin: String, epoch: i64, tiles: Tiles, recorded_at: Moment) -> Tail {
+        Tail { origin, epoch, tiles, recorded_at, scratch: Vec::new(), full: Vec::new() }
+    }
+
+    /// The log's name, part of every leaf.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The writer's epoch.
+    pub fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    /// The next free place.
+    pub fn next_seq(&self) -> Seq {
+        self.tiles.size() as Seq
+    }
+
+    /// The root of the tree over everything up to here.
+    pub fn root(&self) -> Hash {
+        self.tiles.root()
+    }
+
+    /// When the newest leaf was recorded.
+    pub fn recorded_at(&self) -> Moment {
+        self.recorded_at
+    }
+
+    /// Moves recorded time to `now`, never backwards.
+    pub fn tick(&mut self, now: Moment) -> Moment {
+        self.recorded_at = self.recorded_at.max(now);
+        self.recorded_at
+    }
+
+    /// Gives an entry's leaf its place; answers its hash.
+    pub fn seal_entry(&mut self, leaf: &EntryLeaf<'_>) -> Result<Hash, TooLong> {
+        self.scratch.clear();
+        leaf.encode(&self.origin, &mut self.scratch)?;
+        Ok(self.push())
+    }
+
+    /// Gives an event its place; answers its rows.
+    pub fn seal_event(&mut self, clock: &Clock, event: &NewEvent) -> Result<(EventRow, Option<EventPartRow>), TooLong> {
+        let seq = self.next_seq();
+        let body = event.body.to_string();
+        let mut part = None;
+        let blind = match &event.private {
+            None => clock.random::<16>().to_vec(),
+            Some(private) => {
+                let (salt, text) = (clock.random::<32>(), private.to_string());
+                fits("private", &text)?;
+                let blind = commitment(&salt, &[Some(&text)])?;
+                part = Some(EventPartRow { seq, salt: salt.to_vec(), body: text });
+                blind.to_vec()
+            }
+        };
+        fits("body", &body)?;
+        let recorded_at = self.recorded_at.0;
+        self.scratch.clear();
+        let leaf = EventLeaf { seq, recorded_at, kind: event.kind, body: &body, blind: &blind };
+        leaf.encode(&self.origin, &mut self.scratch)?;
+        self.push();
+        Ok((EventRow { seq, recorded_at, kind: event.kind.to_owned(), body, blind }, part))
+    }
+
+    /// The tiles that became full since this was last asked.
+    pub fn take_full_tiles(&mut self) -> Vec<TileRow> {
+        std::mem::take(&mut self.full)
+    }
+
+    fn push(&mut self) -> Hash {
+        let hash = counterfoil_verify::leaf::hash(&self.scratch);
+        let mut full = Vec::new();
+        self.tiles.push(hash, &mut full);
+        self.full.extend(full.into_iter().map(|t| TileRow { level: i16::from(t.level), idx: t.index as i64, data: t.data }));
+        hash
+    }
+}
+
+fn fits(field: &'static str, text: &str) -> Result<(), TooLong> {
+    if text.len() > EVENT_BYTES_MAX { Err(TooLong { field, bytes: text.len() }) } else { Ok(()) }
+}

@@ -1,0 +1,44 @@
+//! The words every page prints: plain structs of finished text, filled by the page handlers and
+//! printed by the templates in `templates/`. Nothing here decides anything.
+//!
+//! Conventions: money is ready to print (`12,345.67`, true minus; the currency in the cell or the
+//! column head), times are in the bank's zone, accounts are masked unless a field says otherwise,
+//! links carry opaque references only. `severity` is `low`, `medium`, `high` or `critical`.
+//! Fields documented as *trusted markup* are printed unescaped and must come from
+//! [`crate::web::charts`] or from a stored article, never from input.
+
+mod accounts;
+mod alerts;
+mod contexts;
+mod daily;
+mod daily_rows;
+mod docs;
+mod parts;
+mod reports;
+mod rows;
+mod signin;
+mod today;
+mod trail;
+
+pub use accounts::{AccountPage, AccountRow, AccountsPage, ContextRow};
+pub use alerts::{
+    AlertPage, AlertsPage, DISPOSITIONS, DecisionForm, DecisionView, DispositionWords, HistoryRow,
+};
+pub use contexts::{ContextAccountRow, ContextPage};
+pub use daily::{DailyReport, ReportArticle, ReportPage};
+pub use daily_rows::{
+    AlertCountRow, CashRow, CountRow, CurrencyActivity, FrequencyRow, KindRow, LateRow, RuleRow,
+    SignatureRow, SourceSumRow, SourceTotals, VersionRow,
+};
+pub use docs::{
+    ApiBody, ApiGroup, ApiOperation, ApiParameter, ApiResponse, DocsPage, ErrorPage,
+};
+pub use parts::{
+    Chip, Choice, Chrome, Empty, Fact, FieldError, Figure, Flash, Link, NavItem, Pager, Tag, Tile,
+    UserBadge,
+};
+pub use reports::{ReportRow, ReportShowPage, ReportsPage, SignoffForm};
+pub use rows::{AlertRow, BreakRow, EntryRow};
+pub use signin::SignInPage;
+pub use today::{SourceRow, TodayPage};
+pub use trail::{AnchorRow, TrailEventRow, TrailPage};

@@ -1,0 +1,167 @@
+//! Parts that many pages share.
+
+/// What surrounds every page of the site.
+#[derive(Clone, Debug, Default)]
+pub struct Chrome {
+    /// The page's name for the window title, page number included.
+    pub title: String,
+    /// The bank's name.
+    pub bank: String,
+    /// The program's version.
+    pub version: String,
+    /// What this role may open.
+    pub nav: Vec<NavItem>,
+    /// Who is signed in, if anyone.
+    pub user: Option<UserBadge>,
+    /// The token every form sends back.
+    pub csrf: String,
+    /// A message about what was just done.
+    pub flash: Option<Flash>,
+    /// The zone all times are in, such as `EST (UTC−05:00)`.
+    pub zone: String,
+}
+
+/// One item of the navigation.
+#[derive(Clone, Debug, Default)]
+pub struct NavItem {
+    /// The word.
+    pub label: String,
+    /// Where it leads.
+    pub href: String,
+    /// Whether the reader is there.
+    pub current: bool,
+}
+
+/// Who is signed in.
+#[derive(Clone, Debug, Default)]
+pub struct UserBadge {
+    /// The name shown.
+    pub name: String,
+    /// The role in words.
+    pub role: String,
+}
+
+/// A message about what was just done.
+#[derive(Clone, Debug, Default)]
+pub struct Flash {
+    /// `good`, `warn`, `bad` or `info`.
+    pub tone: String,
+    /// The sentence.
+    pub text: String,
+}
+
+/// Text that leads somewhere.
+#[derive(Clone, Debug, Default)]
+pub struct Link {
+    /// The text.
+    pub text: String,
+    /// Where it leads: an opaque reference.
+    pub href: String,
+}
+
+/// A state in one or two words.
+#[derive(Clone, Debug, Default)]
+pub struct Tag {
+    /// The word, such as `Matched`.
+    pub word: String,
+    /// `good`, `warn`, `bad`, `info` or `neutral`: chooses shape and colour.
+    pub tone: String,
+}
+
+/// A fact with its name.
+#[derive(Clone, Debug, Default)]
+pub struct Fact {
+    /// The name.
+    pub label: String,
+    /// The value.
+    pub value: String,
+    /// Where the value leads, if anywhere.
+    pub href: Option<String>,
+    /// Whether the value is a reference or digest, set in the fixed-width face.
+    pub mono: bool,
+}
+
+/// A figure of a strip of figures.
+#[derive(Clone, Debug, Default)]
+pub struct Tile {
+    /// What is counted.
+    pub label: String,
+    /// The figure; several lines where currencies differ.
+    pub values: Vec<String>,
+    /// What it is compared with, or why it is absent; may be empty.
+    pub note: String,
+    /// A state that asks for attention, if any.
+    pub tag: Option<Tag>,
+    /// Where the figure leads.
+    pub href: Option<String>,
+}
+
+/// Why a list is empty, and what to do.
+#[derive(Clone, Debug, Default)]
+pub struct Empty {
+    /// In a few words.
+    pub title: String,
+    /// A sentence.
+    pub text: String,
+    /// What to do next.
+    pub action: Option<Link>,
+}
+
+/// Paging by key: there is a first page and a next page, never a page count.
+#[derive(Clone, Debug, Default)]
+pub struct Pager {
+    /// What is shown, such as `Entries 1 to 50`.
+    pub shown: String,
+    /// The first page, when this is not it.
+    pub first: Option<String>,
+    /// The next page, if there is one.
+    pub next: Option<String>,
+}
+
+/// What is wrong with a form field.
+#[derive(Clone, Debug, Default)]
+pub struct FieldError {
+    /// The id of the field.
+    pub field: String,
+    /// What to do about it.
+    pub text: String,
+}
+
+/// One choice among several.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// The value sent.
+    pub value: String,
+    /// The words shown.
+    pub label: String,
+    /// A line of help; may be empty.
+    pub help: String,
+    /// Whether it is chosen.
+    pub selected: bool,
+}
+
+/// A filter in force, with the way to remove it.
+#[derive(Clone, Debug, Default)]
+pub struct Chip {
+    /// The filter in words, such as `Severity: high`.
+    pub text: String,
+    /// The same list without it.
+    pub href: String,
+}
+
+/// A chart with its finding in words and its figures as a table.
+#[derive(Clone, Debug, Default)]
+pub struct Figure {
+    /// The id of the chart's data table, unique on the page.
+    pub id: String,
+    /// The title above the chart.
+    pub title: String,
+    /// What the chart shows, in one sentence.
+    pub finding: String,
+    /// *Trusted markup*: the chart, from [`crate::web::charts`].
+    pub svg: String,
+    /// The heads of the data table's columns; the first column names its row.
+    pub columns: Vec<String>,
+    /// The rows of the data table.
+    pub rows: Vec<Vec<String>>,
+}

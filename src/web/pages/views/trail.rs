@@ -1,0 +1,65 @@
+//! The trail: the log, how far it is verified, and what holds it from outside.
+
+use askama::Template;
+
+use super::{Chrome, Empty, Fact, Pager, Tag, Tile};
+
+/// The log at a glance.
+#[derive(Clone, Debug, Default, Template)]
+#[template(path = "trail/page.html")]
+pub struct TrailPage {
+    /// The frame.
+    pub chrome: Chrome,
+    /// The state of the log in one sentence.
+    pub summary: String,
+    /// Size, verified to, undetectable window and the like.
+    pub tiles: Vec<Tile>,
+    /// Origin, size, root, verifier key.
+    pub log: Vec<Fact>,
+    /// Level, time, result and findings of the last verification.
+    pub verification: Vec<Fact>,
+    /// Its result.
+    pub verified: Tag,
+    /// The last checkpoint: number, size, time, key.
+    pub checkpoint: Vec<Fact>,
+    /// The signed note itself.
+    pub note: Option<String>,
+    /// What has come back from outside.
+    pub anchors: Vec<AnchorRow>,
+    /// Said when there are none.
+    pub anchors_empty: Empty,
+    /// The newest events.
+    pub events: Vec<TrailEventRow>,
+    /// The way on.
+    pub pager: Pager,
+}
+
+/// A place outside that holds a checkpoint.
+#[derive(Clone, Debug, Default)]
+pub struct AnchorRow {
+    /// Mail, witness, time stamp, file.
+    pub kind: String,
+    /// Where.
+    pub place: String,
+    /// The log's size it covers.
+    pub size: String,
+    /// When it was sent.
+    pub sent: String,
+    /// When it came back, or `—`.
+    pub returned: String,
+    /// Verified, Sent or Failed.
+    pub state: Tag,
+}
+
+/// An event of the log.
+#[derive(Clone, Debug, Default)]
+pub struct TrailEventRow {
+    /// Its place in the log.
+    pub seq: String,
+    /// When it was recorded.
+    pub at: String,
+    /// Its kind, as `alert.opened`.
+    pub kind: String,
+    /// What happened, without personal data.
+    pub summary: String,
+}
