@@ -104,6 +104,11 @@ impl Batch {
         self.write_states(conn)
     }
 
+    /// Writes account states alone, when the log itself has not grown.
+    pub fn write_states_only(&self, conn: &mut Conn) -> DbResult<()> {
+        self.write_states(conn)
+    }
+
     /// A break may have been opened, healed and opened again at the same entry: the row is kept.
     fn write_breaks(&self, conn: &mut Conn) -> DbResult<()> {
         for row in &self.breaks {
