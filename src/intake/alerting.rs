@@ -96,7 +96,14 @@ impl Alerting {
     }
 
     /// The alert a hit belongs to: one that is open and near in time, or a new one.
-    pub fn join(&mut self, to: &mut Growing<'_>, conn: &mut Conn, recipients: &[String], zone: &BusinessCalendar, hit: &Found<'_>) -> DbResult<Open> {
+    pub fn join(
+        &mut self,
+        to: &mut Growing<'_>,
+        conn: &mut Conn,
+        recipients: &[String],
+        zone: &BusinessCalendar,
+        hit: &Found<'_>,
+    ) -> DbResult<Open> {
         let key = (hit.rule.rule.code().to_owned(), hit.account);
         let severity = hit.rule.severity.code();
         let list = self.open.entry(key.clone()).or_default();

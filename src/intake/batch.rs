@@ -145,7 +145,8 @@ impl Batch {
             on_conn!(conn, |c| diesel::update(breaks::table.find((*seq, *kind))).set(values).execute(c))?;
         }
         for (id, update) in &self.alert_updates {
-            let values = (alerts::hits.eq(update.hits), alerts::severity.eq(update.severity), alerts::last_seq.eq(update.last_seq));
+            let values =
+                (alerts::hits.eq(update.hits), alerts::severity.eq(update.severity), alerts::last_seq.eq(update.last_seq));
             on_conn!(conn, |c| diesel::update(alerts::table.find(*id)).set(values).execute(c))?;
         }
         for ((date, source, code), rows) in &self.refusals {

@@ -136,8 +136,8 @@ impl Engine {
 
     /// Holds an account in memory.
     pub fn remember_account(&mut self, row: AccountRow, body: Body) -> DbResult<()> {
-        let currency = Currency::parse(&row.currency)
-            .map_err(|e| crate::db::DbError::Corrupt(format!("account {}: {e}", row.id)))?;
+        let currency =
+            Currency::parse(&row.currency).map_err(|e| crate::db::DbError::Corrupt(format!("account {}: {e}", row.id)))?;
         let state = AccountState { id: row.id, source: row.source, currency, touched: self.batch_no, dirty: false, body };
         self.numbers.insert(row.number, row.id);
         self.states.insert(row.id, state);

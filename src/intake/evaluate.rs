@@ -328,7 +328,13 @@ impl Engine {
     }
 
     /// Stores hits and lets them join their alerts; answers them for the receipt.
-    fn raise(&mut self, from: &From<'_>, row: &EntryRow, booked_at: Moment, found: Vec<(usize, Outcome)>) -> DbResult<Vec<ReceiptHit>> {
+    fn raise(
+        &mut self,
+        from: &From<'_>,
+        row: &EntryRow,
+        booked_at: Moment,
+        found: Vec<(usize, Outcome)>,
+    ) -> DbResult<Vec<ReceiptHit>> {
         let rules = self.rules.clone();
         let mut receipt = Vec::new();
         for (i, outcome) in found {
@@ -339,7 +345,8 @@ impl Engine {
                 if rule.mode == RuleMode::Live {
                     let recipients: &[String] = if from.history { &[] } else { &self.settings.alerts_to };
                     let evidence = &hit.evidence;
-                    let hit = Found { rule, rules: rules.id, account: row.account, seq: hit.seq, booked_at, business_date, evidence };
+                    let hit =
+                        Found { rule, rules: rules.id, account: row.account, seq: hit.seq, booked_at, business_date, evidence };
                     let mut to = Engine::growing(&mut self.tail, &self.settings, &mut self.open);
                     alert = Some(self.alerting.join(&mut to, &mut self.conn, recipients, &self.settings.calendar, &hit)?);
                 }
@@ -410,7 +417,12 @@ fn currency_mismatch(account: Currency, sent: Currency) -> Refusal {
 }
 
 /// Every rule that is not off, with its outcome.
-fn run_rules(rules: &crate::detect::RuleSet, entry: &NewEntry, seq: Seq, state: &super::state::AccountState) -> Vec<(usize, Outcome)> {
+fn run_rules(
+    rules: &crate::detect::RuleSet,
+    entry: &NewEntry,
+    seq: Seq,
+    state: &super::state::AccountState,
+) -> Vec<(usize, Outcome)> {
     let case = Case { entry, seq, recent: &state.body.recent };
     let running = rules.rules.iter().enumerate().filter(|(_, rule)| rule.mode != RuleMode::Off);
     let evaluated = running.map(|(i, rule)| match entry.status {

@@ -61,12 +61,7 @@ fn create(conn: &mut Conn, settings: &Settings) -> DbResult<()> {
 
 /// Stores a rule set that was defined by the event at `id`.
 pub(super) fn insert_rule_set(conn: &mut Conn, id: Seq, version: i64, body: &str, now: i64) -> DbResult<()> {
-    let row = (
-        rule_sets::id.eq(id),
-        rule_sets::version.eq(version),
-        rule_sets::body.eq(body),
-        rule_sets::recorded_at.eq(now),
-    );
+    let row = (rule_sets::id.eq(id), rule_sets::version.eq(version), rule_sets::body.eq(body), rule_sets::recorded_at.eq(now));
     on_conn!(conn, |c| diesel::insert_into(rule_sets::table).values(row).execute(c))?;
     Ok(())
 }

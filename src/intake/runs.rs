@@ -92,8 +92,7 @@ impl Run {
 /// The runs of a kind, oldest first.
 pub fn load(conn: &mut Conn, kind: RunKind) -> DbResult<Vec<Run>> {
     let query = index_runs::table.filter(index_runs::kind.eq(kind as i16)).filter(index_runs::ready.eq(1));
-    let rows: Vec<RunRow> =
-        on_conn!(conn, |c| query.order(index_runs::first_seq).select(RunRow::as_select()).load(c))?;
+    let rows: Vec<RunRow> = on_conn!(conn, |c| query.order(index_runs::first_seq).select(RunRow::as_select()).load(c))?;
     let mut runs = Vec::with_capacity(rows.len());
     for row in rows {
         let query = index_pages::table.filter(index_pages::run.eq(row.id)).order(index_pages::page);

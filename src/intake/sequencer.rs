@@ -64,7 +64,8 @@ pub fn start(db: &Db, config: &Config, clock: Clock) -> Result<Intake, StartErro
     let (jobs, receive) = channel();
     let size = Arc::new(AtomicI64::new(engine.tail.next_seq()));
     let committer = Committer { db: db.clone(), conn, clock, queue: queue.clone() };
-    let sequencer = Sequencer { db: db.clone(), settings, queue: queue.clone(), jobs: jobs.clone(), size: size.clone(), indexing: false };
+    let sequencer =
+        Sequencer { db: db.clone(), settings, queue: queue.clone(), jobs: jobs.clone(), size: size.clone(), indexing: false };
     let threads = vec![
         std::thread::Builder::new().name("committer".into()).spawn(move || committer.run(&receive))?,
         std::thread::Builder::new().name("sequencer".into()).spawn(move || sequencer.run(engine))?,
