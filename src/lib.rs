@@ -9,6 +9,8 @@ pub mod notify;
 pub mod detect;
 pub mod ledger;
 
+pub mod access;
+
 pub mod trail;
 
 pub mod db;
