@@ -58,3 +58,9 @@ pub fn hits_of_alert(conn: &mut Conn, alert: Seq, limit: i64) -> DbResult<Vec<Hi
     let query = hits::table.filter(hits::alert.eq(alert)).order(hits::seq).limit(limit);
     Ok(on_conn!(conn, |c| query.select(HitRow::as_select()).load(c))?)
 }
+
+/// The newest closed alert of every rule and account: (rule, account, id).
+pub fn newest_closed(conn: &mut Conn) -> DbResult<Vec<(String, Seq, Seq)>> {
+    let query = alerts::table.filter(alerts::state.eq(CLOSED)).order(alerts::id);
+    Ok(on_conn!(conn, |c| query.select((alerts::rule, alerts::account, alerts::id)).load(c))?)
+}

@@ -137,7 +137,8 @@ impl Axis {
             return format!("{sign}{whole}");
         }
         let digits = usize::try_from(by.ilog10()).unwrap_or(0);
-        let kept = if self.step % (by / 10).max(1) == 0 { 1 } else { digits };
+        let scaled = !self.magnitude().0.is_empty();
+        let kept = if scaled && self.step % (by / 10).max(1) == 0 { 1 } else { digits };
         let rest = format!("{rest:0digits$}");
         format!("{sign}{whole}.{}", rest.get(..kept).unwrap_or(&rest))
     }
@@ -182,18 +183,12 @@ impl Canvas {
 
     fn line(&mut self, class: &str, from: (i64, i64), to: (i64, i64)) {
         let ((x1, y1), (x2, y2)) = (from, to);
-        let _ = write!(
-            self.out,
-            "<line class=\"{class}\" x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\"/>"
-        );
+        let _ = write!(self.out, "<line class=\"{class}\" x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\"/>");
     }
 
     fn rect(&mut self, class: &str, at: (i64, i64), size: (i64, i64)) {
         let ((x, y), (w, h)) = (at, size);
-        let _ = write!(
-            self.out,
-            "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\"/>"
-        );
+        let _ = write!(self.out, "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\"/>");
     }
 
     fn path(&mut self, class: &str, d: &str) {
@@ -210,11 +205,7 @@ impl Canvas {
     /// Text; `anchor` is `start`, `middle` or `end`.
     fn text(&mut self, class: &str, anchor: &str, at: (i64, i64), text: &str) {
         let (x, y) = at;
-        let _ = write!(
-            self.out,
-            "<text class=\"{class}\" text-anchor=\"{anchor}\" x=\"{x}\" y=\"{y}\">{}</text>",
-            escape(text)
-        );
+        let _ = write!(self.out, "<text class=\"{class}\" text-anchor=\"{anchor}\" x=\"{x}\" y=\"{y}\">{}</text>", escape(text));
     }
 
     /// Grid lines, tick labels and the unit of a vertical axis.

@@ -41,11 +41,7 @@ pub fn bars(title: &str, finding: &str, unit: Unit<'_>, values: &[Bar]) -> Strin
         // A value above nothing is never drawn as nothing.
         let (top, tall) = if bar.value != 0 && tall < 1 { (top - 1, 1) } else { (top, tall) };
         let is_peak = bar.value > 0 && peak.is_some_and(|(at, _)| at == i);
-        canvas.rect(
-            if is_peak { "bar peak" } else { "bar" },
-            (x0 + gap / 2, top),
-            ((x1 - x0 - gap).max(1), tall),
-        );
+        canvas.rect(if is_peak { "bar peak" } else { "bar" }, (x0 + gap / 2, top), ((x1 - x0 - gap).max(1), tall));
         let middle = i64::midpoint(x0, x1);
         if n % every == 0 {
             canvas.text("tick", "middle", (middle, area.bottom + 16), &bar.label);

@@ -26,7 +26,9 @@ pub struct Mark {
     pub expected: Option<i128>,
     /// The balance that was found.
     pub found: i128,
-    /// Printed beside the mark: the difference.
+    /// Whether it is still open; a healed or explained one is drawn lighter.
+    pub open: bool,
+    /// Printed above the mark: the difference.
     pub label: String,
 }
 
@@ -35,13 +37,7 @@ pub struct Mark {
 /// The baseline is zero, unless the balances all lie so far from zero that their movement would
 /// vanish; then the chart says where its axis starts.
 #[must_use]
-pub fn steps(
-    title: &str,
-    finding: &str,
-    unit: Unit<'_>,
-    points: &[Point],
-    breaks: &[Mark],
-) -> String {
+pub fn steps(title: &str, finding: &str, unit: Unit<'_>, points: &[Point], breaks: &[Mark]) -> String {
     let height = 286;
     let mut canvas = Canvas::open("steps", WIDE, height, title, finding);
     let all = || {
@@ -106,17 +102,11 @@ pub fn steps(
 
 /// A × at each break, and its words above the plot, where no line runs: two rows of them; with
 /// more breaks than fit, the words are left to the table.
-fn marks_above(
-    canvas: &mut Canvas,
-    breaks: &[Mark],
-    area: Area,
-    axis: &Axis,
-    x: impl Fn(i64) -> i64,
-) {
+fn marks_above(canvas: &mut Canvas, breaks: &[Mark], area: Area, axis: &Axis, x: impl Fn(i64) -> i64) {
     let mut taken: [Vec<(i64, i64)>; 2] = [Vec::new(), Vec::new()];
     for mark in breaks {
         let (px, py) = (x(mark.at), area.y(axis, mark.found));
-        canvas.cross("mark", (px, py), 5);
+        canvas.cross(if mark.open { "mark" } else { "mark closed" }, (px, py), 5);
         let half = text_width(&mark.label) / 2 + 4;
         let middle = px.min(WIDE - half).max(half);
         let (from, to) = (middle - half, middle + half);
@@ -124,7 +114,8 @@ fn marks_above(
             if row.iter().all(|(s, e)| to < *s || from > *e) {
                 row.push((from, to));
                 canvas.line("guide", (px, y + 4), (px, py - 7));
-                canvas.text("mark-label", "middle", (middle, y), &mark.label);
+                let class = if mark.open { "mark-label" } else { "mark-label closed" };
+                canvas.text(class, "middle", (middle, y), &mark.label);
                 break;
             }
         }

@@ -41,7 +41,7 @@ fn escapes_every_text() {
             nasty,
             Unit { name: nasty, decimals: 2 },
             &[Point { label: nasty.into(), at: 0, balance: 1, text: nasty.into() }],
-            &[Mark { at: 0, expected: None, found: 4, label: nasty.into() }],
+            &[Mark { at: 0, open: true, expected: None, found: 4, label: nasty.into() }],
         ),
         ribbon(nasty, nasty, (nasty, nasty), &[Segment::Break { open: true, text: nasty.into() }]),
     ]
@@ -58,7 +58,7 @@ fn extremes_neither_overflow_nor_leave_the_picture() {
         for high in all {
             let _ = bars("t", "f", USD, &[bar("a", low), bar("b", high)]);
             let _ = horizontal_bars("t", "f", USD, &[bar("a", low), bar("b", high)]);
-            let mark = Mark { at: 0, expected: Some(low), found: high, label: "x".into() };
+            let mark = Mark { at: 0, open: true, expected: Some(low), found: high, label: "x".into() };
             let _ = steps("t", "f", USD, &[point(i64::MIN, low), point(i64::MAX, high)], &[mark]);
         }
     }
@@ -101,11 +101,8 @@ fn bars_stand_on_zero() {
     let svg = bars("t", "f", COUNT, &[bar("a", 1_000), bar("b", 2_000)]);
     assert!(svg.contains("class=\"base\""));
     // The second is twice as tall as the first.
-    let tall: Vec<i64> = svg
-        .split("<rect ")
-        .skip(1)
-        .filter_map(|r| r.split("height=\"").nth(1)?.split('"').next()?.parse().ok())
-        .collect();
+    let tall: Vec<i64> =
+        svg.split("<rect ").skip(1).filter_map(|r| r.split("height=\"").nth(1)?.split('"').next()?.parse().ok()).collect();
     assert_eq!(tall, [72, 144]);
     // A small value is still seen.
     assert!(bars("t", "f", COUNT, &[bar("a", 1), bar("b", 1_000_000)]).contains("height=\"1\""));
@@ -121,7 +118,7 @@ fn a_baseline_away_from_zero_is_said() {
 
 #[test]
 fn breaks_are_crosses_with_words_and_a_gap() {
-    let mark = Mark { at: 5, expected: Some(700), found: 300, label: "−4.00".into() };
+    let mark = Mark { at: 5, open: true, expected: Some(700), found: 300, label: "−4.00".into() };
     let svg = steps("t", "f", USD, &[point(0, 700), point(5, 250), point(9, 800)], &[mark]);
     assert!(svg.contains("class=\"mark\"") && svg.contains("−4.00"));
     assert!(svg.contains("class=\"gap\" d=\"M"));

@@ -21,22 +21,15 @@ mod today;
 mod trail;
 
 pub use accounts::{AccountPage, AccountRow, AccountsPage, ContextRow};
-pub use alerts::{
-    AlertPage, AlertsPage, DISPOSITIONS, DecisionForm, DecisionView, DispositionWords, HistoryRow,
-};
+pub use alerts::{AlertPage, AlertsPage, DISPOSITIONS, DecisionForm, DecisionView, DispositionWords, HistoryRow};
 pub use contexts::{ContextAccountRow, ContextPage};
 pub use daily::{DailyReport, ReportArticle, ReportPage};
 pub use daily_rows::{
-    AlertCountRow, CashRow, CountRow, CurrencyActivity, FrequencyRow, KindRow, LateRow, RuleRow,
-    SignatureRow, SourceSumRow, SourceTotals, VersionRow,
+    AlertCountRow, CashRow, CountRow, CurrencyActivity, FrequencyRow, HourRow, KindRow, LateRow, RuleRow, SignatureRow,
+    SourceSumRow, SourceTotals, VersionRow,
 };
-pub use docs::{
-    ApiBody, ApiGroup, ApiOperation, ApiParameter, ApiResponse, DocsPage, ErrorPage,
-};
-pub use parts::{
-    Chip, Choice, Chrome, Empty, Fact, FieldError, Figure, Flash, Link, NavItem, Pager, Tag, Tile,
-    UserBadge,
-};
+pub use docs::{ApiBody, ApiGroup, ApiOperation, ApiParameter, ApiResponse, DocsPage, ErrorPage};
+pub use parts::{Chip, Choice, Chrome, Empty, Fact, FieldError, Figure, Flash, Link, NavItem, Pager, Tag, Tile, UserBadge};
 pub use reports::{ReportRow, ReportShowPage, ReportsPage, SignoffForm};
 pub use rows::{AlertRow, BreakRow, EntryRow};
 pub use signin::SignInPage;

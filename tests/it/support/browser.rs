@@ -74,24 +74,11 @@ impl Browser {
         let runtime = Runtime::new().unwrap_or_else(|error| panic!("no runtime: {error}"));
         let capabilities = capabilities(&chromium, &folder.path().join("profile"))
             .unwrap_or_else(|error| panic!("cannot describe the browser: {error}"));
-        let driver = runtime
-            .block_on(WebDriver::new(
-                format!("http://127.0.0.1:{port}"),
-                capabilities,
-            ))
-            .unwrap_or_else(|error| {
-                let log = fs::read_to_string(folder.path().join("log")).unwrap_or_default();
-                panic!(
-                    "chromedriver cannot start {}: {error}\n{log}",
-                    chromium.display()
-                )
-            });
-        Self {
-            runtime,
-            driver: Some(driver),
-            processes,
-            _folder: folder,
-        }
+        let driver = runtime.block_on(WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities)).unwrap_or_else(|error| {
+            let log = fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+            panic!("chromedriver cannot start {}: {error}\n{log}", chromium.display())
+        });
+        Self { runtime, driver: Some(driver), processes, _folder: folder }
     }
 
     /// Does several steps with thirtyfour itself.
@@ -100,10 +87,7 @@ impl Browser {
     /// When a step fails.
     #[track_caller]
     pub fn run<T>(&self, steps: impl AsyncFnOnce(&WebDriver) -> WebDriverResult<T>) -> T {
-        let driver = self
-            .driver
-            .as_ref()
-            .expect("the driver stays until the drop");
+        let driver = self.driver.as_ref().expect("the driver stays until the drop");
         match self.runtime.block_on(steps(driver)) {
             Ok(value) => value,
             Err(error) => panic!("in the browser: {error}"),
@@ -141,8 +125,7 @@ impl Browser {
     /// Where the browser is now.
     #[track_caller]
     pub fn url(&self) -> String {
-        self.run(async |driver| driver.current_url().await)
-            .to_string()
+        self.run(async |driver| driver.current_url().await).to_string()
     }
 
     /// Writes what the window shows to a PNG file.
@@ -165,10 +148,7 @@ impl Drop for Browser {
 
 async fn find(driver: &WebDriver, css: &str) -> WebDriverResult<WebElement> {
     let query = driver.query(By::Css(css)).desc(css);
-    query
-        .wait(ELEMENT_MAX, Duration::from_millis(50))
-        .first()
-        .await
+    query.wait(ELEMENT_MAX, Duration::from_millis(50)).first().await
 }
 
 /// chromedriver and the Chromium processes, which stay in its process group.
@@ -179,16 +159,13 @@ struct Processes {
 
 impl Processes {
     fn start(chromedriver: &Path, folder: &Path) -> Self {
-        let log = File::create(folder.join("log"))
-            .unwrap_or_else(|error| panic!("cannot write in {}: {error}", folder.display()));
+        let log =
+            File::create(folder.join("log")).unwrap_or_else(|error| panic!("cannot write in {}: {error}", folder.display()));
         let mut command = reaper::command(chromedriver);
         command.arg("--port=0").stdout(log).stderr(Stdio::null());
-        let (chromedriver, watch) = reaper::launch(&mut command, Extent::Group)
-            .unwrap_or_else(|error| panic!("chromedriver does not start: {error}"));
-        Self {
-            chromedriver,
-            watch,
-        }
+        let (chromedriver, watch) =
+            reaper::launch(&mut command, Extent::Group).unwrap_or_else(|error| panic!("chromedriver does not start: {error}"));
+        Self { chromedriver, watch }
     }
 
     fn kill(&mut self) {
@@ -224,10 +201,7 @@ fn wait_for_port(log: &Path) -> u16 {
         {
             return port;
         }
-        assert!(
-            started.elapsed() < START_MAX,
-            "chromedriver names no port after {START_MAX:?}: {text}"
-        );
+        assert!(started.elapsed() < START_MAX, "chromedriver names no port after {START_MAX:?}: {text}");
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -237,9 +211,5 @@ fn program(name: &str, package: &str) -> PathBuf {
     env::split_paths(&path)
         .map(|folder| folder.join(name))
         .find(|file| file.is_file())
-        .unwrap_or_else(|| {
-            panic!(
-                "the browser tests need `{name}` (Debian package `{package}`) on PATH: {INSTALL}"
-            )
-        })
+        .unwrap_or_else(|| panic!("the browser tests need `{name}` (Debian package `{package}`) on PATH: {INSTALL}"))
 }

@@ -66,10 +66,7 @@ impl Cluster {
                 Err(log) => failure = log,
             }
         }
-        panic!(
-            "PostgreSQL {} did not start ({ATTEMPTS_MAX} attempts); its last words:\n{failure}",
-            install.version
-        );
+        panic!("PostgreSQL {} did not start ({ATTEMPTS_MAX} attempts); its last words:\n{failure}", install.version);
     }
 
     /// Runs `prepare` once on a new database, whose copies [`Self::database`]
@@ -82,9 +79,7 @@ impl Cluster {
             prepare(&self.url(TEMPLATE));
             // A database is only copied while nobody is connected to it.
             self.admin(&format!("ALTER DATABASE {TEMPLATE} ALLOW_CONNECTIONS false"));
-            self.admin(&format!(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{TEMPLATE}'"
-            ));
+            self.admin(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{TEMPLATE}'"));
         });
     }
 
@@ -93,10 +88,7 @@ impl Cluster {
     /// # Panics
     /// When [`Self::template`] was not called before.
     pub fn database(&self) -> Database<'_> {
-        assert!(
-            self.prepared.get().is_some(),
-            "call template() before database(), or ask for an empty_database()"
-        );
+        assert!(self.prepared.get().is_some(), "call template() before database(), or ask for an empty_database()");
         self.create(&format!("TEMPLATE {TEMPLATE}"))
     }
 
@@ -124,11 +116,7 @@ impl Cluster {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{number}");
         self.admin(&format!("CREATE DATABASE {name} {how} STRATEGY {STRATEGY}"));
-        Database {
-            cluster: self,
-            url: self.url(&name),
-            name,
-        }
+        Database { cluster: self, url: self.url(&name), name }
     }
 
     fn url(&self, database: &str) -> String {
@@ -137,21 +125,13 @@ impl Cluster {
 
     #[track_caller]
     fn admin(&self, sql: &str) -> String {
-        self.psql("postgres", sql)
-            .unwrap_or_else(|error| panic!("{sql}: {error}"))
+        self.psql("postgres", sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
     fn spawn(install: Install, run_as: &RunAs) -> Self {
         let port = free_port();
         let (base, watchdog) = process::spawn(&install, run_as, ROLE, port);
-        Self {
-            install,
-            base,
-            port,
-            watchdog,
-            prepared: OnceLock::new(),
-            databases: AtomicU32::new(0),
-        }
+        Self { install, base, port, watchdog, prepared: OnceLock::new(), databases: AtomicU32::new(0) }
     }
 
     fn wait_until_ready(&self) -> Result<(), String> {
@@ -162,9 +142,7 @@ impl Cluster {
             }
             // Through the socket in the cluster's own folder: on the port there
             // might be someone else's server.
-            if self.base.join(format!(".s.PGSQL.{}", self.port)).exists()
-                && self.psql("postgres", "SELECT 1").is_ok()
-            {
+            if self.base.join(format!(".s.PGSQL.{}", self.port)).exists() && self.psql("postgres", "SELECT 1").is_ok() {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(20));
@@ -188,13 +166,9 @@ impl Cluster {
             // psql that could not connect does not read; its message follows.
             drop(stdin.write_all(sql.as_bytes()));
         }
-        let output = child
-            .wait_with_output()
-            .map_err(|error| error.to_string())?;
+        let output = child.wait_with_output().map_err(|error| error.to_string())?;
         if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout)
-                .trim_end()
-                .to_owned())
+            Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
         } else {
             Err(String::from_utf8_lossy(&output.stderr).into_owned())
         }

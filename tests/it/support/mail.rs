@@ -68,12 +68,7 @@ type Headers = Vec<(String, String)>;
 fn collect(entity: &[u8], parts: &mut Vec<Part>) {
     let (headers, body) = split(entity);
     let kind = find(&headers, "content-type").unwrap_or("text/plain");
-    let media_type = kind
-        .split(';')
-        .next()
-        .unwrap_or("")
-        .trim()
-        .to_ascii_lowercase();
+    let media_type = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     if media_type.starts_with("multipart/") {
         let boundary = parameter(kind, "boundary").expect("a multipart has a boundary");
         for inner in between(body, &boundary) {
@@ -109,8 +104,7 @@ fn split(entity: &[u8]) -> (Headers, &[u8]) {
 
 fn find<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
     let mut all = headers.iter();
-    all.find(|(known, _)| known.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.as_str())
+    all.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
 /// `multipart/mixed; boundary="x"` and `boundary` give `x`.
@@ -145,16 +139,11 @@ fn between<'a>(body: &'a [u8], boundary: &str) -> Vec<&'a [u8]> {
 }
 
 fn position(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    text.windows(wanted.len())
-        .position(|window| window == wanted)
+    text.windows(wanted.len()).position(|window| window == wanted)
 }
 
 fn base64(body: &[u8]) -> Vec<u8> {
-    let dense: Vec<u8> = body
-        .iter()
-        .copied()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .collect();
+    let dense: Vec<u8> = body.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     STANDARD.decode(dense).expect("a base64 part holds base64")
 }
 

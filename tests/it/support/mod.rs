@@ -4,10 +4,7 @@
 //!
 //! Nothing here skips a test. What is missing on the machine makes the test
 //! fail with a message that names the package and the script that installs it.
-#![allow(
-    dead_code,
-    reason = "helpers are written for the whole suite, not for one caller each"
-)]
+#![allow(dead_code, reason = "helpers are written for the whole suite, not for one caller each")]
 
 pub mod browser;
 pub mod cluster;
@@ -27,10 +24,7 @@ const INSTALL: &str = "run `scripts/setup`, which lists what is missing and inst
 /// when it is set (`.ci/long` sets it), otherwise `default`.
 pub fn rounds(default: u32) -> u32 {
     match std::env::var("COUNTERFOIL_ROUNDS") {
-        Ok(text) => text
-            .trim()
-            .parse()
-            .unwrap_or_else(|_| panic!("COUNTERFOIL_ROUNDS is {text:?}, not a whole number")),
+        Ok(text) => text.trim().parse().unwrap_or_else(|_| panic!("COUNTERFOIL_ROUNDS is {text:?}, not a whole number")),
         Err(_) => default,
     }
 }

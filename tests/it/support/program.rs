@@ -141,11 +141,7 @@ impl Program {
         let Some(status) = status else {
             panic!("{command:?} was still running after {limit:?}\n{stdout}\n{stderr}");
         };
-        Output {
-            code: status.code(),
-            stdout,
-            stderr,
-        }
+        Output { code: status.code(), stdout, stderr }
     }
 
     /// Starts `serve`, followed by the arguments given so far, on a free port,
@@ -165,18 +161,11 @@ impl Program {
         let mut serve = self.clone();
         serve.arguments.insert(0, "serve".into());
         let mut command = serve.command();
-        command
-            .env("COUNTERFOIL_SERVER__LISTEN", address.to_string())
-            .stdout(open())
-            .stderr(open());
+        command.env("COUNTERFOIL_SERVER__LISTEN", address.to_string()).stdout(open()).stderr(open());
         let mut process = Running::start(&mut command);
         // Nothing to read for a server.
         drop(process.child.stdin.take());
-        let mut server = Server {
-            process,
-            address,
-            log,
-        };
+        let mut server = Server { process, address, log };
         server.wait_until_healthy();
         server
     }
@@ -191,10 +180,7 @@ impl Program {
                 command.env_remove(&name);
             }
         }
-        command
-            .args(&self.arguments)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .current_dir(&self.folder);
+        command.args(&self.arguments).envs(self.environment.iter().map(|(name, value)| (name, value))).current_dir(&self.folder);
         command
     }
 }
@@ -246,11 +232,7 @@ impl Server {
         while !is_healthy(self.address) {
             let status = self.process.wait(POLL);
             assert!(status.is_none(), "serve ended: {status:?}\n{}", self.log());
-            assert!(
-                started.elapsed() < START_MAX,
-                "/healthz is not 200 after {START_MAX:?}\n{}",
-                self.log()
-            );
+            assert!(started.elapsed() < START_MAX, "/healthz is not 200 after {START_MAX:?}\n{}", self.log());
         }
     }
 }
@@ -264,8 +246,8 @@ struct Running {
 impl Running {
     #[track_caller]
     fn start(command: &mut Command) -> Self {
-        let (child, watch) = reaper::launch(command, Extent::Process)
-            .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        let (child, watch) =
+            reaper::launch(command, Extent::Process).unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         Self { child, watch }
     }
 

@@ -78,10 +78,8 @@ impl Watch {
     /// Sends a signal, given by its name without `SIG`.
     pub fn signal(&self, name: &str) {
         // The standard library only knows SIGKILL, and only for one process.
-        let status = Command::new("sh")
-            .args(["-c", r#"kill -s "$1" -- "$2""#, "sh", name, &self.target])
-            .stderr(Stdio::null())
-            .status();
+        let status =
+            Command::new("sh").args(["-c", r#"kill -s "$1" -- "$2""#, "sh", name, &self.target]).stderr(Stdio::null()).status();
         // A target that is gone already is what the signal was for.
         drop(status);
     }
@@ -108,8 +106,7 @@ fn tell(line: &str) {
     let shell = SHELL.get_or_init(|| Mutex::new(start_shell()));
     let mut shell = shell.lock().unwrap_or_else(|poison| poison.into_inner());
     let pipe = shell.stdin.as_mut().expect("stdin is piped");
-    pipe.write_all(line.as_bytes())
-        .unwrap_or_else(|error| panic!("the reaper shell is gone: {error}"));
+    pipe.write_all(line.as_bytes()).unwrap_or_else(|error| panic!("the reaper shell is gone: {error}"));
 }
 
 fn start_shell() -> Child {

@@ -99,9 +99,7 @@ struct State {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .unwrap_or_else(|poison| poison.into_inner())
+        self.state.lock().unwrap_or_else(|poison| poison.into_inner())
     }
 
     fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -112,10 +110,7 @@ impl Shared {
 
     fn wait_while(&self, limit: Duration, mut waiting: impl FnMut(&State) -> bool) {
         let state = self.lock();
-        drop(
-            self.changed
-                .wait_timeout_while(state, limit, |state| waiting(state)),
-        );
+        drop(self.changed.wait_timeout_while(state, limit, |state| waiting(state)));
     }
 }
 
@@ -149,11 +144,8 @@ impl Builder {
 
     /// Starts the server on a free port.
     pub fn start(self) -> Sink {
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .unwrap_or_else(|error| panic!("cannot listen for SMTP: {error}"));
-        let address = listener
-            .local_addr()
-            .expect("a bound listener has an address");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap_or_else(|error| panic!("cannot listen for SMTP: {error}"));
+        let address = listener.local_addr().expect("a bound listener has an address");
         let shared = Arc::new(Shared {
             security: self.security,
             tls: self.certificates.as_ref().map(Certificates::server_config),
@@ -169,12 +161,7 @@ impl Builder {
         });
         let for_accept = Arc::clone(&shared);
         let accept = thread::spawn(move || accept(&listener, &for_accept));
-        Sink {
-            shared,
-            address,
-            certificates: self.certificates,
-            accept: Some(accept),
-        }
+        Sink { shared, address, certificates: self.certificates, accept: Some(accept) }
     }
 }
 
@@ -194,11 +181,7 @@ impl Sink {
 
     /// For a server with TLS or login.
     pub fn builder() -> Builder {
-        Builder {
-            security: Security::Plain,
-            certificates: None,
-            login: None,
-        }
+        Builder { security: Security::Plain, certificates: None, login: None }
     }
 
     /// The port on 127.0.0.1.
@@ -247,8 +230,7 @@ impl Sink {
     /// When they do not come in time.
     #[track_caller]
     pub fn wait_for(&self, count: usize, limit: Duration) -> Vec<Received> {
-        self.shared
-            .wait_while(limit, |state| state.received.len() < count);
+        self.shared.wait_while(limit, |state| state.received.len() < count);
         let received = self.received();
         let subjects: Vec<_> = received.iter().map(|mail| mail.header("subject")).collect();
         assert!(
@@ -266,13 +248,9 @@ impl Sink {
     /// When they do not come in time.
     #[track_caller]
     pub fn wait_for_connections(&self, count: usize, limit: Duration) {
-        self.shared
-            .wait_while(limit, |state| state.connections < count);
+        self.shared.wait_while(limit, |state| state.connections < count);
         let seen = self.connections();
-        assert!(
-            seen >= count,
-            "{seen} connections instead of {count} after {limit:?}"
-        );
+        assert!(seen >= count, "{seen} connections instead of {count} after {limit:?}");
     }
 }
 
@@ -301,11 +279,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let behaviour = shared.update(|state| {
             state.connections += 1;
             state.open.push(second);
-            if state.stopped {
-                None
-            } else {
-                Some(state.behaviour)
-            }
+            if state.stopped { None } else { Some(state.behaviour) }
         });
         match behaviour {
             None => return,

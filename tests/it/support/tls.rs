@@ -77,19 +77,14 @@ impl Certificates {
             .with_safe_default_protocol_versions()
             .expect("ring has the default versions")
             .with_no_client_auth()
-            .with_single_cert(
-                vec![chain.expect("openssl wrote a certificate")],
-                key.expect("openssl wrote a key"),
-            )
+            .with_single_cert(vec![chain.expect("openssl wrote a certificate")], key.expect("openssl wrote a key"))
             .expect("the key belongs to the certificate");
         Arc::new(config)
     }
 
     fn make(&self) {
         let new_key = "-config cnf -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-        self.openssl(&format!(
-            "req -x509 {new_key} -keyout ca.key -out ca.pem -days 2 -extensions ca"
-        ));
+        self.openssl(&format!("req -x509 {new_key} -keyout ca.key -out ca.pem -days 2 -extensions ca"));
         self.openssl(&format!("req {new_key} -keyout server.key -out csr"));
         self.openssl(
             "x509 -req -in csr -CA ca.pem -CAkey ca.key -set_serial 2 -days 2 \
@@ -103,14 +98,8 @@ impl Certificates {
             .current_dir(self.folder.path())
             .env_remove("OPENSSL_CONF")
             .output()
-            .unwrap_or_else(|error| {
-                panic!("the command openssl (Debian package `openssl`) does not run ({error}): {INSTALL}")
-            });
-        assert!(
-            output.status.success(),
-            "openssl {arguments}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+            .unwrap_or_else(|error| panic!("the command openssl (Debian package `openssl`) does not run ({error}): {INSTALL}"));
+        assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     fn path(&self, name: &str) -> PathBuf {

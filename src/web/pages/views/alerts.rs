@@ -19,26 +19,10 @@ pub const DISPOSITIONS: [DispositionWords; 6] = [
         "False positive: rule too broad",
         "The rule caught what it was not meant to catch. Counts towards tuning the rule.",
     ),
-    (
-        "explained_with_evidence",
-        "Explained with evidence",
-        "Unusual, but documents explain it. Name them in the comment.",
-    ),
-    (
-        "duplicate_of",
-        "Duplicate of another alert",
-        "The same activity is already under review. Give that alert's reference.",
-    ),
-    (
-        "data_quality",
-        "Data quality",
-        "The entry or its balances are wrong or incomplete. Say what the source must correct.",
-    ),
-    (
-        "escalated_to_case",
-        "Escalate to a case",
-        "The activity needs an investigation. The alert closes into the case.",
-    ),
+    ("explained_with_evidence", "Explained with evidence", "Unusual, but documents explain it. Name them in the comment."),
+    ("duplicate_of", "Duplicate of another alert", "The same activity is already under review. Give that alert's reference."),
+    ("data_quality", "Data quality", "The entry or its balances are wrong or incomplete. Say what the source must correct."),
+    ("escalated_to_case", "Escalate to a case", "The activity needs an investigation. The alert closes into the case."),
 ];
 
 /// The queue.

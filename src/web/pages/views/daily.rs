@@ -3,9 +3,8 @@
 use askama::Template;
 
 use super::{
-    AlertCountRow, BreakRow, CashRow, CountRow, CurrencyActivity, EntryRow, Fact, Figure,
-    FrequencyRow, LateRow, RuleRow, SignatureRow, SourceSumRow, SourceTotals, Tag, Tile,
-    VersionRow,
+    AlertCountRow, BreakRow, CashRow, CountRow, CurrencyActivity, EntryRow, Fact, Figure, FrequencyRow, LateRow, RuleRow,
+    SignatureRow, SourceSumRow, SourceTotals, Tag, Tile, VersionRow,
 };
 
 /// The article alone, as the site shows a preview.

@@ -63,8 +63,21 @@ pub struct CurrencyActivity {
     pub proof: Tag,
     /// By kind.
     pub kinds: Vec<KindRow>,
-    /// By hour: entries, then value.
+    /// By hour: entries, then value; their figures are in `hours`.
     pub charts: Vec<Figure>,
+    /// By hour: start of the hour, entries, value.
+    pub hours: Vec<HourRow>,
+}
+
+/// C: an hour in a currency.
+#[derive(Clone, Debug, Default)]
+pub struct HourRow {
+    /// When it starts, with the offset where the clocks change.
+    pub start: String,
+    /// Entries.
+    pub entries: String,
+    /// Credits and debits together.
+    pub value: String,
 }
 
 /// C: a kind of entry in a currency.

@@ -162,6 +162,6 @@ pub struct Figure {
     pub svg: String,
     /// The heads of the data table's columns; the first column names its row.
     pub columns: Vec<String>,
-    /// The rows of the data table.
+    /// The rows of the data table; empty where the chart beside it carries them too.
     pub rows: Vec<Vec<String>>,
 }

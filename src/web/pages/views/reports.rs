@@ -78,6 +78,8 @@ pub struct SignoffForm {
     pub outcome: String,
     /// The comment, as typed.
     pub comment: String,
+    /// The reader's sign-in e-mail, so that a password manager offers the right password.
+    pub email: String,
     /// Whether the password is asked for again.
     pub password: bool,
     /// What is wrong.

@@ -79,6 +79,8 @@ pub struct EntryRow {
     pub ip: Option<Link>,
     /// Hits and breaks on it.
     pub marks: Vec<Tag>,
+    /// The alerts it belongs to.
+    pub alerts: Vec<Link>,
     /// Whether this entry crossed the limit; the row is set apart and says so.
     pub crossed: bool,
 }

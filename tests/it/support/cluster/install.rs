@@ -68,10 +68,7 @@ impl Install {
         if major(&version) < MAJOR_MIN {
             return Err(format!("version {version} is too old"));
         }
-        Ok(Self {
-            bin: bin.to_owned(),
-            version,
-        })
+        Ok(Self { bin: bin.to_owned(), version })
     }
 }
 
@@ -82,10 +79,7 @@ fn version_of(program: &Path) -> Result<String, String> {
         .output()
         .map_err(|error| format!("{} does not run: {error}", program.display()))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.split_whitespace()
-        .nth(2)
-        .map(str::to_owned)
-        .ok_or_else(|| format!("{} --version says {text:?}", program.display()))
+    text.split_whitespace().nth(2).map(str::to_owned).ok_or_else(|| format!("{} --version says {text:?}", program.display()))
 }
 
 fn major(version: &str) -> u32 {

@@ -62,9 +62,7 @@ pub fn spawn(install: &Install, run_as: &RunAs, role: &str, port: u16) -> (PathB
         .stderr(Stdio::null())
         // Its own group, so that Ctrl-C does not end it before its work.
         .process_group(0);
-    let child = watchdog
-        .spawn()
-        .unwrap_or_else(|error| panic!("cannot start the shell that runs PostgreSQL: {error}"));
+    let child = watchdog.spawn().unwrap_or_else(|error| panic!("cannot start the shell that runs PostgreSQL: {error}"));
     (base, child)
 }
 

@@ -19,13 +19,8 @@ const STALL_MAX: Duration = Duration::from_secs(600);
 /// Speaks with one client until it leaves or the behaviour says to drop it.
 pub fn serve(stream: TcpStream, shared: &Arc<Shared>) {
     let raw = stream.try_clone();
-    let mut session = Session {
-        shared: Arc::clone(shared),
-        wire: Wire::Plain(stream),
-        buffer: Vec::new(),
-        envelope: None,
-        user: None,
-    };
+    let mut session =
+        Session { shared: Arc::clone(shared), wire: Wire::Plain(stream), buffer: Vec::new(), envelope: None, user: None };
     // A client that hangs up is no failure of the server.
     drop(session.run());
     if let Ok(raw) = raw {
@@ -112,11 +107,8 @@ impl Session {
             }
         }
         let last = lines.len() - 1;
-        let answer: Vec<String> = lines
-            .iter()
-            .enumerate()
-            .map(|(at, line)| format!("250{}{line}", if at == last { ' ' } else { '-' }))
-            .collect();
+        let answer: Vec<String> =
+            lines.iter().enumerate().map(|(at, line)| format!("250{}{line}", if at == last { ' ' } else { '-' })).collect();
         self.say(&answer.join("\r\n"))
     }
 
@@ -155,15 +147,9 @@ impl Session {
                 let text = self.asked(initial, "")?;
                 // An identity to act as, the user, the password.
                 let mut parts = text.split('\0').skip(1).map(str::to_owned);
-                (
-                    parts.next().unwrap_or_default(),
-                    parts.next().unwrap_or_default(),
-                )
+                (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
             }
-            "LOGIN" => (
-                self.asked(initial, &STANDARD.encode("Username:"))?,
-                self.asked("", &STANDARD.encode("Password:"))?,
-            ),
+            "LOGIN" => (self.asked(initial, &STANDARD.encode("Username:"))?, self.asked("", &STANDARD.encode("Password:"))?),
             _ => return self.say("504 only PLAIN and LOGIN"),
         };
         if given != login {
@@ -195,10 +181,7 @@ impl Session {
         let Some(from) = address(rest, "FROM:") else {
             return self.say("501 MAIL FROM:<address>");
         };
-        self.envelope = Some(Envelope {
-            from,
-            to: Vec::new(),
-        });
+        self.envelope = Some(Envelope { from, to: Vec::new() });
         self.say("250 sender ok")
     }
 
@@ -219,11 +202,7 @@ impl Session {
 
     fn data(&mut self) -> io::Result<Next> {
         self.stall(Stage::Data);
-        let Some(envelope) = self
-            .envelope
-            .take()
-            .filter(|envelope| !envelope.to.is_empty())
-        else {
+        let Some(envelope) = self.envelope.take().filter(|envelope| !envelope.to.is_empty()) else {
             self.say("503 RCPT first")?;
             return Ok(Next::Continue);
         };
@@ -272,9 +251,7 @@ impl Session {
     }
 
     fn stall(&self, stage: Stage) {
-        self.shared.wait_while(STALL_MAX, |state| {
-            state.behaviour == Behaviour::Stall(stage) && !state.stopped
-        });
+        self.shared.wait_while(STALL_MAX, |state| state.behaviour == Behaviour::Stall(stage) && !state.stopped);
     }
 
     fn say(&mut self, text: &str) -> io::Result<()> {
@@ -318,6 +295,5 @@ fn address(rest: &str, prefix: &str) -> Option<String> {
     let (word, rest) = rest.split_at_checked(prefix.len())?;
     let inner = rest.trim_start().strip_prefix('<')?;
     let (address, _) = inner.split_once('>')?;
-    word.eq_ignore_ascii_case(prefix)
-        .then(|| address.to_owned())
+    word.eq_ignore_ascii_case(prefix).then(|| address.to_owned())
 }

@@ -1,0 +1,179 @@
+//! Everything one commit writes, collected while entries are evaluated.
+
+use std::collections::{BTreeMap, HashMap};
+
+use diesel::prelude::*;
+
+use crate::alerts::store::{AlertRow, HitRow};
+use crate::db::schema::{account_states, alerts, breaks, day_refusals};
+use crate::db::{Conn, DbResult, bulk};
+use crate::ids::Seq;
+use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow};
+use crate::ledger::{BreakKind, BreakState};
+use crate::notify::store::OutboxRow;
+use crate::on_conn;
+use crate::trail::Tail;
+use crate::trail::store::{self as trail_store, EventPartRow, EventRow, TileRow};
+
+use super::alerting::AlertUpdate;
+use super::figures::{self, Figure, FigureKey, Range};
+
+#[derive(Default)]
+pub(super) struct Batch {
+    pub entries: Vec<EntryRow>,
+    pub parts: Vec<EntryPartRow>,
+    pub events: Vec<EventRow>,
+    pub event_parts: Vec<EventPartRow>,
+    pub tiles: Vec<TileRow>,
+    pub accounts: Vec<AccountRow>,
+    pub contexts: Vec<ContextRow>,
+    pub deliveries: Vec<DeliveryRow>,
+    pub hits: Vec<HitRow>,
+    pub alerts: Vec<AlertRow>,
+    pub breaks: Vec<BreakRow>,
+    pub outbox: Vec<OutboxRow>,
+    pub figures: HashMap<FigureKey, Figure>,
+    pub ranges: HashMap<(i32, Seq), Range>,
+    pub refusals: BTreeMap<(i32, Seq, &'static str), i64>,
+    /// Account states that leave memory: account, covered up to, state.
+    pub states: Vec<(Seq, Seq, Vec<u8>)>,
+    /// With this commit, stored states cover everything before this place.
+    pub states_from: Option<Seq>,
+    alert_updates: BTreeMap<Seq, AlertUpdate>,
+    break_updates: BTreeMap<(Seq, i16), (BreakState, Seq)>,
+}
+
+impl Batch {
+    /// Nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.events.is_empty() && self.states.is_empty() && self.states_from.is_none()
+    }
+
+    /// An entry of this batch, with its private parts.
+    pub fn entry(&self, seq: Seq) -> Option<(&EntryRow, Option<&EntryPartRow>)> {
+        let at = self.entries.binary_search_by_key(&seq, |row| row.seq).ok()?;
+        let part = self.parts.binary_search_by_key(&seq, |row| row.seq).ok();
+        Some((&self.entries[at], part.map(|i| &self.parts[i])))
+    }
+
+    /// Notes what a hit changed in an alert, whether stored or of this batch.
+    pub fn update_alert(&mut self, id: Seq, update: AlertUpdate) {
+        match self.alerts.iter_mut().rev().find(|row| row.id == id) {
+            Some(row) => (row.hits, row.severity, row.last_seq) = (update.hits, update.severity, update.last_seq),
+            None => {
+                self.alert_updates.insert(id, update);
+            }
+        }
+    }
+
+    /// Closes a break, whether stored or of this batch.
+    pub fn close_break(&mut self, seq: Seq, kind: BreakKind, state: BreakState, by: Seq) {
+        let open = |row: &&mut BreakRow| row.seq == seq && row.kind == kind.code();
+        match self.breaks.iter_mut().rev().find(open) {
+            Some(row) => (row.state, row.closed_by) = (state.code(), Some(by)),
+            None => {
+                self.break_updates.insert((seq, kind.code()), (state, by));
+            }
+        }
+    }
+
+    /// Opens a break; one that was healed and breaks again is opened again.
+    pub fn open_break(&mut self, row: BreakRow) {
+        match self.breaks.iter_mut().find(|old| old.seq == row.seq && old.kind == row.kind) {
+            Some(old) => *old = row,
+            None => self.breaks.push(row),
+        }
+    }
+
+    /// Writes everything and moves the log state from `size_before` to `tail`.
+    pub fn write(&self, conn: &mut Conn, size_before: Seq, tail: &Tail) -> DbResult<()> {
+        trail_store::advance(conn, size_before, tail)?;
+        trail_store::append_events(conn, &self.events, &self.event_parts)?;
+        bulk::append(conn, &self.accounts)?;
+        bulk::append(conn, &self.contexts)?;
+        bulk::append(conn, &self.deliveries)?;
+        bulk::append(conn, &self.entries)?;
+        bulk::append(conn, &self.parts)?;
+        bulk::append(conn, &self.tiles)?;
+        bulk::append(conn, &self.hits)?;
+        bulk::append(conn, &self.alerts)?;
+        bulk::append(conn, &self.outbox)?;
+        self.write_breaks(conn)?;
+        self.write_updates(conn)?;
+        figures::store(conn, &self.figures, &self.ranges)?;
+        self.write_states(conn)
+    }
+
+    /// A break may have been opened, healed and opened again at the same entry: the row is kept.
+    fn write_breaks(&self, conn: &mut Conn) -> DbResult<()> {
+        for row in &self.breaks {
+            let changing = (
+                breaks::state.eq(row.state),
+                breaks::expected.eq(row.expected),
+                breaks::found.eq(row.found),
+                breaks::opened_by.eq(row.opened_by),
+                breaks::due_at.eq(row.due_at),
+                breaks::closed_by.eq(row.closed_by),
+            );
+            let fixed = (
+                breaks::seq.eq(row.seq),
+                breaks::kind.eq(row.kind),
+                breaks::account.eq(row.account),
+                breaks::currency.eq(&row.currency),
+                breaks::business_date.eq(row.business_date),
+                breaks::opened_at.eq(row.opened_at),
+            );
+            let id = (breaks::seq, breaks::kind);
+            on_conn!(conn, |c| diesel::insert_into(breaks::table)
+                .values((fixed, changing))
+                .on_conflict(id)
+                .do_update()
+                .set(changing)
+                .execute(c))?;
+        }
+        Ok(())
+    }
+
+    fn write_updates(&self, conn: &mut Conn) -> DbResult<()> {
+        for ((seq, kind), (state, by)) in &self.break_updates {
+            let values = (breaks::state.eq(state.code()), breaks::closed_by.eq(Some(*by)));
+            on_conn!(conn, |c| diesel::update(breaks::table.find((*seq, *kind))).set(values).execute(c))?;
+        }
+        for (id, update) in &self.alert_updates {
+            let values = (alerts::hits.eq(update.hits), alerts::severity.eq(update.severity), alerts::last_seq.eq(update.last_seq));
+            on_conn!(conn, |c| diesel::update(alerts::table.find(*id)).set(values).execute(c))?;
+        }
+        for ((date, source, code), rows) in &self.refusals {
+            let row = (
+                day_refusals::business_date.eq(date),
+                day_refusals::source.eq(source),
+                day_refusals::code.eq(code),
+                day_refusals::rows.eq(rows),
+            );
+            let id = (day_refusals::business_date, day_refusals::source, day_refusals::code);
+            on_conn!(conn, |c| diesel::insert_into(day_refusals::table)
+                .values(row)
+                .on_conflict(id)
+                .do_update()
+                .set(day_refusals::rows.eq(day_refusals::rows + rows))
+                .execute(c))?;
+        }
+        Ok(())
+    }
+
+    fn write_states(&self, conn: &mut Conn) -> DbResult<()> {
+        for (account, as_of, body) in &self.states {
+            let values = (account_states::as_of.eq(as_of), account_states::body.eq(body));
+            on_conn!(conn, |c| diesel::insert_into(account_states::table)
+                .values((account_states::account.eq(account), values))
+                .on_conflict(account_states::account)
+                .do_update()
+                .set(values)
+                .execute(c))?;
+        }
+        match self.states_from {
+            Some(seq) => trail_store::set_states_from(conn, seq),
+            None => Ok(()),
+        }
+    }
+}

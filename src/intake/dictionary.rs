@@ -1,0 +1,188 @@
+//! Interned values: what many entries share is an event once, and its `seq` is its id.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::clock::{Clock, DAY, Moment};
+use crate::db::{Conn, DbError, DbResult};
+use crate::ids::Seq;
+use crate::ledger::Context;
+use crate::ledger::store::{self, AccountRow, ContextRow, DeliveryRow};
+use crate::trail::{NewEvent, Tail};
+
+use super::Delivery;
+use super::batch::Batch;
+
+/// Contexts and deliveries kept in memory each; beyond it those already committed are let go.
+const KEPT_MAX: usize = 200_000;
+
+/// Contexts and deliveries by a digest of their content.
+#[derive(Default)]
+pub(super) struct Dictionary {
+    contexts: HashMap<i64, (Seq, Seq, Context)>,
+    deliveries: HashMap<i64, (Seq, Seq, Delivery)>,
+}
+
+/// The end of the log while a batch is evaluated, and the batch.
+pub(super) struct Growing<'a> {
+    pub tail: &'a mut Tail,
+    pub clock: &'a Clock,
+    pub batch: &'a mut Batch,
+}
+
+impl Growing<'_> {
+    /// Appends an event to the open batch.
+    pub fn append(&mut self, event: &NewEvent) -> DbResult<Seq> {
+        let sealed = self.tail.seal_event(self.clock, event);
+        let (row, part) = sealed.map_err(|e| DbError::Corrupt(format!("an event is too large: {e}")))?;
+        let seq = row.seq;
+        self.batch.events.push(row);
+        self.batch.event_parts.extend(part);
+        Ok(seq)
+    }
+
+    /// Defines an account; its id is the event's place.
+    pub fn define_account(&mut self, source: Seq, number: &str, currency: &'static str) -> DbResult<AccountRow> {
+        let body = json!({ "source": source, "currency": currency });
+        let id = self.append(&NewEvent::with_private("account.defined", body, json!({ "account": number })))?;
+        let created_at = self.tail.recorded_at().0;
+        let row = AccountRow { id, source, number: number.to_owned(), currency: currency.to_owned(), created_at };
+        self.batch.accounts.push(row.clone());
+        Ok(row)
+    }
+}
+
+impl Dictionary {
+    /// The id of a context, defining it if it is new.
+    pub fn context(&mut self, to: &mut Growing<'_>, conn: &mut Conn, source: Seq, context: &Context) -> DbResult<Seq> {
+        let fingerprint = context_fingerprint(source, context);
+        if let Some((id, of, kept)) = self.contexts.get(&fingerprint)
+            && *of == source
+            && kept == context
+        {
+            return Ok(*id);
+        }
+        let stored = store::contexts_by_fingerprint(conn, fingerprint)?;
+        let same = stored.into_iter().find(|row| row.source == source && row.context() == *context);
+        let id = match same {
+            Some(row) => row.id,
+            None => define_context(to, source, context, fingerprint)?,
+        };
+        self.contexts.insert(fingerprint, (id, source, context.clone()));
+        Ok(id)
+    }
+
+    /// The id of a delivery: one per key, address or file, and day.
+    pub fn delivery(&mut self, to: &mut Growing<'_>, conn: &mut Conn, source: Seq, delivery: &Delivery) -> DbResult<Seq> {
+        let today = to.tail.recorded_at().0.div_euclid(DAY);
+        let fingerprint = delivery_fingerprint(source, delivery, today);
+        if let Some((id, of, kept)) = self.deliveries.get(&fingerprint)
+            && *of == source
+            && kept == delivery
+        {
+            return Ok(*id);
+        }
+        let same = |row: &DeliveryRow| {
+            let same_day = Moment(row.started_at).0.div_euclid(DAY) == today;
+            let (kind, origin) = (row.kind == delivery.kind.text(), row.origin == delivery.origin);
+            row.source == source && kind && origin && row.api_key == delivery.api_key && same_day
+        };
+        let stored = store::deliveries_by_fingerprint(conn, fingerprint)?;
+        let id = match stored.into_iter().find(same) {
+            Some(row) => row.id,
+            None => define_delivery(to, source, delivery, fingerprint)?,
+        };
+        self.deliveries.insert(fingerprint, (id, source, delivery.clone()));
+        Ok(id)
+    }
+
+    /// Lets go of what is committed, if there is too much.
+    pub fn trim(&mut self, committed: Seq) {
+        if self.contexts.len() > KEPT_MAX {
+            self.contexts.retain(|_, (id, ..)| *id >= committed);
+        }
+        if self.deliveries.len() > KEPT_MAX {
+            self.deliveries.retain(|_, (id, ..)| *id >= committed);
+        }
+    }
+}
+
+fn define_context(to: &mut Growing<'_>, source: Seq, context: &Context, fingerprint: i64) -> DbResult<Seq> {
+    let mut private = Map::new();
+    let mut put = |key: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            private.insert(key.to_owned(), Value::from(value));
+        }
+    };
+    put("session_id", context.session_id.as_deref());
+    put("ip", context.ip.as_deref());
+    put("user_agent", context.user_agent.as_deref());
+    put("device_id", context.device_id.as_deref());
+    put("actor", context.actor.as_deref());
+    put("actor_kind", context.actor_kind.map(crate::ledger::ActorKind::text));
+    let body = json!({ "source": source });
+    let id = to.append(&NewEvent::with_private("context.defined", body, Value::Object(private)))?;
+    let context = context.clone();
+    to.batch.contexts.push(ContextRow {
+        id,
+        source,
+        session_id: context.session_id,
+        ip: context.ip,
+        user_agent: context.user_agent,
+        device_id: context.device_id,
+        actor: context.actor,
+        actor_kind: context.actor_kind.map(crate::ledger::ActorKind::code),
+        fingerprint,
+    });
+    Ok(id)
+}
+
+fn define_delivery(to: &mut Growing<'_>, source: Seq, delivery: &Delivery, fingerprint: i64) -> DbResult<Seq> {
+    let body = json!({ "source": source, "kind": delivery.kind.text(), "key": delivery.api_key });
+    let event = match &delivery.origin {
+        Some(origin) => NewEvent::with_private("delivery.defined", body, json!({ "origin": origin })),
+        None => NewEvent::public("delivery.defined", body),
+    };
+    let id = to.append(&event)?;
+    let (kind, started_at) = (delivery.kind.text().to_owned(), to.tail.recorded_at().0);
+    let (api_key, origin) = (delivery.api_key, delivery.origin.clone());
+    to.batch.deliveries.push(DeliveryRow { id, source, kind, api_key, origin, started_at, fingerprint });
+    Ok(id)
+}
+
+fn context_fingerprint(source: Seq, context: &Context) -> i64 {
+    let mut digest = Sha256::new_with_prefix(source.to_be_bytes());
+    let texts = [&context.session_id, &context.ip, &context.user_agent, &context.device_id, &context.actor];
+    for text in texts {
+        absorb(&mut digest, text.as_deref());
+    }
+    absorb(&mut digest, context.actor_kind.map(crate::ledger::ActorKind::text));
+    short(digest)
+}
+
+fn delivery_fingerprint(source: Seq, delivery: &Delivery, day: i64) -> i64 {
+    let mut digest = Sha256::new_with_prefix(source.to_be_bytes());
+    digest.update(day.to_be_bytes());
+    digest.update(delivery.api_key.unwrap_or(-1).to_be_bytes());
+    absorb(&mut digest, Some(delivery.kind.text()));
+    absorb(&mut digest, delivery.origin.as_deref());
+    short(digest)
+}
+
+fn absorb(digest: &mut Sha256, text: Option<&str>) {
+    match text {
+        None => digest.update(u64::MAX.to_be_bytes()),
+        Some(text) => {
+            digest.update((text.len() as u64).to_be_bytes());
+            digest.update(text);
+        }
+    }
+}
+
+fn short(digest: Sha256) -> i64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest.finalize()[..8]);
+    i64::from_be_bytes(first)
+}

@@ -1,0 +1,170 @@
+//! The one way into the log.
+//!
+//! A [`Submission`] waits in a bounded queue. The sequencer takes all that waits, gives each entry
+//! its place, checks continuity, runs the rules, seals the leaf and opens alerts; the committer
+//! writes the whole batch in one transaction and only then answers with receipts. Evaluating the
+//! next batch overlaps committing the last; a failed commit drops every cached state and reads it
+//! again. Acts of officers and commands take their turn between batches.
+//!
+//! Invariants: acknowledged means committed; an entry, its breaks, its hits, the alerts and the
+//! mail they owe are stored together or not at all; the same reference with the same content gives
+//! the first receipt again; nothing in memory is the only copy of anything.
+//!
+//! Not here: what an entry, a chain, a rule or an alert is (the rooms below).
+
+mod alerting;
+mod batch;
+mod committer;
+mod dictionary;
+mod engine;
+mod evaluate;
+mod figures;
+mod load;
+mod outcomes;
+mod queue;
+mod references;
+mod refusals;
+pub mod runs;
+mod sequencer;
+mod state;
+
+pub use outcomes::Outcomes;
+pub use sequencer::{Intake, StartError, start};
+
+use crate::ids::Seq;
+use crate::ledger::{NewEntry, Refusal};
+
+/// Entries that are to be recorded, from one source over one way.
+pub struct Submission {
+    /// The source: the `seq` of the event that defined it.
+    pub source: Seq,
+    /// How they came.
+    pub delivery: Delivery,
+    /// In the sender's order.
+    pub rows: Vec<Row>,
+    /// All of them or none.
+    pub atomic: bool,
+    /// Entries of the past: alerts are raised, but mail is not owed for each.
+    pub history: bool,
+    /// Called once, after the commit; results are parallel to `rows`.
+    pub reply: Reply,
+}
+
+/// What is called with the results.
+pub type Reply = Box<dyn FnOnce(Result<Vec<RowResult>, Failed>) + Send>;
+
+/// How entries came.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Delivery {
+    /// Over which way.
+    pub kind: DeliveryKind,
+    /// With which key.
+    pub api_key: Option<Seq>,
+    /// From which address or file; private.
+    pub origin: Option<String>,
+}
+
+/// The ways in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeliveryKind {
+    /// HTTP.
+    Api,
+    /// A file.
+    Import,
+    /// A command.
+    Command,
+}
+
+impl DeliveryKind {
+    /// As stored.
+    pub fn text(self) -> &'static str {
+        match self {
+            DeliveryKind::Api => "api",
+            DeliveryKind::Import => "import",
+            DeliveryKind::Command => "command",
+        }
+    }
+}
+
+/// One row of a submission.
+pub struct Row {
+    /// Its line in the file or its number in the array, from 1.
+    pub line: u64,
+    /// What was read.
+    pub entry: Result<NewEntry, Refused>,
+    /// Recorded together with the next row, or neither is.
+    pub with_next: bool,
+}
+
+/// A row that could not be read as an entry.
+pub struct Refused {
+    /// Why.
+    pub refusal: Refusal,
+    /// The row as sent; the caller bounds it.
+    pub bytes: Vec<u8>,
+}
+
+/// What became of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowResult {
+    /// It is in the log.
+    Recorded(Receipt),
+    /// It was in the log: the first receipt.
+    Duplicate(Receipt),
+    /// It is not.
+    Rejected(Refusal),
+}
+
+/// What the sender keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its place in the log.
+    pub seq: Seq,
+    /// The leaf's RFC 6962 hash.
+    pub leaf: [u8; 32],
+    /// Our number of the entry on its account, from 1.
+    pub position: i64,
+    /// Hits decided with this entry.
+    pub hits: Vec<ReceiptHit>,
+    /// Breaks opened by this entry.
+    pub breaks: Vec<ReceiptBreak>,
+}
+
+/// A hit on a receipt.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ReceiptHit {
+    /// The rule's code.
+    pub rule: String,
+    /// `high`, …
+    pub severity: String,
+    /// The alert it joined; `null` in a dry run.
+    pub alert: Option<String>,
+}
+
+/// A break on a receipt; amounts as decimal text, numbers of a sequence plain.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ReceiptBreak {
+    /// `chain`, …
+    pub kind: String,
+    /// What should have been there.
+    pub expected: Option<String>,
+    /// What is there.
+    pub found: Option<String>,
+    /// found − expected.
+    pub difference: Option<String>,
+}
+
+/// The batch could not be committed: nothing of it is stored; send it again.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("nothing was recorded: {0}; send it again")]
+pub struct Failed(pub String);
+
+/// The queue is full: nothing was taken; try again after a second.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("too many entries are waiting; try again in a second")]
+pub struct Busy;
+
+/// The log is no longer written by this process.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the log is no longer written by this process")]
+pub struct Stopped;

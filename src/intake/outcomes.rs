@@ -1,0 +1,81 @@
+//! What was decided with an entry, as text in its leaf: every outcome that is not *clear*.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Seq;
+
+/// The column `outcomes`, when it is not null.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcomes {
+    /// Outcomes of rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleOutcome>,
+    /// Breaks opened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breaks: Vec<BreakOutcome>,
+    /// Breaks closed, because this entry joined what stood apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub healed: Vec<Named>,
+    /// Chain breaks no longer matched: the entries they are named at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frozen: Vec<Seq>,
+}
+
+/// One rule's outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleOutcome {
+    /// The rule's code.
+    pub rule: String,
+    /// `hit`, `not_applicable`, `insufficient_history` or `error`.
+    pub outcome: String,
+    /// Of a hit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<String>,
+    /// The entry that hit, when it is not this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<Seq>,
+    /// Whether a late entry made it cross.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub late: bool,
+}
+
+/// A break that was opened, in minor units.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakOutcome {
+    /// `chain`, …
+    pub kind: String,
+    /// The entry it is named at.
+    pub seq: Seq,
+    /// What should have been there.
+    pub expected: Option<i64>,
+    /// What is there.
+    pub found: Option<i64>,
+}
+
+/// A break by its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// `chain`, …
+    pub kind: String,
+    /// The entry it is named at.
+    pub seq: Seq,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Outcomes {
+    /// The text for the leaf; `None` when everything was clear.
+    pub fn text(&self) -> Option<String> {
+        if *self == Outcomes::default() {
+            return None;
+        }
+        serde_json::to_string(self).ok()
+    }
+
+    /// Reads the column back.
+    pub fn read(text: Option<&str>) -> Result<Outcomes, serde_json::Error> {
+        text.map_or(Ok(Outcomes::default()), serde_json::from_str)
+    }
+}

@@ -1,0 +1,156 @@
+//! The bounded queue before the sequencer, and what else can wake it.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::trail::{Act, ActError};
+
+use super::committer::Outcome;
+use super::runs::Run;
+use super::{Busy, Stopped, Submission};
+
+/// What the sequencer can be told.
+pub(super) enum Command {
+    Submit(Submission),
+    Act(Act, ActDone),
+    RunReady(Run, Vec<i64>),
+}
+
+/// Called when an act has been committed or refused.
+pub(super) type ActDone = Box<dyn FnOnce(Result<(), ActError>) + Send>;
+
+/// What the sequencer does next.
+pub(super) enum Next {
+    Command(Command),
+    Outcome(Outcome),
+    /// Nothing waits: send what is evaluated.
+    Send,
+    Stop,
+}
+
+#[derive(Default)]
+struct Inner {
+    commands: VecDeque<Command>,
+    rows: usize,
+    outcome: Option<Outcome>,
+    stopping: bool,
+}
+
+pub(super) struct Queue {
+    inner: Mutex<Inner>,
+    work: Condvar,
+    room: Condvar,
+    rows_max: usize,
+}
+
+impl Queue {
+    pub fn new(rows_max: usize) -> Queue {
+        Queue { inner: Mutex::default(), work: Condvar::new(), room: Condvar::new(), rows_max }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a submission if there is room. An empty queue takes one of any size.
+    pub fn submit(&self, submission: Submission) -> Result<(), Busy> {
+        let mut inner = self.lock();
+        let rows = submission.rows.len();
+        if inner.stopping || (inner.rows > 0 && inner.rows + rows > self.rows_max) {
+            return Err(Busy);
+        }
+        inner.rows += rows;
+        inner.commands.push_back(Command::Submit(submission));
+        self.work.notify_one();
+        Ok(())
+    }
+
+    /// Takes a submission, waiting for room.
+    pub fn submit_wait(&self, submission: Submission) -> Result<(), Stopped> {
+        let rows = submission.rows.len();
+        let mut inner = self.lock();
+        while !inner.stopping && inner.rows > 0 && inner.rows + rows > self.rows_max {
+            inner = self.room.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+        if inner.stopping {
+            return Err(Stopped);
+        }
+        inner.rows += rows;
+        inner.commands.push_back(Command::Submit(submission));
+        self.work.notify_one();
+        Ok(())
+    }
+
+    /// Takes an act or a notice; answers it back when the queue is closed.
+    pub fn push(&self, command: Command) -> Result<(), Command> {
+        let mut inner = self.lock();
+        if inner.stopping {
+            return Err(command);
+        }
+        inner.commands.push_back(command);
+        self.work.notify_one();
+        Ok(())
+    }
+
+    /// The committer has finished what it was sent.
+    pub fn finished(&self, outcome: Outcome) {
+        self.lock().outcome = Some(outcome);
+        self.work.notify_one();
+    }
+
+    /// No more work is taken; what waits is still done.
+    pub fn stop(&self) {
+        self.lock().stopping = true;
+        self.work.notify_one();
+        self.room.notify_all();
+    }
+
+    /// Rows waiting now.
+    pub fn rows(&self) -> usize {
+        self.lock().rows
+    }
+
+    /// Waits for something to do. `open`: an evaluated batch waits to be sent; `full`: it takes no
+    /// more; `in_flight`: the committer is busy.
+    pub fn next(&self, open: bool, full: bool, in_flight: bool) -> Next {
+        let mut inner = self.lock();
+        loop {
+            if let Some(outcome) = inner.outcome.take() {
+                return Next::Outcome(outcome);
+            }
+            if !full && let Some(command) = inner.commands.pop_front() {
+                if let Command::Submit(submission) = &command {
+                    inner.rows -= submission.rows.len();
+                    self.room.notify_all();
+                }
+                return Next::Command(command);
+            }
+            if open && !in_flight {
+                return Next::Send;
+            }
+            if inner.stopping && inner.commands.is_empty() && !open && !in_flight {
+                return Next::Stop;
+            }
+            inner = self.work.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits for the committer alone.
+    pub fn wait_outcome(&self) -> Outcome {
+        let mut inner = self.lock();
+        loop {
+            if let Some(outcome) = inner.outcome.take() {
+                return outcome;
+            }
+            inner = self.work.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// What still waits when the sequencer cannot go on.
+    pub fn drain(&self) -> Vec<Command> {
+        let mut inner = self.lock();
+        inner.rows = 0;
+        self.room.notify_all();
+        inner.commands.drain(..).collect()
+    }
+}

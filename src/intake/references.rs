@@ -1,0 +1,149 @@
+//! Has this reference been recorded before? Answered for everything ever stored.
+//!
+//! References of the open segment are in memory; closed segments are sorted index runs, reached
+//! only when a blocked filter (12 bits a reference) says *perhaps*; the row itself decides.
+
+use std::collections::HashMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::db::{Conn, DbResult};
+use crate::ids::Seq;
+
+use super::runs::Run;
+
+/// Words of 64 bits in a block of the filter: one cache line.
+const BLOCK: usize = 8;
+/// Bits of the filter per reference.
+const BITS: usize = 12;
+/// Bits set per reference.
+const PROBES: u32 = 6;
+
+/// A reference of a source, digested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct RefKey(u128);
+
+impl RefKey {
+    pub fn of(source: Seq, source_ref: &str) -> RefKey {
+        let digest = Sha256::new().chain_update(source.to_be_bytes()).chain_update(source_ref).finalize();
+        let mut first = [0; 16];
+        first.copy_from_slice(&digest[..16]);
+        RefKey(u128::from_be_bytes(first))
+    }
+
+    /// What index runs are sorted by.
+    pub fn short(self) -> u64 {
+        (self.0 >> 64) as u64
+    }
+}
+
+pub(super) struct References {
+    open: HashMap<RefKey, Seq>,
+    filter: Filter,
+    runs: Vec<Run>,
+}
+
+impl References {
+    /// Over closed segments; the open one is added entry by entry.
+    pub fn load(conn: &mut Conn, runs: Vec<Run>) -> DbResult<References> {
+        let closed: i64 = runs.iter().map(|r| r.entries).sum();
+        let mut filter = Filter::new((closed as usize * 2).max(1 << 20));
+        for run in &runs {
+            run.for_each(conn, |key, _| filter.insert(key))?;
+        }
+        Ok(References { open: HashMap::new(), filter, runs })
+    }
+
+    pub fn insert(&mut self, key: RefKey, seq: Seq) {
+        self.open.insert(key, seq);
+    }
+
+    /// Places where the reference may have been recorded; the row decides.
+    pub fn find(&self, conn: &mut Conn, key: RefKey) -> DbResult<Vec<Seq>> {
+        let mut found: Vec<Seq> = self.open.get(&key).copied().into_iter().collect();
+        if self.filter.contains(key.short()) {
+            for run in &self.runs {
+                run.find(conn, key.short(), &mut found)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// A segment has been indexed (and perhaps older runs merged into it).
+    pub fn add_run(&mut self, conn: &mut Conn, run: Run, replaced: &[i64]) -> DbResult<()> {
+        self.runs.retain(|r| !replaced.contains(&r.id));
+        let closed_to = run.last_seq;
+        self.runs.push(run);
+        let (open, filter) = (&mut self.open, &mut self.filter);
+        open.retain(|key, seq| {
+            if *seq <= closed_to {
+                filter.insert(key.short());
+            }
+            *seq > closed_to
+        });
+        if self.filter.is_full() {
+            let mut bigger = Filter::new(self.filter.inserted * 2);
+            for run in &self.runs {
+                run.for_each(conn, |key, _| bigger.insert(key))?;
+            }
+            self.filter = bigger;
+        }
+        Ok(())
+    }
+}
+
+/// A blocked Bloom filter: one cache line is touched per question.
+struct Filter {
+    words: Vec<u64>,
+    inserted: usize,
+    capacity: usize,
+}
+
+impl Filter {
+    fn new(capacity: usize) -> Filter {
+        let blocks = (capacity * BITS / (64 * BLOCK)).max(1);
+        Filter { words: vec![0; blocks * BLOCK], inserted: 0, capacity }
+    }
+
+    fn is_full(&self) -> bool {
+        self.inserted > self.capacity
+    }
+
+    fn block(&self, key: u64) -> usize {
+        let blocks = (self.words.len() / BLOCK) as u128;
+        ((u128::from(key) * blocks) >> 64) as usize * BLOCK
+    }
+
+    fn bits(key: u64) -> impl Iterator<Item = usize> {
+        let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17) ^ key;
+        (0..PROBES).map(move |i| ((mixed >> (i * 9)) & 511) as usize)
+    }
+
+    fn insert(&mut self, key: u64) {
+        let block = self.block(key);
+        for bit in Filter::bits(key) {
+            self.words[block + bit / 64] |= 1 << (bit % 64);
+        }
+        self.inserted += 1;
+    }
+
+    fn contains(&self, key: u64) -> bool {
+        let block = self.block(key);
+        Filter::bits(key).all(|bit| self.words[block + bit / 64] & (1 << (bit % 64)) != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_filter_never_forgets_and_rarely_mistakes() {
+        let mut filter = Filter::new(100_000);
+        let key = |n: i64| RefKey::of(n % 3, &format!("R{n}")).short();
+        (0..100_000).for_each(|n| filter.insert(key(n)));
+        assert!((0..100_000).all(|n| filter.contains(key(n))));
+        let mistakes = (200_000..300_000).filter(|n| filter.contains(key(*n))).count();
+        assert!(mistakes < 2_000, "{mistakes} of 100,000");
+    }
+}

@@ -1,0 +1,261 @@
+//! Index runs: closed segments sorted by reference, account and context, off the hot path.
+//!
+//! A run is a sorted list of (key, seq) in pages of 512. It is rebuilt from the rows at any time,
+//! so losing one loses nothing. More than four runs of a kind are merged, the two smallest
+//! neighbours first, so that a look-up probes at most four.
+
+use diesel::prelude::*;
+
+use crate::db::schema::{index_pages, index_runs};
+use crate::db::{Conn, DbError, DbResult};
+use crate::ids::Seq;
+use crate::ledger::store::EntryRow;
+use crate::{bulk_row, on_conn};
+
+use super::references::RefKey;
+
+/// (key, seq) pairs in one page of 8 KiB.
+const PAGE: usize = 512;
+/// Runs of one kind that a look-up may have to probe.
+pub const RUNS_MAX: usize = 4;
+
+bulk_row! {
+    /// A row of `index_pages`.
+    PageRow => index_pages { run: i64, page: i64, first_key: i64, data: Vec<u8> }
+}
+bulk_row! {
+    /// A row of `index_runs`.
+    RunRow => index_runs { id: i64, kind: i16, first_seq: i64, last_seq: i64, entries: i64, pages: i64, ready: i16 }
+}
+
+/// What a run is sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunKind {
+    /// A digest of source and `source_ref`.
+    Reference = 1,
+    /// The account.
+    Account = 2,
+    /// The context.
+    Context = 3,
+}
+
+/// Every kind.
+pub const KINDS: [RunKind; 3] = [RunKind::Reference, RunKind::Account, RunKind::Context];
+
+/// A run with its first keys, so that a look-up reads one page.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its number.
+    pub id: i64,
+    /// The first place it covers.
+    pub first_seq: Seq,
+    /// The last place it covers.
+    pub last_seq: Seq,
+    /// Pairs in it.
+    pub entries: i64,
+    first_keys: Vec<u64>,
+}
+
+fn unpack(data: &[u8]) -> impl DoubleEndedIterator<Item = (u64, Seq)> + '_ {
+    let word = |bytes: &[u8]| bytes.iter().fold(0_u64, |n, b| n << 8 | u64::from(*b));
+    data.chunks_exact(16).map(move |pair| (word(&pair[..8]), word(&pair[8..]) as Seq))
+}
+
+fn page_data(conn: &mut Conn, run: i64, page: i64) -> DbResult<Vec<u8>> {
+    let found: Option<Vec<u8>> =
+        on_conn!(conn, |c| index_pages::table.find((run, page)).select(index_pages::data).first(c).optional())?;
+    found.ok_or_else(|| DbError::Corrupt(format!("index run {run} has no page {page}")))
+}
+
+impl Run {
+    /// Adds the places of `key` to `found`, oldest first.
+    pub fn find(&self, conn: &mut Conn, key: u64, found: &mut Vec<Seq>) -> DbResult<()> {
+        let mut page = self.first_keys.partition_point(|first| *first < key).saturating_sub(1);
+        while page < self.first_keys.len() && self.first_keys[page] <= key {
+            let data = page_data(conn, self.id, page as i64)?;
+            found.extend(unpack(&data).filter(|(k, _)| *k == key).map(|(_, seq)| seq));
+            page += 1;
+        }
+        Ok(())
+    }
+
+    /// Every pair, in order.
+    pub fn for_each(&self, conn: &mut Conn, mut each: impl FnMut(u64, Seq)) -> DbResult<()> {
+        for page in 0..self.first_keys.len() {
+            let data = page_data(conn, self.id, page as i64)?;
+            unpack(&data).for_each(|(key, seq)| each(key, seq));
+        }
+        Ok(())
+    }
+}
+
+/// The runs of a kind, oldest first.
+pub fn load(conn: &mut Conn, kind: RunKind) -> DbResult<Vec<Run>> {
+    let query = index_runs::table.filter(index_runs::kind.eq(kind as i16)).filter(index_runs::ready.eq(1));
+    let rows: Vec<RunRow> =
+        on_conn!(conn, |c| query.order(index_runs::first_seq).select(RunRow::as_select()).load(c))?;
+    let mut runs = Vec::with_capacity(rows.len());
+    for row in rows {
+        let query = index_pages::table.filter(index_pages::run.eq(row.id)).order(index_pages::page);
+        let first: Vec<i64> = on_conn!(conn, |c| query.select(index_pages::first_key).load(c))?;
+        let first_keys = first.into_iter().map(|key| key as u64).collect();
+        runs.push(Run { id: row.id, first_seq: row.first_seq, last_seq: row.last_seq, entries: row.entries, first_keys });
+    }
+    Ok(runs)
+}
+
+/// Everything before this place is indexed.
+pub fn indexed_to(conn: &mut Conn) -> DbResult<Seq> {
+    let query = index_runs::table.filter(index_runs::ready.eq(1)).filter(index_runs::kind.eq(RunKind::Context as i16));
+    let last: Option<i64> = on_conn!(conn, |c| query.select(diesel::dsl::max(index_runs::last_seq)).first(c))?;
+    Ok(last.map_or(0, |seq| seq + 1))
+}
+
+/// The key of an entry in a run of this kind.
+pub fn key_of(kind: RunKind, row: &EntryRow) -> u64 {
+    match kind {
+        RunKind::Reference => RefKey::of(row.source, &row.source_ref).short(),
+        RunKind::Account => row.account as u64,
+        RunKind::Context => row.context as u64,
+    }
+}
+
+/// How pages reach the database: through the one writing connection.
+pub(super) type Write<'a> = &'a dyn Fn(Vec<PageRow>, Option<RunRow>, Vec<i64>) -> DbResult<()>;
+
+/// Collects sorted pairs into pages and writes them a few at a time.
+struct Writer<'a> {
+    run: i64,
+    write: Write<'a>,
+    pairs: Vec<u8>,
+    first_keys: Vec<u64>,
+    waiting: Vec<PageRow>,
+}
+
+impl Writer<'_> {
+    fn push(&mut self, key: u64, seq: Seq) -> DbResult<()> {
+        if self.pairs.is_empty() {
+            self.first_keys.push(key);
+        }
+        self.pairs.extend_from_slice(&key.to_be_bytes());
+        self.pairs.extend_from_slice(&(seq as u64).to_be_bytes());
+        if self.pairs.len() == PAGE * 16 { self.page() } else { Ok(()) }
+    }
+
+    fn page(&mut self) -> DbResult<()> {
+        let Some(first) = self.first_keys.last().filter(|_| !self.pairs.is_empty()) else { return Ok(()) };
+        let page = self.first_keys.len() as i64 - 1;
+        let data = std::mem::take(&mut self.pairs);
+        self.waiting.push(PageRow { run: self.run, page, first_key: *first as i64, data });
+        if self.waiting.len() >= 128 {
+            (self.write)(std::mem::take(&mut self.waiting), None, Vec::new())?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, kind: RunKind, first_seq: Seq, last_seq: Seq, entries: i64, replaced: Vec<i64>) -> DbResult<Run> {
+        self.page()?;
+        let pages = self.first_keys.len() as i64;
+        let row = RunRow { id: self.run, kind: kind as i16, first_seq, last_seq, entries, pages, ready: 1 };
+        (self.write)(std::mem::take(&mut self.waiting), Some(row), replaced)?;
+        Ok(Run { id: self.run, first_seq, last_seq, entries, first_keys: self.first_keys })
+    }
+}
+
+/// Writes a run over sorted pairs.
+pub(super) fn build(
+    write: Write<'_>,
+    id: i64,
+    kind: RunKind,
+    first_seq: Seq,
+    last_seq: Seq,
+    pairs: &[(u64, Seq)],
+) -> DbResult<Run> {
+    let mut writer = Writer { run: id, write, pairs: Vec::new(), first_keys: Vec::new(), waiting: Vec::new() };
+    for (key, seq) in pairs {
+        writer.push(*key, *seq)?;
+    }
+    writer.finish(kind, first_seq, last_seq, pairs.len() as i64, Vec::new())
+}
+
+/// Merges two neighbouring runs into one that replaces them.
+pub(super) fn merge(conn: &mut Conn, write: Write<'_>, id: i64, kind: RunKind, older: &Run, newer: &Run) -> DbResult<Run> {
+    let mut writer = Writer { run: id, write, pairs: Vec::new(), first_keys: Vec::new(), waiting: Vec::new() };
+    let mut cursors = [Cursor::new(older), Cursor::new(newer)];
+    loop {
+        let a = cursors[0].peek(conn)?;
+        let b = cursors[1].peek(conn)?;
+        let take = match (a, b) {
+            (None, None) => break,
+            (Some(a), Some(b)) if b < a => 1,
+            (None, Some(_)) => 1,
+            _ => 0,
+        };
+        if let Some((key, seq)) = cursors[take].next(conn)? {
+            writer.push(key, seq)?;
+        }
+    }
+    let entries = older.entries + newer.entries;
+    writer.finish(kind, older.first_seq, newer.last_seq, entries, vec![older.id, newer.id])
+}
+
+struct Cursor<'a> {
+    run: &'a Run,
+    page: usize,
+    pairs: std::collections::VecDeque<(u64, Seq)>,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(run: &'a Run) -> Cursor<'a> {
+        Cursor { run, page: 0, pairs: std::collections::VecDeque::new() }
+    }
+
+    fn peek(&mut self, conn: &mut Conn) -> DbResult<Option<(u64, Seq)>> {
+        if self.pairs.is_empty() && self.page < self.run.first_keys.len() {
+            let data = page_data(conn, self.run.id, self.page as i64)?;
+            self.pairs.extend(unpack(&data));
+            self.page += 1;
+        }
+        Ok(self.pairs.front().copied())
+    }
+
+    fn next(&mut self, conn: &mut Conn) -> DbResult<Option<(u64, Seq)>> {
+        self.peek(conn)?;
+        Ok(self.pairs.pop_front())
+    }
+}
+
+/// Stores pages; with the last of them the run becomes visible and those it replaces go.
+pub(super) fn store(conn: &mut Conn, pages: &[PageRow], ready: Option<&RunRow>, replaced: &[i64]) -> DbResult<()> {
+    crate::db::bulk::append(conn, pages)?;
+    crate::db::bulk::append(conn, ready.map(std::slice::from_ref).unwrap_or_default())?;
+    if !replaced.is_empty() {
+        on_conn!(conn, |c| diesel::delete(index_runs::table.filter(index_runs::id.eq_any(replaced))).execute(c))?;
+    }
+    Ok(())
+}
+
+/// Removes pages of runs that are gone, at most `limit`; answers whether more remain.
+pub(super) fn sweep(conn: &mut Conn, run: i64, limit: i64) -> DbResult<bool> {
+    let from: Option<i64> = on_conn!(conn, |c| index_pages::table
+        .filter(index_pages::run.eq(run))
+        .select(diesel::dsl::min(index_pages::page))
+        .first(c))?;
+    let Some(from) = from else { return Ok(false) };
+    let gone = index_pages::table.filter(index_pages::run.eq(run)).filter(index_pages::page.lt(from + limit));
+    on_conn!(conn, |c| diesel::delete(gone).execute(c))?;
+    Ok(true)
+}
+
+/// Runs whose pages were being written when the process ended: their pages are waste.
+pub(super) fn unfinished(conn: &mut Conn) -> DbResult<Vec<i64>> {
+    let query = index_pages::table.left_join(index_runs::table.on(index_runs::id.eq(index_pages::run)));
+    let query = query.filter(index_pages::page.eq(0)).filter(index_runs::id.nullable().is_null());
+    Ok(on_conn!(conn, |c| query.select(index_pages::run).distinct().load(c))?)
+}
+
+/// The next free number of a run.
+pub(super) fn next_id(conn: &mut Conn) -> DbResult<i64> {
+    let last: Option<i64> = on_conn!(conn, |c| index_pages::table.select(diesel::dsl::max(index_pages::run)).first(c))?;
+    Ok(last.map_or(1, |id| id + 1))
+}

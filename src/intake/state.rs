@@ -1,0 +1,96 @@
+//! What the sequencer remembers of an account, in memory within a bound, and stored when it leaves.
+
+use serde::{Deserialize, Serialize};
+
+use crate::db::{DbError, DbResult};
+use crate::detect::Recent;
+use crate::ids::Seq;
+use crate::ledger::continuity::{AccountContinuity, Changes, Strictness};
+use crate::ledger::{NewEntry, Status};
+use crate::money::Currency;
+
+/// One account.
+#[derive(Clone, Debug)]
+pub(super) struct AccountState {
+    pub id: Seq,
+    pub source: Seq,
+    pub currency: Currency,
+    /// The last batch that touched it; the longest untouched leave memory first.
+    pub touched: u64,
+    /// Changed since it was stored.
+    pub dirty: bool,
+    pub body: Body,
+}
+
+/// The part that is stored.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Body {
+    pub head: Option<Seq>,
+    pub position: i64,
+    /// The entries that the next jump pointer may lead to: (index from 0, seq), oldest first.
+    ancestors: Vec<(i64, Seq)>,
+    pub recent: Recent,
+    pub continuity: AccountContinuity,
+}
+
+/// The pointers of a new entry.
+pub(super) struct Pointers {
+    pub position: i64,
+    pub prev: Option<Seq>,
+    pub jump: Option<Seq>,
+}
+
+impl Body {
+    pub fn encode(&self) -> DbResult<Vec<u8>> {
+        postcard::to_stdvec(self).map_err(|e| DbError::Corrupt(format!("an account state cannot be written: {e}")))
+    }
+
+    pub fn decode(account: Seq, bytes: &[u8]) -> DbResult<Body> {
+        postcard::from_bytes(bytes).map_err(|e| DbError::Corrupt(format!("the stored state of account {account}: {e}")))
+    }
+
+    /// Takes the next position for the entry at `seq`. The jump pointer of index n leads to
+    /// n & (n − 1), so that any earlier entry is a logarithmic number of steps away.
+    pub fn append(&mut self, seq: Seq) -> Pointers {
+        let index = self.position;
+        let prev = self.head;
+        let mut jump = None;
+        if index > 0 {
+            let target = index & (index - 1);
+            while self.ancestors.last().is_some_and(|(i, _)| *i > target) {
+                self.ancestors.pop();
+            }
+            jump = self.ancestors.last().map(|(_, seq)| *seq);
+        }
+        self.ancestors.push((index, seq));
+        self.head = Some(seq);
+        self.position += 1;
+        Pointers { position: self.position, prev, jump }
+    }
+
+    /// What an entry changes in continuity and in the rules' memory.
+    pub fn learn(&mut self, seq: Seq, entry: &NewEntry, business_date: i32, how: Strictness, reach: usize) -> Changes {
+        let changes = self.continuity.add(seq, entry, business_date, how);
+        if entry.status == Status::Booked && entry.amount > 0 {
+            self.recent.add(entry.booked_at, seq, reach);
+        }
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jump_pointers_are_those_of_the_format() {
+        let mut body = Body::default();
+        for position in 1..=2_000_i64 {
+            let pointers = body.append(position * 10);
+            assert_eq!(pointers.position, position);
+            let jump = counterfoil_verify::leaf::jump_position(position);
+            assert_eq!(pointers.jump, jump.map(|p| p * 10), "position {position}");
+            assert!(body.ancestors.len() <= 12);
+        }
+    }
+}
