@@ -42,8 +42,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Scope; 5] =
-        [Scope::EntriesWrite, Scope::ChangesWrite, Scope::TotalsWrite, Scope::Read, Scope::ReceiptFull];
+    pub const ALL: [Scope; 5] = [Scope::EntriesWrite, Scope::ChangesWrite, Scope::TotalsWrite, Scope::Read, Scope::ReceiptFull];
 
     /// `entries:write`
     pub fn text(self) -> &'static str {

@@ -41,7 +41,9 @@ pub struct SignIn {
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
     /// The same for every reason.
-    #[error("The e-mail address or the password is not right, or there were too many attempts. Check both, wait a little, then try again.")]
+    #[error(
+        "The e-mail address or the password is not right, or there were too many attempts. Check both, wait a little, then try again."
+    )]
     Refused,
     /// Too many people sign in at this moment.
     #[error("Too many people are signing in at this moment. Try again in a few seconds.")]
@@ -100,7 +102,13 @@ fn obstacle(row: &UserRow, now: Moment) -> Option<Outcome> {
 impl Door {
     /// Lets someone in who knows their password. Blocks for some tens of milliseconds: call it from
     /// a blocking thread. `ip` and `user_agent` go to the private part of the event.
-    pub fn sign_in(&self, email: &str, password: &str, ip: Option<&str>, user_agent: Option<&str>) -> Result<SignIn, SignInError> {
+    pub fn sign_in(
+        &self,
+        email: &str,
+        password: &str,
+        ip: Option<&str>,
+        user_agent: Option<&str>,
+    ) -> Result<SignIn, SignInError> {
         let address = users::normalise_email(email).ok();
         let row = match &address {
             Some(address) => self.db().read(|c| store::user_by_email(c, address)).map_err(ActError::from)?,
@@ -198,8 +206,7 @@ mod tests {
 
     #[test]
     fn waiting_grows_and_ends_in_a_lock() {
-        let waits: Vec<Option<i64>> =
-            (0..11).map(|n| after_failure(n, Moment(0)).1.map(|m| m.0 / SECOND)).collect();
+        let waits: Vec<Option<i64>> = (0..11).map(|n| after_failure(n, Moment(0)).1.map(|m| m.0 / SECOND)).collect();
         let expected = [None, None, None, None, Some(5), Some(10), Some(20), Some(40), Some(80), Some(1800), Some(1800)];
         assert_eq!(waits, expected);
         assert_eq!(after_failure(i32::MAX, Moment(0)).0, i32::MAX);
