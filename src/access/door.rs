@@ -143,9 +143,9 @@ impl Door {
     }
 }
 
-/// The beginning of a text that a stranger sent.
+/// The beginning of a text that a stranger sent, without control characters: PostgreSQL stores no NUL.
 pub(super) fn shortened(text: &str) -> String {
-    text.chars().take(KEPT_CHARS).collect()
+    text.chars().filter(|c| !c.is_control()).take(KEPT_CHARS).collect()
 }
 
 #[cfg(test)]

@@ -69,7 +69,8 @@ impl Disposition {
 }
 
 /// Closes the alert `reference`; answers the event. Refusals: `404 alert_unknown`,
-/// `409 alert_closed`, `403 forbidden`, `422 comment_length`, `422 duplicate_of_invalid`.
+/// `409 alert_closed`, `403 forbidden`, `422 comment_length`, `422 comment_unreadable`,
+/// `422 duplicate_of_invalid`.
 pub fn close(
     log: &Log,
     reference: &str,
@@ -112,6 +113,10 @@ impl Wanted {
             let (least, most) = (COMMENT_CHARS.start(), COMMENT_CHARS.end());
             let detail = format!("the comment has {chars} characters; write {least} to {most}: what was checked and found");
             return Err(ActError::refused(422, "comment_length", detail));
+        }
+        if self.comment.contains(|c: char| c.is_control() && c != '\n' && c != '\t') {
+            let detail = "the comment contains control characters; write plain text";
+            return Err(ActError::refused(422, "comment_unreadable", detail));
         }
         let duplicate_of = self.original(tx, &alert)?;
         let body = json!({
@@ -219,14 +224,16 @@ mod tests {
         assert_eq!(code(try_close(&house, &open, how, "too short", None)), "comment_length");
         assert_eq!(code(try_close(&house, &open, how, &"x".repeat(2_001), None)), "comment_length");
         assert_eq!(code(try_close(&house, &open, how, &format!("{}short", " ".repeat(30)), None)), "comment_length");
+        assert_eq!(code(try_close(&house, &open, how, &format!("{COMMENT}\0"), None)), "comment_unreadable");
         assert!(try_close(&house, &open, how, &"ü".repeat(20), None).is_ok());
         assert_eq!(code(try_close(&house, &open, how, COMMENT, None)), "alert_closed");
         let unknown = close(&house.bench.log, "<script>", how, COMMENT, None, house.officer);
         assert_eq!(code(unknown), "alert_unknown");
         let refused = house.bench.events("alert.close_refused");
         let codes: Vec<_> = refused.iter().map(|e| e.1["code"].as_str().unwrap()).collect();
-        assert_eq!(codes, ["comment_length", "comment_length", "comment_length", "alert_closed", "alert_unknown"]);
-        assert!(refused[4].1["ref"].is_null());
+        assert_eq!(codes[..3], ["comment_length"; 3]);
+        assert_eq!(codes[3..], ["comment_unreadable", "alert_closed", "alert_unknown"]);
+        assert!(refused[5].1["ref"].is_null());
         assert_eq!(house.bench.events("alert.closed").len(), 1);
     }
 
