@@ -9,6 +9,8 @@ pub mod app;
 
 pub mod intake;
 
+pub mod reports;
+
 pub mod alerts;
 pub mod notify;
 
