@@ -12,6 +12,7 @@
 //!
 //! Not here: what an entry, a chain, a rule or an alert is (the rooms below).
 
+mod again;
 mod alerting;
 mod batch;
 mod committer;
@@ -19,16 +20,20 @@ mod dictionary;
 mod engine;
 mod evaluate;
 mod figures;
+mod indexer;
 mod load;
 mod outcomes;
 mod queue;
 mod references;
 mod refusals;
+mod rules;
 pub mod runs;
 mod sequencer;
 mod state;
 
+pub use load::rules_in_force;
 pub use outcomes::Outcomes;
+pub use rules::define_rules;
 pub use sequencer::{Intake, StartError, start};
 
 use crate::ids::Seq;
@@ -131,7 +136,7 @@ pub struct Receipt {
 }
 
 /// A hit on a receipt.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ReceiptHit {
     /// The rule's code.
     pub rule: String,
@@ -142,7 +147,7 @@ pub struct ReceiptHit {
 }
 
 /// A break on a receipt; amounts as decimal text, numbers of a sequence plain.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ReceiptBreak {
     /// `chain`, …
     pub kind: String,

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
+use serde::{Deserialize, Serialize};
 
-use crate::clock::{Moment, TimeError, day_number, parse_date};
+use crate::clock::{Moment, TimeError, day_date, day_number, parse_date};
 use crate::money::{Currency, Money, MoneyError};
 
 use super::{ActorKind, Channel, Context, Direction, Instrument, Kind, NewEntry, Parts, Refusal, Status};
@@ -43,7 +43,7 @@ pub const FIELDS: &[(&str, usize)] = &[
 ];
 
 /// An entry as sent: every field is text, nothing is checked yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)] // the fields of the contract; `/docs` and `docs/` explain them
 pub struct Draft {
@@ -207,6 +207,45 @@ impl Draft {
     }
 }
 
+/// The fields as they would be sent: what was read, written again. Absent stays absent.
+impl From<&NewEntry> for Draft {
+    fn from(entry: &NewEntry) -> Draft {
+        let money = |minor: i64| Some(Money::new(minor, entry.currency).to_string());
+        let date = |day: i32| Some(day_date(day).to_string());
+        let (context, parts) = (entry.context.clone(), entry.parts.clone());
+        Draft {
+            source_ref: Some(entry.source_ref.clone()),
+            account: Some(entry.account.clone()),
+            currency: Some(entry.currency.code().to_owned()),
+            kind: Some(entry.kind.text().to_owned()),
+            direction: Some(entry.direction.text().to_owned()),
+            amount: money(entry.amount),
+            balance_before: entry.balance_before.and_then(money),
+            balance_after: entry.balance_after.and_then(money),
+            booked_at: Some(entry.booked_at.to_string()),
+            value_date: entry.value_date.and_then(date),
+            business_date: entry.business_date.and_then(date),
+            transaction_ref: entry.transaction_ref.clone(),
+            account_seq: entry.account_seq.map(|n| n.to_string()),
+            session_id: context.session_id,
+            ip: context.ip,
+            user_agent: context.user_agent,
+            device_id: context.device_id,
+            actor: context.actor,
+            actor_kind: context.actor_kind.map(|k| k.text().to_owned()),
+            channel: entry.channel.map(|c| c.text().to_owned()),
+            instrument: entry.instrument.map(|i| i.text().to_owned()),
+            party: parts.party,
+            counterparty: parts.counterparty,
+            counterparty_name: parts.counterparty_name,
+            counterparty_country: parts.counterparty_country,
+            reason: parts.reason,
+            reverses: entry.reverses.clone(),
+            status: Some(entry.status.text().to_owned()),
+        }
+    }
+}
+
 /// Finds out which field made an object unreadable; slow, and only on the way to a refusal.
 fn diagnose(json: &[u8], error: &serde_json::Error) -> Refusal {
     let Ok(value) = serde_json::from_slice::<serde_json::Value>(json) else {
@@ -218,7 +257,11 @@ fn diagnose(json: &[u8], error: &serde_json::Error) -> Refusal {
     for (name, value) in &object {
         if !FIELDS.iter().any(|(field, _)| field == name) {
             let name: String = name.chars().take(64).collect();
-            return Refusal::field("unknown_field", &name, format!("`{name}` is not a field of an entry; see /docs for the fields"));
+            return Refusal::field(
+                "unknown_field",
+                &name,
+                format!("`{name}` is not a field of an entry; see /docs for the fields"),
+            );
         }
         let readable = value.is_string() || value.is_null() || (name == "account_seq" && value.is_i64());
         if !readable {
@@ -267,7 +310,12 @@ fn one_of<T>(field: &str, text: &str, parse: fn(&str) -> Option<T>, choices: fn(
     })
 }
 
-fn choice<T>(field: &str, value: Option<String>, parse: fn(&str) -> Option<T>, choices: fn() -> String) -> Result<Option<T>, Refusal> {
+fn choice<T>(
+    field: &str,
+    value: Option<String>,
+    parse: fn(&str) -> Option<T>,
+    choices: fn() -> String,
+) -> Result<Option<T>, Refusal> {
     value.map(|text| one_of(field, &text, parse, choices)).transpose()
 }
 
@@ -314,9 +362,9 @@ fn whole_number(field: &str, value: Option<String>) -> Result<Option<i64>, Refus
 }
 
 fn address(text: &str) -> Result<String, Refusal> {
-    let parsed: IpAddr = text.parse().map_err(|_| {
-        Refusal::field("ip_invalid", "ip", "ip is not an IPv4 or IPv6 address; send it without a port or a mask")
-    })?;
+    let parsed: IpAddr = text
+        .parse()
+        .map_err(|_| Refusal::field("ip_invalid", "ip", "ip is not an IPv4 or IPv6 address; send it without a port or a mask"))?;
     Ok(parsed.to_canonical().to_string())
 }
 
