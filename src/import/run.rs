@@ -1,9 +1,10 @@
 //! One import: a file through a bounded pipeline into the log, resumable.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::clock::Moment;
@@ -48,12 +49,12 @@ pub struct ImportRequest {
 pub type Ticket = Receiver<Result<Vec<RowResult>, Failed>>;
 
 /// What a run begins with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Begun {
     /// The source.
     pub source: Seq,
-    /// The recorded time.
-    pub now: Moment,
+    /// The recorded time, microseconds.
+    pub now: i64,
     /// The log's size: everything of this run comes at or after it.
     pub size: Seq,
 }
@@ -71,13 +72,38 @@ pub struct Batch {
 }
 
 /// The end of a run: recorded, noted and mailed in one transaction.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Finish {
     /// The run as it is to be noted.
     pub run: RunRow,
-    /// `import.finished`.
-    pub event: NewEvent,
+    /// The source.
+    pub source: Seq,
+    /// Of the past.
+    pub history: bool,
+    /// Rows that the profile left out.
+    pub skipped: u64,
+    /// Breaks opened and still open.
+    pub breaks: u64,
+    /// The file's name; private.
+    pub file: String,
+    /// The profile's name; private.
+    pub profile: Option<String>,
     /// Who is mailed a summary; empty unless a history was imported.
     pub mail_to: Vec<String>,
+}
+
+impl Finish {
+    /// `import.finished`: counts for everybody, the file's name and digest in the private part.
+    fn event(&self) -> NewEvent {
+        let run = &self.run;
+        let body = json!({
+            "source": self.source, "history": self.history, "read": run.rows_done, "recorded": run.recorded,
+            "duplicates": run.duplicates, "rejected": run.rejected, "skipped": self.skipped, "hits": run.hits,
+            "breaks": self.breaks,
+        });
+        let private = json!({ "file": self.file, "digest": run.digest, "profile": self.profile });
+        NewEvent::with_private("import.finished", body, private)
+    }
 }
 
 /// Whoever holds the log for writing: this process, or another one through the inbox.
@@ -128,13 +154,13 @@ impl Leader for Local<'_> {
 /// The first act of a run.
 pub fn begin(tx: &mut ActTx<'_>, source: &str) -> Result<Begun, ActError> {
     let source = crate::access::keys::ensure_source(tx, source)?;
-    Ok(Begun { source, now: tx.now(), size: tx.log_size() })
+    Ok(Begun { source, now: tx.now().0, size: tx.log_size() })
 }
 
 /// The last act of a run.
 pub fn end(tx: &mut ActTx<'_>, finish: Finish) -> Result<(), ActError> {
     let now = tx.now();
-    let seq = tx.append(finish.event)?;
+    let seq = tx.append(finish.event())?;
     let owed = |(index, recipient): (usize, String)| OutboxRow {
         id: seq * RECIPIENTS_MAX as i64 + index as i64,
         kind: "history".into(),
@@ -293,7 +319,7 @@ impl<'a> Going<'a> {
                 let standing = db.read(|conn| store::standing(conn, begun.source, &origin, started))?;
                 (started, 0, Tally::resume(run, standing))
             }
-            None => (begun.now, begun.size, Tally::default()),
+            None => (Moment(begun.now), begun.size, Tally::default()),
         };
         Ok(Going { request, digest, origin, begun, started_at, from, resumed: noted.is_some(), tally })
     }
@@ -385,7 +411,7 @@ impl<'a> Going<'a> {
             hits: count(self.tally.hits),
             state: RUNNING.into(),
             started_at: self.started_at.0,
-            updated_at: self.begun.now.0,
+            updated_at: self.begun.now,
         }
     }
 
@@ -393,20 +419,18 @@ impl<'a> Going<'a> {
         let breaks = db.read(|conn| store::open_breaks(conn, self.begun.source, &self.origin, self.from, self.started_at))?;
         let summary = self.tally.summary(breaks, self.resumed);
         let mail_to = if self.request.history { self.request.mail_to.clone() } else { Vec::new() };
-        leader.finish(Finish { run: self.row(), event: self.event(&summary), mail_to })?;
+        let file = self.request.path.file_name().map(|name| name.to_string_lossy().into_owned());
+        leader.finish(Finish {
+            run: self.row(),
+            source: self.begun.source,
+            history: self.request.history,
+            skipped: summary.skipped,
+            breaks,
+            file: file.unwrap_or_default(),
+            profile: self.request.profile.as_ref().map(|profile| profile.name().to_owned()),
+            mail_to,
+        })?;
         Ok(with_list(summary, rejects))
-    }
-
-    fn event(&self, summary: &Summary) -> NewEvent {
-        let body = json!({
-            "source": self.begun.source, "history": self.request.history, "read": summary.read, "recorded": summary.recorded,
-            "duplicates": summary.duplicates, "rejected": summary.rejected, "skipped": summary.skipped,
-            "hits": summary.hits, "breaks": summary.breaks,
-        });
-        let file = Path::new(&self.request.path).file_name().map(|name| name.to_string_lossy().into_owned());
-        let profile = self.request.profile.as_ref().map(Profile::name);
-        let private = json!({ "file": file, "digest": self.digest, "profile": profile });
-        NewEvent::with_private("import.finished", body, private)
     }
 }
 

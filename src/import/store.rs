@@ -1,6 +1,7 @@
 //! The table of import runs, and what the log says of a run.
 
 use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
 use crate::db::schema::{breaks, deliveries, entries, hits, import_runs};
@@ -9,14 +10,32 @@ use crate::ids::Seq;
 use crate::intake::DeliveryKind;
 use crate::ledger::BreakState;
 use crate::notify::store::OutboxRow;
-use crate::{bulk_row, on_conn};
+use crate::on_conn;
 
-bulk_row! {
-    /// A row of `import_runs`.
-    RunRow => import_runs {
-        digest: String, source: String, rows_done: i64, recorded: i64, duplicates: i64, rejected: i64, hits: i64,
-        state: String, started_at: i64, updated_at: i64,
-    }
+/// A row of `import_runs`: how far a run has come.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset, Serialize, Deserialize)]
+#[diesel(table_name = import_runs)]
+pub struct RunRow {
+    /// SHA-256 of the file, the source and the profile, as hex.
+    pub digest: String,
+    /// The source's name.
+    pub source: String,
+    /// Rows of the file that are settled.
+    pub rows_done: i64,
+    /// Entries recorded.
+    pub recorded: i64,
+    /// Entries that were there before.
+    pub duplicates: i64,
+    /// Rows refused.
+    pub rejected: i64,
+    /// Hits decided.
+    pub hits: i64,
+    /// [`RUNNING`] or [`DONE`].
+    pub state: String,
+    /// Recorded time, microseconds.
+    pub started_at: i64,
+    /// Recorded time, microseconds.
+    pub updated_at: i64,
 }
 
 /// `import_runs.state`: going on, or interrupted.
@@ -38,23 +57,11 @@ pub(super) fn run(conn: &mut Conn, digest: &str) -> DbResult<Option<RunRow>> {
 
 /// Notes how far a run has come, over what was noted before.
 pub fn save(conn: &mut Conn, run: &RunRow) -> DbResult<()> {
-    let values = (
-        import_runs::digest.eq(&run.digest),
-        import_runs::source.eq(&run.source),
-        import_runs::rows_done.eq(run.rows_done),
-        import_runs::recorded.eq(run.recorded),
-        import_runs::duplicates.eq(run.duplicates),
-        import_runs::rejected.eq(run.rejected),
-        import_runs::hits.eq(run.hits),
-        import_runs::state.eq(&run.state),
-        import_runs::started_at.eq(run.started_at),
-        import_runs::updated_at.eq(run.updated_at),
-    );
     on_conn!(conn, |c| diesel::insert_into(import_runs::table)
-        .values(values)
+        .values(run)
         .on_conflict(import_runs::digest)
         .do_update()
-        .set(values)
+        .set(run)
         .execute(c))?;
     Ok(())
 }

@@ -168,7 +168,7 @@ fn receipt() -> Receipt {
 
 impl Leader for Played<'_> {
     fn begin(&self, _: &str) -> Result<Begun, ImportError> {
-        Ok(Begun { source: 1, now: self.bench.clock.now(), size: 1 })
+        Ok(Begun { source: 1, now: self.bench.clock.now().0, size: 1 })
     }
 
     fn submit(&self, batch: Batch) -> Result<Ticket, ImportError> {
