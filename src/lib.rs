@@ -7,6 +7,10 @@ pub mod cli;
 
 pub mod app;
 
+pub mod import;
+
+pub mod export;
+
 pub mod intake;
 
 pub mod reports;
