@@ -5,6 +5,8 @@
 
 pub mod app;
 
+pub mod audit;
+
 pub mod intake;
 
 pub mod alerts;

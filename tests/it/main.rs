@@ -1,6 +1,7 @@
 //! Stories: behaviour through the library, the program and the browser, on both databases.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod audit;
 mod bank;
 mod intake;
 mod support;
