@@ -41,7 +41,7 @@ impl Repeats {
     /// Meets an entry: the first pass.
     pub(super) fn add(&mut self, source: Seq, source_ref: &str) {
         let hash = hash(source, source_ref);
-        if hash % self.passes == 0 {
+        if hash.is_multiple_of(self.passes) {
             self.hashes.push(hash);
         }
     }

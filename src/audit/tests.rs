@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bank;
+mod store;
 
 use std::sync::OnceLock;
 
@@ -138,7 +139,7 @@ fn null_and_empty_are_not_the_same() {
 
 /// The finding about the first or last row of a table of private parts.
 fn part(table: &str, what: &str, which: &str) -> String {
-    let seqs = bank::parts(&url(original()), table);
+    let seqs = store::seqs(&url(original()), table);
     let seq = if which == "MIN(seq)" { seqs[0] } else { seqs[seqs.len() - 1] };
     format!("L5 private_part_{what} {table} {seq}")
 }
@@ -175,7 +176,7 @@ fn tiles_must_be_those_of_the_leaves() {
 
 #[test]
 fn breaks_and_hits_must_be_those_the_leaves_commit_to() {
-    let named = |table: &str| bank::seqs(&url(original()), table);
+    let named = |table: &str| store::seqs(&url(original()), table);
     let (breaks, hits) = (named("breaks"), named("hits"));
     let last = breaks[breaks.len() - 1];
     check("UPDATE breaks SET state = 3 WHERE seq = (SELECT MAX(seq) FROM breaks)", &[&format!("L4 break_differs breaks {last}")]);
@@ -186,14 +187,14 @@ fn breaks_and_hits_must_be_those_the_leaves_commit_to() {
     check("UPDATE hits SET severity = 1 WHERE seq = (SELECT MIN(seq) FROM hits)", &[&format!("L4 hit_changed hits {first}")]);
     check("DELETE FROM hits WHERE seq = (SELECT MIN(seq) FROM hits)", &[&format!("L4 hit_missing hits {first}")]);
     check("UPDATE hits SET alert = 5 WHERE seq = (SELECT MIN(seq) FROM hits)", &["L4 alert_unknown hits 5"]);
-    let late = bank::late_hit(&url(original()));
+    let late = store::late_hit(&url(original()));
     check("DELETE FROM hits WHERE late = 1", &[&format!("L4 hit_missing hits {late}")]);
     check_has("UPDATE hits SET seq = 300 WHERE seq = (SELECT MIN(seq) FROM hits)", &["L4 hit_extra hits 300"]);
 }
 
 #[test]
 fn the_dictionary_must_say_what_its_events_say() {
-    let accounts = bank::seqs(&url(original()), "accounts");
+    let accounts = store::seqs(&url(original()), "accounts");
     let first = accounts[0];
     check(
         "UPDATE accounts SET number = 'ACC-X' WHERE id = (SELECT MIN(id) FROM accounts)",
@@ -214,7 +215,7 @@ fn figures_and_ranges_are_derived_again() {
     check("DELETE FROM day_figures WHERE rowid = 1", &["L4 day_figure_missing day_figures -"]);
     check(
         "UPDATE day_ranges SET entries = entries - 1 WHERE rowid = 1",
-        &[&format!("L4 day_range_differs day_ranges {}", bank::first_range(&url(original())))],
+        &[&format!("L4 day_range_differs day_ranges {}", store::first_range(&url(original())))],
     );
 }
 

@@ -4,4 +4,6 @@
 mod audit;
 mod bank;
 mod intake;
+mod migrations;
 mod support;
+mod tidy;

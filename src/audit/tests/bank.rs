@@ -4,20 +4,17 @@
 use std::collections::{BTreeMap, HashMap};
 
 use counterfoil_verify::{Tiles, commitment, leaf::jump_position};
-use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use crate::alerts::store::HitRow;
 use crate::audit::store::{FigureRow, RangeRow, RuleSetRow};
 use crate::clock::{Clock, HOUR, MINUTE, Moment};
-use crate::db::schema::{accounts, breaks, day_ranges, entry_parts, event_parts, hits};
 use crate::db::{Conn, Db, bulk, migrate};
 use crate::detect::RuleSetBody;
 use crate::ledger::continuity::{AccountContinuity, Changes, Strictness};
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow, SourceRow};
 use crate::ledger::{BreakKind, BreakState, Context, Direction, Kind, NewEntry, Parts, Status};
 use crate::money::Currency;
-use crate::on_conn;
 use crate::trail::store::{self as trail, EventPartRow, EventRow};
 use crate::trail::{NewEvent, Tail};
 
@@ -369,40 +366,4 @@ fn outcomes(changes: &Changes, amount: i64, late: Option<i64>) -> Option<String>
         .map(|(name, list)| (name.to_owned(), Value::Array(list)))
         .collect();
     (!object.is_empty()).then(|| Value::Object(object).to_string())
-}
-
-fn connected(url: &str) -> Conn {
-    Db::open(url, 1).unwrap().connect().unwrap()
-}
-
-/// The places that have private parts, in order.
-pub fn parts(url: &str, table: &str) -> Vec<i64> {
-    let mut conn = connected(url);
-    match table {
-        "entry_parts" => {
-            on_conn!(&mut conn, |c| entry_parts::table.select(entry_parts::seq).order(entry_parts::seq).load(c)).unwrap()
-        }
-        _ => on_conn!(&mut conn, |c| event_parts::table.select(event_parts::seq).order(event_parts::seq).load(c)).unwrap(),
-    }
-}
-
-/// The places of breaks, hits or accounts, in order.
-pub fn seqs(url: &str, table: &str) -> Vec<i64> {
-    let mut conn = connected(url);
-    match table {
-        "breaks" => on_conn!(&mut conn, |c| breaks::table.select(breaks::seq).order(breaks::seq).load(c)).unwrap(),
-        "hits" => on_conn!(&mut conn, |c| hits::table.select(hits::seq).order(hits::seq).load(c)).unwrap(),
-        _ => on_conn!(&mut conn, |c| accounts::table.select(accounts::id).order(accounts::id).load(c)).unwrap(),
-    }
-}
-
-/// The place of the one late hit.
-pub fn late_hit(url: &str) -> i64 {
-    on_conn!(&mut connected(url), |c| hits::table.filter(hits::late.eq(1)).select(hits::seq).first(c)).unwrap()
-}
-
-/// Where the first range begins.
-pub fn first_range(url: &str) -> i64 {
-    on_conn!(&mut connected(url), |c| day_ranges::table.order(day_ranges::business_date).select(day_ranges::first_seq).first(c))
-        .unwrap()
 }
