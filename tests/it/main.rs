@@ -4,6 +4,7 @@
 mod audit;
 mod bank;
 mod intake;
+mod mail;
 mod migrations;
 mod support;
 mod tidy;
