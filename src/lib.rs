@@ -11,6 +11,8 @@ pub mod import;
 
 pub mod export;
 
+pub mod audit;
+
 pub mod intake;
 
 pub mod reports;
