@@ -12,7 +12,9 @@ mod act;
 mod event;
 pub mod store;
 mod tail;
+#[cfg(test)]
+pub(crate) mod testing;
 
-pub use act::{Act, ActError, ActTx, Acts, Changed, Log};
+pub use act::{Act, ActError, ActTx, Acts, Changed, Log, Side};
 pub use event::NewEvent;
 pub use tail::Tail;
