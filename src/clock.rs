@@ -118,10 +118,7 @@ impl Clock {
 
     /// A clock that stands at `now` until [`Clock::advance`], with randomness from `seed`.
     pub fn fixed(now: Moment, seed: u64) -> Clock {
-        Clock {
-            now: Now::Fixed(Arc::new(AtomicI64::new(now.0))),
-            chance: Chance::Seeded(seed, Arc::new(AtomicU64::new(0))),
-        }
+        Clock { now: Now::Fixed(Arc::new(AtomicI64::new(now.0))), chance: Chance::Seeded(seed, Arc::new(AtomicU64::new(0))) }
     }
 
     /// The present instant.

@@ -255,13 +255,7 @@ impl Default for Server {
 
 impl Default for Bank {
     fn default() -> Self {
-        Bank {
-            name: "Example Bank".into(),
-            time_zone: Tz::UTC,
-            cut_off: CutOff(1440),
-            weekend: Vec::new(),
-            holidays: Vec::new(),
-        }
+        Bank { name: "Example Bank".into(), time_zone: Tz::UTC, cut_off: CutOff(1440), weekend: Vec::new(), holidays: Vec::new() }
     }
 }
 

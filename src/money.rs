@@ -14,8 +14,8 @@ pub struct Currency(iso_currency::Currency);
 impl Currency {
     /// Reads a three-letter code in capitals; refuses unknown codes and those without minor units.
     pub fn parse(code: &str) -> Result<Currency, MoneyError> {
-        let found = iso_currency::Currency::from_code(code)
-            .ok_or_else(|| MoneyError::UnknownCurrency(code.chars().take(8).collect()))?;
+        let found =
+            iso_currency::Currency::from_code(code).ok_or_else(|| MoneyError::UnknownCurrency(code.chars().take(8).collect()))?;
         match found.exponent() {
             Some(_) => Ok(Currency(found)),
             None => Err(MoneyError::NoMinorUnits(code.to_owned())),
@@ -217,10 +217,7 @@ fn digits(text: &str, whole_text: &str, currency: Currency) -> Result<i64, Money
 }
 
 fn push_digit(minor: i64, digit: u8) -> Result<i64, MoneyError> {
-    minor
-        .checked_mul(10)
-        .and_then(|m| m.checked_add(i64::from(digit)))
-        .ok_or(MoneyError::TooLarge)
+    minor.checked_mul(10).and_then(|m| m.checked_add(i64::from(digit))).ok_or(MoneyError::TooLarge)
 }
 
 #[cfg(test)]

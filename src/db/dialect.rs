@@ -41,7 +41,9 @@ impl Address {
             return Ok(Address::Postgres(url.to_owned()));
         }
         let scheme: String = url.chars().take_while(|c| *c != ':').take(20).collect();
-        Err(DbError::Address(format!("database.url: `{scheme}` is not known; write sqlite:FILE or postgres://user@host/database")))
+        Err(DbError::Address(format!(
+            "database.url: `{scheme}` is not known; write sqlite:FILE or postgres://user@host/database"
+        )))
     }
 
     /// The SQLite file, if it is one.
@@ -84,7 +86,8 @@ fn connect_postgres(url: &str) -> DbResult<PgConnection> {
     let mut conn = PgConnection::establish(url).map_err(|e| DbError::Connect(e.to_string()))?;
     conn.batch_execute("SET TIME ZONE 'UTC'; SET client_min_messages TO warning;")?;
     for name in ["fsync", "full_page_writes", "synchronous_commit"] {
-        let value: String = diesel::select(diesel::dsl::sql::<Text>(&format!("current_setting('{name}')"))).get_result(&mut conn)?;
+        let value: String =
+            diesel::select(diesel::dsl::sql::<Text>(&format!("current_setting('{name}')"))).get_result(&mut conn)?;
         // `remote_write`, `remote_apply` and `local` all wait for the local disk; `off` does not.
         if value == "off" {
             return Err(DbError::Unfit(format!(

@@ -23,45 +23,136 @@ pub static HIGH_VALUE: &[Example] = &[
     Example { name: "fires above the line", entries: &[("A", D, "USD", "25000.00")], hits: &[0] },
     Example { name: "fires at the line", entries: &[("A", D, "USD", "10000.00")], hits: &[0] },
     Example { name: "is silent one unit below", entries: &[("A", D, "USD", "9999.99")], hits: &[] },
-    Example { name: "does not add up two entries", entries: &[("A", D, "USD", "6000.00"), ("A", D, "USD", "6000.00")], hits: &[] },
-    Example { name: "another account's entry is its own", entries: &[("A", D, "USD", "5.00"), ("B", D, "USD", "10000.00")], hits: &[1] },
-    Example { name: "counts in the currency's own units", entries: &[("A", D, "JPY", "10000"), ("B", D, "JPY", "9999"), ("C", D, "KWD", "9999.999")], hits: &[0] },
+    Example {
+        name: "does not add up two entries",
+        entries: &[("A", D, "USD", "6000.00"), ("A", D, "USD", "6000.00")],
+        hits: &[],
+    },
+    Example {
+        name: "another account's entry is its own",
+        entries: &[("A", D, "USD", "5.00"), ("B", D, "USD", "10000.00")],
+        hits: &[1],
+    },
+    Example {
+        name: "counts in the currency's own units",
+        entries: &[("A", D, "JPY", "10000"), ("B", D, "JPY", "9999"), ("C", D, "KWD", "9999.999")],
+        hits: &[0],
+    },
     Example { name: "an amount of zero is nothing", entries: &[("A", D, "USD", "0.00")], hits: &[] },
 ];
 
 /// Examples of `high-frequency` with its default parameters (6 within 60 minutes).
 pub static HIGH_FREQUENCY: &[Example] = &[
-    Example { name: "six within the hour fire at the sixth", entries: &[
-        ("A", "2026-03-02T10:00:00Z", "USD", "1.00"), ("A", "2026-03-02T10:10:00Z", "USD", "1.00"),
-        ("A", "2026-03-02T10:20:00Z", "USD", "1.00"), ("A", "2026-03-02T10:30:00Z", "USD", "1.00"),
-        ("A", "2026-03-02T10:40:00Z", "USD", "1.00"), ("A", "2026-03-02T10:50:00Z", "USD", "1.00")], hits: &[5] },
-    Example { name: "five are one below the line", entries: &[
-        ("A", D, "USD", "1.00"), ("A", D, "USD", "1.00"), ("A", D, "USD", "1.00"), ("A", D, "USD", "1.00"), ("A", D, "USD", "1.00")], hits: &[] },
-    Example { name: "the window is closed at its old edge: exactly one hour apart still counts", entries: &[
-        ("A", "2026-03-02T10:00:00Z", "USD", "1.00"), ("A", "2026-03-02T10:59:56Z", "USD", "1.00"),
-        ("A", "2026-03-02T10:59:57Z", "USD", "1.00"), ("A", "2026-03-02T10:59:58Z", "USD", "1.00"),
-        ("A", "2026-03-02T10:59:59Z", "USD", "1.00"), ("A", "2026-03-02T11:00:00Z", "USD", "1.00")], hits: &[5] },
-    Example { name: "a microsecond more does not", entries: &[
-        ("A", "2026-03-02T10:00:00Z", "USD", "1.00"), ("A", "2026-03-02T10:59:56Z", "USD", "1.00"),
-        ("A", "2026-03-02T10:59:57Z", "USD", "1.00"), ("A", "2026-03-02T10:59:58Z", "USD", "1.00"),
-        ("A", "2026-03-02T10:59:59Z", "USD", "1.00"), ("A", "2026-03-02T11:00:00.000001Z", "USD", "1.00")], hits: &[] },
-    Example { name: "a burst in one instant fires at the sixth and the seventh", entries: &[
-        ("A", D, "USD", "1.00"), ("A", D, "USD", "1.00"), ("A", D, "USD", "1.00"), ("A", D, "USD", "1.00"),
-        ("A", D, "USD", "1.00"), ("A", D, "USD", "1.00"), ("A", D, "USD", "1.00")], hits: &[5, 6] },
-    Example { name: "another account's traffic does not count", entries: &[
-        ("A", D, "USD", "1.00"), ("B", D, "USD", "1.00"), ("A", D, "USD", "1.00"), ("B", D, "USD", "1.00"),
-        ("A", D, "USD", "1.00"), ("B", D, "USD", "1.00"), ("A", D, "USD", "1.00"), ("B", D, "USD", "1.00")], hits: &[] },
-    Example { name: "the night the clocks change, hours are real hours", entries: &[
-        ("A", "2026-10-25T02:30:00+02:00", "EUR", "1.00"), ("A", "2026-10-25T02:40:00+02:00", "EUR", "1.00"),
-        ("A", "2026-10-25T02:50:00+02:00", "EUR", "1.00"), ("A", "2026-10-25T02:35:00+01:00", "EUR", "1.00"),
-        ("A", "2026-10-25T02:45:00+01:00", "EUR", "1.00"), ("A", "2026-10-25T02:55:00+01:00", "EUR", "1.00")], hits: &[] },
-    Example { name: "a late arrival makes a later entry cross, marked late", entries: &[
-        ("A", "2026-03-02T10:00:00Z", "USD", "1.00"), ("A", "2026-03-02T10:10:00Z", "USD", "1.00"),
-        ("A", "2026-03-02T10:20:00Z", "USD", "1.00"), ("A", "2026-03-02T10:30:00Z", "USD", "1.00"),
-        ("A", "2026-03-02T10:50:00Z", "USD", "1.00"), ("A", "2026-03-02T10:40:00Z", "USD", "1.00")], hits: &[-5] },
-    Example { name: "amounts of zero are not counted", entries: &[
-        ("A", D, "USD", "0.00"), ("A", D, "USD", "1.00"), ("A", D, "USD", "1.00"), ("A", D, "USD", "1.00"),
-        ("A", D, "USD", "1.00"), ("A", D, "USD", "1.00")], hits: &[] },
+    Example {
+        name: "six within the hour fire at the sixth",
+        entries: &[
+            ("A", "2026-03-02T10:00:00Z", "USD", "1.00"),
+            ("A", "2026-03-02T10:10:00Z", "USD", "1.00"),
+            ("A", "2026-03-02T10:20:00Z", "USD", "1.00"),
+            ("A", "2026-03-02T10:30:00Z", "USD", "1.00"),
+            ("A", "2026-03-02T10:40:00Z", "USD", "1.00"),
+            ("A", "2026-03-02T10:50:00Z", "USD", "1.00"),
+        ],
+        hits: &[5],
+    },
+    Example {
+        name: "five are one below the line",
+        entries: &[
+            ("A", D, "USD", "1.00"),
+            ("A", D, "USD", "1.00"),
+            ("A", D, "USD", "1.00"),
+            ("A", D, "USD", "1.00"),
+            ("A", D, "USD", "1.00"),
+        ],
+        hits: &[],
+    },
+    Example {
+        name: "the window is closed at its old edge: exactly one hour apart still counts",
+        entries: &[
+            ("A", "2026-03-02T10:00:00Z", "USD", "1.00"),
+            ("A", "2026-03-02T10:59:56Z", "USD", "1.00"),
+            ("A", "2026-03-02T10:59:57Z", "USD", "1.00"),
+            ("A", "2026-03-02T10:59:58Z", "USD", "1.00"),
+            ("A", "2026-03-02T10:59:59Z", "USD", "1.00"),
+            ("A", "2026-03-02T11:00:00Z", "USD", "1.00"),
+        ],
+        hits: &[5],
+    },
+    Example {
+        name: "a microsecond more does not",
+        entries: &[
+            ("A", "2026-03-02T10:00:00Z", "USD", "1.00"),
+            ("A", "2026-03-02T10:59:56Z", "USD", "1.00"),
+            ("A", "2026-03-02T10:59:57Z", "USD", "1.00"),
+            ("A", "2026-03-02T10:59:58Z", "USD", "1.00"),
+            ("A", "2026-03-02T10:59:59Z", "USD", "1.00"),
+            ("A", "2026-03-02T11:00:00.000001Z", "USD", "1.00"),
+        ],
+        hits: &[],
+    },
+    Example {
+        name: "a burst in one instant fires at the sixth and the seventh",
+        entries: &[
+            ("A", D, "USD", "1.00"),
+            ("A", D, "USD", "1.00"),
+            ("A", D, "USD", "1.00"),
+            ("A", D, "USD", "1.00"),
+            ("A", D, "USD", "1.00"),
+            ("A", D, "USD", "1.00"),
+            ("A", D, "USD", "1.00"),
+        ],
+        hits: &[5, 6],
+    },
+    Example {
+        name: "another account's traffic does not count",
+        entries: &[
+            ("A", D, "USD", "1.00"),
+            ("B", D, "USD", "1.00"),
+            ("A", D, "USD", "1.00"),
+            ("B", D, "USD", "1.00"),
+            ("A", D, "USD", "1.00"),
+            ("B", D, "USD", "1.00"),
+            ("A", D, "USD", "1.00"),
+            ("B", D, "USD", "1.00"),
+        ],
+        hits: &[],
+    },
+    Example {
+        name: "the night the clocks change, hours are real hours",
+        entries: &[
+            ("A", "2026-10-25T02:30:00+02:00", "EUR", "1.00"),
+            ("A", "2026-10-25T02:40:00+02:00", "EUR", "1.00"),
+            ("A", "2026-10-25T02:50:00+02:00", "EUR", "1.00"),
+            ("A", "2026-10-25T02:35:00+01:00", "EUR", "1.00"),
+            ("A", "2026-10-25T02:45:00+01:00", "EUR", "1.00"),
+            ("A", "2026-10-25T02:55:00+01:00", "EUR", "1.00"),
+        ],
+        hits: &[],
+    },
+    Example {
+        name: "a late arrival makes a later entry cross, marked late",
+        entries: &[
+            ("A", "2026-03-02T10:00:00Z", "USD", "1.00"),
+            ("A", "2026-03-02T10:10:00Z", "USD", "1.00"),
+            ("A", "2026-03-02T10:20:00Z", "USD", "1.00"),
+            ("A", "2026-03-02T10:30:00Z", "USD", "1.00"),
+            ("A", "2026-03-02T10:50:00Z", "USD", "1.00"),
+            ("A", "2026-03-02T10:40:00Z", "USD", "1.00"),
+        ],
+        hits: &[-5],
+    },
+    Example {
+        name: "amounts of zero are not counted",
+        entries: &[
+            ("A", D, "USD", "0.00"),
+            ("A", D, "USD", "1.00"),
+            ("A", D, "USD", "1.00"),
+            ("A", D, "USD", "1.00"),
+            ("A", D, "USD", "1.00"),
+            ("A", D, "USD", "1.00"),
+        ],
+        hits: &[],
+    },
 ];
 
 /// Runs an example; answers the hits found, in the notation of [`Example::hits`].

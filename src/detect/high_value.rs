@@ -68,12 +68,8 @@ impl Check for Threshold {
             return Outcome::Clear;
         }
         let money = |minor| Money::new(minor, case.entry.currency).for_people();
-        let evidence = Evidence {
-            observed: money(case.entry.amount),
-            threshold: money(threshold),
-            window: None,
-            entries: vec![case.seq],
-        };
+        let evidence =
+            Evidence { observed: money(case.entry.amount), threshold: money(threshold), window: None, entries: vec![case.seq] };
         Outcome::Hits(vec![Hit { seq: case.seq, late: false, evidence }])
     }
 

@@ -8,7 +8,7 @@ use crate::alerts::JOIN_WITHIN;
 use crate::alerts::store::{self, AlertRow, OPEN};
 use crate::clock::Moment;
 use crate::db::{Conn, DbResult};
-use crate::detect::{ActiveRule, Evidence, Severity};
+use crate::detect::{ActiveRule, Evidence};
 use crate::ids::{AlertRef, Seq};
 use crate::ledger::BusinessCalendar;
 use crate::notify::store::{OutboxRow, PENDING};
@@ -55,12 +55,6 @@ pub(super) struct Found<'a> {
     pub evidence: &'a Evidence,
 }
 
-/// Whom an alert owes mail.
-pub(super) struct Recipients<'a> {
-    pub addresses: &'a [String],
-    pub calendar: &'a BusinessCalendar,
-}
-
 impl Alerting {
     pub fn load(conn: &mut Conn) -> DbResult<Alerting> {
         let mut alerting = Alerting::default();
@@ -102,7 +96,14 @@ impl Alerting {
     }
 
     /// The alert a hit belongs to: one that is open and near in time, or a new one.
-    pub fn join(&mut self, to: &mut Growing<'_>, conn: &mut Conn, mail: Option<&Recipients<'_>>, zone: &BusinessCalendar, hit: &Found<'_>) -> DbResult<Open> {
+    pub fn join(
+        &mut self,
+        to: &mut Growing<'_>,
+        conn: &mut Conn,
+        recipients: &[String],
+        zone: &BusinessCalendar,
+        hit: &Found<'_>,
+    ) -> DbResult<Open> {
         let key = (hit.rule.rule.code().to_owned(), hit.account);
         let severity = hit.rule.severity.code();
         let list = self.open.entry(key.clone()).or_default();
@@ -117,9 +118,7 @@ impl Alerting {
         let reference = self.next_reference(conn, zone, to.tail.recorded_at())?;
         let previous = self.closed.get(&key).copied();
         let row = open_alert(to, &reference, previous, hit)?;
-        if let Some(mail) = mail {
-            owe_mail(to, &row, mail.addresses);
-        }
+        owe_mail(to, &row, recipients);
         let open = Open { id: row.id, reference, first_booked_at: row.first_booked_at, hits: 1, severity };
         to.batch.alerts.push(row);
         self.open.entry(key).or_default().push(open.clone());
@@ -193,9 +192,4 @@ fn owe_mail(to: &mut Growing<'_>, alert: &AlertRow, recipients: &[String]) {
             done_at: None,
         });
     }
-}
-
-/// The text of a stored severity.
-pub(super) fn severity_text(code: i16) -> &'static str {
-    Severity::from_code(code).map_or("unknown", Severity::text)
 }

@@ -104,6 +104,11 @@ impl Batch {
         self.write_states(conn)
     }
 
+    /// Writes account states alone, when the log itself has not grown.
+    pub fn write_states_only(&self, conn: &mut Conn) -> DbResult<()> {
+        self.write_states(conn)
+    }
+
     /// A break may have been opened, healed and opened again at the same entry: the row is kept.
     fn write_breaks(&self, conn: &mut Conn) -> DbResult<()> {
         for row in &self.breaks {
@@ -140,7 +145,8 @@ impl Batch {
             on_conn!(conn, |c| diesel::update(breaks::table.find((*seq, *kind))).set(values).execute(c))?;
         }
         for (id, update) in &self.alert_updates {
-            let values = (alerts::hits.eq(update.hits), alerts::severity.eq(update.severity), alerts::last_seq.eq(update.last_seq));
+            let values =
+                (alerts::hits.eq(update.hits), alerts::severity.eq(update.severity), alerts::last_seq.eq(update.last_seq));
             on_conn!(conn, |c| diesel::update(alerts::table.find(*id)).set(values).execute(c))?;
         }
         for ((date, source, code), rows) in &self.refusals {

@@ -83,8 +83,7 @@ impl Figures {
         }
         let id = (key.business_date, key.source, key.currency, key.kind, key.status, key.hour);
         let columns = (day_figures::entries, day_figures::credits, day_figures::debits);
-        let found: Option<(i64, i64, i64)> =
-            on_conn!(conn, |c| day_figures::table.find(id).select(columns).first(c).optional())?;
+        let found: Option<(i64, i64, i64)> = on_conn!(conn, |c| day_figures::table.find(id).select(columns).first(c).optional())?;
         let (entries, credits, debits) = found.unwrap_or_default();
         let figure = Figure { entries, credits, debits };
         self.kept.insert(key, figure);
@@ -122,7 +121,11 @@ impl Figures {
 /// Stores values as they are after a batch.
 pub(super) fn store(conn: &mut Conn, figures: &HashMap<FigureKey, Figure>, ranges: &HashMap<(i32, Seq), Range>) -> DbResult<()> {
     for (key, figure) in figures {
-        let columns = (day_figures::entries.eq(figure.entries), day_figures::credits.eq(figure.credits), day_figures::debits.eq(figure.debits));
+        let columns = (
+            day_figures::entries.eq(figure.entries),
+            day_figures::credits.eq(figure.credits),
+            day_figures::debits.eq(figure.debits),
+        );
         let row = (
             day_figures::business_date.eq(key.business_date),
             day_figures::source.eq(key.source),
@@ -140,13 +143,23 @@ pub(super) fn store(conn: &mut Conn, figures: &HashMap<FigureKey, Figure>, range
             day_figures::status,
             day_figures::hour,
         );
-        on_conn!(conn, |c| diesel::insert_into(day_figures::table).values(row).on_conflict(id).do_update().set(columns).execute(c))?;
+        on_conn!(conn, |c| diesel::insert_into(day_figures::table)
+            .values(row)
+            .on_conflict(id)
+            .do_update()
+            .set(columns)
+            .execute(c))?;
     }
     for ((date, first_seq), range) in ranges {
         let columns = (day_ranges::last_seq.eq(range.last_seq), day_ranges::entries.eq(range.entries));
         let row = (day_ranges::business_date.eq(date), day_ranges::first_seq.eq(first_seq), columns);
         let id = (day_ranges::business_date, day_ranges::first_seq);
-        on_conn!(conn, |c| diesel::insert_into(day_ranges::table).values(row).on_conflict(id).do_update().set(columns).execute(c))?;
+        on_conn!(conn, |c| diesel::insert_into(day_ranges::table)
+            .values(row)
+            .on_conflict(id)
+            .do_update()
+            .set(columns)
+            .execute(c))?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@
 //!
 //! Not here: what an entry, a chain, a rule or an alert is (the rooms below).
 
+mod again;
 mod alerting;
 mod batch;
 mod committer;
@@ -19,6 +20,7 @@ mod dictionary;
 mod engine;
 mod evaluate;
 mod figures;
+mod indexer;
 mod load;
 mod outcomes;
 mod queue;

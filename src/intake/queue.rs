@@ -3,17 +3,18 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::ids::Seq;
 use crate::trail::{Act, ActError};
 
 use super::committer::Outcome;
-use super::runs::Run;
 use super::{Busy, Stopped, Submission};
 
 /// What the sequencer can be told.
 pub(super) enum Command {
     Submit(Submission),
     Act(Act, ActDone),
-    RunReady(Run, Vec<i64>),
+    /// Everything up to this place is in index runs now.
+    Indexed(Seq),
 }
 
 /// Called when an act has been committed or refused.

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 
-use super::runs::Run;
+use super::runs::{self, Run, RunKind};
 
 /// Words of 64 bits in a block of the filter: one cache line.
 const BLOCK: usize = 8;
@@ -69,11 +69,9 @@ impl References {
         Ok(found)
     }
 
-    /// A segment has been indexed (and perhaps older runs merged into it).
-    pub fn add_run(&mut self, conn: &mut Conn, run: Run, replaced: &[i64]) -> DbResult<()> {
-        self.runs.retain(|r| !replaced.contains(&r.id));
-        let closed_to = run.last_seq;
-        self.runs.push(run);
+    /// Everything up to `closed_to` is in index runs now (and older runs may have been merged).
+    pub fn close_segment(&mut self, conn: &mut Conn, closed_to: Seq) -> DbResult<()> {
+        self.runs = runs::load(conn, RunKind::Reference)?;
         let (open, filter) = (&mut self.open, &mut self.filter);
         open.retain(|key, seq| {
             if *seq <= closed_to {

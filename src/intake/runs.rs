@@ -92,8 +92,7 @@ impl Run {
 /// The runs of a kind, oldest first.
 pub fn load(conn: &mut Conn, kind: RunKind) -> DbResult<Vec<Run>> {
     let query = index_runs::table.filter(index_runs::kind.eq(kind as i16)).filter(index_runs::ready.eq(1));
-    let rows: Vec<RunRow> =
-        on_conn!(conn, |c| query.order(index_runs::first_seq).select(RunRow::as_select()).load(c))?;
+    let rows: Vec<RunRow> = on_conn!(conn, |c| query.order(index_runs::first_seq).select(RunRow::as_select()).load(c))?;
     let mut runs = Vec::with_capacity(rows.len());
     for row in rows {
         let query = index_pages::table.filter(index_pages::run.eq(row.id)).order(index_pages::page);
@@ -237,17 +236,18 @@ pub(super) fn store(conn: &mut Conn, pages: &[PageRow], ready: Option<&RunRow>, 
 
 /// Removes pages of runs that are gone, at most `limit`; answers whether more remain.
 pub(super) fn sweep(conn: &mut Conn, run: i64, limit: i64) -> DbResult<bool> {
-    let from: Option<i64> = on_conn!(conn, |c| index_pages::table
+    // From the last page down: as long as page 0 is there, the rest is found again.
+    let last: Option<i64> = on_conn!(conn, |c| index_pages::table
         .filter(index_pages::run.eq(run))
-        .select(diesel::dsl::min(index_pages::page))
+        .select(diesel::dsl::max(index_pages::page))
         .first(c))?;
-    let Some(from) = from else { return Ok(false) };
-    let gone = index_pages::table.filter(index_pages::run.eq(run)).filter(index_pages::page.lt(from + limit));
+    let Some(last) = last else { return Ok(false) };
+    let gone = index_pages::table.filter(index_pages::run.eq(run)).filter(index_pages::page.gt(last - limit));
     on_conn!(conn, |c| diesel::delete(gone).execute(c))?;
     Ok(true)
 }
 
-/// Runs whose pages were being written when the process ended: their pages are waste.
+/// Runs that were merged away, or being written when the process ended: their pages are waste.
 pub(super) fn unfinished(conn: &mut Conn) -> DbResult<Vec<i64>> {
     let query = index_pages::table.left_join(index_runs::table.on(index_runs::id.eq(index_pages::run)));
     let query = query.filter(index_pages::page.eq(0)).filter(index_runs::id.nullable().is_null());

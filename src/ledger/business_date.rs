@@ -53,8 +53,10 @@ impl BusinessCalendar {
     /// The window of a business date as instants, half-open; 23 or 25 hours where clocks change.
     pub fn window(&self, date: NaiveDate) -> (Moment, Moment) {
         let cut = i64::from(self.cut_off_minutes);
-        let start = if cut == 1440 { self.local_midnight(date) } else { self.local_midnight_plus(date.pred_opt().unwrap_or(date), cut) };
-        let end = if cut == 1440 { self.local_midnight(date.succ_opt().unwrap_or(date)) } else { self.local_midnight_plus(date, cut) };
+        let start =
+            if cut == 1440 { self.local_midnight(date) } else { self.local_midnight_plus(date.pred_opt().unwrap_or(date), cut) };
+        let end =
+            if cut == 1440 { self.local_midnight(date.succ_opt().unwrap_or(date)) } else { self.local_midnight_plus(date, cut) };
         (start, end)
     }
 

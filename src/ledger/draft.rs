@@ -218,7 +218,11 @@ fn diagnose(json: &[u8], error: &serde_json::Error) -> Refusal {
     for (name, value) in &object {
         if !FIELDS.iter().any(|(field, _)| field == name) {
             let name: String = name.chars().take(64).collect();
-            return Refusal::field("unknown_field", &name, format!("`{name}` is not a field of an entry; see /docs for the fields"));
+            return Refusal::field(
+                "unknown_field",
+                &name,
+                format!("`{name}` is not a field of an entry; see /docs for the fields"),
+            );
         }
         let readable = value.is_string() || value.is_null() || (name == "account_seq" && value.is_i64());
         if !readable {
@@ -267,7 +271,12 @@ fn one_of<T>(field: &str, text: &str, parse: fn(&str) -> Option<T>, choices: fn(
     })
 }
 
-fn choice<T>(field: &str, value: Option<String>, parse: fn(&str) -> Option<T>, choices: fn() -> String) -> Result<Option<T>, Refusal> {
+fn choice<T>(
+    field: &str,
+    value: Option<String>,
+    parse: fn(&str) -> Option<T>,
+    choices: fn() -> String,
+) -> Result<Option<T>, Refusal> {
     value.map(|text| one_of(field, &text, parse, choices)).transpose()
 }
 
@@ -314,9 +323,9 @@ fn whole_number(field: &str, value: Option<String>) -> Result<Option<i64>, Refus
 }
 
 fn address(text: &str) -> Result<String, Refusal> {
-    let parsed: IpAddr = text.parse().map_err(|_| {
-        Refusal::field("ip_invalid", "ip", "ip is not an IPv4 or IPv6 address; send it without a port or a mask")
-    })?;
+    let parsed: IpAddr = text
+        .parse()
+        .map_err(|_| Refusal::field("ip_invalid", "ip", "ip is not an IPv4 or IPv6 address; send it without a port or a mask"))?;
     Ok(parsed.to_canonical().to_string())
 }
 

@@ -156,7 +156,10 @@ impl Log {
     }
 
     /// Writes to projections only (a mail's state, a session's last use), on the writing connection.
-    pub fn side<T: Send + 'static>(&self, side: impl FnOnce(&mut Conn) -> Result<T, DbError> + Send + 'static) -> Result<T, ActError> {
+    pub fn side<T: Send + 'static>(
+        &self,
+        side: impl FnOnce(&mut Conn) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T, ActError> {
         let slot = Arc::new(Mutex::new(None));
         let put = slot.clone();
         self.engine.side(Box::new(move |conn| {

@@ -13,6 +13,6 @@ mod event;
 pub mod store;
 mod tail;
 
-pub use act::{Act, ActError, ActTx, Acts, Changed, Log};
+pub use act::{Act, ActError, ActTx, Acts, Changed, Log, Side};
 pub use event::NewEvent;
 pub use tail::Tail;

@@ -143,7 +143,8 @@ pub fn load_tail(conn: &mut Conn, state: &LogState, trailing: &[Hash]) -> DbResu
         found.ok_or_else(|| DbError::Corrupt(format!("tile {level}/{index} is missing; run `counterfoil verify`")))
     };
     let tiles = Tiles::resume(state.size as u64, read, trailing);
-    let tiles = tiles.map_err(|e| DbError::Corrupt(format!("the tree's right edge cannot be rebuilt: {e}; run `counterfoil verify`")))?;
+    let tiles =
+        tiles.map_err(|e| DbError::Corrupt(format!("the tree's right edge cannot be rebuilt: {e}; run `counterfoil verify`")))?;
     if tiles.root()[..] != state.root[..] {
         let text = "the stored leaves do not have the root in the log state; nothing will be written: run `counterfoil verify`";
         return Err(DbError::Corrupt(text.into()));

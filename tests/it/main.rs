@@ -1,1 +1,6 @@
-fn main(){}
+//! Stories: behaviour through the library, the program and the browser, on both databases.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod bank;
+mod intake;
+mod support;

@@ -130,8 +130,7 @@ impl EntryLeaf<'_> {
     /// When a field is longer than [`MAX_FIELD`]; `out` is then as it was.
     pub fn encode(&self, origin: &str, out: &mut Vec<u8>) -> Result<(), TooLong> {
         let start = out.len();
-        self.fields(origin, out)
-            .inspect_err(|_| out.truncate(start))
+        self.fields(origin, out).inspect_err(|_| out.truncate(start))
     }
 
     fn fields(&self, origin: &str, out: &mut Vec<u8>) -> Result<(), TooLong> {
@@ -175,8 +174,7 @@ impl EventLeaf<'_> {
     /// When a field is longer than [`MAX_FIELD`]; `out` is then as it was.
     pub fn encode(&self, origin: &str, out: &mut Vec<u8>) -> Result<(), TooLong> {
         let start = out.len();
-        self.fields(origin, out)
-            .inspect_err(|_| out.truncate(start))
+        self.fields(origin, out).inspect_err(|_| out.truncate(start))
     }
 
     fn fields(&self, origin: &str, out: &mut Vec<u8>) -> Result<(), TooLong> {

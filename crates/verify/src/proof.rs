@@ -97,13 +97,7 @@ pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, proof: &[Hash], root
 /// is a prefix of every tree: `old` 0 needs the empty root and an empty proof,
 /// and says nothing about `new_root`.
 #[must_use]
-pub fn verify_consistency(
-    old: u64,
-    new: u64,
-    proof: &[Hash],
-    old_root: &Hash,
-    new_root: &Hash,
-) -> bool {
+pub fn verify_consistency(old: u64, new: u64, proof: &[Hash], old_root: &Hash, new_root: &Hash) -> bool {
     if old > new || (old == 0 && *old_root != empty_root()) {
         return false;
     }
@@ -188,11 +182,7 @@ const fn split(n: u64) -> u64 {
 
 /// The hash over the leaves from `start` to before `end`, where `start` is a
 /// multiple of the largest subtree within.
-fn range<E>(
-    start: u64,
-    end: u64,
-    read: &mut impl FnMut(u32, u64) -> Result<Hash, E>,
-) -> Result<Hash, Fault<E>> {
+fn range<E>(start: u64, end: u64, read: &mut impl FnMut(u32, u64) -> Result<Hash, E>) -> Result<Hash, Fault<E>> {
     let (mut at, mut peaks) = (start, Vec::new());
     while at < end {
         let level = (end - at).ilog2();

@@ -201,11 +201,7 @@ pub fn path(level: u8, index: u64, width: u16) -> String {
         number = format!("x{:03}/{number}", rest % 1000);
         rest /= 1000;
     }
-    if usize::from(width) < WIDTH {
-        format!("tile/{level}/{number}.p/{width}")
-    } else {
-        format!("tile/{level}/{number}")
-    }
+    if usize::from(width) < WIDTH { format!("tile/{level}/{number}.p/{width}") } else { format!("tile/{level}/{number}") }
 }
 
 /// Where the perfect subtree that a proof asks for is found in the tiles.
@@ -244,10 +240,7 @@ impl Location {
         let (hashes, []) = tile.as_chunks() else {
             return Err(Malformed::Tile);
         };
-        hashes
-            .get(self.start..self.start + self.width)
-            .and_then(perfect_root)
-            .ok_or(Malformed::Tile)
+        hashes.get(self.start..self.start + self.width).and_then(perfect_root).ok_or(Malformed::Tile)
     }
 }
 

@@ -82,11 +82,7 @@ pub fn empty_root() -> Hash {
 /// The hash of a leaf: SHA-256 over `0x00` and its bytes.
 #[must_use]
 pub fn leaf_hash(bytes: &[u8]) -> Hash {
-    Sha256::new()
-        .chain_update([LEAF_PREFIX])
-        .chain_update(bytes)
-        .finalize()
-        .into()
+    Sha256::new().chain_update([LEAF_PREFIX]).chain_update(bytes).finalize().into()
 }
 
 /// The hash of an inner node: SHA-256 over `0x01`, the left and the right child.
@@ -110,10 +106,7 @@ impl Frontier {
     /// The tree without leaves.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            size: 0,
-            peaks: Vec::new(),
-        }
+        Self { size: 0, peaks: Vec::new() }
     }
 
     /// A tree from its size and its peaks, the largest subtree first.

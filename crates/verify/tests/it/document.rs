@@ -7,8 +7,7 @@ use counterfoil_verify::tree::{consistency_proof, inclusion_proof, node};
 use counterfoil_verify::{Frontier, Hash, leaf};
 
 use crate::vectors::{
-    bare, entry_blind, entry_bytes, entry_fields, event, event_blind, event_bytes, event_fields,
-    full, listing,
+    bare, entry_blind, entry_bytes, entry_fields, event, event_blind, event_bytes, event_fields, full, listing,
 };
 
 const DOCUMENT: &str = include_str!("../../../../docs/log-format.md");
@@ -24,10 +23,7 @@ fn printed() -> BTreeMap<String, String> {
         let block: Vec<_> = lines.by_ref().take_while(|l| *l != "```").collect();
         if let Some((kind, name)) = info.split_once(' ') {
             let text = block.join(if kind == "hex" { "" } else { "\n" });
-            assert!(
-                blocks.insert(name.to_owned(), text).is_none(),
-                "{name} twice"
-            );
+            assert!(blocks.insert(name.to_owned(), text).is_none(), "{name} twice");
         }
     }
     blocks

@@ -7,8 +7,8 @@ use counterfoil_verify::{EntryLeaf, TooLong, commitment};
 use proptest::prelude::*;
 
 use crate::vectors::{
-    ENTRY_PARTS, Field, ORIGIN, bare, counted, entry_blind, entry_bytes, entry_fields, entry_hash,
-    event, event_blind, event_bytes, event_fields, full,
+    ENTRY_PARTS, Field, ORIGIN, bare, counted, entry_blind, entry_bytes, entry_fields, entry_hash, event, event_blind,
+    event_bytes, event_fields, full,
 };
 
 /// Reads a leaf as the document describes it.
@@ -82,18 +82,9 @@ fn edits<'a>(entry: &EntryLeaf<'a>, shorter: &'a [u8]) -> Vec<EntryLeaf<'a>> {
     opt_bits!(prev: i64, jump: i64, balance_before: i64, balance_after: i64, value_date: i32,
         account_seq: i64, channel: i16, instrument: i16);
     opt_texts!(transaction_ref, reverses, outcomes);
-    out.push(EntryLeaf {
-        source_ref: "other",
-        ..*entry
-    });
-    out.push(EntryLeaf {
-        currency: "USD",
-        ..*entry
-    });
-    out.push(EntryLeaf {
-        blind: shorter,
-        ..*entry
-    });
+    out.push(EntryLeaf { source_ref: "other", ..*entry });
+    out.push(EntryLeaf { currency: "USD", ..*entry });
+    out.push(EntryLeaf { blind: shorter, ..*entry });
     out
 }
 
@@ -124,9 +115,7 @@ fn every_bit_of_the_leaf_counts() {
 fn an_entry_is_no_event_and_of_no_other_log() {
     let entry = bare();
     let mut elsewhere = Vec::new();
-    entry
-        .encode("bank.example/trail/prod/g2", &mut elsewhere)
-        .unwrap();
+    entry.encode("bank.example/trail/prod/g2", &mut elsewhere).unwrap();
     assert_ne!(hash(&elsewhere), entry_hash(&entry));
     let kinds = [entry_bytes(&entry), event_bytes(&event(&[0; 16]))].map(|l| decode(&l)[1].clone());
     assert_eq!(kinds, [Some(b"entry".to_vec()), Some(b"event".to_vec())]);
@@ -137,35 +126,14 @@ fn a_field_too_long_leaves_the_buffer_alone() {
     let longest = "x".repeat(MAX_FIELD);
     let too_long = "x".repeat(MAX_FIELD + 1);
     let mut out = b"before".to_vec();
-    let error = EntryLeaf {
-        outcomes: Some(&too_long),
-        ..bare()
-    }
-    .encode(ORIGIN, &mut out);
+    let error = EntryLeaf { outcomes: Some(&too_long), ..bare() }.encode(ORIGIN, &mut out);
     let bytes = MAX_FIELD + 1;
-    assert_eq!(
-        error,
-        Err(TooLong {
-            field: "outcomes",
-            bytes
-        })
-    );
+    assert_eq!(error, Err(TooLong { field: "outcomes", bytes }));
     assert_eq!(out, b"before");
-    EntryLeaf {
-        outcomes: Some(&longest),
-        ..bare()
-    }
-    .encode(ORIGIN, &mut out)
-    .unwrap();
+    EntryLeaf { outcomes: Some(&longest), ..bare() }.encode(ORIGIN, &mut out).unwrap();
     assert_eq!(decode(&out[6..])[29], Some(longest.into_bytes()));
     let error = commitment(&[0; 32], &[Some(&too_long)]);
-    assert_eq!(
-        error,
-        Err(TooLong {
-            field: "private part",
-            bytes
-        })
-    );
+    assert_eq!(error, Err(TooLong { field: "private part", bytes }));
     let error = bare().encode(&"x".repeat(1 << 16), &mut out);
     assert_eq!(error.map_err(|e| e.field), Err("origin"));
 }
@@ -189,17 +157,7 @@ fn jumps_reach_every_position_fast() {
     assert_eq!(jump_position(0), None);
     assert_eq!(jump_position(i64::MIN), None);
     let first = (1..=9).map(jump_position).collect::<Vec<_>>();
-    let expected = [
-        None,
-        Some(1),
-        Some(1),
-        Some(3),
-        Some(1),
-        Some(5),
-        Some(5),
-        Some(7),
-        Some(1),
-    ];
+    let expected = [None, Some(1), Some(1), Some(3), Some(1), Some(5), Some(5), Some(7), Some(1)];
     assert_eq!(first, expected);
     for from in [1_000_000_i64, (1 << 20) - 1, 1 << 20] {
         for to in (1..from).step_by(7_919) {

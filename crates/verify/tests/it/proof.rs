@@ -2,9 +2,7 @@
 
 use std::convert::Infallible;
 
-use counterfoil_verify::tree::{
-    consistency_proof, empty_root, inclusion_proof, node, verify_consistency, verify_inclusion,
-};
+use counterfoil_verify::tree::{consistency_proof, empty_root, inclusion_proof, node, verify_consistency, verify_inclusion};
 use counterfoil_verify::{Fault, Frontier, Hash, Malformed};
 
 use crate::tree::{KNOWN_ROOTS, known_leaves, leaf, other_tree};
@@ -59,19 +57,10 @@ const LEAVES_67: &str = "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d
 #[test]
 fn known_answers() {
     let nodes = Nodes::over(known_leaves());
-    assert_eq!(
-        hex_of(&nodes.inclusion(0, 8)),
-        [LEAF_1, LEAVES_23, LEAVES_4_7]
-    );
+    assert_eq!(hex_of(&nodes.inclusion(0, 8)), [LEAF_1, LEAVES_23, LEAVES_4_7]);
     assert_eq!(hex_of(&nodes.inclusion(0, 1)), [""; 0]);
-    assert_eq!(
-        hex_of(&nodes.consistency(1, 8)),
-        [LEAF_1, LEAVES_23, LEAVES_4_7]
-    );
-    assert_eq!(
-        hex_of(&nodes.consistency(6, 8)),
-        [LEAVES_45, LEAVES_67, KNOWN_ROOTS[4]]
-    );
+    assert_eq!(hex_of(&nodes.consistency(1, 8)), [LEAF_1, LEAVES_23, LEAVES_4_7]);
+    assert_eq!(hex_of(&nodes.consistency(6, 8)), [LEAVES_45, LEAVES_67, KNOWN_ROOTS[4]]);
     assert_eq!(hex_of(&nodes.consistency(2, 5)), [LEAVES_23, LEAF_4]);
 }
 
@@ -83,11 +72,7 @@ fn inclusion_agrees_with_another_implementation() {
         for index in 0..size {
             let proof = nodes.inclusion(index, size);
             let expected = other.prove_inclusion(index as usize);
-            assert_eq!(
-                proof.as_flattened(),
-                expected.as_bytes(),
-                "{index} of {size}"
-            );
+            assert_eq!(proof.as_flattened(), expected.as_bytes(), "{index} of {size}");
             assert!(verify_inclusion(&leaf(index), index, size, &proof, root));
         }
     }
@@ -101,10 +86,7 @@ fn consistency_agrees_with_another_implementation() {
         for old in 0..=new {
             let proof = nodes.consistency(old, new);
             let (old_root, new_root) = (&roots[old as usize], &roots[new as usize]);
-            assert!(
-                verify_consistency(old, new, &proof, old_root, new_root),
-                "{old} to {new}"
-            );
+            assert!(verify_consistency(old, new, &proof, old_root, new_root), "{old} to {new}");
             if old > 0 {
                 let expected = other.prove_consistency((new - old) as usize);
                 assert_eq!(proof.as_flattened(), expected.as_bytes(), "{old} to {new}");
@@ -116,26 +98,11 @@ fn consistency_agrees_with_another_implementation() {
 #[test]
 fn requests_beyond_the_tree_are_refused() {
     let read = |_, _| Ok::<_, Infallible>([0; 32]);
-    assert_eq!(
-        inclusion_proof(5, 5, read),
-        Err(Fault::Malformed(Malformed::Index))
-    );
-    assert_eq!(
-        inclusion_proof(0, 0, read),
-        Err(Fault::Malformed(Malformed::Index))
-    );
-    assert_eq!(
-        consistency_proof(6, 5, read),
-        Err(Fault::Malformed(Malformed::Sizes))
-    );
-    assert_eq!(
-        inclusion_proof(0, 2, |_, _| Err("gone")),
-        Err(Fault::Read("gone"))
-    );
-    assert_eq!(
-        consistency_proof(1, 2, |_, _| Err("gone")),
-        Err(Fault::Read("gone"))
-    );
+    assert_eq!(inclusion_proof(5, 5, read), Err(Fault::Malformed(Malformed::Index)));
+    assert_eq!(inclusion_proof(0, 0, read), Err(Fault::Malformed(Malformed::Index)));
+    assert_eq!(consistency_proof(6, 5, read), Err(Fault::Malformed(Malformed::Sizes)));
+    assert_eq!(inclusion_proof(0, 2, |_, _| Err("gone")), Err(Fault::Read("gone")));
+    assert_eq!(consistency_proof(1, 2, |_, _| Err("gone")), Err(Fault::Read("gone")));
     assert_eq!(consistency_proof(0, 0, read), Ok(Vec::new()));
 }
 
@@ -178,20 +145,8 @@ fn spoilt_inclusion_fails() {
             for bad in spoilt(&proof) {
                 assert!(!verify_inclusion(&leaf, index, size, &bad, root));
             }
-            assert!(!verify_inclusion(
-                &flipped(&leaf),
-                index,
-                size,
-                &proof,
-                root
-            ));
-            assert!(!verify_inclusion(
-                &leaf,
-                index,
-                size,
-                &proof,
-                &flipped(root)
-            ));
+            assert!(!verify_inclusion(&flipped(&leaf), index, size, &proof, root));
+            assert!(!verify_inclusion(&leaf, index, size, &proof, &flipped(root)));
             for other in (0..size + 3).filter(|&o| o != index) {
                 assert!(!verify_inclusion(&leaf, other, size, &proof, root));
             }
@@ -209,14 +164,8 @@ fn spoilt_consistency_fails() {
             for bad in spoilt(&proof) {
                 assert!(!verify_consistency(old, new, &bad, a, b), "{old} to {new}");
             }
-            assert!(
-                !verify_consistency(old, new, &proof, &flipped(a), b),
-                "{old} to {new}"
-            );
-            assert!(
-                !verify_consistency(old, new, &proof, a, &flipped(b)),
-                "{old} to {new}"
-            );
+            assert!(!verify_consistency(old, new, &proof, &flipped(a), b), "{old} to {new}");
+            assert!(!verify_consistency(old, new, &proof, a, &flipped(b)), "{old} to {new}");
             assert!(old == new || !verify_consistency(new, old, &proof, b, a));
             assert!(old == new || !verify_consistency(old, new, &[], a, b));
         }
@@ -237,18 +186,6 @@ fn edges_of_consistency() {
     assert!(!verify_consistency(3, 5, &[], &root, &root));
     assert!(!verify_inclusion(&root, 0, 0, &[], &empty));
     let far = [[1; 32]; 70];
-    assert!(!verify_consistency(
-        u64::MAX - 1,
-        u64::MAX,
-        &far,
-        &root,
-        &root
-    ));
-    assert!(!verify_inclusion(
-        &root,
-        u64::MAX - 1,
-        u64::MAX,
-        &far,
-        &root
-    ));
+    assert!(!verify_consistency(u64::MAX - 1, u64::MAX, &far, &root, &root));
+    assert!(!verify_inclusion(&root, u64::MAX - 1, u64::MAX, &far, &root));
 }

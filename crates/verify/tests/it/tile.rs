@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 
 use counterfoil_verify::tile::{TILE_BYTES, WIDTH, locate, path, tile_root};
-use counterfoil_verify::tree::{
-    consistency_proof, inclusion_proof, verify_consistency, verify_inclusion,
-};
+use counterfoil_verify::tree::{consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
 use counterfoil_verify::{Fault, Frontier, FullTile, Hash, Malformed, Tiles};
 use proptest::prelude::*;
 
@@ -26,9 +24,7 @@ impl Writer {
         let mut full = Vec::new();
         self.tiles.push(hash, &mut full);
         for tile in &full {
-            let before = self
-                .store
-                .insert((tile.level, tile.index), tile.data.clone());
+            let before = self.store.insert((tile.level, tile.index), tile.data.clone());
             assert!(before.is_none());
         }
         full
@@ -41,12 +37,7 @@ impl Writer {
     }
 
     fn resumed(&self) -> Result<Tiles, Fault<&'static str>> {
-        let read = |level, index| {
-            self.store
-                .get(&(level, index))
-                .cloned()
-                .ok_or("no such tile")
-        };
+        let read = |level, index| self.store.get(&(level, index)).cloned().ok_or("no such tile");
         Tiles::resume(self.tiles.size(), read, self.tiles.partial(0))
     }
 
@@ -65,10 +56,7 @@ fn resuming_equals_having_run_on() {
     let (mut writer, mut frontier) = (Writer::default(), Frontier::new());
     for i in 0..=1000 {
         assert_eq!(writer.resumed().as_ref(), Ok(&writer.tiles), "at {i}");
-        assert_eq!(
-            Tiles::from_bytes(&writer.tiles.to_bytes()).as_ref(),
-            Ok(&writer.tiles)
-        );
+        assert_eq!(Tiles::from_bytes(&writer.tiles.to_bytes()).as_ref(), Ok(&writer.tiles));
         assert_eq!(writer.tiles.frontier(), &frontier);
         assert_eq!(writer.tiles.root(), frontier.root());
         let full = writer.push(leaf(i));
@@ -90,10 +78,7 @@ fn two_levels_of_full_tiles() {
     assert_eq!(writer.resumed().as_ref(), Ok(&writer.tiles));
     (65_536..66_100).for_each(|i| drop(writer.push(leaf(i))));
     assert_eq!(writer.resumed().as_ref(), Ok(&writer.tiles));
-    assert_eq!(
-        Tiles::from_bytes(&writer.tiles.to_bytes()).as_ref(),
-        Ok(&writer.tiles)
-    );
+    assert_eq!(Tiles::from_bytes(&writer.tiles.to_bytes()).as_ref(), Ok(&writer.tiles));
     let leaves: Vec<_> = (0..66_100).map(leaf).collect();
     assert_eq!(writer.tiles.root(), slow_root(&leaves));
     let (blocks, trailing) = leaves.as_chunks::<WIDTH>();
@@ -116,10 +101,7 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(Tiles::resume(300, read, &leaves[1..]), trailing);
     assert_eq!(Tiles::resume(301, read, leaves), trailing);
     let short = |_, _| Ok::<_, Infallible>(vec![0; TILE_BYTES - 32]);
-    assert_eq!(
-        Tiles::resume(300, short, leaves),
-        Err(Fault::Malformed(Malformed::Tile))
-    );
+    assert_eq!(Tiles::resume(300, short, leaves), Err(Fault::Malformed(Malformed::Tile)));
     let gone = |_, _| Err("gone");
     assert_eq!(Tiles::resume(300, gone, leaves), Err(Fault::Read("gone")));
     for bad in [0, 31, 32, TILE_BYTES - 32, TILE_BYTES - 1, TILE_BYTES + 32] {
@@ -162,10 +144,7 @@ fn proofs_are_read_from_tiles() {
             let proof = inclusion_proof(i, size, |l, n| writer.read(l, n)).unwrap();
             assert!(verify_inclusion(&leaf(i), i, size, &proof, &root), "{i}");
             let proof = consistency_proof(i, size, |l, n| writer.read(l, n)).unwrap();
-            assert!(
-                verify_consistency(i, size, &proof, &frontier.root(), &root),
-                "{i}"
-            );
+            assert!(verify_consistency(i, size, &proof, &frontier.root(), &root), "{i}");
         }
         frontier.push(leaf(i));
     }

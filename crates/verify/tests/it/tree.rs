@@ -6,16 +6,8 @@ use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use sha2::Sha256;
 
 /// The leaves that the reference implementation of RFC 6962 is tested with.
-pub const KNOWN_LEAVES: [&str; 8] = [
-    "",
-    "00",
-    "10",
-    "2021",
-    "3031",
-    "40414243",
-    "5051525354555657",
-    "606162636465666768696a6b6c6d6e6f",
-];
+pub const KNOWN_LEAVES: [&str; 8] =
+    ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
 
 pub const KNOWN_ROOTS: [&str; 9] = [
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
@@ -30,10 +22,7 @@ pub const KNOWN_ROOTS: [&str; 9] = [
 ];
 
 pub fn known_leaves() -> Vec<Hash> {
-    KNOWN_LEAVES
-        .iter()
-        .map(|l| leaf_hash(&hex::decode(l).unwrap()))
-        .collect()
+    KNOWN_LEAVES.iter().map(|l| leaf_hash(&hex::decode(l).unwrap())).collect()
 }
 
 /// Leaf hash `i` of the trees that the tests grow.
@@ -88,14 +77,8 @@ fn roots_agree_with_another_implementation() {
 fn a_frontier_survives_storing() {
     let mut frontier = Frontier::new();
     for size in 0..600 {
-        assert_eq!(
-            Frontier::from_bytes(&frontier.to_bytes()),
-            Ok(frontier.clone())
-        );
-        assert_eq!(
-            Frontier::from_parts(size, frontier.peaks()),
-            Ok(frontier.clone())
-        );
+        assert_eq!(Frontier::from_bytes(&frontier.to_bytes()), Ok(frontier.clone()));
+        assert_eq!(Frontier::from_parts(size, frontier.peaks()), Ok(frontier.clone()));
         frontier.push(leaf(size));
     }
 }
@@ -113,9 +96,6 @@ fn a_frontier_that_cannot_be_is_refused() {
     }
     let longer = [&bytes[..], &[0; 32]].concat();
     assert_eq!(Frontier::from_bytes(&longer), Err(Malformed::Peaks));
-    assert_eq!(
-        Frontier::from_parts(1 << 63, &[[0; 32]]),
-        Err(Malformed::Peaks)
-    );
+    assert_eq!(Frontier::from_parts(1 << 63, &[[0; 32]]), Err(Malformed::Peaks));
     assert_eq!(Frontier::from_parts(0, &[[0; 32]]), Err(Malformed::Peaks));
 }

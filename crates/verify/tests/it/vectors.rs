@@ -10,13 +10,7 @@ pub const ORIGIN: &str = "bank.example/trail/prod";
 const MORNING: i64 = 1_709_285_400_000_001;
 const DAY: i32 = 19_783;
 
-pub const ENTRY_PARTS: [Option<&str>; 5] = [
-    Some("Jane Roe"),
-    Some("DE02120300000000202051"),
-    Some("Zoë Müller"),
-    None,
-    Some(""),
-];
+pub const ENTRY_PARTS: [Option<&str>; 5] = [Some("Jane Roe"), Some("DE02120300000000202051"), Some("Zoë Müller"), None, Some("")];
 pub const EVENT_PARTS: [Option<&str>; 1] = [Some(r#"{"actor":"j.roe"}"#)];
 
 const BLIND: [u8; 16] = counted(0xF0);

@@ -1,0 +1,83 @@
+//! What was recorded before: the stored row of a reference, and its first receipt.
+
+use crate::alerts::store as alert_store;
+use crate::db::{DbError, DbResult};
+use crate::ids::Seq;
+use crate::ledger::continuity::Break;
+use crate::ledger::store::{self as ledger_store, EntryPartRow, EntryRow};
+use crate::ledger::{BreakKind, Context};
+
+use super::engine::Engine;
+use super::evaluate::receipt_break;
+use super::outcomes::Outcomes;
+use super::{Receipt, ReceiptHit};
+
+impl Engine {
+    /// An entry with its private parts: of the open batch, in flight, or stored.
+    pub fn stored(&mut self, seq: Seq) -> DbResult<Option<(EntryRow, Option<EntryPartRow>)>> {
+        let flying = self.in_flight.as_ref().and_then(|f| f.batch.entry(seq));
+        if let Some((row, part)) = self.open.entry(seq).or(flying) {
+            return Ok(Some((row.clone(), part.cloned())));
+        }
+        let Some(row) = ledger_store::entry(&mut self.conn, seq)? else { return Ok(None) };
+        let part = ledger_store::entry_part(&mut self.conn, seq)?;
+        Ok(Some((row, part)))
+    }
+
+    /// The context with this id.
+    pub fn context_of(&mut self, id: Seq) -> DbResult<Context> {
+        let flying = self.in_flight.iter().flat_map(|f| &f.batch.contexts);
+        if let Some(row) = self.open.contexts.iter().chain(flying).find(|row| row.id == id) {
+            return Ok(row.context());
+        }
+        let row = ledger_store::context(&mut self.conn, id)?;
+        row.map(|row| row.context()).ok_or_else(|| DbError::Corrupt(format!("context {id} is missing")))
+    }
+
+    /// The number of an account.
+    pub fn number_of(&mut self, id: Seq) -> DbResult<String> {
+        let flying = self.in_flight.iter().flat_map(|f| &f.batch.accounts);
+        if let Some(row) = self.open.accounts.iter().chain(flying).find(|row| row.id == id) {
+            return Ok(row.number.clone());
+        }
+        let row = ledger_store::account(&mut self.conn, id)?;
+        row.map(|row| row.number).ok_or_else(|| DbError::Corrupt(format!("account {id} is missing")))
+    }
+
+    /// The receipt of an entry as it was at recording.
+    pub fn receipt_again(&mut self, row: &EntryRow) -> DbResult<Receipt> {
+        let corrupt = |what: String| DbError::Corrupt(format!("entry {}: {what}", row.seq));
+        let outcomes = Outcomes::read(row.outcomes.as_deref()).map_err(|e| corrupt(e.to_string()))?;
+        let currency = row.money()?;
+        let mut hits = Vec::new();
+        for outcome in outcomes.rules.iter().filter(|o| o.outcome == "hit") {
+            let alert = self.alert_of(outcome.entry.unwrap_or(row.seq), &outcome.rule)?;
+            let severity = outcome.severity.clone().unwrap_or_default();
+            hits.push(ReceiptHit { rule: outcome.rule.clone(), severity, alert });
+        }
+        let mut breaks = Vec::new();
+        for outcome in &outcomes.breaks {
+            let kind = BreakKind::parse(&outcome.kind).ok_or_else(|| corrupt(format!("unknown break {}", outcome.kind)))?;
+            let found = Break { seq: outcome.seq, kind, expected: outcome.expected, found: outcome.found };
+            breaks.push(receipt_break(&found, currency));
+        }
+        let leaf = row.leaf_hash(self.tail.origin()).map_err(|e| corrupt(e.to_string()))?;
+        Ok(Receipt { seq: row.seq, leaf, position: row.position, hits, breaks })
+    }
+
+    /// The reference of the alert that a hit joined.
+    fn alert_of(&mut self, seq: Seq, rule: &str) -> DbResult<Option<String>> {
+        let flying = self.in_flight.iter().flat_map(|f| &f.batch.hits);
+        let here = self.open.hits.iter().chain(flying).find(|hit| hit.seq == seq && hit.rule == rule);
+        let alert = match here {
+            Some(hit) => hit.alert,
+            None => alert_store::hits_of_entry(&mut self.conn, seq)?.into_iter().find(|h| h.rule == rule).and_then(|h| h.alert),
+        };
+        let Some(id) = alert else { return Ok(None) };
+        let flying = self.in_flight.iter().flat_map(|f| &f.batch.alerts);
+        if let Some(row) = self.open.alerts.iter().chain(flying).find(|row| row.id == id) {
+            return Ok(Some(row.reference.clone()));
+        }
+        Ok(alert_store::alert(&mut self.conn, id)?.map(|row| row.reference))
+    }
+}

@@ -1,0 +1,123 @@
+//! The second stage: one thread that owns the writing connection and commits what it is handed.
+
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use crate::clock::Clock;
+use crate::db::{Conn, Db, DbError, DbResult};
+use crate::trail::{Act, ActError, ActTx, Changed, Side, Tail, store as trail_store};
+
+use super::Failed;
+use super::engine::Sealed;
+use super::queue::{ActDone, Queue};
+
+/// What the committer is handed.
+pub(super) enum Job {
+    Batch(Sealed),
+    Act(Act, Tail, ActDone),
+    Side(Side, Box<dyn FnOnce(DbResult<()>) + Send>),
+    Stop,
+}
+
+/// What became of a batch or an act.
+pub(super) enum Outcome {
+    Committed,
+    /// The act is in the log, which now ends here.
+    Acted(Tail, Vec<Changed>),
+    /// The act was refused; nothing changed.
+    Refused,
+    /// Nothing is known any more: read everything again.
+    Failed,
+}
+
+pub(super) struct Committer {
+    pub db: Db,
+    pub conn: Conn,
+    pub clock: Clock,
+    pub queue: Arc<Queue>,
+}
+
+impl Committer {
+    pub fn run(mut self, jobs: &Receiver<Job>) {
+        while let Ok(job) = jobs.recv() {
+            match job {
+                Job::Stop => return,
+                Job::Batch(sealed) => self.batch(sealed),
+                Job::Act(act, tail, done) => self.act(act, tail, done),
+                Job::Side(side, done) => {
+                    let result = self.conn.write(side);
+                    self.mend(result.is_err());
+                    done(result);
+                }
+            }
+        }
+    }
+
+    fn batch(&mut self, sealed: Sealed) {
+        let Sealed { batch, size_before, tail, replies } = sealed;
+        let written: DbResult<()> = self.conn.write(|conn| {
+            if tail.next_seq() == size_before {
+                return batch.write_states_only(conn);
+            }
+            batch.write(conn, size_before, &tail)
+        });
+        match written {
+            Ok(()) => {
+                // The engine may go on while receipts are handed out.
+                self.queue.finished(Outcome::Committed);
+                replies.into_iter().for_each(|(reply, results)| reply(Ok(results)));
+            }
+            Err(error) => {
+                tracing::error!(%error, "a batch could not be committed");
+                self.mend(true);
+                let failed = Failed("the database did not take the batch".into());
+                replies.into_iter().for_each(|(reply, _)| reply(Err(failed.clone())));
+                self.queue.finished(Outcome::Failed);
+            }
+        }
+    }
+
+    fn act(&mut self, act: Act, tail: Tail, done: ActDone) {
+        let size_before = tail.next_seq();
+        let mut grown = tail;
+        let clock = self.clock.clone();
+        let mut changed = Vec::new();
+        let result: Result<(), ActError> = self.conn.write(|conn| {
+            let mut tx = ActTx::new(conn, &clock, &mut grown);
+            act(&mut tx)?;
+            changed = tx.into_changed();
+            if grown.next_seq() > size_before {
+                trail_store::advance(conn, size_before, &grown)?;
+                crate::db::bulk::append(conn, &grown.take_full_tiles())?;
+            }
+            Ok(())
+        });
+        let outcome = match &result {
+            Ok(()) => Outcome::Acted(grown, changed),
+            Err(ActError::Db(error)) => {
+                self.mend(true);
+                tracing::error!(%error, "an act could not be committed");
+                Outcome::Failed
+            }
+            Err(_) => Outcome::Refused,
+        };
+        self.queue.finished(outcome);
+        done(result);
+    }
+
+    /// After a failure: a connection that is broken is replaced, if the database answers.
+    fn mend(&mut self, failed: bool) {
+        if !failed || self.conn.execute("SELECT 1").is_ok() {
+            return;
+        }
+        match self.db.connect() {
+            Ok(conn) => self.conn = conn,
+            Err(error) => tracing::error!(%error, "the database cannot be reached"),
+        }
+    }
+}
+
+/// A refused job, when the committer has stopped.
+pub(super) fn stopped() -> DbError {
+    DbError::Connect("the log is no longer written by this process".into())
+}

@@ -1,0 +1,246 @@
+//! What the sequencer holds between batches, all of it read from the database and read again after
+//! any failure.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::clock::{Clock, MINUTE, Moment};
+use crate::config::{Config, Mode, Source};
+use crate::db::{Conn, DbResult};
+use crate::detect::RuleSet;
+use crate::ids::Seq;
+use crate::ledger::BusinessCalendar;
+use crate::ledger::continuity::Strictness;
+use crate::ledger::store::{self as ledger_store, AccountRow};
+use crate::money::{Currency, Money};
+use crate::trail::Tail;
+
+use super::alerting::Alerting;
+use super::batch::Batch;
+use super::dictionary::{Dictionary, Growing};
+use super::figures::Figures;
+use super::load;
+use super::references::References;
+use super::refusals::Refusals;
+use super::state::{AccountState, Body};
+use super::{Reply, RowResult};
+
+/// Entries after which changed account states begin to be stored.
+const STATES_EVERY: i64 = 1_000_000;
+/// Account states stored per batch while that goes on.
+const STATES_PER_BATCH: usize = 4_000;
+
+/// What does not change while the process runs.
+pub(super) struct Settings {
+    pub clock: Clock,
+    pub calendar: BusinessCalendar,
+    pub alerts_to: Vec<String>,
+    pub grace: i64,
+    pub accounts_cached: usize,
+    pub segment_entries: i64,
+    sources: HashMap<String, Source>,
+}
+
+impl Settings {
+    pub fn new(config: &Config, clock: Clock) -> Settings {
+        Settings {
+            clock,
+            calendar: BusinessCalendar::new(&config.bank),
+            alerts_to: config.mail.alerts_to.clone(),
+            grace: i64::from(config.continuity.grace_minutes) * MINUTE,
+            accounts_cached: config.limits.accounts_cached.max(1_000),
+            segment_entries: config.limits.segment_entries as i64,
+            sources: config.source.iter().map(|s| (s.name.clone(), s.clone())).collect(),
+        }
+    }
+
+    /// How strictly entries of a source are checked in a currency.
+    pub fn strictness(&self, source: &str, currency: Currency) -> Strictness {
+        let Some(known) = self.sources.get(source) else { return Strictness::default() };
+        let amount = |table: &BTreeMap<String, String>| {
+            let text = table.get(currency.code())?;
+            Money::parse_amount(text, currency).ok().map(Money::minor)
+        };
+        let tolerance = amount(&known.tolerance).unwrap_or(0);
+        let per_day = amount(&known.tolerance_per_day).unwrap_or(tolerance.saturating_mul(100));
+        let mode = known.continuity;
+        Strictness { mode: if mode == Mode::Auto { Mode::PerEntry } else { mode }, tolerance, tolerance_per_day: per_day }
+    }
+}
+
+/// A batch on its way to the disk.
+pub(super) struct InFlight {
+    pub batch: Arc<Batch>,
+    pub leaving: HashMap<Seq, AccountState>,
+}
+
+pub(super) struct Engine {
+    pub settings: Arc<Settings>,
+    pub conn: Conn,
+    pub tail: Tail,
+    pub size_before: Seq,
+    pub rules: Arc<RuleSet>,
+    pub sources: HashMap<Seq, String>,
+    pub numbers: HashMap<String, Seq>,
+    pub states: HashMap<Seq, AccountState>,
+    pub dictionary: Dictionary,
+    pub references: References,
+    pub figures: Figures,
+    pub alerting: Alerting,
+    pub refusals: Refusals,
+    pub open: Batch,
+    pub replies: Vec<(Reply, Vec<RowResult>)>,
+    pub in_flight: Option<InFlight>,
+    pub leaving: HashMap<Seq, AccountState>,
+    pub batch_no: u64,
+    pub states_from: Seq,
+    pub indexed_to: Seq,
+    /// Account states still to be stored, and the place they then cover.
+    pub snapshot: Option<(Vec<Seq>, Seq)>,
+}
+
+/// What the committer is handed.
+pub(super) struct Sealed {
+    pub batch: Arc<Batch>,
+    pub size_before: Seq,
+    pub tail: Tail,
+    pub replies: Vec<(Reply, Vec<RowResult>)>,
+}
+
+impl Engine {
+    /// The account with this number, in memory or read.
+    pub fn account(&mut self, number: &str) -> DbResult<Option<Seq>> {
+        if let Some(id) = self.numbers.get(number) {
+            return Ok(Some(*id));
+        }
+        let Some(row) = ledger_store::account_by_number(&mut self.conn, number)? else { return Ok(None) };
+        let id = row.id;
+        if let Some(state) = self.left(id) {
+            self.numbers.insert(row.number, id);
+            self.states.insert(id, state);
+            return Ok(Some(id));
+        }
+        let body = load::stored_state(&mut self.conn, id)?;
+        self.remember_account(row, body)?;
+        Ok(Some(id))
+    }
+
+    /// A state that left memory but is not on the disk yet.
+    fn left(&mut self, id: Seq) -> Option<AccountState> {
+        if let Some(state) = self.leaving.remove(&id) {
+            return Some(state);
+        }
+        let flying = self.in_flight.as_ref()?;
+        flying.leaving.get(&id).cloned()
+    }
+
+    /// Holds an account in memory.
+    pub fn remember_account(&mut self, row: AccountRow, body: Body) -> DbResult<()> {
+        let currency =
+            Currency::parse(&row.currency).map_err(|e| crate::db::DbError::Corrupt(format!("account {}: {e}", row.id)))?;
+        let state = AccountState { id: row.id, source: row.source, currency, touched: self.batch_no, dirty: false, body };
+        self.numbers.insert(row.number, row.id);
+        self.states.insert(row.id, state);
+        Ok(())
+    }
+
+    /// Moves recorded time on; to be called before anything is evaluated.
+    pub fn tick(&mut self) -> Moment {
+        self.tail.tick(self.settings.clock.now())
+    }
+
+    /// Splits off what appending needs.
+    pub fn growing<'a>(tail: &'a mut Tail, settings: &'a Settings, batch: &'a mut Batch) -> Growing<'a> {
+        Growing { tail, clock: &settings.clock, batch }
+    }
+
+    /// Tells of every flood of refusals, e.g. before a clean stop.
+    pub fn tell_floods(&mut self) -> DbResult<()> {
+        let mut to = Engine::growing(&mut self.tail, &self.settings, &mut self.open);
+        self.refusals.tell_floods(&mut to, Moment(i64::MAX))
+    }
+
+    /// Closes the open batch for the committer.
+    pub fn seal(&mut self) -> DbResult<Sealed> {
+        self.store_states()?;
+        let mut batch = std::mem::take(&mut self.open);
+        batch.tiles = self.tail.take_full_tiles();
+        let batch = Arc::new(batch);
+        self.in_flight = Some(InFlight { batch: batch.clone(), leaving: std::mem::take(&mut self.leaving) });
+        let size_before = self.size_before;
+        self.size_before = self.tail.next_seq();
+        self.batch_no += 1;
+        Ok(Sealed { batch, size_before, tail: self.tail.clone(), replies: std::mem::take(&mut self.replies) })
+    }
+
+    /// The batch in flight is on the disk.
+    pub fn committed(&mut self) {
+        if let Some(flying) = self.in_flight.take()
+            && let Some(from) = flying.batch.states_from
+        {
+            self.states_from = from;
+        }
+        self.dictionary.trim(self.size_before);
+        self.figures.trim();
+    }
+
+    /// Whether there is anything to commit.
+    pub fn has_work(&self) -> bool {
+        !self.open.is_empty() || !self.replies.is_empty()
+    }
+
+    /// Marks every changed state for storing, e.g. before a clean stop.
+    pub fn begin_snapshot(&mut self) {
+        let dirty = self.states.values().filter(|s| s.dirty).map(|s| s.id).collect();
+        self.snapshot = Some((dirty, self.tail.next_seq()));
+    }
+
+    fn store_states(&mut self) -> DbResult<()> {
+        if self.snapshot.is_none() && self.tail.next_seq() - self.states_from > STATES_EVERY {
+            self.begin_snapshot();
+        }
+        if let Some((mut ids, covers)) = self.snapshot.take() {
+            let bound = if ids.len() > STATES_PER_BATCH { ids.len() - STATES_PER_BATCH } else { 0 };
+            for id in ids.split_off(bound) {
+                self.store_state(id)?;
+            }
+            if ids.is_empty() {
+                self.open.states_from = Some(covers);
+            } else {
+                self.snapshot = Some((ids, covers));
+            }
+        }
+        self.evict()
+    }
+
+    fn store_state(&mut self, id: Seq) -> DbResult<()> {
+        if let Some(state) = self.states.get_mut(&id)
+            && state.dirty
+            && let Some(head) = state.body.head
+        {
+            self.open.states.push((id, head, state.body.encode()?));
+            state.dirty = false;
+        }
+        Ok(())
+    }
+
+    /// Lets the longest untouched states go when memory holds too many; changed ones are stored.
+    fn evict(&mut self) -> DbResult<()> {
+        if self.states.len() <= self.settings.accounts_cached {
+            return Ok(());
+        }
+        let mut ages: Vec<u64> = self.states.values().map(|s| s.touched).collect();
+        let middle = ages.len() / 2;
+        let (_, median, _) = ages.select_nth_unstable(middle);
+        let median = (*median).min(self.batch_no.saturating_sub(1));
+        let going: Vec<Seq> = self.states.values().filter(|s| s.touched <= median).map(|s| s.id).collect();
+        for id in &going {
+            self.store_state(*id)?;
+            if let Some(state) = self.states.remove(id) {
+                self.leaving.insert(*id, state);
+            }
+        }
+        self.numbers.retain(|_, id| !self.leaving.contains_key(id));
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! Sorts a closed segment into index runs and merges small runs, off the hot path.
+//!
+//! Reads on a connection of its own; every write goes through the committer in small pieces.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, sync_channel};
+
+use crate::db::{Conn, Db, DbResult};
+use crate::ids::Seq;
+use crate::ledger::store as ledger_store;
+
+use super::committer::{Job, stopped};
+use super::queue::{Command, Queue};
+use super::runs::{self, KINDS, PageRow, RUNS_MAX, RunKind, RunRow};
+
+/// Rows read at once.
+const SLICE: i64 = 10_000;
+/// Pages removed at once.
+const SWEEP: i64 = 512;
+
+pub(super) struct Indexer {
+    pub db: Db,
+    pub jobs: Sender<Job>,
+    pub queue: Arc<Queue>,
+}
+
+impl Indexer {
+    /// Indexes the entries from `first` to `last`. A failure is tried again with the next commit.
+    pub fn run(self, first: Seq, last: Seq) {
+        match self.index(first, last) {
+            Ok(()) => {
+                let _ = self.queue.push(Command::Indexed(last));
+            }
+            Err(error) => tracing::error!(%error, first, last, "a segment could not be indexed"),
+        }
+    }
+
+    fn index(&self, first: Seq, last: Seq) -> DbResult<()> {
+        let mut conn = self.db.connect()?;
+        for waste in runs::unfinished(&mut conn)? {
+            self.sweep(waste)?;
+        }
+        let mut pairs: [Vec<(u64, Seq)>; 3] = Default::default();
+        let mut next = first;
+        loop {
+            let rows = ledger_store::entries_between(&mut conn, next, last + 1, SLICE)?;
+            let Some(newest) = rows.last() else { break };
+            next = newest.seq + 1;
+            for row in &rows {
+                for (kind, pairs) in KINDS.iter().zip(&mut pairs) {
+                    pairs.push((runs::key_of(*kind, row), row.seq));
+                }
+            }
+        }
+        for (kind, mut pairs) in KINDS.into_iter().zip(pairs) {
+            pairs.sort_unstable();
+            let id = runs::next_id(&mut conn)?;
+            runs::build(&|p, r, x| self.write(p, r, x), id, kind, first, last, &pairs)?;
+            self.merge(&mut conn, kind)?;
+        }
+        Ok(())
+    }
+
+    /// Merges the smallest neighbours until at most [`RUNS_MAX`] runs remain.
+    fn merge(&self, conn: &mut Conn, kind: RunKind) -> DbResult<()> {
+        loop {
+            let all = runs::load(conn, kind)?;
+            if all.len() <= RUNS_MAX {
+                return Ok(());
+            }
+            let smallest = all.windows(2).min_by_key(|pair| pair.iter().map(|run| run.entries).sum::<i64>());
+            let Some([older, newer]) = smallest else { return Ok(()) };
+            let id = runs::next_id(conn)?;
+            // The pages of the two stay until the next segment: the sequencer may still read them.
+            runs::merge(conn, &|p, r, x| self.write(p, r, x), id, kind, older, newer)?;
+        }
+    }
+
+    fn write(&self, pages: Vec<PageRow>, ready: Option<RunRow>, replaced: Vec<i64>) -> DbResult<()> {
+        self.side(move |conn| runs::store(conn, &pages, ready.as_ref(), &replaced))
+    }
+
+    fn sweep(&self, run: i64) -> DbResult<()> {
+        loop {
+            let (send, more) = sync_channel(1);
+            self.side(move |conn| {
+                let _ = send.send(runs::sweep(conn, run, SWEEP)?);
+                Ok(())
+            })?;
+            if !more.recv().unwrap_or(false) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn side(&self, side: impl FnOnce(&mut Conn) -> DbResult<()> + Send + 'static) -> DbResult<()> {
+        let (send, receive) = sync_channel(1);
+        let done = Box::new(move |result| {
+            let _ = send.send(result);
+        });
+        self.jobs.send(Job::Side(Box::new(side), done)).map_err(|_| stopped())?;
+        receive.recv().map_err(|_| stopped())?
+    }
+}

@@ -1,0 +1,193 @@
+//! Reading the engine's state from the database: at start, and after anything went wrong.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use counterfoil_verify::{Hash, Tiles};
+use diesel::prelude::*;
+use serde_json::json;
+
+use crate::clock::Moment;
+use crate::db::schema::{account_states, rule_sets};
+use crate::db::{Conn, DbError, DbResult};
+use crate::detect::{RuleSet, RuleSetBody};
+use crate::ids::Seq;
+use crate::ledger::store::{self as ledger_store, EntryRow};
+use crate::ledger::{Context, Parts};
+use crate::on_conn;
+use crate::trail::store::{self as trail_store, LogState};
+use crate::trail::{ActTx, NewEvent, Tail};
+
+use super::alerting::Alerting;
+use super::engine::{Engine, Settings};
+use super::references::{RefKey, References};
+use super::runs::{self, RunKind};
+use super::state::Body;
+
+/// Rows read at once.
+const SLICE: i64 = 10_000;
+
+/// Begins a new epoch, creating the log if there is none; answers its state.
+pub(super) fn take_over(conn: &mut Conn, settings: &Settings) -> DbResult<LogState> {
+    conn.write(|conn| {
+        if trail_store::state(conn)?.is_none() {
+            create(conn, settings)?;
+        }
+        trail_store::begin_epoch(conn)?;
+        trail_store::state(conn)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))
+    })
+}
+
+/// Leaf 0 names the log and its format; leaf 1 is the first rule set.
+fn create(conn: &mut Conn, settings: &Settings) -> DbResult<()> {
+    if trail_store::rows(conn)? > 0 {
+        return Err(DbError::Corrupt("there are entries but no log state; restore it from a backup".into()));
+    }
+    let origin = format!("counterfoil/main/{}/g1", hex::encode(settings.clock.random::<8>()));
+    let mut tail = Tail::new(origin.clone(), 0, Tiles::new(), Moment(i64::MIN));
+    trail_store::create_state(conn, &Tail::new(origin.clone(), 0, Tiles::new(), Moment(0)))?;
+    let mut tx = ActTx::new(conn, &settings.clock, &mut tail);
+    let corrupt = |e: crate::trail::ActError| DbError::Corrupt(e.to_string());
+    let zone = settings.calendar.zone().name();
+    let body = json!({ "origin": origin, "format": counterfoil_verify::leaf::VERSION, "time_zone": zone });
+    tx.append(NewEvent::public("log.created", body)).map_err(corrupt)?;
+    let rules = RuleSetBody::first();
+    let text = serde_json::to_value(&rules).map_err(|e| DbError::Corrupt(e.to_string()))?;
+    let now = tx.now().0;
+    let id = tx.append(NewEvent::public("ruleset.defined", text.clone())).map_err(corrupt)?;
+    insert_rule_set(tx.conn, id, rules.version, &text.to_string(), now)?;
+    trail_store::advance(conn, 0, &tail)
+}
+
+/// Stores a rule set that was defined by the event at `id`.
+pub(super) fn insert_rule_set(conn: &mut Conn, id: Seq, version: i64, body: &str, now: i64) -> DbResult<()> {
+    let row = (rule_sets::id.eq(id), rule_sets::version.eq(version), rule_sets::body.eq(body), rule_sets::recorded_at.eq(now));
+    on_conn!(conn, |c| diesel::insert_into(rule_sets::table).values(row).execute(c))?;
+    Ok(())
+}
+
+/// The rule set in force.
+pub(super) fn rules(conn: &mut Conn) -> DbResult<RuleSet> {
+    let query = rule_sets::table.order(rule_sets::id.desc()).select((rule_sets::id, rule_sets::body));
+    let (id, body): (i64, String) = on_conn!(conn, |c| query.first(c))?;
+    let corrupt = |e: String| DbError::Corrupt(format!("rule set {id}: {e}"));
+    let body: RuleSetBody = serde_json::from_str(&body).map_err(|e| corrupt(e.to_string()))?;
+    body.compile(id).map_err(corrupt)
+}
+
+/// The stored state of an account; a fresh one if it never left memory.
+pub(super) fn stored_state(conn: &mut Conn, account: Seq) -> DbResult<Body> {
+    let query = account_states::table.find(account).select(account_states::body);
+    let stored: Option<Vec<u8>> = on_conn!(conn, |c| query.first(c).optional())?;
+    stored.map_or(Ok(Body::default()), |bytes| Body::decode(account, &bytes))
+}
+
+/// The names of the sources by their id.
+pub(super) fn sources(conn: &mut Conn) -> DbResult<HashMap<Seq, String>> {
+    Ok(ledger_store::sources(conn)?.into_iter().map(|row| (row.id, row.name)).collect())
+}
+
+/// Hashes of the leaves after the last full tile, re-computed from their rows.
+fn trailing(conn: &mut Conn, state: &LogState) -> DbResult<Vec<Hash>> {
+    let from = state.size - state.size % 256;
+    let mut hashes: Vec<(Seq, Hash)> = Vec::new();
+    let too_long = |e: counterfoil_verify::TooLong| DbError::Corrupt(e.to_string());
+    for row in ledger_store::entries_between(conn, from, state.size, 256)? {
+        hashes.push((row.seq, row.leaf_hash(&state.origin).map_err(too_long)?));
+    }
+    for row in trail_store::events_between(conn, from, state.size, 256)? {
+        let leaf = counterfoil_verify::EventLeaf {
+            seq: row.seq,
+            recorded_at: row.recorded_at,
+            kind: &row.kind,
+            body: &row.body,
+            blind: &row.blind,
+        };
+        let mut bytes = Vec::new();
+        leaf.encode(&state.origin, &mut bytes).map_err(too_long)?;
+        hashes.push((row.seq, counterfoil_verify::leaf::hash(&bytes)));
+    }
+    hashes.sort_by_key(|(seq, _)| *seq);
+    Ok(hashes.into_iter().map(|(_, hash)| hash).collect())
+}
+
+/// Reads everything the engine holds.
+pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engine> {
+    let state = trail_store::state(&mut conn)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))?;
+    let trailing = trailing(&mut conn, &state)?;
+    let tail = trail_store::load_tail(&mut conn, &state, &trailing)?;
+    let reference_runs = runs::load(&mut conn, RunKind::Reference)?;
+    let indexed_to = runs::indexed_to(&mut conn)?;
+    let references = References::load(&mut conn, reference_runs)?;
+    let rules = Arc::new(rules(&mut conn)?);
+    let sources = sources(&mut conn)?;
+    let alerting = Alerting::load(&mut conn)?;
+    let mut engine = Engine {
+        settings: settings.clone(),
+        conn,
+        size_before: tail.next_seq(),
+        tail,
+        rules,
+        sources,
+        numbers: HashMap::new(),
+        states: HashMap::new(),
+        dictionary: Default::default(),
+        references,
+        figures: Default::default(),
+        alerting,
+        refusals: Default::default(),
+        open: Default::default(),
+        replies: Vec::new(),
+        in_flight: None,
+        leaving: HashMap::new(),
+        batch_no: 1,
+        states_from: state.states_from,
+        indexed_to,
+        snapshot: None,
+    };
+    replay(&mut engine, state.states_from.min(indexed_to), state.size)?;
+    Ok(engine)
+}
+
+/// Brings account states and open references up to the end of the log.
+fn replay(engine: &mut Engine, from: Seq, size: Seq) -> DbResult<()> {
+    let mut next = from;
+    let mut loaded: HashMap<Seq, Seq> = HashMap::new();
+    while next < size {
+        let rows = ledger_store::entries_between(&mut engine.conn, next, size, SLICE)?;
+        let Some(last) = rows.last() else { break };
+        next = last.seq + 1;
+        for row in &rows {
+            if row.seq >= engine.indexed_to {
+                engine.references.insert(RefKey::of(row.source, &row.source_ref), row.seq);
+            }
+            if row.seq >= engine.states_from {
+                replay_entry(engine, row, &mut loaded)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn replay_entry(engine: &mut Engine, row: &EntryRow, loaded: &mut HashMap<Seq, Seq>) -> DbResult<()> {
+    if !engine.states.contains_key(&row.account) {
+        let account = ledger_store::account(&mut engine.conn, row.account)?;
+        let account = account.ok_or_else(|| DbError::Corrupt(format!("account {} is missing", row.account)))?;
+        let body = stored_state(&mut engine.conn, row.account)?;
+        loaded.insert(row.account, body.head.unwrap_or(-1));
+        engine.remember_account(account, body)?;
+    }
+    if loaded.get(&row.account).is_some_and(|covered| row.seq <= *covered) {
+        return Ok(());
+    }
+    let entry = row.to_entry("", Context::default(), Parts::default())?;
+    let source = engine.sources.get(&row.source).cloned().unwrap_or_default();
+    let how = engine.settings.strictness(&source, entry.currency);
+    let reach = engine.rules.reach();
+    if let Some(state) = engine.states.get_mut(&row.account) {
+        state.body.append(row.seq);
+        state.body.learn(row.seq, &entry, row.business_date, how, reach);
+        state.dirty = true;
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! How entries enter the log: receipts, repetition, conflicts, breaks, hits.
+
+use counterfoil::intake::RowResult;
+use serde_json::json;
+
+use crate::bank::{Bank, entry, on_both};
+
+fn seed() -> serde_json::Value {
+    json!({
+        "source_ref": "T1", "account": "12345", "currency": "USD", "kind": "deposit", "amount": "500.00",
+        "balance_before": "1000.00", "balance_after": "1500.00", "booked_at": "2026-03-02T10:00:00Z",
+        "actor": "john_doe", "ip": "192.168.1.100", "session_id": "s-1", "reason": "salary",
+    })
+}
+
+#[test]
+fn the_seed_s_example_is_recorded_and_the_next_entry_that_does_not_follow_is_a_chain_break() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        let first = bank.record(seed());
+        assert_eq!((first.position, first.hits.len(), first.breaks.len()), (1, 0, 0));
+        let next = bank.record(entry("T2", "12345", "2026-03-02T10:05:00Z", 990, 1000));
+        assert_eq!(next.position, 2);
+        let found = &next.breaks[0];
+        assert_eq!((found.kind.as_str(), found.expected.as_deref()), ("chain", Some("1500.00")));
+        assert_eq!((found.found.as_deref(), found.difference.as_deref()), (Some("990.00"), Some("-510.00")));
+    });
+}
+
+#[test]
+fn the_same_reference_gives_the_first_receipt_again_and_other_content_is_a_conflict() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        let first = bank.record(seed());
+        assert_eq!(bank.submit(vec![seed()]), vec![RowResult::Duplicate(first.clone())]);
+        let mut other = seed();
+        other["reason"] = json!("something else");
+        let RowResult::Rejected(refusal) = bank.submit(vec![other]).remove(0) else { panic!("a conflict is refused") };
+        assert_eq!((refusal.status, refusal.code), (409, "source_ref_conflict"));
+        assert!(refusal.detail.contains(&first.seq.to_string()));
+        let bank = bank.restart();
+        assert_eq!(bank.submit(vec![seed()]), vec![RowResult::Duplicate(first)]);
+    });
+}
+
+#[test]
+fn an_account_keeps_its_currency() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        bank.record(seed());
+        let mut other = entry("T2", "12345", "2026-03-02T10:05:00Z", 1, 2);
+        other["currency"] = json!("EUR");
+        let RowResult::Rejected(refusal) = bank.submit(vec![other]).remove(0) else { panic!("refused") };
+        assert_eq!(refusal.code, "currency_mismatch");
+    });
+}
+
+#[test]
+fn six_within_the_hour_and_a_high_amount_are_hits_that_open_one_alert_each() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        for i in 0..5 {
+            let receipt = bank.record(entry(&format!("F{i}"), "7", &format!("2026-03-02T10:0{i}:00Z"), i, i + 1));
+            assert!(receipt.hits.is_empty(), "{receipt:?}");
+        }
+        let sixth = bank.record(entry("F5", "7", "2026-03-02T10:05:00Z", 5, 20_005));
+        let rules: Vec<&str> = sixth.hits.iter().map(|h| h.rule.as_str()).collect();
+        assert_eq!(rules, ["high-value", "high-frequency"]);
+        assert_eq!(sixth.hits[0].alert.as_deref(), Some("ALR-2026-000001"));
+        let seventh = bank.record(entry("F6", "7", "2026-03-02T10:06:00Z", 20_005, 20_006));
+        assert_eq!(seventh.hits[0].alert, sixth.hits[1].alert, "a hit joins the open alert");
+    });
+}
+
+#[test]
+fn an_atomic_submission_is_recorded_whole_or_not_at_all() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        let size = bank.intake.size();
+        let good = entry("A1", "1", "2026-03-02T10:00:00Z", 0, 1);
+        let bad = json!({ "source_ref": "A2" });
+        let rows = vec![Bank::row(1, good.clone()), Bank::row(2, bad)];
+        let results = bank.submit_rows(bank.source, rows, true).unwrap();
+        assert!(results.iter().all(|r| matches!(r, RowResult::Rejected(_))), "{results:?}");
+        let receipt = bank.record(good);
+        assert!(receipt.seq > size, "the refusal was an event");
+        assert_eq!(receipt.position, 1);
+    });
+}
+
+#[test]
+fn a_late_entry_heals_the_break_it_caused() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        bank.record(entry("L1", "9", "2026-03-02T10:00:00Z", 0, 100));
+        let third = bank.record(entry("L3", "9", "2026-03-02T10:02:00Z", 150, 170));
+        assert_eq!(third.breaks.len(), 1);
+        bank.record(entry("L2", "9", "2026-03-02T10:01:00Z", 100, 150));
+        let rows = bank.db.read(|conn| counterfoil::ledger::store::breaks_at(conn, third.seq)).unwrap();
+        assert_eq!(rows[0].state, counterfoil::ledger::BreakState::Healed.code());
+        let bank = bank.restart();
+        assert!(bank.record(entry("L4", "9", "2026-03-02T10:03:00Z", 170, 180)).breaks.is_empty());
+    });
+}
