@@ -13,6 +13,8 @@ pub mod notify;
 pub mod detect;
 pub mod ledger;
 
+pub mod access;
+
 pub mod trail;
 
 pub mod db;

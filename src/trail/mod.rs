@@ -12,6 +12,8 @@ mod act;
 mod event;
 pub mod store;
 mod tail;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use act::{Act, ActError, ActTx, Acts, Changed, Log, Side};
 pub use event::NewEvent;

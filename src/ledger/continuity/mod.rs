@@ -10,6 +10,8 @@
 
 mod chains;
 mod numbering;
+#[cfg(test)]
+mod tests;
 mod trails;
 
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,212 @@
+//! The door: everything that a request needs to be let in, in one cheap handle.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::clock::Clock;
+use crate::db::{Db, DbResult};
+use crate::ids::Seq;
+use crate::trail::{ActError, Log, NewEvent};
+
+use super::flood::{Counted, Flood};
+use super::keys::{self, ApiKey, KeyCache};
+use super::passwords::Verifier;
+use super::sessions::{self, Session};
+
+/// The kind of the event of a refused sign-in.
+pub(super) const REFUSED: &str = "session.refused";
+/// The kind of the event of a refused request.
+const DENIED: &str = "access.denied";
+
+/// Text of a stranger that is kept with an event: at most this many characters.
+const KEPT_CHARS: usize = 512;
+
+/// Who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// A signed-in user.
+    User(Seq),
+    /// A sender with a key.
+    Key(Seq),
+}
+
+/// Lets in, or records that it did not. Cheap to clone; its calls block.
+#[derive(Clone)]
+pub struct Door {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Db,
+    log: Log,
+    clock: Clock,
+    verifier: Verifier,
+    keys: KeyCache,
+    refused: Flood,
+    denied: Flood,
+}
+
+impl Door {
+    /// Over a database and its log. One per process: it holds the bounds on floods.
+    pub fn new(db: Db, log: Log, clock: Clock) -> Door {
+        let verifier = Verifier::new(&clock);
+        let (keys, refused, denied) = (KeyCache::new(), Flood::new(REFUSED), Flood::new(DENIED));
+        Door { inner: Arc::new(Inner { db, log, clock, verifier, keys, refused, denied }) }
+    }
+
+    /// The session of a token, its use noted.
+    pub fn session(&self, token: &str) -> DbResult<Option<Session>> {
+        let now = self.clock().now();
+        let session = self.db().read(|c| sessions::lookup(c, token, now))?;
+        if let Some(session) = &session {
+            // Not noted, it ends a minute or more too early, and the next request notes it.
+            let _ = sessions::touch(self.log(), session, now);
+        }
+        Ok(session)
+    }
+
+    /// The key of a bearer text (what follows `Bearer `), if it is one that may come in. Asks the
+    /// database at most once a second for each key.
+    pub fn authenticate(&self, bearer: &str) -> DbResult<Option<Arc<ApiKey>>> {
+        let now = self.clock().now();
+        if let Some(key) = self.inner.keys.get(bearer, now) {
+            return Ok(Some(key));
+        }
+        let found = self.db().read(|c| keys::authenticate(c, bearer))?.map(Arc::new);
+        if let Some(key) = &found {
+            self.inner.keys.put(bearer, key.clone(), now);
+        }
+        Ok(found)
+    }
+
+    /// Records that a request was refused: the route's template, who asked, a stable reason, and
+    /// privately the address. An error means that it could not be recorded: answer 503, not 403.
+    pub fn denied(&self, what: &'static str, who: Option<Who>, reason: &'static str, ip: Option<&str>) -> Result<(), ActError> {
+        let noted = self.inner.denied.note(self.clock().now());
+        if !noted.singly {
+            return Ok(());
+        }
+        let (user, key) = match who {
+            Some(Who::User(user)) => (Some(user), None),
+            Some(Who::Key(key)) => (None, Some(key)),
+            None => (None, None),
+        };
+        let body = json!({ "what": what, "user": user, "key": key, "reason": reason });
+        let event = NewEvent::with_private(DENIED, body, json!({ "ip": ip.map(shortened) }));
+        self.inner.denied.write(self.log(), noted.earlier, Some(event), |_| Ok(()))
+    }
+
+    /// Once a minute: writes what floods have left to be counted, and removes sessions that are over.
+    pub fn tidy(&self) -> Result<(), ActError> {
+        let now = self.clock().now();
+        self.write_counted(|flood| flood.overdue(now))?;
+        if self.db().read(|c| sessions::are_stale(c, now)).map_err(ActError::from)? {
+            sessions::sweep(self.log(), now)?;
+        }
+        Ok(())
+    }
+
+    /// Before the process ends: writes what floods have left, though their minute is not over.
+    pub fn finish(&self) -> Result<(), ActError> {
+        self.write_counted(Flood::rest)
+    }
+
+    fn write_counted(&self, left: impl Fn(&Flood) -> Option<Counted>) -> Result<(), ActError> {
+        for flood in [&self.inner.refused, &self.inner.denied] {
+            if let Some(counted) = left(flood) {
+                flood.write(self.log(), Some(counted), None, |_| Ok(()))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn db(&self) -> &Db {
+        &self.inner.db
+    }
+
+    pub(super) fn log(&self) -> &Log {
+        &self.inner.log
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    pub(super) fn verifier(&self) -> &Verifier {
+        &self.inner.verifier
+    }
+
+    pub(super) fn refused(&self) -> &Flood {
+        &self.inner.refused
+    }
+}
+
+/// The beginning of a text that a stranger sent.
+pub(super) fn shortened(text: &str) -> String {
+    text.chars().take(KEPT_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc as StdArc;
+
+    use super::*;
+    use crate::access::Scopes;
+    use crate::clock::{MINUTE, SECOND};
+    use crate::trail::testing::Bench;
+    use crate::trail::{Act, Acts, Side};
+
+    #[test]
+    fn a_denial_is_recorded_without_anything_personal_in_public() {
+        let bench = Bench::new();
+        let door = Door::new(bench.db.clone(), bench.log.clone(), bench.clock.clone());
+        door.denied("/api/v1/accounts/{account}", Some(Who::Key(7)), "scope", Some("192.0.2.7")).unwrap();
+        let (_, body, private) = bench.events("access.denied").remove(0);
+        assert_eq!(body, json!({ "what": "/api/v1/accounts/{account}", "user": null, "key": 7, "reason": "scope" }));
+        assert_eq!(private.unwrap()["ip"], "192.0.2.7");
+        for _ in 0..100 {
+            door.denied("/alerts", None, "not_signed_in", None).unwrap();
+        }
+        assert_eq!(bench.events("access.denied").len(), 20);
+        bench.clock.advance(MINUTE);
+        door.denied("/alerts", None, "not_signed_in", None).unwrap();
+        let events = bench.events("access.denied");
+        assert_eq!((events.len(), events[20].1["counted"].as_u64()), (22, Some(81)));
+        for _ in 0..25 {
+            door.denied("/alerts", None, "not_signed_in", None).unwrap();
+        }
+        door.finish().unwrap();
+        let last = bench.events("access.denied").pop().unwrap();
+        assert_eq!(last.1["counted"].as_u64(), Some(6));
+    }
+
+    #[test]
+    fn a_denial_that_cannot_be_recorded_is_an_error() {
+        struct Nowhere;
+        impl Acts for Nowhere {
+            fn act(&self, _: Act) -> Result<(), ActError> {
+                Err(ActError::NotWriting)
+            }
+            fn side(&self, _: Side) -> Result<(), ActError> {
+                Err(ActError::NotWriting)
+            }
+        }
+        let bench = Bench::new();
+        let door = Door::new(bench.db.clone(), Log::new(StdArc::new(Nowhere)), bench.clock.clone());
+        assert!(door.denied("/alerts", None, "not_signed_in", None).is_err());
+        assert!(door.sign_in("ada@bank.example", "wrong", None, None).is_err());
+    }
+
+    #[test]
+    fn revoking_a_key_acts_within_a_second() {
+        let bench = Bench::new();
+        let door = Door::new(bench.db.clone(), bench.log.clone(), bench.clock.clone());
+        let (_, secret) = keys::issue(&bench.log, &bench.clock, "core", Scopes::ALL).unwrap();
+        assert!(door.authenticate(&secret).unwrap().is_some());
+        keys::revoke(&bench.log, &secret[3..11]).unwrap();
+        bench.clock.advance(SECOND);
+        assert!(door.authenticate(&secret).unwrap().is_none());
+    }
+}

@@ -1,0 +1,42 @@
+//! Who may come in: officers with roles and sessions, and the keys of senders.
+//!
+//! The [`Door`] is what stands at every request: it signs officers in and out, finds their
+//! sessions, knows keys, and records who was refused. Users and keys are made by commands
+//! ([`users`], [`keys`]).
+//!
+//! Invariants: no password, token or secret is stored, only what recognises it; the log commits to
+//! each of these digests, so that one replaced in the database is seen; a refusal says the same
+//! whatever its reason and takes as long; disabling a user or revoking a key acts within a second;
+//! a refusal that cannot be recorded is an error (it fails closed), and a flood of them is counted,
+//! not listed.
+//!
+//! Not here: which route asks for which permission, cookies and headers (`web`).
+
+mod door;
+mod flood;
+pub mod keys;
+mod passwords;
+mod roles;
+pub mod sessions;
+mod sign_in;
+pub mod store;
+pub mod users;
+
+pub use door::{Door, Who};
+pub use keys::{ApiKey, Scope, Scopes};
+pub use roles::{Permission, Role};
+pub use sessions::Session;
+pub use sign_in::{SignIn, SignInError};
+pub use users::User;
+
+/// 32 random bytes or a digest as URL-safe text without padding.
+fn base64url(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// SHA-256: for tokens and secrets of 256 random bits, which need no slow hash.
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).into()
+}

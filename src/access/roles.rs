@@ -1,0 +1,121 @@
+//! Roles, and what each may do.
+//!
+//! Duties are segregated: who administers sees no customer, who audits changes nothing, and nobody
+//! may do everything.
+
+/// What a user is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Works alerts.
+    Analyst,
+    /// Works alerts and signs reports.
+    Officer,
+    /// Reads everything, changes nothing.
+    Auditor,
+    /// Looks after users and keys; sees no customer.
+    Admin,
+}
+
+/// What a page or an endpoint may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Permission {
+    /// What shows no customer: the state of the log, the sources and the rules, the handbook.
+    ReadStatus,
+    /// Daily reports.
+    ReadReports,
+    /// Sign a daily report.
+    SignReports,
+    /// Accounts, entries, contexts and alerts.
+    ReadCustomers,
+    /// Close an alert with a disposition.
+    DecideAlerts,
+    /// Every event of the log.
+    ReadTrail,
+    /// Take lists out of the house.
+    Export,
+    /// Users, their roles, and the keys of senders.
+    ManageUsers,
+}
+
+impl Permission {
+    /// Every permission.
+    pub const ALL: [Permission; 8] = [
+        Permission::ReadStatus,
+        Permission::ReadReports,
+        Permission::SignReports,
+        Permission::ReadCustomers,
+        Permission::DecideAlerts,
+        Permission::ReadTrail,
+        Permission::Export,
+        Permission::ManageUsers,
+    ];
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Role; 4] = [Role::Analyst, Role::Officer, Role::Auditor, Role::Admin];
+
+    /// `officer`
+    pub fn text(self) -> &'static str {
+        match self {
+            Role::Analyst => "analyst",
+            Role::Officer => "officer",
+            Role::Auditor => "auditor",
+            Role::Admin => "admin",
+        }
+    }
+
+    /// From its text.
+    pub fn parse(text: &str) -> Option<Role> {
+        Role::ALL.into_iter().find(|role| role.text() == text)
+    }
+
+    /// Every text, for an error message.
+    pub fn choices() -> String {
+        Role::ALL.map(Role::text).join(", ")
+    }
+
+    /// Whether the role may do it.
+    pub fn may(self, permission: Permission) -> bool {
+        use Permission as P;
+        match permission {
+            P::ReadStatus => true,
+            P::ReadReports | P::ReadCustomers => self != Role::Admin,
+            P::DecideAlerts => matches!(self, Role::Analyst | Role::Officer),
+            P::SignReports => self == Role::Officer,
+            P::ReadTrail | P::Export => matches!(self, Role::Officer | Role::Auditor),
+            P::ManageUsers => self == Role::Admin,
+        }
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_read_back_as_written() {
+        for role in Role::ALL {
+            assert_eq!(Role::parse(role.text()), Some(role));
+        }
+        assert_eq!(Role::parse("Admin"), None);
+    }
+
+    #[test]
+    fn duties_are_segregated() {
+        use Permission as P;
+        let granted = |role: Role| P::ALL.into_iter().filter(|p| role.may(*p)).collect::<Vec<_>>();
+        assert_eq!(granted(Role::Analyst), [P::ReadStatus, P::ReadReports, P::ReadCustomers, P::DecideAlerts]);
+        assert_eq!(granted(Role::Auditor), [P::ReadStatus, P::ReadReports, P::ReadCustomers, P::ReadTrail, P::Export]);
+        assert_eq!(granted(Role::Admin), [P::ReadStatus, P::ManageUsers]);
+        let officer = granted(Role::Officer);
+        assert!(officer.contains(&P::SignReports) && !officer.contains(&P::ManageUsers));
+    }
+}

@@ -1,0 +1,325 @@
+//! Signing in: one question, one answer, whatever is wrong.
+//!
+//! After five wrong passwords each further attempt must wait longer, after ten for half an hour;
+//! an attempt made while waiting is refused even with the right password, and does not count. An
+//! unknown address takes as long as a known one and reads the same.
+
+use serde_json::json;
+
+use crate::clock::{MINUTE, Moment, SECOND};
+use crate::db::{Conn, DbResult};
+use crate::ids::Seq;
+use crate::trail::{ActError, NewEvent};
+
+use super::door::{Door, REFUSED, shortened};
+use super::passwords::Credential;
+use super::sessions::{self, NewSession};
+use super::store::{self, ACTIVE, UserRow};
+use super::{User, users};
+
+/// Wrong passwords after which each further attempt must wait.
+const SLOW_AFTER: i32 = 5;
+/// The first wait; each further one is twice as long, microseconds.
+const SLOW_FIRST: i64 = 5 * SECOND;
+/// Wrong passwords after which the account waits for [`LOCK`].
+const LOCK_AFTER: i32 = 10;
+/// Microseconds.
+const LOCK: i64 = 30 * MINUTE;
+
+/// Someone who has just signed in.
+#[derive(Clone)]
+pub struct SignIn {
+    /// For the cookie; stored nowhere.
+    pub token: String,
+    /// What every form of the session must carry.
+    pub csrf: String,
+    /// Who.
+    pub user: User,
+}
+
+/// Why nobody was let in.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// The same for every reason.
+    #[error("The e-mail address or the password is not right, or there were too many attempts. Check both, wait a little, then try again.")]
+    Refused,
+    /// Too many people sign in at this moment.
+    #[error("Too many people are signing in at this moment. Try again in a few seconds.")]
+    Busy,
+    /// The attempt could not be recorded, so it does not count as one.
+    #[error(transparent)]
+    Failed(#[from] ActError),
+}
+
+/// What the log says of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Unknown,
+    WrongPassword,
+    Disabled,
+    Locked,
+}
+
+impl Outcome {
+    fn text(self) -> &'static str {
+        match self {
+            Outcome::Unknown => "unknown",
+            Outcome::WrongPassword => "wrong_password",
+            Outcome::Disabled => "disabled",
+            Outcome::Locked => "locked",
+        }
+    }
+}
+
+/// Failures and waiting time after one more wrong password at `now`.
+fn after_failure(failures: i32, now: Moment) -> (i32, Option<Moment>) {
+    let failures = failures.saturating_add(1);
+    let wait = match failures {
+        n if n >= LOCK_AFTER => Some(LOCK),
+        n if n >= SLOW_AFTER => Some(SLOW_FIRST << (n - SLOW_AFTER)),
+        _ => None,
+    };
+    (failures, wait.map(|wait| now.plus(wait)))
+}
+
+fn is_locked(row: &UserRow, now: Moment) -> bool {
+    row.locked_until.is_some_and(|until| now < Moment(until))
+}
+
+/// What there is to say of this user beside the password.
+fn obstacle(row: &UserRow, now: Moment) -> Option<Outcome> {
+    if row.state != ACTIVE {
+        Some(Outcome::Disabled)
+    } else if is_locked(row, now) {
+        Some(Outcome::Locked)
+    } else {
+        None
+    }
+}
+
+impl Door {
+    /// Lets someone in who knows their password. Blocks for some tens of milliseconds: call it from
+    /// a blocking thread. `ip` and `user_agent` go to the private part of the event.
+    pub fn sign_in(&self, email: &str, password: &str, ip: Option<&str>, user_agent: Option<&str>) -> Result<SignIn, SignInError> {
+        let address = users::normalise_email(email).ok();
+        let row = match &address {
+            Some(address) => self.db().read(|c| store::user_by_email(c, address)).map_err(ActError::from)?,
+            None => None,
+        };
+        let credential = row.as_ref().map(|row| Credential::from_stored(row.password_hash.clone()));
+        let right = self.verifier().verify(credential.as_ref(), password).map_err(|_| SignInError::Busy)?;
+        let session = NewSession::draw(self.clock(), ip.map(shortened), user_agent.map(shortened));
+        let outcome = match &row {
+            None => Outcome::Unknown,
+            Some(row) => match obstacle(row, self.clock().now()) {
+                Some(outcome) => outcome,
+                None if !right => Outcome::WrongPassword,
+                None => match self.let_in(row, session.clone())? {
+                    Ok(user) => return Ok(SignIn { token: session.token, csrf: session.csrf, user }),
+                    Err(outcome) => outcome,
+                },
+            },
+        };
+        self.refuse(outcome, row.map(|row| row.id), email, session)?;
+        Err(SignInError::Refused)
+    }
+
+    /// Opens the session, unless the user changed since the password was checked: many attempts at
+    /// once must not get past the lock.
+    fn let_in(&self, checked: &UserRow, session: NewSession) -> Result<Result<User, Outcome>, ActError> {
+        let checked = checked.clone();
+        self.log().act(move |tx| {
+            let Some(row) = store::user(tx.conn, checked.id)? else { return Ok(Err(Outcome::Unknown)) };
+            if let Some(outcome) = obstacle(&row, tx.now()) {
+                return Ok(Err(outcome));
+            }
+            if row.password_hash != checked.password_hash {
+                return Ok(Err(Outcome::WrongPassword));
+            }
+            if row.failures != 0 {
+                store::set_failures(tx.conn, row.id, 0, None)?;
+            }
+            sessions::open(tx, row.id, &session)?;
+            Ok(Ok(User { locked_until: None, ..User::from_row(&row)? }))
+        })
+    }
+
+    /// Counts a wrong password and records the refusal; a flood of them is counted.
+    fn refuse(&self, outcome: Outcome, user: Option<Seq>, email: &str, from: NewSession) -> Result<(), ActError> {
+        let counts = user.filter(|_| outcome == Outcome::WrongPassword);
+        let noted = self.refused().note(self.clock().now());
+        if !noted.singly {
+            let now = self.clock().now();
+            return match counts {
+                Some(user) => self.log().side(move |conn| count_failure(conn, user, now)),
+                None => Ok(()),
+            };
+        }
+        let body = json!({ "user": user, "outcome": outcome.text() });
+        let private = json!({ "email": shortened(email), "ip": from.ip, "user_agent": from.user_agent });
+        let event = NewEvent::with_private(REFUSED, body, private);
+        self.refused().write(self.log(), noted.earlier, Some(event), move |tx| {
+            let now = tx.now();
+            counts.map_or(Ok(()), |user| count_failure(tx.conn, user, now)).map_err(ActError::from)
+        })
+    }
+}
+
+fn count_failure(conn: &mut Conn, user: Seq, now: Moment) -> DbResult<()> {
+    let Some(row) = store::user(conn, user)? else { return Ok(()) };
+    if is_locked(&row, now) {
+        return Ok(());
+    }
+    let (failures, locked_until) = after_failure(row.failures, now);
+    store::set_failures(conn, user, failures, locked_until)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::access::{Role, sessions};
+    use crate::clock::HOUR;
+    use crate::trail::testing::Bench;
+
+    const EMAIL: &str = "ada@bank.example";
+    const PASSWORD: &str = "tinder ocelot brick";
+
+    fn house() -> (Bench, Door) {
+        let bench = Bench::new();
+        users::add(&bench.log, &bench.clock, EMAIL, Role::Officer, PASSWORD).unwrap();
+        let door = Door::new(bench.db.clone(), bench.log.clone(), bench.clock.clone());
+        (bench, door)
+    }
+
+    fn attempt(door: &Door, email: &str, password: &str) -> Result<SignIn, SignInError> {
+        door.sign_in(email, password, Some("192.0.2.7"), Some("Browser/1.0"))
+    }
+
+    #[test]
+    fn waiting_grows_and_ends_in_a_lock() {
+        let waits: Vec<Option<i64>> =
+            (0..11).map(|n| after_failure(n, Moment(0)).1.map(|m| m.0 / SECOND)).collect();
+        let expected = [None, None, None, None, Some(5), Some(10), Some(20), Some(40), Some(80), Some(1800), Some(1800)];
+        assert_eq!(waits, expected);
+        assert_eq!(after_failure(i32::MAX, Moment(0)).0, i32::MAX);
+    }
+
+    #[test]
+    fn a_session_is_opened_found_and_closed() {
+        let (bench, door) = house();
+        let signed_in = attempt(&door, " ADA@bank.example", PASSWORD).unwrap();
+        assert_eq!(signed_in.user.role, Role::Officer);
+        let session = door.session(&signed_in.token).unwrap().unwrap();
+        assert_eq!((session.email.as_str(), session.user), (EMAIL, signed_in.user.id));
+        assert!(session.csrf_matches(&signed_in.csrf) && !session.csrf_matches("") && !session.csrf_matches(&signed_in.token));
+        let (_, body, private) = bench.events("session.opened").remove(0);
+        assert_eq!(body["session"], session.reference());
+        assert!(!body.to_string().contains("192.0.2.7") && !format!("{body}{private:?}").contains(&signed_in.token));
+        assert_eq!(private.unwrap()["ip"], "192.0.2.7");
+        sessions::sign_out(&bench.log, &session).unwrap();
+        sessions::sign_out(&bench.log, &session).unwrap();
+        assert_eq!(door.session(&signed_in.token).unwrap(), None);
+        assert_eq!(bench.events("session.closed").len(), 1);
+    }
+
+    #[test]
+    fn every_refusal_reads_the_same_and_is_recorded() {
+        let (bench, door) = house();
+        let wrong = attempt(&door, EMAIL, "wrong").err().unwrap();
+        let unknown = attempt(&door, "bob@bank.example", PASSWORD).err().unwrap();
+        let nonsense = attempt(&door, "\u{0}", PASSWORD).err().unwrap();
+        users::disable(&bench.log, EMAIL).unwrap();
+        let disabled = attempt(&door, EMAIL, PASSWORD).err().unwrap();
+        for error in [&unknown, &nonsense, &disabled] {
+            assert_eq!(error.to_string(), wrong.to_string());
+        }
+        let events = bench.events("session.refused");
+        let outcomes: Vec<_> = events.iter().map(|e| e.1["outcome"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(outcomes, ["wrong_password", "unknown", "unknown", "disabled"]);
+        assert!(events[1].1["user"].is_null() && !events[1].1.to_string().contains("bob"));
+        assert_eq!(events[1].2.as_ref().unwrap()["email"], "bob@bank.example");
+    }
+
+    #[test]
+    fn ten_wrong_passwords_lock_for_half_an_hour_even_the_right_one() {
+        let (bench, door) = house();
+        for _ in 0..10 {
+            assert!(attempt(&door, EMAIL, "wrong").is_err());
+            bench.clock.advance(2 * MINUTE);
+        }
+        bench.clock.advance(27 * MINUTE);
+        assert!(attempt(&door, EMAIL, PASSWORD).is_err(), "28 minutes and the one before are not over");
+        bench.clock.advance(2 * MINUTE);
+        assert!(attempt(&door, EMAIL, PASSWORD).is_ok());
+        let row = bench.read(|c| store::user_by_email(c, EMAIL)).unwrap();
+        assert_eq!((row.failures, row.locked_until), (0, None));
+    }
+
+    #[test]
+    fn attempts_made_while_waiting_do_not_count() {
+        let (bench, door) = house();
+        for _ in 0..9 {
+            assert!(attempt(&door, EMAIL, "wrong").is_err());
+        }
+        assert_eq!(bench.read(|c| store::user_by_email(c, EMAIL)).unwrap().failures, 5);
+        assert!(attempt(&door, EMAIL, PASSWORD).is_err());
+        bench.clock.advance(5 * SECOND);
+        assert!(attempt(&door, EMAIL, PASSWORD).is_ok());
+    }
+
+    #[test]
+    fn a_flood_of_refusals_is_counted_and_still_locks() {
+        let (bench, door) = house();
+        for _ in 0..20 {
+            assert!(attempt(&door, "bob@bank.example", "wrong").is_err());
+        }
+        for _ in 0..5 {
+            assert!(attempt(&door, EMAIL, "wrong").is_err());
+        }
+        assert_eq!(bench.events("session.refused").len(), 20);
+        assert_eq!(bench.read(|c| store::user_by_email(c, EMAIL)).unwrap().failures, 5);
+        bench.clock.advance(MINUTE);
+        door.tidy().unwrap();
+        let (_, body, _) = bench.events("session.refused").remove(20);
+        assert_eq!((body["counted"].as_u64(), body["minute"].as_str()), (Some(5), Some("2026-11-20T12:00:00Z")));
+    }
+
+    #[test]
+    fn sessions_end_idle_in_all_and_beyond_three() {
+        let (bench, door) = house();
+        let tokens: Vec<String> = (0..4)
+            .map(|_| {
+                bench.clock.advance(SECOND);
+                attempt(&door, EMAIL, PASSWORD).unwrap().token
+            })
+            .collect();
+        assert_eq!(door.session(&tokens[0]).unwrap(), None, "the fourth ended the first");
+        assert_eq!(bench.events("session.closed")[0].1["reason"], "displaced");
+        for _ in 0..60 {
+            bench.clock.advance(12 * MINUTE);
+            if bench.clock.now() < Moment::parse("2026-11-20T23:59:00Z").unwrap() {
+                assert!(door.session(&tokens[3]).unwrap().is_some(), "used every 12 minutes at {}", bench.clock.now());
+            }
+        }
+        assert_eq!(door.session(&tokens[3]).unwrap(), None, "twelve hours are over");
+        assert_eq!(door.session(&tokens[1]).unwrap(), None, "not used for 15 minutes");
+        door.tidy().unwrap();
+        assert!(bench.read(|c| store::sessions_of(c, 1)).is_empty());
+        bench.clock.advance(HOUR);
+        assert_eq!(door.session("short").unwrap(), None);
+    }
+
+    #[test]
+    fn disabling_and_a_new_password_end_sessions_at_once() {
+        let (bench, door) = house();
+        let first = attempt(&door, EMAIL, PASSWORD).unwrap();
+        users::reset(&bench.log, &bench.clock, EMAIL, "velvet harbour comet").unwrap();
+        assert_eq!(door.session(&first.token).unwrap(), None);
+        assert!(attempt(&door, EMAIL, PASSWORD).is_err());
+        let second = attempt(&door, EMAIL, "velvet harbour comet").unwrap();
+        users::disable(&bench.log, EMAIL).unwrap();
+        assert_eq!(door.session(&second.token).unwrap(), None);
+        assert_eq!(bench.events("user.disabled")[0].1["sessions_ended"], 1);
+    }
+}
