@@ -7,6 +7,8 @@ pub mod app;
 
 pub mod intake;
 
+pub mod reports;
+
 pub mod alerts;
 pub mod notify;
 
