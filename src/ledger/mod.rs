@@ -12,6 +12,8 @@ mod codes;
 pub mod continuity;
 mod draft;
 mod entry;
+pub mod feeds;
+pub mod history;
 mod refusal;
 pub mod store;
 
