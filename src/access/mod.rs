@@ -17,6 +17,7 @@ mod flood;
 pub mod keys;
 mod passwords;
 mod roles;
+pub mod searches;
 pub mod sessions;
 mod sign_in;
 pub mod store;

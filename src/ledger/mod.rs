@@ -12,6 +12,8 @@ mod codes;
 pub mod continuity;
 mod draft;
 mod entry;
+pub mod history;
+pub mod lookup;
 mod refusal;
 pub mod store;
 
