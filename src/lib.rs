@@ -3,6 +3,10 @@
 //! The rooms, in the order in which imports may go (only down this list):
 //! see `ARCHITECTURE.md` for the map.
 
+pub mod cli;
+
+pub mod web;
+
 pub mod app;
 
 pub mod intake;

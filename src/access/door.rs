@@ -10,7 +10,8 @@ use crate::ids::Seq;
 use crate::trail::{ActError, Log, NewEvent};
 
 use super::flood::{Counted, Flood};
-use super::keys::{self, ApiKey, KeyCache};
+use super::key_cache::KeyCache;
+use super::keys::{self, ApiKey};
 use super::passwords::Verifier;
 use super::sessions::{self, Session};
 
@@ -142,16 +143,14 @@ impl Door {
     }
 }
 
-/// The beginning of a text that a stranger sent.
+/// The beginning of a text that a stranger sent, without control characters: PostgreSQL stores no NUL.
 pub(super) fn shortened(text: &str) -> String {
-    text.chars().take(KEPT_CHARS).collect()
+    text.chars().filter(|c| !c.is_control()).take(KEPT_CHARS).collect()
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::sync::Arc as StdArc;
-
     use super::*;
     use crate::access::Scopes;
     use crate::clock::{MINUTE, SECOND};
@@ -194,7 +193,7 @@ mod tests {
             }
         }
         let bench = Bench::new();
-        let door = Door::new(bench.db.clone(), Log::new(StdArc::new(Nowhere)), bench.clock.clone());
+        let door = Door::new(bench.db.clone(), Log::new(Arc::new(Nowhere)), bench.clock.clone());
         assert!(door.denied("/alerts", None, "not_signed_in", None).is_err());
         assert!(door.sign_in("ada@bank.example", "wrong", None, None).is_err());
     }

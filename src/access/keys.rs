@@ -5,100 +5,22 @@
 //! digest only, so that they can be handed to the process that holds the log. After a rotation both
 //! keys work until the old one is revoked.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
-
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
-use crate::clock::{Clock, Moment, SECOND};
+use crate::clock::{Clock, Moment};
 use crate::db::{Conn, DbError, DbResult, bulk};
 use crate::ids::Seq;
 use crate::trail::{ActError, ActTx, Changed, Log, NewEvent};
 
 use super::store::{self, ACTIVE, KeyRow};
-use super::{base64url, digest};
+use super::{Scopes, base64url, digest};
 
 /// Longest name of a source, in characters.
 const SOURCE_NAME_MAX: usize = 64;
 /// Keys listed at most.
 const LISTED_MAX: i64 = 1_000;
-
-/// What a key may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
-    /// Send entries.
-    EntriesWrite = 1,
-    /// Send changes of other records.
-    ChangesWrite = 2,
-    /// Send control totals: the end of a feed's day.
-    TotalsWrite = 4,
-    /// Read what its source sent, alerts and reports.
-    Read = 8,
-    /// See in receipts which rules were hit.
-    ReceiptFull = 16,
-}
-
-impl Scope {
-    /// Every scope.
-    pub const ALL: [Scope; 5] =
-        [Scope::EntriesWrite, Scope::ChangesWrite, Scope::TotalsWrite, Scope::Read, Scope::ReceiptFull];
-
-    /// `entries:write`
-    pub fn text(self) -> &'static str {
-        match self {
-            Scope::EntriesWrite => "entries:write",
-            Scope::ChangesWrite => "changes:write",
-            Scope::TotalsWrite => "totals:write",
-            Scope::Read => "read",
-            Scope::ReceiptFull => "receipt:full",
-        }
-    }
-
-    /// From its text.
-    pub fn parse(text: &str) -> Option<Scope> {
-        Scope::ALL.into_iter().find(|scope| scope.text() == text)
-    }
-}
-
-/// A set of scopes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Scopes(u8);
-
-impl Scopes {
-    /// All of them: what a key has when nothing else is said.
-    pub const ALL: Scopes = Scopes(31);
-
-    /// Reads texts with blanks or commas between them; at least one.
-    pub fn parse(text: &str) -> Result<Scopes, ActError> {
-        let mut bits = 0;
-        for word in text.split([' ', ',']).filter(|word| !word.is_empty()) {
-            let scope = Scope::parse(word).ok_or_else(|| Scopes::unknown(word))?;
-            bits |= scope as u8;
-        }
-        if bits == 0 { Err(Scopes::unknown("")) } else { Ok(Scopes(bits)) }
-    }
-
-    /// Whether `scope` is among them.
-    pub fn contains(self, scope: Scope) -> bool {
-        self.0 & scope as u8 != 0
-    }
-
-    fn unknown(word: &str) -> ActError {
-        let word: String = word.chars().take(40).collect();
-        let known = Scope::ALL.map(Scope::text).join(", ");
-        ActError::refused(422, "scope_unknown", format!("`{word}` is not a scope; choose from {known}"))
-    }
-}
-
-/// With blanks between them, as stored.
-impl std::fmt::Display for Scopes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let texts: Vec<_> = Scope::ALL.into_iter().filter(|s| self.contains(*s)).map(Scope::text).collect();
-        f.write_str(&texts.join(" "))
-    }
-}
 
 /// A key that was recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -316,62 +238,11 @@ fn end(tx: &mut ActTx<'_>, key: &KeyRow) -> Result<Seq, ActError> {
     tx.append(NewEvent::public("key.revoked", json!({ "key": key.id, "prefix": key.prefix })))
 }
 
-/// Keys recognised within the last second, by the digest of their text.
-///
-/// A request with a key seen a moment ago asks no database; a revoked key is let in for less than
-/// a second more.
-#[derive(Debug)]
-pub(super) struct KeyCache {
-    keys: RwLock<HashMap<[u8; 32], (Arc<ApiKey>, Moment)>>,
-}
-
-/// For how long a key is remembered, microseconds.
-const REMEMBERED: i64 = SECOND;
-/// Keys remembered at most.
-const REMEMBERED_MAX: usize = 1_024;
-
-impl KeyCache {
-    pub(super) fn new() -> KeyCache {
-        KeyCache { keys: RwLock::default() }
-    }
-
-    pub(super) fn get(&self, bearer: &str, now: Moment) -> Option<Arc<ApiKey>> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let (key, since) = keys.get(&digest(bearer.as_bytes()))?;
-        is_fresh(*since, now).then(|| key.clone())
-    }
-
-    pub(super) fn put(&self, bearer: &str, key: Arc<ApiKey>, now: Moment) {
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        if keys.len() >= REMEMBERED_MAX {
-            keys.retain(|_, (_, since)| is_fresh(*since, now));
-        }
-        if keys.len() < REMEMBERED_MAX {
-            keys.insert(digest(bearer.as_bytes()), (key, now));
-        }
-    }
-}
-
-/// Whichever way the clock went.
-fn is_fresh(since: Moment, now: Moment) -> bool {
-    now >= since && now.0 - since.0 < REMEMBERED
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::trail::testing::{Bench, code};
-
-    #[test]
-    fn scopes_are_read_back_as_written() {
-        assert_eq!(Scopes::parse(&Scopes::ALL.to_string()).unwrap(), Scopes::ALL);
-        let two = Scopes::parse("read, entries:write").unwrap();
-        assert_eq!(two.to_string(), "entries:write read");
-        assert!(two.contains(Scope::Read) && !two.contains(Scope::ReceiptFull));
-        assert_eq!(code(Scopes::parse("entries:read")), "scope_unknown");
-        assert_eq!(code(Scopes::parse(" ")), "scope_unknown");
-    }
 
     #[test]
     fn a_key_opens_its_source_and_nothing_of_it_is_stored() {
@@ -412,21 +283,5 @@ mod tests {
         let listed = bench.read(list);
         assert_eq!(listed.iter().filter(|k| k.revoked_at.is_none()).map(|k| &k.prefix).collect::<Vec<_>>(), [&third.prefix]);
         assert!(listed.iter().all(|k| k.scopes.to_string() == "entries:write"));
-    }
-
-    #[test]
-    fn the_cache_forgets_after_a_second_and_holds_a_bound() {
-        let cache = KeyCache::new();
-        let key = Arc::new(ApiKey { id: 1, source: 2, source_name: "core".into(), scopes: Scopes::ALL });
-        cache.put("a", key.clone(), Moment(0));
-        assert!(cache.get("a", Moment(SECOND - 1)).is_some() && cache.get("b", Moment(0)).is_none());
-        assert!(cache.get("a", Moment(SECOND)).is_none() && cache.get("a", Moment(-1)).is_none());
-        for i in 0..5_000 {
-            cache.put(&i.to_string(), key.clone(), Moment(0));
-        }
-        assert_eq!(cache.keys.read().unwrap().len(), REMEMBERED_MAX);
-        cache.put("later", key, Moment(SECOND));
-        assert!(cache.get("later", Moment(SECOND)).is_some());
-        assert_eq!(cache.keys.read().unwrap().len(), 1);
     }
 }

@@ -14,9 +14,12 @@
 
 mod door;
 mod flood;
+mod key_cache;
 pub mod keys;
+mod lockout;
 mod passwords;
 mod roles;
+mod scopes;
 pub mod searches;
 pub mod sessions;
 mod sign_in;
@@ -24,8 +27,9 @@ pub mod store;
 pub mod users;
 
 pub use door::{Door, Who};
-pub use keys::{ApiKey, Scope, Scopes};
+pub use keys::ApiKey;
 pub use roles::{Permission, Role};
+pub use scopes::{Scope, Scopes};
 pub use sessions::Session;
 pub use sign_in::{SignIn, SignInError};
 pub use users::User;

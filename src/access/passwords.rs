@@ -52,7 +52,8 @@ impl std::fmt::Debug for Credential {
 impl Credential {
     /// Of a password that [`check`] has passed.
     pub(super) fn of(clock: &Clock, password: &str) -> Result<Credential, ActError> {
-        let failed = |e: String| ActError::refused(500, "password_hashing_failed", format!("the password could not be hashed: {e}"));
+        let failed =
+            |e: String| ActError::refused(500, "password_hashing_failed", format!("the password could not be hashed: {e}"));
         let params = Params::new(19 * 1024, 2, 1, None).map_err(|e| failed(e.to_string()))?;
         let salt = clock.random::<16>();
         let hash: PasswordHash =

@@ -1,30 +1,22 @@
 //! Signing in: one question, one answer, whatever is wrong.
 //!
-//! After five wrong passwords each further attempt must wait longer, after ten for half an hour;
-//! an attempt made while waiting is refused even with the right password, and does not count. An
-//! unknown address takes as long as a known one and reads the same.
+//! After wrong passwords further attempts must wait ([`super::lockout`]); an attempt made while
+//! waiting is refused even with the right password, and does not count. An unknown address takes
+//! as long as a known one and reads the same.
 
 use serde_json::json;
 
-use crate::clock::{MINUTE, Moment, SECOND};
+use crate::clock::Moment;
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::trail::{ActError, NewEvent};
 
 use super::door::{Door, REFUSED, shortened};
+use super::lockout::after_failure;
 use super::passwords::Credential;
 use super::sessions::{self, NewSession};
 use super::store::{self, ACTIVE, UserRow};
 use super::{User, users};
-
-/// Wrong passwords after which each further attempt must wait.
-const SLOW_AFTER: i32 = 5;
-/// The first wait; each further one is twice as long, microseconds.
-const SLOW_FIRST: i64 = 5 * SECOND;
-/// Wrong passwords after which the account waits for [`LOCK`].
-const LOCK_AFTER: i32 = 10;
-/// Microseconds.
-const LOCK: i64 = 30 * MINUTE;
 
 /// Someone who has just signed in.
 #[derive(Clone)]
@@ -41,7 +33,9 @@ pub struct SignIn {
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
     /// The same for every reason.
-    #[error("The e-mail address or the password is not right, or there were too many attempts. Check both, wait a little, then try again.")]
+    #[error(
+        "The e-mail address or the password is not right, or there were too many attempts. Check both, wait a little, then try again."
+    )]
     Refused,
     /// Too many people sign in at this moment.
     #[error("Too many people are signing in at this moment. Try again in a few seconds.")]
@@ -71,17 +65,6 @@ impl Outcome {
     }
 }
 
-/// Failures and waiting time after one more wrong password at `now`.
-fn after_failure(failures: i32, now: Moment) -> (i32, Option<Moment>) {
-    let failures = failures.saturating_add(1);
-    let wait = match failures {
-        n if n >= LOCK_AFTER => Some(LOCK),
-        n if n >= SLOW_AFTER => Some(SLOW_FIRST << (n - SLOW_AFTER)),
-        _ => None,
-    };
-    (failures, wait.map(|wait| now.plus(wait)))
-}
-
 fn is_locked(row: &UserRow, now: Moment) -> bool {
     row.locked_until.is_some_and(|until| now < Moment(until))
 }
@@ -100,7 +83,13 @@ fn obstacle(row: &UserRow, now: Moment) -> Option<Outcome> {
 impl Door {
     /// Lets someone in who knows their password. Blocks for some tens of milliseconds: call it from
     /// a blocking thread. `ip` and `user_agent` go to the private part of the event.
-    pub fn sign_in(&self, email: &str, password: &str, ip: Option<&str>, user_agent: Option<&str>) -> Result<SignIn, SignInError> {
+    pub fn sign_in(
+        &self,
+        email: &str,
+        password: &str,
+        ip: Option<&str>,
+        user_agent: Option<&str>,
+    ) -> Result<SignIn, SignInError> {
         let address = users::normalise_email(email).ok();
         let row = match &address {
             Some(address) => self.db().read(|c| store::user_by_email(c, address)).map_err(ActError::from)?,
@@ -179,7 +168,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::access::{Role, sessions};
-    use crate::clock::HOUR;
+    use crate::clock::{HOUR, MINUTE, SECOND};
     use crate::trail::testing::Bench;
 
     const EMAIL: &str = "ada@bank.example";
@@ -194,15 +183,6 @@ mod tests {
 
     fn attempt(door: &Door, email: &str, password: &str) -> Result<SignIn, SignInError> {
         door.sign_in(email, password, Some("192.0.2.7"), Some("Browser/1.0"))
-    }
-
-    #[test]
-    fn waiting_grows_and_ends_in_a_lock() {
-        let waits: Vec<Option<i64>> =
-            (0..11).map(|n| after_failure(n, Moment(0)).1.map(|m| m.0 / SECOND)).collect();
-        let expected = [None, None, None, None, Some(5), Some(10), Some(20), Some(40), Some(80), Some(1800), Some(1800)];
-        assert_eq!(waits, expected);
-        assert_eq!(after_failure(i32::MAX, Moment(0)).0, i32::MAX);
     }
 
     #[test]

@@ -194,7 +194,9 @@ mod tests {
     #[test]
     fn addresses_are_normalised_and_loosely_checked() {
         assert_eq!(normalise_email(" Ada@Bank.Example ").unwrap(), "ada@bank.example");
-        for wrong in ["", "ada", "@bank.example", "ada@", "a@b@c", "a b@c.example", "a@.example", "<a@b.example>", "a@b\n.example"] {
+        for wrong in
+            ["", "ada", "@bank.example", "ada@", "a@b@c", "a b@c.example", "a@.example", "<a@b.example>", "a@b\n.example"]
+        {
             assert_eq!(code(normalise_email(wrong)), "email_invalid", "{wrong:?}");
         }
     }

@@ -2,10 +2,17 @@
 
 use diesel::prelude::*;
 
-use crate::db::schema::{alerts, hits};
+use crate::clock::Moment;
+use crate::db::schema::{accounts, alerts, breaks, hits};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
+use crate::ledger::BreakState;
+use crate::ledger::store::{AccountRow, BreakRow};
 use crate::{bulk_row, on_conn};
+
+use super::breaks::BreakFilter;
+use super::cursor::{Cursor, Order};
+use super::queue::AlertFilter;
 
 bulk_row! {
     /// A row of `hits`.
@@ -63,4 +70,208 @@ pub fn hits_of_alert(conn: &mut Conn, alert: Seq, limit: i64) -> DbResult<Vec<Hi
 pub fn newest_closed(conn: &mut Conn) -> DbResult<Vec<(String, Seq, Seq)>> {
     let query = alerts::table.filter(alerts::state.eq(CLOSED)).order(alerts::id);
     Ok(on_conn!(conn, |c| query.select((alerts::rule, alerts::account, alerts::id)).load(c))?)
+}
+
+/// The alert with this reference.
+pub fn alert_by_reference(conn: &mut Conn, reference: &str) -> DbResult<Option<AlertRow>> {
+    let query = alerts::table.filter(alerts::reference.eq(reference));
+    Ok(on_conn!(conn, |c| query.select(AlertRow::as_select()).first(c).optional())?)
+}
+
+/// The newest open alert of a rule on an account.
+pub fn open_alert_of(conn: &mut Conn, rule: &str, account: Seq) -> DbResult<Option<AlertRow>> {
+    let query = alerts::table.filter(alerts::account.eq(account)).filter(alerts::rule.eq(rule));
+    let query = query.filter(alerts::state.eq(OPEN)).order(alerts::id.desc());
+    Ok(on_conn!(conn, |c| query.select(AlertRow::as_select()).first(c).optional())?)
+}
+
+/// The newest closed alert of a rule on an account.
+pub fn newest_closed_of(conn: &mut Conn, rule: &str, account: Seq) -> DbResult<Option<Seq>> {
+    let query = alerts::table.filter(alerts::account.eq(account)).filter(alerts::rule.eq(rule));
+    let query = query.filter(alerts::state.eq(CLOSED)).order(alerts::id.desc()).select(alerts::id);
+    Ok(on_conn!(conn, |c| query.first(c).optional())?)
+}
+
+/// What is written when an alert is closed.
+pub struct Closing<'a> {
+    /// Its text.
+    pub disposition: &'a str,
+    /// Why.
+    pub comment: &'a str,
+    /// The other alert's reference.
+    pub duplicate_of: Option<&'a str>,
+    /// When.
+    pub at: Moment,
+    /// The user.
+    pub by: Seq,
+    /// The event.
+    pub seq: Seq,
+}
+
+/// Closes an alert.
+pub fn close_alert(conn: &mut Conn, id: Seq, closing: &Closing<'_>) -> DbResult<()> {
+    let set = (
+        alerts::state.eq(CLOSED),
+        alerts::disposition.eq(closing.disposition),
+        alerts::comment.eq(closing.comment),
+        alerts::duplicate_of.eq(closing.duplicate_of),
+        alerts::closed_at.eq(closing.at.0),
+        alerts::closed_by.eq(closing.by),
+        alerts::closed_seq.eq(closing.seq),
+    );
+    on_conn!(conn, |c| diesel::update(alerts::table.find(id)).set(set).execute(c))?;
+    Ok(())
+}
+
+/// Lets breaks join an alert: it has `more` of them now, the newest at `last_seq`.
+pub fn extend_alert(conn: &mut Conn, id: Seq, more: i64, last_seq: Seq) -> DbResult<()> {
+    let set = (alerts::hits.eq(alerts::hits + more), alerts::last_seq.eq(last_seq));
+    on_conn!(conn, |c| diesel::update(alerts::table.find(id)).set(set).execute(c))?;
+    Ok(())
+}
+
+/// Narrows a query on alerts; the database's type must be known where boxed queries are built.
+macro_rules! filtered {
+    ($backend:ty, $filter:expr) => {{
+        let mut query = alerts::table.into_boxed::<$backend>();
+        if let Some(state) = $filter.state {
+            query = query.filter(alerts::state.eq(state.code()));
+        }
+        if !$filter.severities.is_empty() {
+            let codes: Vec<i16> = $filter.severities.iter().map(|s| s.code()).collect();
+            query = query.filter(alerts::severity.eq_any(codes));
+        }
+        if let Some(rule) = &$filter.rule {
+            // PostgreSQL refuses a text with NUL, where no rule's code has one.
+            query = query.filter(alerts::rule.eq(rule.replace('\0', " ")));
+        }
+        if let Some(account) = $filter.account {
+            query = query.filter(alerts::account.eq(account));
+        }
+        if let Some(source) = $filter.source {
+            let of_source = accounts::table.filter(accounts::source.eq(source)).select(accounts::id);
+            query = query.filter(alerts::account.eq_any(of_source));
+        }
+        if let Some(date) = $filter.business_date {
+            query = query.filter(alerts::business_date.eq(date));
+        }
+        query
+    }};
+}
+
+/// The order and the place after which a page begins.
+macro_rules! paged {
+    ($query:expr, $order:expr, $after:expr) => {{
+        let query = match $after {
+            Some(Cursor::Newest { id }) => $query.filter(alerts::id.lt(id)),
+            Some(Cursor::Gravest { severity, id }) => {
+                let alike = alerts::severity.eq(severity).and(alerts::id.lt(id));
+                $query.filter(alerts::severity.lt(severity).or(alike))
+            }
+            None => $query,
+        };
+        match $order {
+            Order::Newest => query.order(alerts::id.desc()),
+            Order::Gravest => query.order((alerts::severity.desc(), alerts::id.desc())),
+        }
+    }};
+}
+
+/// A page of alerts, at most `limit`.
+pub fn alerts_page(
+    conn: &mut Conn,
+    filter: &AlertFilter,
+    order: Order,
+    after: Option<Cursor>,
+    limit: i64,
+) -> DbResult<Vec<AlertRow>> {
+    Ok(match conn {
+        Conn::Sqlite(c) => {
+            let query = paged!(filtered!(diesel::sqlite::Sqlite, filter), order, after);
+            query.limit(limit).select(AlertRow::as_select()).load(c)?
+        }
+        Conn::Postgres(c) => {
+            let query = paged!(filtered!(diesel::pg::Pg, filter), order, after);
+            query.limit(limit).select(AlertRow::as_select()).load(c)?
+        }
+    })
+}
+
+/// How many alerts a filter finds.
+pub fn alerts_count(conn: &mut Conn, filter: &AlertFilter) -> DbResult<i64> {
+    Ok(match conn {
+        Conn::Sqlite(c) => filtered!(diesel::sqlite::Sqlite, filter).count().get_result(c)?,
+        Conn::Postgres(c) => filtered!(diesel::pg::Pg, filter).count().get_result(c)?,
+    })
+}
+
+/// Alerts by (state, severity, rule), and how many.
+pub fn alert_counts(conn: &mut Conn) -> DbResult<Vec<(i16, i16, String, i64)>> {
+    let query = alerts::table.group_by((alerts::state, alerts::severity, alerts::rule));
+    let query = query.select((alerts::state, alerts::severity, alerts::rule, diesel::dsl::count_star()));
+    Ok(on_conn!(conn, |c| query.load(c))?)
+}
+
+/// The reference of the alert opened at `id`.
+pub fn reference_of(conn: &mut Conn, id: Seq) -> DbResult<Option<String>> {
+    Ok(on_conn!(conn, |c| alerts::table.find(id).select(alerts::reference).first(c).optional())?)
+}
+
+/// Accounts by their ids.
+pub fn accounts_at(conn: &mut Conn, ids: &[Seq]) -> DbResult<Vec<AccountRow>> {
+    let query = accounts::table.filter(accounts::id.eq_any(ids));
+    Ok(on_conn!(conn, |c| query.select(AccountRow::as_select()).load(c))?)
+}
+
+/// Breaks that a filter finds, newest first, before `after`, at most `limit`.
+pub fn breaks_page(conn: &mut Conn, filter: &BreakFilter, after: Option<(Seq, i16)>, limit: i64) -> DbResult<Vec<BreakRow>> {
+    macro_rules! page {
+        ($backend:ty, $c:expr) => {{
+            let mut query = breaks::table.into_boxed::<$backend>();
+            if let Some(state) = filter.state {
+                query = query.filter(breaks::state.eq(state.code()));
+            }
+            if let Some(account) = filter.account {
+                query = query.filter(breaks::account.eq(account));
+            }
+            if let Some(alert) = filter.alert {
+                query = query.filter(breaks::alert.eq(alert));
+            }
+            if let Some((seq, kind)) = after {
+                let alike = breaks::seq.eq(seq).and(breaks::kind.lt(kind));
+                query = query.filter(breaks::seq.lt(seq).or(alike));
+            }
+            query.order((breaks::seq.desc(), breaks::kind.desc())).limit(limit).select(BreakRow::as_select()).load($c)?
+        }};
+    }
+    Ok(match conn {
+        Conn::Sqlite(c) => page!(diesel::sqlite::Sqlite, c),
+        Conn::Postgres(c) => page!(diesel::pg::Pg, c),
+    })
+}
+
+/// How many breaks are in this state.
+pub fn breaks_count(conn: &mut Conn, state: BreakState) -> DbResult<i64> {
+    Ok(on_conn!(conn, |c| breaks::table.filter(breaks::state.eq(state.code())).count().get_result(c))?)
+}
+
+/// Open breaks whose grace is over at `now` and that are in no alert, oldest grace first.
+pub fn overdue_breaks(conn: &mut Conn, now: Moment, limit: i64) -> DbResult<Vec<BreakRow>> {
+    let query = breaks::table.filter(breaks::state.eq(BreakState::Open.code())).filter(breaks::due_at.le(now.0));
+    let query = query.filter(breaks::alert.is_null()).order((breaks::due_at, breaks::seq, breaks::kind)).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(BreakRow::as_select()).load(c))?)
+}
+
+/// Notes which alert a break is in.
+pub fn set_break_alert(conn: &mut Conn, seq: Seq, kind: i16, alert: Seq) -> DbResult<()> {
+    let which = breaks::table.filter(breaks::seq.eq(seq)).filter(breaks::kind.eq(kind));
+    on_conn!(conn, |c| diesel::update(which).set(breaks::alert.eq(alert)).execute(c))?;
+    Ok(())
+}
+
+/// For tests: everything in the outbox.
+#[cfg(test)]
+pub(super) fn outbox(conn: &mut Conn) -> DbResult<Vec<crate::notify::store::OutboxRow>> {
+    let query = crate::db::schema::outbox::table.order(crate::db::schema::outbox::id);
+    Ok(on_conn!(conn, |c| query.select(crate::notify::store::OutboxRow::as_select()).load(c))?)
 }

@@ -66,13 +66,23 @@ pub(super) fn insert_rule_set(conn: &mut Conn, id: Seq, version: i64, body: &str
     Ok(())
 }
 
-/// The rule set in force.
+/// The rule set in force, compiled.
 pub(super) fn rules(conn: &mut Conn) -> DbResult<RuleSet> {
+    let (id, body) = newest_rules(conn)?;
+    body.compile(id).map_err(|e| DbError::Corrupt(format!("rule set {id}: {e}")))
+}
+
+/// The rule set in force, as stored.
+pub fn rules_in_force(conn: &mut Conn) -> DbResult<RuleSetBody> {
+    Ok(newest_rules(conn)?.1)
+}
+
+fn newest_rules(conn: &mut Conn) -> DbResult<(Seq, RuleSetBody)> {
     let query = rule_sets::table.order(rule_sets::id.desc()).select((rule_sets::id, rule_sets::body));
-    let (id, body): (i64, String) = on_conn!(conn, |c| query.first(c))?;
-    let corrupt = |e: String| DbError::Corrupt(format!("rule set {id}: {e}"));
-    let body: RuleSetBody = serde_json::from_str(&body).map_err(|e| corrupt(e.to_string()))?;
-    body.compile(id).map_err(corrupt)
+    let newest: Option<(i64, String)> = on_conn!(conn, |c| query.first(c).optional())?;
+    let (id, body) = newest.ok_or_else(|| DbError::Unfit("this log has no rule set yet; start it once with `serve`".into()))?;
+    let body = serde_json::from_str(&body).map_err(|e| DbError::Corrupt(format!("rule set {id}: {e}")))?;
+    Ok((id, body))
 }
 
 /// The stored state of an account; a fresh one if it never left memory.

@@ -26,11 +26,14 @@ mod outcomes;
 mod queue;
 mod references;
 mod refusals;
+mod rules;
 pub mod runs;
 mod sequencer;
 mod state;
 
+pub use load::rules_in_force;
 pub use outcomes::Outcomes;
+pub use rules::define_rules;
 pub use sequencer::{Intake, StartError, start};
 
 use crate::ids::Seq;
@@ -133,7 +136,7 @@ pub struct Receipt {
 }
 
 /// A hit on a receipt.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ReceiptHit {
     /// The rule's code.
     pub rule: String,
@@ -144,7 +147,7 @@ pub struct ReceiptHit {
 }
 
 /// A break on a receipt; amounts as decimal text, numbers of a sequence plain.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ReceiptBreak {
     /// `chain`, …
     pub kind: String,

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
+use serde::{Deserialize, Serialize};
 
-use crate::clock::{Moment, TimeError, day_number, parse_date};
+use crate::clock::{Moment, TimeError, day_date, day_number, parse_date};
 use crate::money::{Currency, Money, MoneyError};
 
 use super::{ActorKind, Channel, Context, Direction, Instrument, Kind, NewEntry, Parts, Refusal, Status};
@@ -43,7 +43,7 @@ pub const FIELDS: &[(&str, usize)] = &[
 ];
 
 /// An entry as sent: every field is text, nothing is checked yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)] // the fields of the contract; `/docs` and `docs/` explain them
 pub struct Draft {
@@ -204,6 +204,45 @@ impl Draft {
                 reason: self.reason,
             },
         })
+    }
+}
+
+/// The fields as they would be sent: what was read, written again. Absent stays absent.
+impl From<&NewEntry> for Draft {
+    fn from(entry: &NewEntry) -> Draft {
+        let money = |minor: i64| Some(Money::new(minor, entry.currency).to_string());
+        let date = |day: i32| Some(day_date(day).to_string());
+        let (context, parts) = (entry.context.clone(), entry.parts.clone());
+        Draft {
+            source_ref: Some(entry.source_ref.clone()),
+            account: Some(entry.account.clone()),
+            currency: Some(entry.currency.code().to_owned()),
+            kind: Some(entry.kind.text().to_owned()),
+            direction: Some(entry.direction.text().to_owned()),
+            amount: money(entry.amount),
+            balance_before: entry.balance_before.and_then(money),
+            balance_after: entry.balance_after.and_then(money),
+            booked_at: Some(entry.booked_at.to_string()),
+            value_date: entry.value_date.and_then(date),
+            business_date: entry.business_date.and_then(date),
+            transaction_ref: entry.transaction_ref.clone(),
+            account_seq: entry.account_seq.map(|n| n.to_string()),
+            session_id: context.session_id,
+            ip: context.ip,
+            user_agent: context.user_agent,
+            device_id: context.device_id,
+            actor: context.actor,
+            actor_kind: context.actor_kind.map(|k| k.text().to_owned()),
+            channel: entry.channel.map(|c| c.text().to_owned()),
+            instrument: entry.instrument.map(|i| i.text().to_owned()),
+            party: parts.party,
+            counterparty: parts.counterparty,
+            counterparty_name: parts.counterparty_name,
+            counterparty_country: parts.counterparty_country,
+            reason: parts.reason,
+            reverses: entry.reverses.clone(),
+            status: Some(entry.status.text().to_owned()),
+        }
     }
 }
 

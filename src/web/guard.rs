@@ -9,10 +9,9 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use actix_web::body::BoxBody;
-use actix_web::cookie::{Cookie, SameSite};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, ORIGIN};
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, LOCATION, ORIGIN};
 use actix_web::middleware::Next;
 use actix_web::web::{self, BytesMut, Data, Query};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
@@ -72,25 +71,6 @@ extract!(Caller, |req| {
     let key = extensions.get::<Arc<ApiKey>>().cloned().map(Caller::Sender);
     key.or_else(|| extensions.get::<Session>().cloned().map(Caller::Officer))
 });
-
-/// The name of the session cookie: bound to the host when browsers reach us over TLS.
-pub fn cookie_name(https: bool) -> &'static str {
-    if https { "__Host-cf_session" } else { "cf_session" }
-}
-
-/// The cookie that carries a session's token; ends with the browser.
-pub fn session_cookie(https: bool, token: &str) -> Cookie<'static> {
-    // Lax, not Strict: a link in a mail must find its reader signed in.
-    let cookie = Cookie::build(cookie_name(https), token.to_owned());
-    cookie.path("/").http_only(true).secure(https).same_site(SameSite::Lax).finish()
-}
-
-/// The cookie that ends a session in the browser.
-pub fn no_session_cookie(https: bool) -> Cookie<'static> {
-    let mut cookie = session_cookie(https, "");
-    cookie.make_removal();
-    cookie
-}
 
 /// Why a request is not let through.
 struct Refused {
@@ -203,7 +183,7 @@ fn door(req: &ServiceRequest) -> Result<Door, Problem> {
 }
 
 async fn session(app: &App, req: &ServiceRequest) -> Result<Option<Session>, Problem> {
-    let Some(cookie) = req.cookie(cookie_name(app.config.is_https())) else { return Ok(None) };
+    let Some(cookie) = req.cookie(super::pages::session_cookie_name(&app.config)) else { return Ok(None) };
     let (door, token) = (door(req)?, cookie.value().to_owned());
     Ok(web::block(move || door.session(&token)).await??)
 }
@@ -262,8 +242,9 @@ async fn turn_away(req: &ServiceRequest, entry: &'static Entry, peer: Peer, stop
     };
     let api = is_api(entry.path);
     if !api && refused.status == 401 && entry.method == Method::GET {
-        // Not a refusal: whoever opens a page without a session is shown the way in.
-        return super::pages::ask_to_sign_in(req.request());
+        // Not a refusal: whoever opens a page without a session is shown the way in, and back.
+        let way_in = format!("/sign-in?next={}", escaped(req.path()));
+        return HttpResponse::SeeOther().insert_header((LOCATION, way_in)).finish();
     }
     if let Err(problem) = record(req.request(), entry.path, refused.who, refused.reason, peer).await {
         return render(req.request(), &problem);
@@ -274,9 +255,9 @@ async fn turn_away(req: &ServiceRequest, entry: &'static Entry, peer: Peer, stop
 fn told(refused: &Refused) -> Problem {
     match (refused.status, refused.reason) {
         (401, "not_signed_in") => Problem::new(401, "not_signed_in", "sign in first, or send an API key as `Authorization: Bearer <key>`"),
-        (401, "key_unknown") => Problem { code: "key_unknown", ..Problem::unauthenticated() }.with_detail(
-            "this key is not known or was revoked; issue one with `counterfoil key issue`",
-        ),
+        (401, "key_unknown") => {
+            Problem::new(401, "key_unknown", "this key is not known or was revoked; issue one with `counterfoil key issue`")
+        }
         (401, _) => Problem::unauthenticated(),
         (_, "scope") => Problem::new(403, "scope_missing", "the key lacks the scope that this needs; see /docs, then issue another key"),
         (_, "role") => Problem::new(403, "role", "your role may not do this; ask an administrator who may"),
@@ -285,8 +266,21 @@ fn told(refused: &Refused) -> Problem {
     }
 }
 
-fn render(req: &HttpRequest, problem: &Problem) -> HttpResponse {
-    if is_api(req.path()) { problem.response() } else { super::pages::error(req, problem) }
+/// A problem as whoever asked can read it: `problem+json` for programs, a page for browsers.
+pub fn render(req: &HttpRequest, problem: &Problem) -> HttpResponse {
+    if is_api(req.path()) { problem.response() } else { super::pages::error(req, problem.http_status(), Some(&sentence(&problem.detail))) }
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
+    format!("{first}{}.", chars.as_str().trim_end_matches('.'))
+}
+
+/// A path as the value of a parameter.
+fn escaped(path: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-._~".contains(&b);
+    path.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 /// Records that a request was refused; an error means that it could not be, and is a 503.
@@ -361,12 +355,8 @@ mod tests {
     }
 
     #[test]
-    fn the_cookie_is_bound_to_the_host_over_tls_and_never_read_by_scripts() {
-        let cookie = session_cookie(true, "token").to_string();
-        for part in ["__Host-cf_session=token", "HttpOnly", "Secure", "SameSite=Lax", "Path=/"] {
-            assert!(cookie.contains(part), "{cookie}");
-        }
-        assert!(!session_cookie(false, "token").to_string().contains("Secure"));
-        assert!(no_session_cookie(false).to_string().contains("Max-Age=0"));
+    fn the_way_back_is_one_parameter() {
+        assert_eq!(escaped("/reports/2026-11-20"), "/reports/2026-11-20");
+        assert_eq!(escaped("/a?b&c=%20"), "/a%3Fb%26c%3D%2520");
     }
 }

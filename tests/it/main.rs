@@ -3,4 +3,5 @@
 
 mod bank;
 mod intake;
+mod mail;
 mod support;

@@ -9,7 +9,8 @@ use actix_web::web;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::alerts::queue::{self, BreakFilter};
+use crate::alerts::breaks::{self, BreakFilter};
+use crate::alerts::queue;
 use crate::alerts::{Alert, ContinuityBreak, State};
 use crate::clock::Moment;
 use crate::config::Mode;
@@ -63,7 +64,7 @@ fn read(conn: &mut Conn, id: Seq, at: Option<Seq>) -> Result<Shown, Trouble> {
         return Err(Trouble::Missing("This account has no such entry."));
     }
     let first = history::page(conn, id, &Window::default(), 1)?.items.pop();
-    let breaks = queue::breaks(conn, &BreakFilter { account: Some(id), ..BreakFilter::default() }, None, LISTED)?;
+    let breaks = breaks::list(conn, &BreakFilter { account: Some(id), ..BreakFilter::default() }, None, LISTED)?;
     let named: Vec<Seq> = breaks.iter().map(|b| b.found.seq).collect();
     let broken = ledger::entries_at(conn, &named)?.into_iter().map(|entry| (entry.seq, entry)).collect();
     let mut contexts = lookup::contexts(conn, &newest)?;

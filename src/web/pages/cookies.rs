@@ -1,4 +1,4 @@
-//! What was just done, carried to the next page by a cookie. The session's cookie is the guard's.
+//! The two cookies: who is signed in, and what was just done.
 
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
@@ -7,8 +7,35 @@ use crate::config::Config;
 
 use super::views::Flash;
 
+/// Of the session over plain HTTP: for a first try on the own machine.
+const SESSION: &str = "cf_session";
+/// Of the session over HTTPS: the prefix makes browsers refuse it without `Secure` or from elsewhere.
+const SESSION_SECURE: &str = "__Host-cf_session";
 /// Of the message after a form was sent.
 const FLASH: &str = "cf_flash";
+
+/// The name of the session's cookie.
+pub fn session_cookie_name(config: &Config) -> &'static str {
+    if config.is_https() { SESSION_SECURE } else { SESSION }
+}
+
+/// The session's cookie; it ends with the browser at the latest.
+pub(super) fn session(config: &Config, token: String) -> Cookie<'static> {
+    // Lax, not Strict: a link in a mail must find its reader signed in.
+    Cookie::build(session_cookie_name(config), token)
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(config.is_https())
+        .finish()
+}
+
+/// Takes the session's cookie away.
+pub(super) fn no_session(config: &Config) -> Cookie<'static> {
+    let mut cookie = session(config, String::new());
+    cookie.make_removal();
+    cookie
+}
 
 /// A message for the next page. Only its code travels, so that nobody can write words for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +99,18 @@ pub(super) fn no_flash() -> Cookie<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn over_https_the_cookie_is_bound_to_the_host() {
+        let mut config = Config::default();
+        let plain = session(&config, "token".to_owned()).to_string();
+        assert_eq!(plain, "cf_session=token; HttpOnly; SameSite=Lax; Path=/");
+        config.server.public_url = "https://monitor.bank.example".to_owned();
+        let secure = session(&config, "token".to_owned()).to_string();
+        assert_eq!(secure, "__Host-cf_session=token; HttpOnly; SameSite=Lax; Secure; Path=/");
+        let gone = no_session(&config).to_string();
+        assert!(gone.contains("Max-Age=0") && gone.contains("Secure") && gone.contains("Path=/"), "{gone}");
+    }
 
     #[test]
     fn a_message_travels_as_a_code_only() {

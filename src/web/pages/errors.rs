@@ -7,7 +7,6 @@ use askama::Template;
 
 use crate::db::DbError;
 use crate::trail::ActError;
-use crate::web::problem::Problem;
 
 use super::desk::Desk;
 use super::views::{Chrome, ErrorPage, Link};
@@ -73,14 +72,12 @@ impl ResponseError for Failure {
     }
 }
 
-/// A problem as a page, inside the frame of whoever asked.
-pub fn error(request: &HttpRequest, problem: &Problem) -> HttpResponse {
-    let detail = sentence(&problem.detail);
-    // What failed inside was logged by whoever made the problem.
-    let detail = Some(detail.as_str()).filter(|_| problem.status < 500);
+/// The page for `status`, inside the frame of whoever asked. `detail`, a sentence, replaces the
+/// usual one where there is more to say.
+pub fn error(request: &HttpRequest, status: StatusCode, detail: Option<&str>) -> HttpResponse {
     match Desk::of(request) {
-        Some(desk) => page(desk.chrome(""), problem.http_status(), detail, desk.reference()).error_response(),
-        None => page(Chrome::default(), problem.http_status(), detail, String::new()).error_response(),
+        Some(desk) => page(desk.chrome(""), status, detail, desk.reference()).error_response(),
+        None => page(Chrome::default(), status, detail, String::new()).error_response(),
     }
 }
 

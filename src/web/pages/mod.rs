@@ -35,6 +35,7 @@ use crate::access::Permission;
 
 use super::routes::{Entry, Who};
 
+pub use cookies::session_cookie_name;
 pub use errors::error;
 pub use sign_in::ask_to_sign_in;
 

@@ -6,9 +6,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
 use crate::access::{Door, SignInError, sessions};
-use crate::web::guard;
 
-use super::cookies::Done;
+use super::cookies::{self, Done};
 use super::desk::{Desk, Page};
 use super::errors::Trouble;
 use super::views::SignInPage;
@@ -59,7 +58,7 @@ pub(super) async fn enter(desk: Desk, request: HttpRequest, door: web::Data<Door
     let (status, error) = match tried {
         Ok(signed_in) => {
             let mut response = desk.go(local(&sent.next), None);
-            let cookie = guard::session_cookie(desk.app.config.is_https(), &signed_in.token);
+            let cookie = cookies::session(&desk.app.config, signed_in.token);
             response.add_cookie(&cookie).map_err(|e| desk.fail(Trouble::Broken(e.to_string())))?;
             return Ok(response);
         }
@@ -84,7 +83,7 @@ pub(super) async fn leave(desk: Desk) -> Page {
         ended.map_err(|e| desk.fail(e.into()))?;
     }
     let mut response = desk.go("/sign-in", Some(Done::SignedOut));
-    let cookie = guard::no_session_cookie(desk.app.config.is_https());
+    let cookie = cookies::no_session(&desk.app.config);
     response.add_cookie(&cookie).map_err(|e| desk.fail(Trouble::Broken(e.to_string())))?;
     response.headers_mut().insert(
         actix_web::http::header::HeaderName::from_static("clear-site-data"),

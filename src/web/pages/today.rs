@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::access::Permission;
-use crate::alerts::queue::{self, AlertFilter, BreakFilter};
+use crate::alerts::breaks::{self, BreakFilter};
+use crate::alerts::queue::{self, AlertFilter};
 use crate::alerts::{Alert, ContinuityBreak, Order, State};
 use crate::clock::{DAY, HOUR, Moment, day_date};
 use crate::db::Conn;
@@ -77,7 +78,7 @@ fn read(conn: &mut Conn, desk: &Desk) -> Result<Shown, Trouble> {
     let open = AlertFilter { state: Some(State::Open), ..AlertFilter::default() };
     let all = queue::list(conn, &open, Order::Newest, None, OVERDUE_MAX)?.items;
     let overdue = all.iter().filter(|alert| super::alerts::overdue(desk, alert)).count();
-    let breaks = queue::breaks(conn, &BreakFilter { state: Some(BreakState::Open), ..BreakFilter::default() }, None, SHOWN)?;
+    let breaks = breaks::list(conn, &BreakFilter { state: Some(BreakState::Open), ..BreakFilter::default() }, None, SHOWN)?;
     let named: Vec<Seq> = breaks.iter().map(|b| b.found.seq).collect();
     let broken = ledger::entries_at(conn, &named)?.iter().map(|e| (e.seq, Moment(e.booked_at))).collect();
     let mut last = BTreeMap::new();
@@ -94,7 +95,7 @@ fn read(conn: &mut Conn, desk: &Desk) -> Result<Shown, Trouble> {
         overdue,
         breaks,
         broken,
-        open_breaks: queue::open_break_count(conn)?,
+        open_breaks: breaks::open_count(conn)?,
         report: reports::list(conn, None, 1)?.pop(),
     })
 }

@@ -1,0 +1,163 @@
+//! Entries recorded per second, durably, beside what the database takes of the same rows without
+//! any of it. One table in one run: alternating rounds, medians, the machine's fsync latency.
+//!
+//! `cargo bench --bench throughput -- [rows] [rounds]`; `COUNTERFOIL_BENCH_POSTGRES=postgres://…`
+//! adds PostgreSQL (an empty database). `../shared/peers/seed_baseline.py`, where it is, is run too.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod http;
+mod peer;
+mod raw;
+mod rows;
+
+use std::io::Write;
+use std::sync::mpsc::channel;
+use std::time::Instant;
+
+use counterfoil::clock::Clock;
+use counterfoil::config::Config;
+use counterfoil::db::{self, Db, bulk};
+use counterfoil::intake::{self, Delivery, DeliveryKind, Intake, Row, RowResult, Submission};
+use counterfoil::trail::NewEvent;
+
+const BATCHES: [usize; 4] = [1, 100, 1_000, 10_000];
+
+fn main() {
+    let args: Vec<usize> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
+    let rows = args.first().copied().unwrap_or(200_000);
+    let rounds = args.get(1).copied().unwrap_or(5);
+    println!("rows {rows} (fewer for small batches), rounds {rounds}, medians; entries per second");
+    fsync();
+    sqlite(rows, rounds);
+    if let Ok(url) = std::env::var("COUNTERFOIL_BENCH_POSTGRES") {
+        postgres(&url, rows, rounds);
+    }
+    http::measure(rows, rounds);
+    peer::measure();
+}
+
+/// Small batches are bounded by fsync: fewer rows tell the same.
+fn rows_for(batch: usize, rows: usize) -> usize {
+    match batch {
+        1 => 2_000.min(rows),
+        100 => 50_000.min(rows),
+        _ => rows,
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn fsync() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = std::fs::File::create(dir.path().join("f")).unwrap();
+    let mut micros: Vec<f64> = (0..500)
+        .map(|_| {
+            file.write_all(&[7; 4096]).unwrap();
+            let began = Instant::now();
+            file.sync_data().unwrap();
+            began.elapsed().as_secs_f64() * 1e6
+        })
+        .collect();
+    micros.sort_by(f64::total_cmp);
+    println!("fdatasync after 4 KiB appended: p50 {:.0} us, p99 {:.0} us", micros[250], micros[495]);
+}
+
+fn sqlite(rows: usize, rounds: usize) {
+    println!("\n| SQLite, in process, batch | raw prepared insert | through the sequencer | ratio |\n|---|---|---|---|");
+    for batch in BATCHES {
+        let n = rows_for(batch, rows);
+        let (mut raw, mut ours) = (Vec::new(), Vec::new());
+        for round in 0..rounds {
+            let dir = tempfile::tempdir().unwrap();
+            let url = |name: &str| format!("sqlite:{}", dir.path().join(name).display());
+            raw.push(raw::sqlite(&dir.path().join("raw.db"), &rows::stored(n), batch));
+            ours.push(sequencer(&url("ours.db"), n, batch, round));
+        }
+        report(batch, raw, ours);
+    }
+}
+
+fn postgres(url: &str, rows: usize, rounds: usize) {
+    println!("\n| PostgreSQL, in process, batch | raw binary COPY | through the sequencer | ratio |\n|---|---|---|---|");
+    let db = Db::open(url, 2).unwrap();
+    db::migrate::up(&mut db.connect().unwrap()).unwrap();
+    for batch in BATCHES {
+        let n = rows_for(batch, rows);
+        let (mut raw, mut ours) = (Vec::new(), Vec::new());
+        for round in 0..rounds {
+            raw.push(raw_copy(&db, n, batch));
+            ours.push(sequencer(url, n, batch, round + 100 * batch));
+        }
+        report(batch, raw, ours);
+    }
+}
+
+fn raw_copy(db: &Db, n: usize, batch: usize) -> f64 {
+    let mut conn = db.connect().unwrap();
+    conn.execute("DROP TABLE IF EXISTS raw_entries; CREATE TABLE raw_entries (LIKE entries INCLUDING INDEXES)").unwrap();
+    let rows = rows::stored(n);
+    let began = Instant::now();
+    for chunk in rows.chunks(batch) {
+        conn.write(|conn| bulk::append(conn, &raw::as_raw(chunk))).map_err(|e: db::DbError| e).unwrap();
+    }
+    n as f64 / began.elapsed().as_secs_f64()
+}
+
+fn report(batch: usize, raw: Vec<f64>, ours: Vec<f64>) {
+    let ratios = raw.iter().zip(&ours).map(|(raw, ours)| ours / raw).collect();
+    println!("| {batch} | {:.0} | {:.0} | {:.2} |", median(raw), median(ours), median(ratios));
+}
+
+/// Records `n` entries in submissions of `batch`, at most eight waiting, all acknowledged.
+fn sequencer(url: &str, n: usize, batch: usize, round: usize) -> f64 {
+    let db = Db::open(url, 2).unwrap();
+    let intake = intake::start(&db, &Config::default(), Clock::system()).unwrap();
+    let source = source(&intake, &format!("bench-{round}"));
+    let entries = rows::entries(n, round);
+    let mut batches: Vec<Vec<Row>> = Vec::new();
+    let mut rest = entries.into_iter().peekable();
+    while rest.peek().is_some() {
+        let rows = rest.by_ref().take(batch);
+        batches.push(rows.map(|entry| Row { line: 1, entry: Ok(entry), with_next: false }).collect());
+    }
+    let began = Instant::now();
+    let (send, receive) = channel();
+    let (mut waiting, mut recorded) = (0, 0);
+    for rows in batches {
+        while waiting >= 8 {
+            recorded += recorded_in(receive.recv().unwrap());
+            waiting -= 1;
+        }
+        let send = send.clone();
+        let reply: intake::Reply = Box::new(move |results| send.send(results.unwrap()).unwrap());
+        let delivery = Delivery { kind: DeliveryKind::Import, api_key: None, origin: None };
+        intake.submit_wait(Submission { source, delivery, rows, atomic: false, history: true, reply }).unwrap();
+        waiting += 1;
+    }
+    for _ in 0..waiting {
+        recorded += recorded_in(receive.recv().unwrap());
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    assert_eq!(recorded, n);
+    intake.stop();
+    n as f64 / seconds
+}
+
+fn recorded_in(results: Vec<RowResult>) -> usize {
+    results.iter().filter(|r| matches!(r, RowResult::Recorded(_))).count()
+}
+
+fn source(intake: &Intake, name: &str) -> i64 {
+    let name = name.to_owned();
+    let act = intake.log().act(move |tx| {
+        let id = tx.append(NewEvent::public("source.defined", serde_json::json!({ "name": name })))?;
+        let row = counterfoil::ledger::store::SourceRow { id, name, created_at: 0 };
+        bulk::append(tx.conn, &[row])?;
+        tx.changed(counterfoil::trail::Changed::Sources);
+        Ok(id)
+    });
+    act.unwrap()
+}

@@ -1,0 +1,103 @@
+//! The rows that are measured: 100,000 random accounts with unbroken balances, 1 % hits.
+
+use std::collections::HashMap;
+
+use counterfoil::clock::Moment;
+use counterfoil::ledger::store::EntryRow;
+use counterfoil::ledger::{Channel, Context, Direction, Kind, NewEntry, Parts, Status};
+use counterfoil::money::Currency;
+
+const ACCOUNTS: u64 = 100_000;
+
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % n
+    }
+}
+
+/// `n` entries, not sent before in this `round`.
+pub fn entries(n: usize, round: usize) -> Vec<NewEntry> {
+    let mut random = Random::new(round as u64 + 11);
+    let mut balances: HashMap<u64, i64> = HashMap::new();
+    let usd = Currency::parse("USD").unwrap();
+    let start = Moment::parse("2026-03-02T00:00:00Z").unwrap();
+    (0..n)
+        .map(|i| {
+            let account = random.below(ACCOUNTS);
+            let amount = if random.below(100) == 0 { 1_500_000 } else { 1 + random.below(900_000) as i64 };
+            let before = *balances.entry(account).or_insert(0);
+            balances.insert(account, before + amount);
+            NewEntry {
+                source_ref: format!("R{:016x}", random.below(u64::MAX)),
+                account: format!("{round:03}{account:012}"),
+                currency: usd,
+                kind: Kind::Deposit,
+                direction: Direction::Credit,
+                amount,
+                balance_before: Some(before),
+                balance_after: Some(before + amount),
+                booked_at: start.plus(i as i64 * 20_000),
+                value_date: None,
+                business_date: None,
+                transaction_ref: None,
+                account_seq: None,
+                context: Context {
+                    session_id: Some(format!("s{}", account % 500)),
+                    ip: Some(format!("10.0.{}.{}", account % 2, account % 250)),
+                    ..Context::default()
+                },
+                channel: Some(Channel::Online),
+                instrument: None,
+                reverses: None,
+                status: Status::Booked,
+                parts: Parts::default(),
+            }
+        })
+        .collect()
+}
+
+/// The same entries as rows of the table, without anything decided.
+pub fn stored(n: usize) -> Vec<EntryRow> {
+    let rows = entries(n, 0).into_iter().enumerate();
+    rows.map(|(i, entry)| EntryRow {
+        seq: i as i64,
+        recorded_at: entry.booked_at.0,
+        source: 3,
+        source_ref: entry.source_ref,
+        account: entry.account.bytes().fold(7, |h, b| (h * 31 + i64::from(b)) % 1_000_003),
+        position: 1,
+        prev: Some(i as i64 / 2),
+        jump: Some(i as i64 / 4),
+        kind: entry.kind.code(),
+        direction: entry.direction.code(),
+        amount: entry.amount,
+        currency: "USD".to_owned(),
+        balance_before: entry.balance_before,
+        balance_after: entry.balance_after,
+        booked_at: entry.booked_at.0,
+        value_date: None,
+        business_date: 20_514,
+        flags: 0,
+        transaction_ref: None,
+        account_seq: None,
+        context: 5,
+        delivery: 4,
+        channel: Some(3),
+        instrument: None,
+        status: 1,
+        reverses: None,
+        rules: 1,
+        outcomes: None,
+        blind: vec![7; 16],
+    })
+    .collect()
+}

@@ -1,0 +1,114 @@
+//! The command line: one file per command.
+//!
+//! A command that writes takes the lease if it is free, else it asks the process that has it, so
+//! it works the same beside a running `serve`. Exit codes: 0 well, 1 a finding (tampering, rejected
+//! rows, a failing rule example), 2 could not run. What is for programs goes to stdout; what is
+//! for people to stderr.
+
+mod key;
+mod migrate;
+mod rules;
+mod table;
+mod user;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::Leader;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+
+/// Records every balance change in a trail that outsiders can verify, checks balance continuity,
+/// flags what is unusual and writes the daily compliance report.
+#[derive(Debug, Parser)]
+#[command(name = "counterfoil", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+struct Common {
+    /// Where the log lives: sqlite:FILE or postgres://user@host/database
+    #[arg(long, global = true, value_name = "URL")]
+    database: Option<String>,
+    /// Settings in TOML; see counterfoil.example.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Users who sign in: add, disable, reset
+    User(user::User),
+    /// Keys of the sources that send: issue, rotate, revoke, list
+    Key(key::Key),
+    /// The rules: list, show, test, activate
+    Rules(rules::Rules),
+    /// The schema: up, down, status
+    Migrate(migrate::Migrate),
+}
+
+/// How a command ended well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Done {
+    /// Exit code 0.
+    Well,
+    /// Exit code 1.
+    Finding,
+}
+
+type CliResult = anyhow::Result<Done>;
+
+impl Common {
+    fn config(&self) -> anyhow::Result<Config> {
+        Ok(Config::load(self.config.as_deref(), self.database.as_deref())?)
+    }
+
+    /// The database, for reading; it must have the schema of this binary.
+    fn db(&self) -> anyhow::Result<(Config, Db)> {
+        let config = self.config()?;
+        let db = Db::open(&config.database.url, config.database.readers)?;
+        crate::db::migrate::require_current(&mut db.connect()?)?;
+        Ok((config, db))
+    }
+
+    /// Whoever writes the log.
+    fn leader(&self) -> anyhow::Result<Leader> {
+        Ok(Leader::find(self.config()?, Clock::system())?)
+    }
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::User(command) => user::run(&cli.common, command),
+        Command::Key(command) => key::run(&cli.common, command),
+        Command::Rules(command) => rules::run(&cli.common, command),
+        Command::Migrate(command) => migrate::run(&cli.common, command),
+    };
+    match result {
+        Ok(Done::Well) => ExitCode::SUCCESS,
+        Ok(Done::Finding) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("counterfoil: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_tree_is_sound() {
+        use clap::CommandFactory;
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,106 @@
+//! `rules list | show | test | activate`
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+
+use crate::app::Request;
+use crate::detect::{RULES, RuleSetBody, examples, rule};
+use crate::intake::rules_in_force;
+
+use super::{CliResult, Common, Done, table};
+
+#[derive(Debug, Args)]
+pub(super) struct Rules {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the rules in force, with their text
+    List,
+    /// Show a rule, or with no code the whole rule set in force as JSON
+    Show {
+        /// The rule's code, e.g. high-value
+        code: Option<String>,
+    },
+    /// Run every rule's own examples with its default parameters; exit code 1 if one fails
+    Test,
+    /// Bring a rule set into force (JSON as `rules show` prints it, version one higher)
+    Activate {
+        /// The rule set
+        file: PathBuf,
+        /// Why, for the trail
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+pub(super) fn run(common: &Common, command: Rules) -> CliResult {
+    match command.action {
+        Action::List => list(common)?,
+        Action::Show { code } => show(common, code.as_deref())?,
+        Action::Test => return test(),
+        Action::Activate { file, reason } => {
+            let text = std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+            let body: RuleSetBody =
+                serde_json::from_str(&text).with_context(|| format!("{} is not a rule set", file.display()))?;
+            let version = body.version;
+            let leader = common.leader()?;
+            let result = leader.perform(Request::SetRules { body, reason });
+            leader.close();
+            result?;
+            eprintln!("Rule set {version} is in force.");
+        }
+    }
+    Ok(Done::Well)
+}
+
+fn list(common: &Common) -> anyhow::Result<()> {
+    let (_, db) = common.db()?;
+    let body = db.read(rules_in_force)?;
+    let set = body.compile(0).map_err(anyhow::Error::msg)?;
+    let modes = body.rules.iter().map(|entry| serde_json::json!(entry.mode));
+    let row = |(active, mode): (&crate::detect::ActiveRule, serde_json::Value)| {
+        let mode = mode.as_str().unwrap_or_default().replace('_', "-");
+        vec![active.rule.code().to_owned(), mode, active.severity.text().to_owned(), active.check.text()]
+    };
+    println!("Rule set {}", set.version);
+    table::print(&["rule", "mode", "severity", "text"], &set.rules.iter().zip(modes).map(row).collect::<Vec<_>>());
+    Ok(())
+}
+
+fn show(common: &Common, code: Option<&str>) -> anyhow::Result<()> {
+    let (_, db) = common.db()?;
+    let body = db.read(rules_in_force)?;
+    let Some(code) = code else {
+        println!("{}", serde_json::to_string_pretty(&body)?);
+        return Ok(());
+    };
+    let rule = rule(code).with_context(|| format!("there is no rule `{code}`; see `rules list`"))?;
+    println!("{} ({})", rule.title(), rule.code());
+    println!("Typology: {}\nGrouping: {}\nSource:   {}", rule.typology(), rule.grouping(), rule.source());
+    if let Some(entry) = body.rules.iter().find(|entry| entry.code == code) {
+        let check = rule.compile(&entry.parameters).map_err(anyhow::Error::msg)?;
+        println!("Text:     {}\nParameters (rule set {}): {}", check.text(), body.version, entry.parameters);
+    }
+    println!("Examples:");
+    rule.examples().iter().for_each(|example| println!("  {}", example.name));
+    Ok(())
+}
+
+fn test() -> CliResult {
+    let mut done = Done::Well;
+    for rule in RULES {
+        let check = rule.compile(&rule.defaults()).map_err(anyhow::Error::msg)?;
+        let failing = examples::failing(*rule, check.as_ref());
+        println!("{}: {} examples, {} failing", rule.code(), rule.examples().len(), failing.len());
+        for name in failing {
+            println!("  fails: {name}");
+            done = Done::Finding;
+        }
+    }
+    Ok(done)
+}

@@ -1,0 +1,71 @@
+//! The facts that mails state, read from the tables of the rooms that own them.
+
+use diesel::prelude::*;
+
+use crate::clock::day_date;
+use crate::db::schema::{accounts, alerts, events, log_state, outbox, reports};
+use crate::db::{Conn, DbResult};
+use crate::detect::Severity;
+use crate::on_conn;
+
+use super::{AlertFact, HistoryFact, LogFact, ReportFact, counts};
+use crate::notify::store::PENDING;
+
+/// The gravest alerts of a mail, at most `limit`; of equal ones the oldest first.
+pub fn alerts_of(conn: &mut Conn, message_id: &str, limit: i64) -> DbResult<Vec<AlertFact>> {
+    type Found = (String, String, i16, i32, String);
+    let rows: Vec<Found> = on_conn!(conn, |c| outbox::table
+        .inner_join(alerts::table.on(alerts::id.eq(outbox::about)))
+        .inner_join(accounts::table.on(accounts::id.eq(alerts::account)))
+        .filter(outbox::state.eq(PENDING))
+        .filter(outbox::message_id.eq(message_id))
+        .order((alerts::severity.desc(), alerts::id))
+        .limit(limit)
+        .select((alerts::reference, alerts::rule, alerts::severity, alerts::business_date, accounts::number))
+        .load(c))?;
+    let fact = |(reference, rule, severity, date, number): Found| {
+        // A severity nobody knows is treated as the gravest.
+        let severity = Severity::from_code(severity).unwrap_or(Severity::Critical);
+        AlertFact::new(reference, severity, &rule, &number, day_date(date))
+    };
+    Ok(rows.into_iter().map(fact).collect())
+}
+
+/// The reports of a mail, newest date first, at most `limit`.
+pub fn reports_of(conn: &mut Conn, message_id: &str, limit: i64) -> DbResult<Vec<ReportFact>> {
+    let rows: Vec<(i32, i32, String, String)> = on_conn!(conn, |c| outbox::table
+        .inner_join(reports::table.on(reports::seq.eq(outbox::about)))
+        .filter(outbox::state.eq(PENDING))
+        .filter(outbox::message_id.eq(message_id))
+        .order((reports::business_date.desc(), reports::version.desc()))
+        .limit(limit)
+        .select((reports::business_date, reports::version, reports::status, reports::body))
+        .load(c))?;
+    let fact = |(date, version, status, body): (i32, i32, String, String)| ReportFact {
+        business_date: day_date(date),
+        version,
+        status,
+        counts: counts::of_report(&body),
+    };
+    Ok(rows.into_iter().map(fact).collect())
+}
+
+/// The imports of a mail, newest first, at most `limit`.
+pub fn histories_of(conn: &mut Conn, message_id: &str, limit: i64) -> DbResult<Vec<HistoryFact>> {
+    let rows: Vec<(i64, String)> = on_conn!(conn, |c| outbox::table
+        .inner_join(events::table.on(events::seq.eq(outbox::about)))
+        .filter(outbox::state.eq(PENDING))
+        .filter(outbox::message_id.eq(message_id))
+        .order(events::seq.desc())
+        .limit(limit)
+        .select((events::seq, events::body))
+        .load(c))?;
+    Ok(rows.into_iter().map(|(seq, body)| HistoryFact { seq, counts: counts::of_history(&body) }).collect())
+}
+
+/// The log as it stands: a number that a rewritten log would have to match.
+pub fn log_now(conn: &mut Conn) -> DbResult<Option<LogFact>> {
+    let row: Option<(i64, Vec<u8>)> =
+        on_conn!(conn, |c| log_state::table.select((log_state::size, log_state::root)).first(c).optional())?;
+    Ok(row.map(|(size, root)| LogFact { size, root: hex::encode(root) }))
+}
