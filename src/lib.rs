@@ -9,6 +9,12 @@ pub mod web;
 
 pub mod app;
 
+pub mod import;
+
+pub mod export;
+
+pub mod audit;
+
 pub mod intake;
 
 pub mod reports;

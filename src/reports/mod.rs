@@ -27,6 +27,8 @@ mod rows;
 mod signals;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod versions;
 
