@@ -5,6 +5,8 @@
 
 pub mod cli;
 
+pub mod web;
+
 pub mod jobs;
 
 pub mod app;
