@@ -22,7 +22,8 @@ pub fn accounts_at(conn: &mut Conn, ids: &[Seq]) -> DbResult<Vec<AccountRow>> {
 
 /// Accounts whose number begins like this, in order of their number, at most `limit`.
 pub fn accounts_like(conn: &mut Conn, start: &str, limit: i64) -> DbResult<Vec<AccountRow>> {
-    let pattern: String = start.chars().flat_map(|c| if "%_\\".contains(c) { vec!['\\', c] } else { vec![c] }).chain(['%']).collect();
+    let pattern: String =
+        start.chars().flat_map(|c| if "%_\\".contains(c) { vec!['\\', c] } else { vec![c] }).chain(['%']).collect();
     let query = accounts::table.filter(accounts::number.like(pattern).escape('\\')).order(accounts::number).limit(limit);
     Ok(on_conn!(conn, |c| query.select(AccountRow::as_select()).load(c))?)
 }
@@ -41,7 +42,8 @@ pub fn contexts_of_ip(conn: &mut Conn, ip: &str, limit: i64) -> DbResult<Vec<Con
 
 /// Entries of these contexts among those from `from` on, newest first, at most `limit`.
 pub fn entries_of_contexts(conn: &mut Conn, ids: &[Seq], from: Seq, limit: i64) -> DbResult<Vec<EntryRow>> {
-    let query = entries::table.filter(entries::seq.ge(from)).filter(entries::context.eq_any(ids)).order(entries::seq.desc()).limit(limit);
+    let query =
+        entries::table.filter(entries::seq.ge(from)).filter(entries::context.eq_any(ids)).order(entries::seq.desc()).limit(limit);
     Ok(on_conn!(conn, |c| query.select(EntryRow::as_select()).load(c))?)
 }
 

@@ -39,7 +39,8 @@ fn entry(seq: Seq, account: Seq, position: i64, prev: Option<Seq>, context: Seq)
 
 fn bench() -> Bench {
     let bench = Bench::new();
-    let account = |id: Seq, number: &str| AccountRow { id, source: 1, number: number.into(), currency: "USD".into(), created_at: 0 };
+    let account =
+        |id: Seq, number: &str| AccountRow { id, source: 1, number: number.into(), currency: "USD".into(), created_at: 0 };
     let context = |id: Seq, session: &str, ip: &str| ContextRow {
         id,
         source: 1,
@@ -55,12 +56,10 @@ fn bench() -> Bench {
     conn.write(|conn| {
         bulk::append(conn, &[account(5, "10%0-1"), account(6, "1000-2")])?;
         bulk::append(conn, &[context(2, "S-1", "192.0.2.7"), context(3, "S-2", "192.0.2.7")])?;
-        bulk::append(conn, &[
-            entry(10, 5, 1, None, 2),
-            entry(11, 6, 1, None, 2),
-            entry(12, 5, 2, Some(10), 3),
-            entry(13, 5, 3, Some(12), 3),
-        ])
+        bulk::append(
+            conn,
+            &[entry(10, 5, 1, None, 2), entry(11, 6, 1, None, 2), entry(12, 5, 2, Some(10), 3), entry(13, 5, 3, Some(12), 3)],
+        )
     })
     .unwrap();
     bench

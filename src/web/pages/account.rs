@@ -16,10 +16,10 @@ use crate::clock::Moment;
 use crate::config::Mode;
 use crate::db::Conn;
 use crate::ids::Seq;
+use crate::ledger::BreakState;
 use crate::ledger::history::{self, Window};
 use crate::ledger::lookup;
 use crate::ledger::store::{self as ledger, AccountRow, EntryRow as Entry};
-use crate::ledger::BreakState;
 use crate::reports::page::words::{UNKNOWN, count, counted, fact, tag};
 
 use super::desk::{Desk, Page};

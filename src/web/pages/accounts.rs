@@ -172,12 +172,8 @@ fn page(desk: &Desk, kind: Kind, query: &str, heading: String, rows: Vec<Account
         Kind::Session => "Session",
         Kind::Ip => "IP address",
     };
-    let choice = |k: Kind| Choice {
-        value: k.text().to_owned(),
-        label: label(k).to_owned(),
-        help: String::new(),
-        selected: k == kind,
-    };
+    let choice =
+        |k: Kind| Choice { value: k.text().to_owned(), label: label(k).to_owned(), help: String::new(), selected: k == kind };
     AccountsPage {
         chrome: desk.chrome("Accounts"),
         action: "/accounts".to_owned(),

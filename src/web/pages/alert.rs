@@ -23,9 +23,7 @@ use super::cookies::Done;
 use super::desk::{Desk, Page};
 use super::errors::{Trouble, sentence};
 use super::fill::{self, Around, Contexts};
-use super::views::{
-    AlertPage, Choice, DISPOSITIONS, DecisionForm, DecisionView, EntryRow, Fact, FieldError, HistoryRow,
-};
+use super::views::{AlertPage, Choice, DISPOSITIONS, DecisionForm, DecisionView, EntryRow, Fact, FieldError, HistoryRow};
 
 /// Other alerts of the account shown below.
 const RELATED: usize = 10;
@@ -176,7 +174,10 @@ fn form(reference: AlertRef, sent: &Sent, errors: Vec<FieldError>) -> DecisionFo
         duplicate_of: sent.duplicate_of.clone(),
         comment: sent.comment.clone(),
         errors,
-        note: Some("Closing is recorded with your name and cannot be undone; a later hit opens a new alert that names this one.".to_owned()),
+        note: Some(
+            "Closing is recorded with your name and cannot be undone; a later hit opens a new alert that names this one."
+                .to_owned(),
+        ),
     }
 }
 

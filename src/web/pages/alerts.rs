@@ -103,7 +103,9 @@ pub(super) async fn list(desk: Desk, request: HttpRequest) -> Page {
     let (filter, after) = (wanted.filter(), wanted.after.clone());
     let (found, total) = desk
         .read(move |conn| {
-            let after = after.map(|text| Cursor::parse(Order::Gravest, &text).ok_or(Trouble::Missing("That page of the list does not exist.")));
+            let after = after.map(|text| {
+                Cursor::parse(Order::Gravest, &text).ok_or(Trouble::Missing("That page of the list does not exist."))
+            });
             let found = queue::list(conn, &filter, Order::Gravest, after.transpose()?, PAGE)?;
             Ok((found, queue::count(conn, &filter)?))
         })

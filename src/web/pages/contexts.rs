@@ -81,7 +81,12 @@ async fn show(desk: &Desk, id: Seq, origin: Origin, after: Option<Seq>) -> Page 
         accounts: accounts(&shown, time),
         entries: listed.iter().map(|entry| fill::entry_row(entry, &around)).collect(),
         pager: Pager {
-            shown: format!("{} to {} of {}", start + usize::from(!listed.is_empty()), start + listed.len(), shown.found.entries.len()),
+            shown: format!(
+                "{} to {} of {}",
+                start + usize::from(!listed.is_empty()),
+                start + listed.len(),
+                shown.found.entries.len()
+            ),
             first: after.map(|_| href.clone()),
             next: listed.last().filter(|_| more).map(|entry| format!("{href}?after={}", entry.seq)),
         },
@@ -102,7 +107,8 @@ fn finding(shown: &Shown) -> String {
 
 fn facts(shown: &Shown, origin: Origin, time: LocalTime) -> Vec<Fact> {
     let booked = || shown.found.entries.iter().map(|entry| Moment(entry.booked_at));
-    let distinct = |values: Vec<Option<&str>>| values.into_iter().flatten().collect::<std::collections::BTreeSet<_>>().len().to_string();
+    let distinct =
+        |values: Vec<Option<&str>>| values.into_iter().flatten().collect::<std::collections::BTreeSet<_>>().len().to_string();
     let all = &shown.found.contexts;
     let mut facts = vec![
         fact("First booked", booked().min().map_or_else(String::new, |at| time.second(at))),

@@ -98,7 +98,7 @@ impl Desk {
 
     /// The reader's number; the guard lets nobody else to an officer's page.
     pub(super) fn user(&self) -> Result<Seq, Failure> {
-        self.session.as_ref().map(|s| s.user).ok_or_else(|| self.refuse(401, "not_signed_in", "Please sign in."))
+        self.session.as_ref().map(|s| s.user).ok_or_else(|| self.refuse(401, "Please sign in."))
     }
 
     /// Reads, on a blocking thread, from one unchanging state of the database.
@@ -152,8 +152,8 @@ impl Desk {
     }
 
     /// A page for a refusal.
-    pub(super) fn refuse(&self, status: u16, code: &'static str, detail: &str) -> Failure {
-        self.fail(Trouble::Refused { status, code, detail: detail.to_owned() })
+    pub(super) fn refuse(&self, status: u16, detail: &str) -> Failure {
+        self.fail(Trouble::Refused { status, detail: detail.to_owned() })
     }
 
     /// Prints a page.

@@ -20,8 +20,6 @@ pub(super) enum Trouble {
     Refused {
         /// HTTP status.
         status: u16,
-        /// Stable code.
-        code: &'static str,
         /// For people.
         detail: String,
     },
@@ -41,7 +39,7 @@ impl From<ActError> for Trouble {
     fn from(error: ActError) -> Trouble {
         match error {
             ActError::Db(error) => error.into(),
-            ActError::Refused { status, code, detail } => Trouble::Refused { status, code, detail },
+            ActError::Refused { status, detail, .. } => Trouble::Refused { status, detail },
             ActError::NotWriting => Trouble::NotWriting,
         }
     }
@@ -86,7 +84,7 @@ pub(super) fn failure(desk: &Desk, trouble: Trouble) -> Failure {
     let reference = desk.reference();
     let (status, detail) = match trouble {
         Trouble::Missing(what) => (404, Some(what.to_owned())),
-        Trouble::Refused { status, detail, .. } => (status, Some(sentence(&detail))),
+        Trouble::Refused { status, detail } => (status, Some(sentence(&detail))),
         Trouble::NotWriting => (503, None),
         Trouble::Broken(why) => {
             tracing::error!(reference, why, "a page could not be made");
@@ -131,14 +129,36 @@ fn link(text: &str, href: &str) -> Link {
 /// Heading, what happened, and what to do next.
 fn words(status: StatusCode) -> (&'static str, &'static str, &'static str) {
     match status.as_u16() {
-        400 | 422 => ("That could not be read", "The address or form holds something this page does not understand.", "Go back, correct it, and send it again."),
+        400 | 422 => (
+            "That could not be read",
+            "The address or form holds something this page does not understand.",
+            "Go back, correct it, and send it again.",
+        ),
         401 => ("Please sign in", "Your session is over, or has not begun. Nothing was changed.", "Sign in to go on."),
-        403 => ("Not allowed", "Your role does not allow this. The attempt is recorded. Nothing was changed.", "Ask someone with the right role, or your administrator."),
+        403 => (
+            "Not allowed",
+            "Your role does not allow this. The attempt is recorded. Nothing was changed.",
+            "Ask someone with the right role, or your administrator.",
+        ),
         404 => ("Not found", "There is nothing at this address.", "Check the address, or start from Today."),
-        409 => ("Already changed", "Someone else was faster. Nothing was changed by you.", "Open the page again to see how it stands."),
-        413 => ("Too large", "What was sent is larger than this page takes. Nothing was changed.", "Shorten it and send it again."),
-        503 => ("Not possible at this moment", "This program cannot record anything right now, and what cannot be recorded is not shown.", "Try again in a minute. If it stays so, tell whoever runs the program."),
-        _ => ("Something went wrong", "The page could not be made. Nothing was changed.", "Try again. If it happens again, give the reference to whoever runs the program."),
+        409 => (
+            "Already changed",
+            "Someone else was faster. Nothing was changed by you.",
+            "Open the page again to see how it stands.",
+        ),
+        413 => {
+            ("Too large", "What was sent is larger than this page takes. Nothing was changed.", "Shorten it and send it again.")
+        }
+        503 => (
+            "Not possible at this moment",
+            "This program cannot record anything right now, and what cannot be recorded is not shown.",
+            "Try again in a minute. If it stays so, tell whoever runs the program.",
+        ),
+        _ => (
+            "Something went wrong",
+            "The page could not be made. Nothing was changed.",
+            "Try again. If it happens again, give the reference to whoever runs the program.",
+        ),
     }
 }
 

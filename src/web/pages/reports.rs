@@ -48,7 +48,10 @@ pub(super) async fn list(desk: Desk, older: web::Query<Older>) -> Page {
         rows: heads.iter().map(|head| row(head, time)).collect(),
         empty: Empty {
             title: "No report yet".to_owned(),
-            text: format!("The first is made after the end of its business date, at {} local time.", desk.app.config.report.at.format("%H:%M")),
+            text: format!(
+                "The first is made after the end of its business date, at {} local time.",
+                desk.app.config.report.at.format("%H:%M")
+            ),
             action: Some(link("Preview of today", format!("/reports/{today}"))),
         },
     };

@@ -157,7 +157,10 @@ fn report_verdict(desk: &Desk, shown: &Shown) -> String {
     match &shown.report {
         Some(head) if desk.may(Permission::ReadReports) => head.verdict.clone(),
         Some(_) => "Your role does not read reports.".to_owned(),
-        None => format!("The first is made after the end of this business date, at {} local time.", desk.app.config.report.at.format("%H:%M")),
+        None => format!(
+            "The first is made after the end of this business date, at {} local time.",
+            desk.app.config.report.at.format("%H:%M")
+        ),
     }
 }
 

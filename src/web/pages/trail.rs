@@ -72,17 +72,14 @@ fn nothing_outside() -> Empty {
 }
 
 fn tiles(shown: &Shown, verified: &Verified, time: LocalTime) -> Vec<Tile> {
-    let tile = |label: &str, value: String, note: String| Tile {
-        label: label.to_owned(),
-        values: vec![value],
-        note,
-        ..Tile::default()
-    };
+    let tile =
+        |label: &str, value: String, note: String| Tile { label: label.to_owned(), values: vec![value], note, ..Tile::default() };
     let newest = format!("newest {}", time.second(Moment(shown.state.recorded_at)));
     let to = verified.size.map_or_else(|| "Never".to_owned(), count);
-    let behind = verified.size.map_or_else(|| "run counterfoil verify".to_owned(), |size| {
-        format!("{} since", counted(shown.state.size - size, "leaf", "leaves"))
-    });
+    let behind = verified.size.map_or_else(
+        || "run counterfoil verify".to_owned(),
+        |size| format!("{} since", counted(shown.state.size - size, "leaf", "leaves")),
+    );
     vec![
         tile("Leaves", count(shown.state.size), newest),
         tile("Verified up to", to, behind),
@@ -165,7 +162,8 @@ fn row(event: &EventRow, time: LocalTime) -> TrailEventRow {
 /// The public fields of an event in words; what is private is not read at all.
 fn summary(body: &str) -> String {
     let Ok(Value::Object(fields)) = serde_json::from_str(body) else { return String::new() };
-    let said: Vec<String> = fields.iter().filter_map(|(name, value)| Some(format!("{}: {}", words(name), plain(value)?))).collect();
+    let said: Vec<String> =
+        fields.iter().filter_map(|(name, value)| Some(format!("{}: {}", words(name), plain(value)?))).collect();
     let text = said.join(" · ");
     if text.chars().count() <= SUMMARY_CHARS {
         return text;

@@ -66,7 +66,9 @@ fn the_frozen_document_holds_the_article_byte_for_byte_and_its_own_style() {
 #[test]
 fn figures_are_local_grouped_and_signed() {
     let text = article(&report(|_| {}));
-    for shown in ["2026-11-20 14:03:22", "12,050.00", "\u{2212}190.00", "Proven", "Not received", "ALR-2026-000001", "High-value entry"] {
+    for shown in
+        ["2026-11-20 14:03:22", "12,050.00", "\u{2212}190.00", "Proven", "Not received", "ALR-2026-000001", "High-value entry"]
+    {
         assert!(text.contains(shown), "{shown}");
     }
     assert!(text.contains("/accounts/12?at=77#entry-77"));

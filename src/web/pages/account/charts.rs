@@ -49,10 +49,13 @@ fn mark(shown: &Shown, found: &ContinuityBreak) -> Option<Mark> {
     }
     let entry = shown.broken.get(&found.found.seq)?;
     let difference = found.found.difference();
-    let label = difference.map_or_else(|| words(found.found.kind.text()), |d| {
-        let sign = if d > 0 { "+" } else { "" };
-        format!("{sign}{}", fill::minor(d.into(), &entry.currency))
-    });
+    let label = difference.map_or_else(
+        || words(found.found.kind.text()),
+        |d| {
+            let sign = if d > 0 { "+" } else { "" };
+            format!("{sign}{}", fill::minor(d.into(), &entry.currency))
+        },
+    );
     Some(Mark {
         at: entry.booked_at,
         expected: found.found.expected.map(i128::from),
@@ -84,7 +87,7 @@ pub(super) fn continuity(shown: &Shown, time: LocalTime) -> Option<Figure> {
 
 fn pieces(breaks: &[(i64, &ContinuityBreak)], total: i64) -> (Vec<Segment>, Vec<Vec<String>>) {
     let (mut segments, mut rows, mut done) = (Vec::new(), Vec::new(), 0);
-    let mut run = |until: i64, done: &mut i64, segments: &mut Vec<Segment>, rows: &mut Vec<Vec<String>>| {
+    let run = |until: i64, done: &mut i64, segments: &mut Vec<Segment>, rows: &mut Vec<Vec<String>>| {
         let entries = until - *done;
         if entries > 0 {
             let text = counted(entries, "entry", "entries");
