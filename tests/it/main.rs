@@ -3,6 +3,8 @@
 
 mod audit;
 mod bank;
+mod config;
+mod crash;
 mod intake;
 mod mail;
 mod migrations;
