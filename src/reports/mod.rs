@@ -22,6 +22,7 @@ mod figures;
 pub mod formats;
 mod nightly;
 mod operations;
+pub mod page;
 mod report;
 mod rows;
 mod signals;
