@@ -1,7 +1,10 @@
 //! Stories: behaviour through the library, the program and the browser, on both databases.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access_table;
+mod api;
 mod bank;
 mod intake;
 mod mail;
+mod site;
 mod support;
