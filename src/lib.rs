@@ -5,7 +5,15 @@
 
 pub mod cli;
 
+pub mod web;
+
 pub mod app;
+
+pub mod import;
+
+pub mod export;
+
+pub mod audit;
 
 pub mod intake;
 

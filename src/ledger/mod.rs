@@ -14,6 +14,7 @@ mod draft;
 mod entry;
 pub mod feeds;
 pub mod history;
+pub mod lookup;
 mod refusal;
 pub mod store;
 

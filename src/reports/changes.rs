@@ -37,27 +37,7 @@ pub fn changes(earlier: &Report, later: &Report) -> Vec<Change> {
 /// The figures of the date, flat.
 fn figures(report: &Report) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
-    // A source made known since, from which nothing came, changes nothing about the date.
-    for source in report.sources.iter().filter(|s| s.state != SourceState::NotReceived) {
-        flatten(&format!("sources.{}", source.name), &json!(source), &mut out);
-        // Sending its first marker ever for another date changes nothing about this one.
-        out.remove(&format!("sources.{}.closes", source.name));
-    }
-    for row in &report.hours {
-        flatten(&format!("hours.{}.{}", row.start, row.currency), &json!([row.entries, row.value]), &mut out);
-    }
-    for row in &report.cash {
-        flatten(&format!("cash.{}.{}", row.account_id, row.side), &json!([row.entries, row.total]), &mut out);
-    }
-    // On a day without entries the newest rule set is listed, whichever that is.
-    for row in report.rules.iter().filter(|r| r.evaluated + r.hits > 0) {
-        let mut row = json!(row);
-        let key = format!("rules.{}.{}", row["rule"].as_str().unwrap_or_default(), row["version"]);
-        if let Some(object) = row.as_object_mut() {
-            object.retain(|name, _| !["rule", "version", "text"].contains(&name.as_str()));
-        }
-        flatten(&key, &row, &mut out);
-    }
+    rows(report, &mut out);
     let rest = json!({
         "totals": report.totals,
         "kinds": report.kinds,
@@ -79,6 +59,31 @@ fn figures(report: &Report) -> BTreeMap<String, String> {
         flatten(name, value, &mut out);
     }
     out
+}
+
+/// The lists, each row under a key that does not depend on its place in the list.
+fn rows(report: &Report, out: &mut BTreeMap<String, String>) {
+    // A source made known since, from which nothing came, changes nothing about the date.
+    for source in report.sources.iter().filter(|s| s.state != SourceState::NotReceived) {
+        flatten(&format!("sources.{}", source.name), &json!(source), out);
+        // Sending its first marker ever for another date changes nothing about this one.
+        out.remove(&format!("sources.{}.closes", source.name));
+    }
+    for row in &report.hours {
+        flatten(&format!("hours.{}.{}", row.start, row.currency), &json!([row.entries, row.value]), out);
+    }
+    for row in &report.cash {
+        flatten(&format!("cash.{}.{}", row.account_id, row.side), &json!([row.entries, row.total]), out);
+    }
+    // On a day without entries the newest rule set is listed, whichever that is.
+    for row in report.rules.iter().filter(|r| r.evaluated + r.hits > 0) {
+        let mut row = json!(row);
+        let key = format!("rules.{}.{}", row["rule"].as_str().unwrap_or_default(), row["version"]);
+        if let Some(object) = row.as_object_mut() {
+            object.retain(|name, _| !["rule", "version", "text"].contains(&name.as_str()));
+        }
+        flatten(&key, &row, out);
+    }
 }
 
 /// Zeros left out: which rules are listed at all depends on the program.

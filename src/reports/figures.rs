@@ -14,8 +14,8 @@ use crate::money::{Currency, plain};
 
 use super::activity::{self, AccountDay, CurrencyDay, Day, Sums};
 use super::{
-    CASH_UNITS, Cash, Context, Head, Hour, KindSums, LIST_MAX, Report, Restates, RollForward, Status, Totals, Window, changes,
-    completeness, due, operations, signals, verdict,
+    CASH_UNITS, Cash, Context, Head, Hour, KindSums, LIST_MAX, Report, Restates, RollForward, Source, Status, Totals, Window,
+    changes, completeness, due, operations, signals, verdict,
 };
 
 /// The part of the log a version looks at, both ends inclusive.
@@ -36,37 +36,40 @@ pub struct Span {
 /// Everything but the state of mail and the count of refused rows follows from the log alone, so
 /// that computing a stored version again gives its figures again.
 pub fn compute(conn: &mut Conn, ctx: &Context, date: NaiveDate, span: &Span) -> DbResult<Report> {
-    let (number, now) = (day_number(date), ctx.clock.now());
     let known = crate::ledger::store::sources(conn)?;
     let known: Vec<SourceRow> = known.into_iter().filter(|s| s.id <= span.to).collect();
     let modes: HashMap<Seq, Mode> = known.iter().map(|s| (s.id, ctx.mode(&s.name))).collect();
-    let day = activity::read_day(conn, number, span.to, &modes)?;
-    let sources = completeness::sources(conn, ctx, number, span.to, &known, &day.activity)?;
+    let day = activity::read_day(conn, day_number(date), span.to, &modes)?;
+    let sources = completeness::sources(conn, ctx, day_number(date), span.to, &known, &day.activity)?;
+    let mut report = sections(conn, ctx, date, span, &day, sources)?;
+    report.integrity.restates = span.restates.as_ref().map(|(head, earlier)| restates(head, earlier, &report));
+    report.verdict = verdict::sentence(&report);
+    Ok(report)
+}
+
+/// Every section, before the verdict over all of them.
+fn sections(conn: &mut Conn, ctx: &Context, date: NaiveDate, span: &Span, day: &Day, sources: Vec<Source>) -> DbResult<Report> {
+    let (number, now) = (day_number(date), ctx.clock.now());
     let others = operations::other_dates(conn, number, span)?;
-    let rules = signals::rules(conn, number, span.to, &day)?;
+    let rules = signals::rules(conn, number, span.to, day)?;
     let hits = |code: &str| rules.iter().filter(|r| r.rule == code).map(|r| r.hits).sum();
-    let (cash, cash_total) = cash(conn, &day)?;
-    let provisional = completeness::is_waiting(&sources);
-    let mut report = Report {
+    let (cash, cash_total) = cash(conn, day)?;
+    Ok(Report {
         business_date: date,
         version: span.version,
-        status: match (span.version, provisional) {
-            (0, _) => Status::Preview,
-            (_, true) => Status::Provisional,
-            (_, false) => Status::Final,
-        },
+        status: status(span.version, &sources),
         window: window(ctx, date),
         seq_from: span.from,
         seq_to: span.to,
         verdict: String::new(),
         sources,
-        totals: totals(&day)?,
-        kinds: kinds(&day)?,
-        hours: hours(&day)?,
-        continuity: signals::continuity(conn, number, span.to, &day)?,
-        high_value: signals::high_value(conn, number, span.to, &day)?,
+        totals: totals(day)?,
+        kinds: kinds(day)?,
+        hours: hours(day)?,
+        continuity: signals::continuity(conn, number, span.to, day)?,
+        high_value: signals::high_value(conn, number, span.to, day)?,
         high_value_total: hits("high-value"),
-        high_frequency: signals::high_frequency(conn, number, span.to, &day)?,
+        high_frequency: signals::high_frequency(conn, number, span.to, day)?,
         high_frequency_total: hits("high-frequency"),
         cash,
         cash_total,
@@ -80,10 +83,15 @@ pub fn compute(conn: &mut Conn, ctx: &Context, date: NaiveDate, span: &Span) -> 
         notifications: operations::notifications(conn, ctx, number, span.to)?,
         integrity: operations::integrity(conn, number, span, &day.activity, now)?,
         signoff: Vec::new(),
-    };
-    report.integrity.restates = span.restates.as_ref().map(|(head, earlier)| restates(head, earlier, &report));
-    report.verdict = verdict::sentence(&report);
-    Ok(report)
+    })
+}
+
+fn status(version: i32, sources: &[Source]) -> Status {
+    match (version, completeness::is_waiting(sources)) {
+        (0, _) => Status::Preview,
+        (_, true) => Status::Provisional,
+        (_, false) => Status::Final,
+    }
 }
 
 fn restates(head: &Head, earlier: &Report, report: &Report) -> Restates {

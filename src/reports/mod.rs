@@ -10,8 +10,7 @@
 //! Money is a decimal text of one currency; nothing is summed across currencies. What is not
 //! known is `null`, never zero.
 //!
-//! Not here: the page of a report (`web`, which hands a renderer to [`make`]), the mail that goes
-//! out about it (`notify`), the clock that starts the night's run (`jobs`).
+//! Not here: the frame of the site around a report's page (`web`), the mail that goes out about it (`notify`), the clock that starts the night's run (`jobs`).
 
 mod activity;
 mod changes;
@@ -28,6 +27,8 @@ mod rows;
 mod signals;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod versions;
 

@@ -79,10 +79,8 @@ pub fn run_nightly(
 fn missing(conn: &mut Conn, ctx: &Context) -> DbResult<Vec<NaiveDate>> {
     let Some((created, _)) = crate::trail::store::event(conn, 0)? else { return Ok(Vec::new()) };
     let created_at = Moment(created.recorded_at);
-    let mut due: BTreeSet<i32> = due_dates(ctx.clock.now(), &ctx.calendar, ctx.at, created_at, None, DAYS_MAX)
-        .into_iter()
-        .map(day_number)
-        .collect();
+    let mut due: BTreeSet<i32> =
+        due_dates(ctx.clock.now(), &ctx.calendar, ctx.at, created_at, None, DAYS_MAX).into_iter().map(day_number).collect();
     let (Some(first), Some(last)) = (due.first().copied(), due.last().copied()) else { return Ok(Vec::new()) };
     due.extend(activity::store::dates(conn, first, last)?);
     for stored in versions::dates_with_version(conn, first, last)? {
@@ -161,7 +159,8 @@ mod tests {
     #[test]
     fn where_the_clocks_skip_the_time_the_first_instant_after_it_counts() {
         // Berlin: 02:00 to 03:00 does not exist on 29 March 2026.
-        let night = Case { zone: "Europe/Berlin", at: "02:15", created: "2026-03-01T00:00:00Z", stored: Some("2026-03-27"), ..UTC };
+        let night =
+            Case { zone: "Europe/Berlin", at: "02:15", created: "2026-03-01T00:00:00Z", stored: Some("2026-03-27"), ..UTC };
         check(&Case { now: "2026-03-29T00:59:59Z", due: &[], ..night });
         check(&Case { now: "2026-03-29T01:00:00Z", due: &["2026-03-28"], ..night });
         // It is 24 hours later again the night after.
@@ -171,7 +170,8 @@ mod tests {
 
     #[test]
     fn where_the_clocks_repeat_the_time_it_counts_once_and_the_first_time() {
-        let night = Case { zone: "Europe/Berlin", at: "02:30", created: "2026-10-01T00:00:00Z", stored: Some("2026-10-23"), ..UTC };
+        let night =
+            Case { zone: "Europe/Berlin", at: "02:30", created: "2026-10-01T00:00:00Z", stored: Some("2026-10-23"), ..UTC };
         check(&Case { now: "2026-10-25T00:29:59Z", due: &[], ..night });
         check(&Case { now: "2026-10-25T00:30:00Z", due: &["2026-10-24"], ..night });
         check(&Case { stored: Some("2026-10-24"), now: "2026-10-25T01:30:00Z", due: &[], ..night });

@@ -9,9 +9,7 @@ use crate::detect::Severity;
 use crate::ids::Seq;
 
 use super::Change;
-use super::rows::{
-    BreakItem, Cash, DatedEntry, HighFrequency, HighValue, Hour, KindSums, RuleCounts, Signature, Source,
-};
+use super::rows::{BreakItem, Cash, DatedEntry, HighFrequency, HighValue, Hour, KindSums, RuleCounts, Signature, Source};
 
 /// What a version is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

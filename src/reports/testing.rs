@@ -13,18 +13,9 @@ use crate::ledger::store::{AccountRow, BreakRow, EntryRow, SourceRow};
 use crate::ledger::{BreakKind, BreakState, Direction, Kind, Status};
 use crate::trail::NewEvent;
 use crate::trail::testing::Bench;
-use crate::{bulk_row, on_conn};
 
 use super::signals::store::RuleSetRow;
 use super::{Context, Report, preview};
-
-bulk_row! { FigureRow => day_figures {
-    business_date: i32, source: i64, currency: String, kind: i16, status: i16, hour: i64, entries: i64, credits: i64, debits: i64,
-} }
-bulk_row! { RangeRow => day_ranges { business_date: i32, first_seq: i64, last_seq: i64, entries: i64 } }
-bulk_row! { ClosingRow => feed_closings {
-    seq: i64, source: i64, business_date: i32, currency: String, entries: i64, debits: i64, credits: i64, received_at: i64,
-} }
 
 /// The business date of most tests: a Friday, the day the bench's clock stands at.
 pub const DAY: &str = "2026-11-20";
@@ -143,8 +134,7 @@ impl House {
             (row.seq, row.source_ref) = (seq, format!("e-{seq}"));
             let (credits, debits) = if direction == Direction::Credit { (row.amount, 0) } else { (0, row.amount) };
             add_figure(c, &row, credits, debits);
-            let range = RangeRow { business_date: row.business_date, first_seq: seq, last_seq: seq, entries: 1 };
-            bulk::append(c, &[range]).unwrap();
+            c.execute(&format!("INSERT INTO day_ranges VALUES ({}, {seq}, {seq}, 1)", row.business_date)).unwrap();
             bulk::append(c, &[row]).unwrap();
         })
     }
@@ -153,17 +143,10 @@ impl House {
     pub fn close(&self, source: Seq, date: &str, sums: &[(&'static str, i64, i64, i64)]) {
         let (date, sums) = (day_number(parse_date(date).unwrap()), sums.to_vec());
         self.place("feed.closed", move |c, seq| {
-            let row = |(code, entries, debits, credits): &(&str, i64, i64, i64)| ClosingRow {
-                seq,
-                source,
-                business_date: date,
-                currency: (*code).to_owned(),
-                entries: *entries,
-                debits: *debits,
-                credits: *credits,
-                received_at: 0,
-            };
-            bulk::append(c, &sums.iter().map(row).collect::<Vec<_>>()).unwrap();
+            for (code, entries, debits, credits) in sums {
+                let values = format!("{seq}, {source}, {date}, '{code}', {entries}, {debits}, {credits}, 0");
+                c.execute(&format!("INSERT INTO feed_closings VALUES ({values})")).unwrap();
+            }
         });
     }
 
@@ -230,17 +213,12 @@ impl House {
 }
 
 fn add_figure(c: &mut Conn, row: &EntryRow, credits: i64, debits: i64) {
-    use crate::db::schema::day_figures as f;
-    use diesel::prelude::*;
-    let (hour, currency) = (row.booked_at.div_euclid(HOUR), row.currency.clone());
-    let id = (row.business_date, row.source, currency.clone(), row.kind, row.status, hour);
-    let changed = on_conn!(c, |c| diesel::update(f::table.find(id))
-        .set((f::entries.eq(f::entries + 1), f::credits.eq(f::credits + credits), f::debits.eq(f::debits + debits)))
-        .execute(c))
+    let (date, source, code, kind, status) = (row.business_date, row.source, &row.currency, row.kind, row.status);
+    let hour = row.booked_at.div_euclid(HOUR);
+    c.execute(&format!(
+        "INSERT INTO day_figures VALUES ({date}, {source}, '{code}', {kind}, {status}, {hour}, 1, {credits}, {debits})
+         ON CONFLICT (business_date, source, currency, kind, status, hour) DO UPDATE
+         SET entries = day_figures.entries + 1, credits = day_figures.credits + {credits}, debits = day_figures.debits + {debits}"
+    ))
     .unwrap();
-    if changed == 0 {
-        let (business_date, source, kind, status) = (row.business_date, row.source, row.kind, row.status);
-        let fresh = FigureRow { business_date, source, currency, kind, status, hour, entries: 1, credits, debits };
-        bulk::append(c, &[fresh]).unwrap();
-    }
 }

@@ -9,35 +9,46 @@ const NAMES_MAX: usize = 5;
 pub(super) fn sentence(report: &Report) -> String {
     let entries: i64 = report.totals.values().map(|t| t.entries).sum();
     let attempted: i64 = report.totals.values().map(|t| t.attempted).sum();
-    let mut text = if entries == 0 && attempted == 0 {
+    let mut parts = vec![if entries == 0 && attempted == 0 {
         format!("No entries with this business date; {}", feeds(&report.sources))
     } else {
         format!("{}: {}, {}", lead(&report.sources), count(entries, "entry", "entries"), feeds(&report.sources))
-    };
-    let parts = [
-        (attempted, count(attempted, "attempt that moved nothing", "attempts that moved nothing")),
-        (1, format!("{} found ({} open)", count(report.continuity.breaks_new, "continuity break", "continuity breaks"), report.continuity.breaks_open)),
-        (1, format!("{} raised ({} past due)", count(report.alerts.raised, "alert", "alerts"), report.alerts.past_due)),
-        (proofs(report), count(proofs(report), "roll-forward that does not add up", "roll-forwards that do not add up")),
-        (errors(report), count(errors(report), "rule evaluation failed", "rule evaluations failed")),
-        (report.late_total, format!("{} of dates reported before", count(report.late_total, "late entry", "late entries"))),
-        (report.notifications.dead, count(report.notifications.dead, "mail given up", "mails given up")),
-    ];
-    for (weight, part) in parts {
-        if weight > 0 {
-            text.push_str(", ");
-            text.push_str(&part);
+    }];
+    if attempted > 0 {
+        parts.push(count(attempted, "attempt that moved nothing", "attempts that moved nothing"));
+    }
+    let (breaks, alerts) = (&report.continuity, &report.alerts);
+    parts.push(format!(
+        "{} found ({} open)",
+        count(breaks.breaks_new, "continuity break", "continuity breaks"),
+        breaks.breaks_open
+    ));
+    parts.push(format!("{} raised ({} past due)", count(alerts.raised, "alert", "alerts"), alerts.past_due));
+    exceptions(report, &mut parts);
+    parts.join(", ") + "."
+}
+
+/// What is said only when there is any.
+fn exceptions(report: &Report, parts: &mut Vec<String>) {
+    let proofs = report.totals.values().filter(|t| t.roll_forward.state == "difference").count() as i64;
+    let errors = report.rules.iter().map(|r| r.errors).sum();
+    for (n, one, many) in [
+        (proofs, "roll-forward that does not add up", "roll-forwards that do not add up"),
+        (errors, "rule evaluation failed", "rule evaluations failed"),
+        (report.late_total, "late entry of a date reported before", "late entries of dates reported before"),
+        (report.notifications.dead, "mail given up", "mails given up"),
+    ] {
+        if n > 0 {
+            parts.push(count(n, one, many));
         }
     }
     if report.integrity.day_figures_agree == Some(false) {
-        text.push_str(", the running day figures differ from the entries: run `counterfoil verify`");
+        parts.push("the running day figures differ from the entries: run `counterfoil verify`".into());
     }
     if let Some(restates) = &report.integrity.restates {
         let word = if report.status == Status::Preview { "differs from" } else { "restates" };
-        text.push_str(&format!(", {word} version {} in {}", restates.version, count(restates.changes_total, "figure", "figures")));
+        parts.push(format!("{word} version {} in {}", restates.version, count(restates.changes_total, "figure", "figures")));
     }
-    text.push('.');
-    text
 }
 
 fn lead(sources: &[Source]) -> &'static str {
@@ -74,14 +85,6 @@ fn feeds(sources: &[Source]) -> String {
         }
     }
     text
-}
-
-fn proofs(report: &Report) -> i64 {
-    report.totals.values().filter(|t| t.roll_forward.state == "difference").count() as i64
-}
-
-fn errors(report: &Report) -> i64 {
-    report.rules.iter().map(|r| r.errors).sum()
 }
 
 fn count(n: i64, one: &str, many: &str) -> String {

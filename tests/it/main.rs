@@ -3,8 +3,11 @@
 
 mod access_table;
 mod api;
+mod audit;
 mod bank;
 mod intake;
 mod mail;
+mod migrations;
 mod site;
 mod support;
+mod tidy;

@@ -161,9 +161,9 @@ mod tests {
         assert_eq!(source.currencies["USD"].expected_debits.as_deref(), Some("1.00"));
         assert_eq!(source.currencies["JPY"].credits, "5");
         for said in [
-            vec![closing("USD", 2, 100, 200)],                           // JPY was not announced
-            vec![closing("USD", 2, 100, 201), closing("JPY", 1, 0, 5)],  // a sum is off
-            vec![closing("USD", 3, 100, 200), closing("JPY", 0, 0, 5)],  // counts off that add up
+            vec![closing("USD", 2, 100, 200)],                          // JPY was not announced
+            vec![closing("USD", 2, 100, 201), closing("JPY", 1, 0, 5)], // a sum is off
+            vec![closing("USD", 3, 100, 200), closing("JPY", 0, 0, 5)], // counts off that add up
             vec![closing("USD", 2, 100, 200), closing("JPY", 1, 0, 5), closing("EUR", 1, 0, 7)],
         ] {
             assert_eq!(check(&came, said, 0).state, SourceState::Mismatch);

@@ -21,7 +21,8 @@ struct Table(String);
 impl Table {
     fn line(&mut self, line: Line<'_>) {
         let count = line.count.map(|n| n.to_string()).unwrap_or_default();
-        let cells = [line.section, &guarded(&line.key), line.currency, &count, line.amount.unwrap_or_default(), &guarded(&line.detail)];
+        let cells =
+            [line.section, &guarded(&line.key), line.currency, &count, line.amount.unwrap_or_default(), &guarded(&line.detail)];
         for (i, cell) in cells.into_iter().enumerate() {
             if i > 0 {
                 self.0.push(',');
@@ -124,17 +125,35 @@ fn activity(table: &mut Table, report: &Report) {
         let (key, detail) = ("roll_forward_difference".into(), proof.state.clone());
         table.line(Line { section: "totals", key, currency, amount: proof.difference.as_deref(), detail, ..Line::default() });
     }
+    kinds_and_hours(table, report);
+}
+
+fn kinds_and_hours(table: &mut Table, report: &Report) {
     for (currency, kinds) in &report.kinds {
         for (kind, sums) in kinds {
             for (what, amount) in [("credits", &sums.credits), ("debits", &sums.debits)] {
                 let key = format!("{kind}: {what}");
-                table.line(Line { section: "kinds", key, currency, count: Some(sums.entries), amount: Some(amount), ..Line::default() });
+                table.line(Line {
+                    section: "kinds",
+                    key,
+                    currency,
+                    count: Some(sums.entries),
+                    amount: Some(amount),
+                    ..Line::default()
+                });
             }
         }
     }
     for hour in &report.hours {
         let (key, currency) = (hour.start.clone(), hour.currency.as_str());
-        table.line(Line { section: "hours", key, currency, count: Some(hour.entries), amount: Some(&hour.value), ..Line::default() });
+        table.line(Line {
+            section: "hours",
+            key,
+            currency,
+            count: Some(hour.entries),
+            amount: Some(&hour.value),
+            ..Line::default()
+        });
     }
 }
 
@@ -168,13 +187,20 @@ fn continuity(table: &mut Table, report: &Report) {
 fn checks(table: &mut Table, report: &Report) {
     for row in &report.high_value {
         let (key, currency) = (row.seq.to_string(), row.currency.as_str());
-        let detail = format!("{} on {} booked {}, alert {}", row.direction, row.account, row.booked_at, row.alert.as_deref().unwrap_or("none"));
+        let detail = format!(
+            "{} on {} booked {}, alert {}",
+            row.direction,
+            row.account,
+            row.booked_at,
+            row.alert.as_deref().unwrap_or("none")
+        );
         table.line(Line { section: "high_value", key, currency, amount: Some(&row.amount), detail, ..Line::default() });
     }
     table.count("high_value", "total", report.high_value_total);
     for row in &report.high_frequency {
         let (key, currency) = (row.seq.to_string(), row.currency.as_str());
-        let detail = format!("{} in {} on {}, alert {}", row.count, row.window, row.account, row.alert.as_deref().unwrap_or("none"));
+        let detail =
+            format!("{} in {} on {}, alert {}", row.count, row.window, row.account, row.alert.as_deref().unwrap_or("none"));
         let (count, amount) = (Some(row.count), Some(row.value.as_str()));
         table.line(Line { section: "high_frequency", key, currency, count, amount, detail });
     }

@@ -93,7 +93,14 @@ fn sources(out: &mut String, report: &Report) {
     );
     for s in &report.sources {
         let closed = s.closed_at.clone().unwrap_or_else(|| "-".into());
-        grid.row(vec![s.name.clone(), counted(s.expected), counted(s.entries), counted(s.rejected), closed, s.state.text().into()]);
+        grid.row(vec![
+            s.name.clone(),
+            counted(s.expected),
+            counted(s.entries),
+            counted(s.rejected),
+            closed,
+            s.state.text().into(),
+        ]);
     }
     grid.print(out);
     let mut grid = Grid::new(
@@ -126,7 +133,17 @@ fn activity(out: &mut String, report: &Report) {
         let (opening, closing) = (known(t.opening.as_ref()), known(t.closing.as_ref()));
         let (entries, attempted, unknown) = (t.entries.to_string(), t.attempted.to_string(), t.accounts_unknown.to_string());
         let proof = t.roll_forward.state.clone();
-        grid.row(vec![code.clone(), entries, attempted, opening, grouped(&t.credits), grouped(&t.debits), closing, unknown, proof]);
+        grid.row(vec![
+            code.clone(),
+            entries,
+            attempted,
+            opening,
+            grouped(&t.credits),
+            grouped(&t.debits),
+            closing,
+            unknown,
+            proof,
+        ]);
     }
     grid.print(out);
     let mut grid = Grid::new(&[false, false, true, true, true], &["Currency", "Kind", "Entries", "Credits", "Debits"]);

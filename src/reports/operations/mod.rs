@@ -111,7 +111,8 @@ struct Verified {
 
 /// What the figures rest on; `counted` are the sums of the entries up to the span's end.
 pub(super) fn integrity(conn: &mut Conn, date: i32, span: &Span, counted: &Activity, now: Moment) -> DbResult<Integrity> {
-    let state = crate::trail::store::state(conn)?.ok_or_else(|| DbError::Unfit("there is no log yet; start `serve` once".into()))?;
+    let state =
+        crate::trail::store::state(conn)?.ok_or_else(|| DbError::Unfit("there is no log yet; start `serve` once".into()))?;
     let verified = store::job_outcome(conn, "verify")?.and_then(|text| serde_json::from_str::<Verified>(&text).ok());
     let at = verified.as_ref().and_then(|v| v.at.as_ref()).and_then(|at| match at {
         serde_json::Value::String(text) => Some(text.clone()),

@@ -53,10 +53,8 @@ pub fn late_count(conn: &mut Conn, (from, to): (Seq, Seq)) -> DbResult<i64> {
     if dates.is_empty() {
         return Ok(0);
     }
-    let query = entries::table
-        .filter(entries::seq.ge(from))
-        .filter(entries::seq.le(to))
-        .filter(entries::business_date.eq_any(dates));
+    let query =
+        entries::table.filter(entries::seq.ge(from)).filter(entries::seq.le(to)).filter(entries::business_date.eq_any(dates));
     Ok(on_conn!(conn, |c| query.count().get_result(c))?)
 }
 

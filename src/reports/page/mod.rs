@@ -32,19 +32,18 @@ use super::Report;
 const STYLE: &str = include_str!("../../web/assets/app.css");
 
 /// The `<article>` alone.
-///
-/// # Errors
-/// When the template cannot be printed.
-pub fn article(report: &Report) -> Result<String, askama::Error> {
-    ReportArticle { report: fill::report(report) }.render()
+pub fn article(report: &Report) -> String {
+    printed(&ReportArticle { report: fill::report(report) })
 }
 
 /// The whole document, for storage.
-///
-/// # Errors
-/// When the template cannot be printed.
-pub fn frozen(report: &Report) -> Result<String, askama::Error> {
-    ReportPage { style: STYLE, report: fill::report(report) }.render()
+pub fn frozen(report: &Report) -> String {
+    printed(&ReportPage { style: STYLE, report: fill::report(report) })
+}
+
+/// Templates over finished text cannot fail; if one does, its page says so and nothing else.
+fn printed(page: &impl Template) -> String {
+    page.render().unwrap_or_else(|error| format!("<article><p>This page could not be printed: {error}.</p></article>"))
 }
 
 /// The `<article>` of a frozen document; `None` when there is none in it.

@@ -46,7 +46,14 @@ pub fn hit_counts(conn: &mut Conn, date: i32, (first, last): (Seq, Seq), seq_to:
 }
 
 /// The first hits of one rule on entries of `date`, by place.
-pub fn hits_of_rule(conn: &mut Conn, date: i32, (first, last): (Seq, Seq), seq_to: Seq, rule: &str, limit: usize) -> DbResult<Vec<HitRow>> {
+pub fn hits_of_rule(
+    conn: &mut Conn,
+    date: i32,
+    (first, last): (Seq, Seq),
+    seq_to: Seq,
+    rule: &str,
+    limit: usize,
+) -> DbResult<Vec<HitRow>> {
     let query = hits::table
         .filter(hits::seq.ge(first))
         .filter(hits::seq.le(last))

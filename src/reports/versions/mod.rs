@@ -108,7 +108,8 @@ pub fn preview(conn: &mut Conn, ctx: &Context, date: NaiveDate) -> DbResult<Repo
 
 /// The span of the version that would come next.
 fn span(conn: &mut Conn, date: NaiveDate, base: &Base) -> DbResult<Span> {
-    let state = crate::trail::store::state(conn)?.ok_or_else(|| DbError::Unfit("there is no log yet; start `serve` once".into()))?;
+    let state =
+        crate::trail::store::state(conn)?.ok_or_else(|| DbError::Unfit("there is no log yet; start `serve` once".into()))?;
     let restates = match base.newest {
         Some(version) => load(conn, date, Some(version))?.map(|stored| (stored.head, Box::new(stored.report))),
         None => None,

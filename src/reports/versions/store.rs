@@ -106,3 +106,11 @@ pub fn dates_with_version(conn: &mut Conn, first: i32, last: i32) -> DbResult<Ve
         .select(reports::business_date);
     Ok(on_conn!(conn, |c| query.load(c))?)
 }
+
+/// Id, kind, recipient and state of the mail about an event.
+#[cfg(test)]
+pub fn mail(conn: &mut Conn, about: Seq) -> DbResult<Vec<(i64, String, String, i16)>> {
+    use crate::db::schema::outbox;
+    let query = outbox::table.filter(outbox::about.eq(about)).filter(outbox::kind.eq("report")).order(outbox::id);
+    Ok(on_conn!(conn, |c| query.select((outbox::id, outbox::kind, outbox::recipient, outbox::state)).load(c))?)
+}

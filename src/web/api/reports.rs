@@ -87,14 +87,10 @@ fn choose(req: &HttpRequest, named: &str) -> Result<(NaiveDate, Format), Problem
     Ok((date, format))
 }
 
-fn printed(error: askama::Error) -> DbError {
-    DbError::Corrupt(format!("the report's page cannot be printed: {error}"))
-}
-
 fn write(report: &Report, format: Format) -> DbResult<String> {
     match format {
         Format::Json => formats::json(report),
-        Format::Html => page::frozen(report).map_err(printed),
+        Format::Html => Ok(page::frozen(report)),
         Format::Csv => Ok(formats::csv(report)),
         Format::Text => Ok(formats::text(report)),
     }

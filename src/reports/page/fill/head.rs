@@ -66,12 +66,14 @@ fn notices(from: &Report, time: LocalTime) -> Vec<String> {
         notices.push(format!("Restates version {}: {changes}. Section R lists them.", restates.version));
     }
     if from.integrity.day_figures_agree == Some(false) {
-        let text = "The running day figures do not say the same as the entries. Run counterfoil verify before relying on this report.";
+        let text =
+            "The running day figures do not say the same as the entries. Run counterfoil verify before relying on this report.";
         notices.push(text.to_owned());
     }
     let errors: i64 = from.rules.iter().map(|rule| rule.errors).sum();
     if errors > 0 {
-        notices.push(format!("{} could not be evaluated by a rule. Section J names the rule.", counted(errors, "entry", "entries")));
+        notices
+            .push(format!("{} could not be evaluated by a rule. Section J names the rule.", counted(errors, "entry", "entries")));
     }
     notices
 }
@@ -82,7 +84,13 @@ fn tiles(from: &Report) -> Vec<Tile> {
     vec![
         tile("Entries", vec![count(entries(from))], note, None, "#activity"),
         value(from),
-        tile("Alerts raised", vec![count(from.alerts.raised)], format!("{} open in all", count(from.alerts.open)), None, "#alerts"),
+        tile(
+            "Alerts raised",
+            vec![count(from.alerts.raised)],
+            format!("{} open in all", count(from.alerts.open)),
+            None,
+            "#alerts",
+        ),
         tile("Alerts past due", vec![count(from.alerts.past_due)], String::new(), attention(from.alerts.past_due), "#alerts"),
         tile(
             "Breaks open",

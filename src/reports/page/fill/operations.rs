@@ -64,9 +64,9 @@ fn by_rule(from: &Report) -> Figure {
     let bar = |(code, n): &(&String, i64)| Bar { label: rule_title(code), value: i128::from(*n), text: count(*n) };
     let values: Vec<Bar> = rules.iter().map(bar).collect();
     let title = "Alerts raised, by rule".to_owned();
-    let finding = rules.first().map_or_else(String::new, |(code, n)| {
-        format!("{} raised most: {}.", rule_title(code), counted(*n, "alert", "alerts"))
-    });
+    let finding = rules
+        .first()
+        .map_or_else(String::new, |(code, n)| format!("{} raised most: {}.", rule_title(code), counted(*n, "alert", "alerts")));
     let svg = horizontal_bars(&title, &finding, Unit { name: "alerts", decimals: 0 }, &values);
     let rows = values.into_iter().map(|bar| vec![bar.label, bar.text]).collect();
     Figure { id: "alerts-by-rule".to_owned(), title, finding, svg, columns: vec!["Rule".to_owned(), "Raised".to_owned()], rows }
@@ -99,7 +99,8 @@ fn access(what: &str, n: i64) -> CountRow {
 
 fn notifications(from: &Report) -> Vec<CountRow> {
     let mail = &from.notifications;
-    let row = |what: &str, n: i64, note: &str, tag| CountRow { what: what.to_owned(), count: count(n), note: note.to_owned(), tag };
+    let row =
+        |what: &str, n: i64, note: &str, tag| CountRow { what: what.to_owned(), count: count(n), note: note.to_owned(), tag };
     let off = (!mail.configured).then(|| tag("Not configured", "warn"));
     vec![
         row("Recipients of alert mail", mail.recipients, if mail.configured { "" } else { "no mail can leave" }, off),

@@ -33,7 +33,10 @@ fn breaks(page: &mut DailyReport, from: &Report, time: LocalTime) {
     page.breaks = continuity.items.iter().map(|item| broken(item, time)).collect();
     let unchecked = from.totals.values().map(|t| t.entries).sum::<i64>() - continuity.entries_checked;
     let left = if unchecked > 0 {
-        format!(" {} could not be checked, because they carry neither balances nor numbers.", counted(unchecked, "entry", "entries"))
+        format!(
+            " {} could not be checked, because they carry neither balances nor numbers.",
+            counted(unchecked, "entry", "entries")
+        )
     } else {
         String::new()
     };

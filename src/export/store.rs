@@ -1,0 +1,136 @@
+//! Queries of the exports: every one is a slice of bounded length, keyed by `seq`.
+
+use std::collections::HashMap;
+
+use diesel::dsl::{max, min};
+use diesel::prelude::*;
+
+use crate::alerts::store::{AlertRow, HitRow};
+use crate::clock::Moment;
+use crate::db::schema::{accounts, alerts, breaks, contexts, day_ranges, entries, events, hits};
+use crate::db::{Conn, DbResult};
+use crate::ids::Seq;
+use crate::ledger::store::{AccountRow, BreakRow, ContextRow, EntryRow};
+use crate::on_conn;
+use crate::trail::store::EventRow;
+
+/// Where entries of these business dates lie: first and last place, `None` if there are none.
+pub(super) fn places_of_days(conn: &mut Conn, from: i32, to: i32) -> DbResult<Option<(Seq, Seq)>> {
+    let query = day_ranges::table
+        .filter(day_ranges::business_date.between(from, to))
+        .select((min(day_ranges::first_seq), max(day_ranges::last_seq)));
+    let (first, last): (Option<i64>, Option<i64>) = on_conn!(conn, |c| query.first(c))?;
+    Ok(first.zip(last))
+}
+
+/// Entries of these business dates from `after` (exclusive) to `last` (inclusive), by place.
+pub(super) fn entries(conn: &mut Conn, (from, to): (i32, i32), after: Seq, last: Seq, limit: i64) -> DbResult<Vec<EntryRow>> {
+    let query = entries::table
+        .filter(entries::seq.gt(after))
+        .filter(entries::seq.le(last))
+        .filter(entries::business_date.between(from, to))
+        .order(entries::seq)
+        .limit(limit);
+    Ok(on_conn!(conn, |c| query.select(EntryRow::as_select()).load(c))?)
+}
+
+/// Events from `after` (exclusive) to `last` (inclusive), by place.
+pub(super) fn events(conn: &mut Conn, after: Seq, last: Seq, limit: i64) -> DbResult<Vec<EventRow>> {
+    let query = events::table.filter(events::seq.gt(after)).filter(events::seq.le(last)).order(events::seq).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(EventRow::as_select()).load(c))?)
+}
+
+/// Breaks of these business dates after (`seq`, kind), in that order.
+pub(super) fn breaks(
+    conn: &mut Conn,
+    (from, to): (i32, i32),
+    after: (Seq, i16),
+    last: Seq,
+    limit: i64,
+) -> DbResult<Vec<BreakRow>> {
+    let (seq, kind) = after;
+    let query = breaks::table
+        .filter(breaks::seq.gt(seq).or(breaks::seq.eq(seq).and(breaks::kind.gt(kind))))
+        .filter(breaks::seq.le(last))
+        .filter(breaks::business_date.between(from, to))
+        .order((breaks::seq, breaks::kind))
+        .limit(limit);
+    Ok(on_conn!(conn, |c| query.select(BreakRow::as_select()).load(c))?)
+}
+
+/// Hits of these business dates after (`seq`, rule), in that order.
+pub(super) fn hits(
+    conn: &mut Conn,
+    (from, to): (i32, i32),
+    after: &(Seq, String),
+    last: Seq,
+    limit: i64,
+) -> DbResult<Vec<HitRow>> {
+    let (seq, rule) = after;
+    let query = hits::table
+        .filter(hits::seq.gt(*seq).or(hits::seq.eq(*seq).and(hits::rule.gt(rule.clone()))))
+        .filter(hits::seq.le(last))
+        .filter(hits::business_date.between(from, to))
+        .order((hits::seq, hits::rule))
+        .limit(limit);
+    Ok(on_conn!(conn, |c| query.select(HitRow::as_select()).load(c))?)
+}
+
+/// Alerts of these business dates after `after`, in order of their opening.
+pub(super) fn alerts(conn: &mut Conn, (from, to): (i32, i32), after: Seq, last: Seq, limit: i64) -> DbResult<Vec<AlertRow>> {
+    let query = alerts::table
+        .filter(alerts::id.gt(after))
+        .filter(alerts::id.le(last))
+        .filter(alerts::business_date.between(from, to))
+        .order(alerts::id)
+        .limit(limit);
+    Ok(on_conn!(conn, |c| query.select(AlertRow::as_select()).load(c))?)
+}
+
+/// Accounts by their ids.
+pub(super) fn accounts(conn: &mut Conn, ids: &[Seq]) -> DbResult<Vec<AccountRow>> {
+    let query = accounts::table.filter(accounts::id.eq_any(ids));
+    Ok(on_conn!(conn, |c| query.select(AccountRow::as_select()).load(c))?)
+}
+
+/// Contexts by their ids.
+pub(super) fn contexts(conn: &mut Conn, ids: &[Seq]) -> DbResult<Vec<ContextRow>> {
+    let query = contexts::table.filter(contexts::id.eq_any(ids));
+    Ok(on_conn!(conn, |c| query.select(ContextRow::as_select()).load(c))?)
+}
+
+/// References of alerts by their ids.
+pub(super) fn alert_references(conn: &mut Conn, ids: &[Seq]) -> DbResult<HashMap<Seq, String>> {
+    let query = alerts::table.filter(alerts::id.eq_any(ids)).select((alerts::id, alerts::reference));
+    let found: Vec<(i64, String)> = on_conn!(conn, |c| query.load(c))?;
+    Ok(found.into_iter().collect())
+}
+
+/// The `source_ref` of entries by their places.
+pub(super) fn source_refs(conn: &mut Conn, seqs: &[Seq]) -> DbResult<HashMap<Seq, String>> {
+    let query = entries::table.filter(entries::seq.eq_any(seqs)).select((entries::seq, entries::source_ref));
+    let found: Vec<(i64, String)> = on_conn!(conn, |c| query.load(c))?;
+    Ok(found.into_iter().collect())
+}
+
+/// The first place recorded at or after `at`, or `size` if there is none. Recorded time never
+/// decreases with the place, so a binary search finds it.
+pub(super) fn first_at(conn: &mut Conn, at: Moment, size: Seq) -> DbResult<Seq> {
+    let (mut low, mut high) = (0, size);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match recorded_at(conn, middle)? {
+            Some(recorded) if recorded < at.0 => low = middle + 1,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
+}
+
+fn recorded_at(conn: &mut Conn, seq: Seq) -> DbResult<Option<i64>> {
+    let entry: Option<i64> = on_conn!(conn, |c| entries::table.find(seq).select(entries::recorded_at).first(c).optional())?;
+    if entry.is_some() {
+        return Ok(entry);
+    }
+    Ok(on_conn!(conn, |c| events::table.find(seq).select(events::recorded_at).first(c).optional())?)
+}

@@ -1,0 +1,440 @@
+//! One import: a file through a bounded pipeline into the log, resumable.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::clock::Moment;
+use crate::db::Db;
+use crate::detect::Severity;
+use crate::ids::Seq;
+use crate::intake::{Delivery, DeliveryKind, Failed, Intake, Row, RowResult, Submission};
+use crate::notify::store::{OutboxRow, PENDING};
+use crate::trail::{ActError, ActTx, NewEvent};
+
+use super::rejects::Rejects;
+use super::store::{self, DONE, RUNNING, RunRow};
+use super::tally::{RowOutcome, Tally};
+use super::{Format, ImportError, Profile, Progress, Read, ReadRow, Rows, SourceFile, Summary};
+
+/// Rows in one batch.
+const BATCH_ROWS: usize = 5_000;
+/// Batches submitted and not answered.
+const IN_FLIGHT: usize = 4;
+/// Batches read ahead of the ones in flight.
+const READ_AHEAD: usize = 2;
+/// Recipients of the summary of a history: its mail ids share one place in the log.
+const RECIPIENTS_MAX: usize = 64;
+
+/// What to import.
+pub struct ImportRequest {
+    /// The file.
+    pub path: PathBuf,
+    /// The source's name; made when unknown.
+    pub source: String,
+    /// How the file is written.
+    pub format: Format,
+    /// The mapping, for a layout that is not the contract's.
+    pub profile: Option<Profile>,
+    /// Entries of the past: alerts are raised, and one summary is mailed instead of each.
+    pub history: bool,
+    /// Who gets the summary of a history (`mail.alerts_to`).
+    pub mail_to: Vec<String>,
+}
+
+/// The answer to a batch, once it is committed.
+pub type Ticket = Receiver<Result<Vec<RowResult>, Failed>>;
+
+/// What a run begins with.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Begun {
+    /// The source.
+    pub source: Seq,
+    /// The recorded time, microseconds.
+    pub now: i64,
+    /// The log's size: everything of this run comes at or after it.
+    pub size: Seq,
+}
+
+/// A batch for the log.
+pub struct Batch {
+    /// The source.
+    pub source: Seq,
+    /// The file, for the delivery; private.
+    pub origin: String,
+    /// Of the past.
+    pub history: bool,
+    /// In the file's order.
+    pub rows: Vec<Row>,
+}
+
+/// The end of a run: recorded, noted and mailed in one transaction.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Finish {
+    /// The run as it is to be noted.
+    pub run: RunRow,
+    /// The source.
+    pub source: Seq,
+    /// Of the past.
+    pub history: bool,
+    /// Rows that the profile left out.
+    pub skipped: u64,
+    /// Breaks opened and still open.
+    pub breaks: u64,
+    /// The file's name; private.
+    pub file: String,
+    /// The profile's name; private.
+    pub profile: Option<String>,
+    /// Who is mailed a summary; empty unless a history was imported.
+    pub mail_to: Vec<String>,
+}
+
+impl Finish {
+    /// `import.finished`: counts for everybody, the file's name and digest in the private part.
+    fn event(&self) -> NewEvent {
+        let run = &self.run;
+        let body = json!({
+            "source": self.source, "history": self.history, "read": run.rows_done, "recorded": run.recorded,
+            "duplicates": run.duplicates, "rejected": run.rejected, "skipped": self.skipped, "hits": run.hits,
+            "breaks": self.breaks,
+        });
+        let private = json!({ "file": self.file, "digest": run.digest, "profile": self.profile });
+        NewEvent::with_private("import.finished", body, private)
+    }
+}
+
+/// Whoever holds the log for writing: this process, or another one through the inbox.
+pub trait Leader {
+    /// Finds or makes the source.
+    fn begin(&self, source: &str) -> Result<Begun, ImportError>;
+    /// Takes a batch, waiting for room; the ticket answers after the commit, in order.
+    fn submit(&self, batch: Batch) -> Result<Ticket, ImportError>;
+    /// Notes how far the run has come.
+    fn note(&self, run: RunRow) -> Result<(), ImportError>;
+    /// Ends the run.
+    fn finish(&self, finish: Finish) -> Result<(), ImportError>;
+}
+
+/// This process holds the log.
+pub struct Local<'a>(pub &'a Intake);
+
+impl Leader for Local<'_> {
+    fn begin(&self, source: &str) -> Result<Begun, ImportError> {
+        let name = source.to_owned();
+        Ok(self.0.log().act(move |tx| begin(tx, &name))?)
+    }
+
+    fn submit(&self, batch: Batch) -> Result<Ticket, ImportError> {
+        let (answer, ticket) = mpsc::sync_channel(1);
+        let submission = Submission {
+            source: batch.source,
+            delivery: Delivery { kind: DeliveryKind::Import, api_key: None, origin: Some(batch.origin) },
+            rows: batch.rows,
+            atomic: false,
+            history: batch.history,
+            // Nobody waits any more when the import has stopped over an earlier batch.
+            reply: Box::new(move |results| drop(answer.send(results))),
+        };
+        self.0.submit_wait(submission).map_err(|e| ImportError::Stopped(e.to_string()))?;
+        Ok(ticket)
+    }
+
+    fn note(&self, run: RunRow) -> Result<(), ImportError> {
+        Ok(self.0.log().side(move |conn| store::save(conn, &run))?)
+    }
+
+    fn finish(&self, finish: Finish) -> Result<(), ImportError> {
+        Ok(self.0.log().act(move |tx| end(tx, finish))?)
+    }
+}
+
+/// The first act of a run.
+pub fn begin(tx: &mut ActTx<'_>, source: &str) -> Result<Begun, ActError> {
+    let source = crate::access::keys::ensure_source(tx, source)?;
+    Ok(Begun { source, now: tx.now().0, size: tx.log_size() })
+}
+
+/// The last act of a run.
+pub fn end(tx: &mut ActTx<'_>, finish: Finish) -> Result<(), ActError> {
+    let now = tx.now();
+    let seq = tx.append(finish.event())?;
+    let owed = |(index, recipient): (usize, String)| OutboxRow {
+        id: seq * RECIPIENTS_MAX as i64 + index as i64,
+        kind: "history".into(),
+        about: seq,
+        recipient,
+        severity: Severity::Low.code(),
+        state: PENDING,
+        created_at: now.0,
+        not_before: now.0,
+        attempts: 0,
+        last_error: None,
+        message_id: None,
+        done_at: None,
+    };
+    let rows: Vec<OutboxRow> = finish.mail_to.into_iter().take(RECIPIENTS_MAX).enumerate().map(owed).collect();
+    store::owe(tx.conn, &rows)?;
+    let run = RunRow { state: DONE.into(), updated_at: now.0, ..finish.run };
+    Ok(store::save(tx.conn, &run)?)
+}
+
+/// Reads and checks the whole file and records nothing.
+pub fn dry_run(request: &ImportRequest, progress: &dyn Progress) -> Result<Summary, ImportError> {
+    let file = SourceFile::open(&request.path)?;
+    let mut tally = Tally::default();
+    let rows = Rows::open(&file, request.format, request.profile.as_ref(), progress)?;
+    let mut rejects = Rejects::new(&request.path, None);
+    for row in rows {
+        let row = row?;
+        tally.rows += 1;
+        match row.read {
+            Read::Entries(_) => {}
+            Read::Skipped => tally.skipped += 1,
+            Read::Refused(refused) => {
+                tally.rejected += 1;
+                rejects.add(row.line, &refused.refusal, &row.raw);
+            }
+        }
+    }
+    if !file.is_unchanged() {
+        return Err(ImportError::Changed);
+    }
+    Ok(with_list(tally.summary(0, false), rejects))
+}
+
+/// Imports the file; goes on where an interrupted run of the same file, source and profile stopped.
+pub fn run(request: &ImportRequest, leader: &dyn Leader, db: &Db, progress: &dyn Progress) -> Result<Summary, ImportError> {
+    let file = SourceFile::open(&request.path)?;
+    let profile = request.profile.as_ref();
+    // A file that cannot be read at all leaves no trace in the log.
+    drop(Rows::open(&file, request.format, profile, &())?);
+    let digest = file.digest(&[&request.source, profile.map_or("", Profile::text)], progress)?;
+    let origin = format!("{} sha256:{}", file.name(), &digest[..16]);
+    let begun = leader.begin(&request.source)?;
+    let noted = db.read(|conn| store::run(conn, &digest))?.filter(|run| run.state == RUNNING);
+    let mut going = Going::new(begun, noted, &digest, request, origin, db)?;
+    let mut rows = Rows::open(&file, request.format, profile, progress)?;
+    let skipped_to = going.pass_over(&mut rows)?;
+    let mut rejects = Rejects::new(&request.path, going.resumed.then_some(skipped_to));
+    leader.note(going.row())?;
+    std::thread::scope(|scope| {
+        let (batches, ahead) = mpsc::sync_channel(READ_AHEAD);
+        scope.spawn(move || read_batches(rows, &batches));
+        going.record(ahead, leader, &mut rejects)
+    })?;
+    if !file.is_unchanged() {
+        return Err(ImportError::Changed);
+    }
+    going.finish(leader, db, rejects)
+}
+
+/// A batch with what is needed to tell of each row afterwards.
+struct ReadBatch {
+    rows: Vec<Row>,
+    about: Vec<AboutRow>,
+    read: u64,
+    skipped: u64,
+}
+
+struct AboutRow {
+    line: u64,
+    raw: Vec<u8>,
+    /// How many of the batch's rows it is.
+    legs: usize,
+}
+
+/// On its own thread: reads until the end, an error, or nobody listens any more.
+fn read_batches(mut rows: Rows<'_>, batches: &SyncSender<Result<ReadBatch, ImportError>>) {
+    loop {
+        let batch = next_batch(&mut rows);
+        let last = batch.as_ref().map_or(true, |batch| batch.read < BATCH_ROWS as u64);
+        if batches.send(batch).is_err() || last {
+            return;
+        }
+    }
+}
+
+fn next_batch(rows: &mut Rows<'_>) -> Result<ReadBatch, ImportError> {
+    let mut batch =
+        ReadBatch { rows: Vec::with_capacity(BATCH_ROWS), about: Vec::with_capacity(BATCH_ROWS), read: 0, skipped: 0 };
+    while batch.read < BATCH_ROWS as u64 {
+        let Some(row) = rows.next().transpose()? else { break };
+        batch.read += 1;
+        batch.push(row);
+    }
+    Ok(batch)
+}
+
+impl ReadBatch {
+    fn push(&mut self, row: ReadRow) {
+        let line = row.line;
+        let legs = match row.read {
+            Read::Skipped => {
+                self.skipped += 1;
+                return;
+            }
+            Read::Refused(refused) => {
+                self.rows.push(Row { line, entry: Err(refused), with_next: false });
+                1
+            }
+            Read::Entries(entries) => {
+                let legs = entries.len();
+                let numbered = entries.into_iter().enumerate();
+                self.rows.extend(numbered.map(|(i, entry)| Row { line, entry: Ok(entry), with_next: i + 1 < legs }));
+                legs
+            }
+        };
+        self.about.push(AboutRow { line, raw: row.raw, legs });
+    }
+}
+
+/// A run while it goes on.
+struct Going<'a> {
+    request: &'a ImportRequest,
+    digest: &'a str,
+    origin: String,
+    begun: Begun,
+    started_at: Moment,
+    /// Nothing of this run lies before this place.
+    from: Seq,
+    resumed: bool,
+    tally: Tally,
+}
+
+impl<'a> Going<'a> {
+    fn new(
+        begun: Begun,
+        noted: Option<RunRow>,
+        digest: &'a str,
+        request: &'a ImportRequest,
+        origin: String,
+        db: &Db,
+    ) -> Result<Going<'a>, ImportError> {
+        let (started_at, from, tally) = match &noted {
+            Some(run) => {
+                let started = Moment(run.started_at);
+                let standing = db.read(|conn| store::standing(conn, begun.source, &origin, started))?;
+                (started, 0, Tally::resume(run, standing))
+            }
+            None => (Moment(begun.now), begun.size, Tally::default()),
+        };
+        Ok(Going { request, digest, origin, begun, started_at, from, resumed: noted.is_some(), tally })
+    }
+
+    /// Passes over the rows that are done; answers the last one's line.
+    fn pass_over(&mut self, rows: &mut Rows<'_>) -> Result<u64, ImportError> {
+        let mut line = 0;
+        for _ in 0..self.tally.rows {
+            let Some(row) = rows.next().transpose()? else { break };
+            line = row.line;
+            self.tally.skipped += u64::from(matches!(row.read, Read::Skipped));
+        }
+        Ok(line)
+    }
+
+    /// Hands batches over, at most [`IN_FLIGHT`] at a time, and counts the answers in order.
+    fn record(
+        &mut self,
+        ahead: Receiver<Result<ReadBatch, ImportError>>,
+        leader: &dyn Leader,
+        rejects: &mut Rejects,
+    ) -> Result<(), ImportError> {
+        let mut waiting: VecDeque<(Ticket, ReadBatch)> = VecDeque::with_capacity(IN_FLIGHT);
+        for batch in ahead {
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(error) => {
+                    // What was read before the damage is worth noting.
+                    self.settle(&mut waiting, 0, leader, rejects)?;
+                    return Err(error);
+                }
+            };
+            self.settle(&mut waiting, IN_FLIGHT - 1, leader, rejects)?;
+            waiting.push_back(self.submit(batch, leader)?);
+        }
+        self.settle(&mut waiting, 0, leader, rejects)
+    }
+
+    fn submit(&self, mut batch: ReadBatch, leader: &dyn Leader) -> Result<(Ticket, ReadBatch), ImportError> {
+        let rows = std::mem::take(&mut batch.rows);
+        let (source, origin, history) = (self.begun.source, self.origin.clone(), self.request.history);
+        Ok((leader.submit(Batch { source, origin, history, rows })?, batch))
+    }
+
+    /// Waits until at most `left` batches are unanswered.
+    fn settle(
+        &mut self,
+        waiting: &mut VecDeque<(Ticket, ReadBatch)>,
+        left: usize,
+        leader: &dyn Leader,
+        rejects: &mut Rejects,
+    ) -> Result<(), ImportError> {
+        while waiting.len() > left
+            && let Some((ticket, batch)) = waiting.pop_front()
+        {
+            let results = ticket.recv().map_err(|_| ImportError::Stopped("the log gave no answer".into()))?;
+            let results = results.map_err(|e| ImportError::Stopped(e.to_string()))?;
+            self.count(&batch, &results, rejects)?;
+            leader.note(self.row())?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, batch: &ReadBatch, mut results: &[RowResult], rejects: &mut Rejects) -> Result<(), ImportError> {
+        for about in &batch.about {
+            let Some((of_row, rest)) = results.split_at_checked(about.legs) else {
+                return Err(ImportError::Stopped("the log answered fewer rows than it was given".into()));
+            };
+            results = rest;
+            if let RowOutcome::Rejected(refusal) = self.tally.row(of_row) {
+                rejects.add(about.line, refusal, &about.raw);
+            }
+        }
+        self.tally.rows += batch.read;
+        self.tally.skipped += batch.skipped;
+        Ok(())
+    }
+
+    /// The run as it stands.
+    fn row(&self) -> RunRow {
+        let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        RunRow {
+            digest: self.digest.to_owned(),
+            source: self.request.source.clone(),
+            rows_done: count(self.tally.rows),
+            recorded: count(self.tally.recorded),
+            duplicates: count(self.tally.duplicates),
+            rejected: count(self.tally.rejected),
+            hits: count(self.tally.hits),
+            state: RUNNING.into(),
+            started_at: self.started_at.0,
+            updated_at: self.begun.now,
+        }
+    }
+
+    fn finish(self, leader: &dyn Leader, db: &Db, rejects: Rejects) -> Result<Summary, ImportError> {
+        let breaks = db.read(|conn| store::open_breaks(conn, self.begun.source, &self.origin, self.from, self.started_at))?;
+        let summary = self.tally.summary(breaks, self.resumed);
+        let mail_to = if self.request.history { self.request.mail_to.clone() } else { Vec::new() };
+        let file = self.request.path.file_name().map(|name| name.to_string_lossy().into_owned());
+        leader.finish(Finish {
+            run: self.row(),
+            source: self.begun.source,
+            history: self.request.history,
+            skipped: summary.skipped,
+            breaks,
+            file: file.unwrap_or_default(),
+            profile: self.request.profile.as_ref().map(|profile| profile.name().to_owned()),
+            mail_to,
+        })?;
+        Ok(with_list(summary, rejects))
+    }
+}
+
+fn with_list(mut summary: Summary, rejects: Rejects) -> Summary {
+    (summary.rejects_file, summary.rejects_error) = rejects.finish();
+    summary
+}

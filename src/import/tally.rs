@@ -1,0 +1,184 @@
+//! What a run has come to: pure bookkeeping.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::intake::RowResult;
+use crate::ledger::Refusal;
+
+use super::store::{RunRow, Standing};
+
+/// The last line of an import.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Rows of the file.
+    pub read: u64,
+    /// Entries now in the log because of this file.
+    pub recorded: u64,
+    /// Entries that were in the log before.
+    pub duplicates: u64,
+    /// Rows that were refused.
+    pub rejected: u64,
+    /// Hits decided with the entries recorded.
+    pub hits: u64,
+    /// Breaks that these entries opened and that are still open.
+    pub breaks: u64,
+    /// Rows that a rule of the profile left out.
+    #[serde(skip)]
+    pub skipped: u64,
+    /// Whether an interrupted run was taken up again.
+    #[serde(skip)]
+    pub resumed: bool,
+    /// Where the refused rows are listed, if there are any and a place could be written to.
+    #[serde(skip)]
+    pub rejects_file: Option<PathBuf>,
+    /// Why they are not listed, if they are not.
+    #[serde(skip)]
+    pub rejects_error: Option<String>,
+}
+
+/// What one row of the file became.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum RowOutcome<'r> {
+    Taken,
+    Rejected(&'r Refusal),
+}
+
+/// The counts of a run while it goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub rows: u64,
+    pub recorded: u64,
+    pub duplicates: u64,
+    pub rejected: u64,
+    pub hits: u64,
+    pub skipped: u64,
+    /// Entries that an interrupted run recorded without noting it: they come back as duplicates
+    /// once and are already counted as recorded.
+    overlap: u64,
+}
+
+impl Tally {
+    /// Takes up an interrupted run: its notes, and what the log says it really recorded.
+    pub fn resume(noted: &RunRow, standing: Standing) -> Tally {
+        let count = |n: i64| u64::try_from(n).unwrap_or(0);
+        let recorded = standing.recorded.max(count(noted.recorded));
+        Tally {
+            rows: count(noted.rows_done),
+            recorded,
+            duplicates: count(noted.duplicates),
+            rejected: count(noted.rejected),
+            hits: standing.hits.max(count(noted.hits)),
+            skipped: 0,
+            overlap: recorded - count(noted.recorded),
+        }
+    }
+
+    /// Counts the entries of one row; they were recorded together or not at all.
+    pub fn row<'r>(&mut self, results: &'r [RowResult]) -> RowOutcome<'r> {
+        for result in results {
+            match result {
+                RowResult::Recorded(receipt) => {
+                    self.recorded += 1;
+                    self.hits += receipt.hits.len() as u64;
+                }
+                RowResult::Duplicate(_) if self.overlap > 0 => self.overlap -= 1,
+                RowResult::Duplicate(_) => self.duplicates += 1,
+                RowResult::Rejected(_) => {}
+            }
+        }
+        let refusals = results.iter().filter_map(|result| match result {
+            RowResult::Rejected(refusal) => Some(refusal),
+            _ => None,
+        });
+        // Of two legs the one that is at fault says more than the one that went with it.
+        match refusals.min_by_key(|refusal| refusal.field.is_none()) {
+            Some(refusal) => {
+                self.rejected += 1;
+                RowOutcome::Rejected(refusal)
+            }
+            None => RowOutcome::Taken,
+        }
+    }
+
+    /// As the last line.
+    pub fn summary(&self, breaks: u64, resumed: bool) -> Summary {
+        Summary {
+            read: self.rows,
+            recorded: self.recorded,
+            duplicates: self.duplicates,
+            rejected: self.rejected,
+            hits: self.hits,
+            breaks,
+            skipped: self.skipped,
+            resumed,
+            ..Summary::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intake::{Receipt, ReceiptHit};
+
+    fn receipt(hits: usize) -> Receipt {
+        let hit = ReceiptHit { rule: "high-value".into(), severity: "high".into(), alert: None };
+        Receipt { seq: 1, leaf: [0; 32], position: 1, hits: vec![hit; hits], breaks: Vec::new() }
+    }
+
+    fn run(rows_done: i64, recorded: i64, duplicates: i64) -> RunRow {
+        RunRow {
+            digest: "d".into(),
+            source: "core".into(),
+            rows_done,
+            recorded,
+            duplicates,
+            rejected: 1,
+            hits: 2,
+            state: "running".into(),
+            started_at: 0,
+            updated_at: 0,
+        }
+    }
+
+    #[test]
+    fn rows_are_counted_once_and_entries_each() {
+        let mut tally = Tally::default();
+        assert_eq!(tally.row(&[RowResult::Recorded(receipt(2)), RowResult::Recorded(receipt(0))]), RowOutcome::Taken);
+        let refusal = Refusal::field("currency_mismatch", "currency", "no");
+        let companion = Refusal { status: 422, code: "atomic", field: None, detail: "the other leg was refused".into() };
+        let results = [RowResult::Rejected(companion), RowResult::Rejected(refusal.clone())];
+        assert_eq!(tally.row(&results), RowOutcome::Rejected(&refusal));
+        tally.row(&[RowResult::Duplicate(receipt(3))]);
+        assert_eq!((tally.recorded, tally.duplicates, tally.rejected, tally.hits), (2, 1, 1, 2));
+    }
+
+    #[test]
+    fn what_was_recorded_but_not_noted_before_an_interruption_is_no_duplicate() {
+        // Noted: 10,000 rows with 9,990 recorded, 9 duplicates, 1 rejected. The log holds 14,985 of
+        // the run: 4,995 of the next batch were committed, the note was not.
+        let mut tally = Tally::resume(&run(10_000, 9_990, 9), Standing { recorded: 14_985, hits: 7 });
+        assert_eq!((tally.rows, tally.recorded, tally.duplicates, tally.hits), (10_000, 14_985, 9, 7));
+        // That batch again: 4,995 come back, and 5 were true duplicates.
+        for _ in 0..5_000 {
+            tally.row(&[RowResult::Duplicate(receipt(1))]);
+        }
+        tally.row(&[RowResult::Recorded(receipt(1))]);
+        assert_eq!((tally.recorded, tally.duplicates, tally.hits), (14_986, 14, 8));
+    }
+
+    #[test]
+    fn a_run_that_had_noted_everything_has_no_overlap() {
+        let mut tally = Tally::resume(&run(100, 99, 0), Standing { recorded: 99, hits: 2 });
+        tally.row(&[RowResult::Duplicate(receipt(0))]);
+        assert_eq!((tally.recorded, tally.duplicates), (99, 1));
+    }
+
+    #[test]
+    fn the_last_line_is_the_contract_s() {
+        let text = serde_json::to_string(&Summary { read: 3, skipped: 1, ..Summary::default() }).unwrap_or_default();
+        assert_eq!(text, r#"{"read":3,"recorded":0,"duplicates":0,"rejected":0,"hits":0,"breaks":0}"#);
+    }
+}
