@@ -1,6 +1,8 @@
 //! Stories: behaviour through the library, the program and the browser, on both databases.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access_table;
+mod api;
 mod audit;
 mod bank;
 mod config;
@@ -8,5 +10,6 @@ mod crash;
 mod intake;
 mod mail;
 mod migrations;
+mod site;
 mod support;
 mod tidy;
