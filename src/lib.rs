@@ -7,6 +7,8 @@ pub mod cli;
 
 pub mod web;
 
+pub mod jobs;
+
 pub mod app;
 
 pub mod import;

@@ -28,9 +28,9 @@ mod tally;
 pub use error::ImportError;
 pub use profile::{Profile, ProfileError};
 pub use rows::{Format, Read, ReadRow, Rows};
-pub use run::{Batch, Begun, Finish, ImportRequest, Leader, Local, Ticket, dry_run, run};
+pub use run::{Batch, Begun, Finish, ImportRequest, Leader, Local, Ticket, begin, dry_run, end, run};
 pub use source::{Progress, SourceFile};
-pub use store::RunRow;
+pub use store::{RunRow, save as note};
 pub use tally::Summary;
 
 #[cfg(test)]

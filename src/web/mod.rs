@@ -26,4 +26,5 @@ pub mod routes;
 mod server;
 
 pub use api::openapi_json;
-pub use server::{Listening, ServeError, Server, serve};
+pub use assets::version as asset_version;
+pub use server::{Listening, ServeError, serve, serve_until};

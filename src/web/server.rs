@@ -57,8 +57,8 @@ pub struct Listening {
     pub tls: bool,
 }
 
-/// A server that listens; it answers while [`Server::run`] is awaited.
-pub struct Server {
+/// A server that listens; it answers while `run` is awaited.
+struct Server {
     main: dev::Server,
     admin: Option<dev::Server>,
     door: Door,
@@ -70,8 +70,17 @@ pub struct Server {
 ///
 /// The caller stops the log afterwards ([`crate::intake::Intake::stop`]).
 pub fn serve(app: App, ready: impl FnOnce(&Listening)) -> Result<(), ServeError> {
+    serve_until(app, asked_to_leave(), ready)
+}
+
+/// Serves until `leave` is done, then lets requests finish. Blocks.
+pub fn serve_until(
+    app: App,
+    leave: impl Future<Output = ()> + Send + 'static,
+    ready: impl FnOnce(&Listening),
+) -> Result<(), ServeError> {
     rt::System::new().block_on(async move {
-        let server = Server::bind(app, asked_to_leave())?;
+        let server = Server::bind(app, leave)?;
         ready(server.listening());
         server.run().await
     })
@@ -94,7 +103,7 @@ async fn asked_to_leave() {
 
 impl Server {
     /// Listens; leaves when `leave` is done. Call it inside an actix runtime.
-    pub fn bind(app: App, leave: impl Future<Output = ()> + Send + 'static) -> Result<Server, ServeError> {
+    fn bind(app: App, leave: impl Future<Output = ()> + Send + 'static) -> Result<Server, ServeError> {
         let door = Door::new(app.db.clone(), app.log(), app.clock.clone());
         let metrics = numbers::install();
         let settings = app.config.server.clone();
@@ -138,12 +147,12 @@ impl Server {
     }
 
     /// Where it listens.
-    pub fn listening(&self) -> &Listening {
+    fn listening(&self) -> &Listening {
         &self.listening
     }
 
     /// Answers until it is asked to leave and every request is finished.
-    pub async fn run(self) -> Result<(), ServeError> {
+    async fn run(self) -> Result<(), ServeError> {
         let Server { main, admin, door, metrics, .. } = self;
         let tidying = rt::spawn(tidy(door.clone()));
         let counting = metrics.map(|handle| rt::spawn(numbers::upkeep(handle)));

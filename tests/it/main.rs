@@ -1,10 +1,13 @@
 //! Stories: behaviour through the library, the program and the browser, on both databases.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access_table;
+mod api;
 mod audit;
 mod bank;
 mod intake;
 mod mail;
 mod migrations;
+mod site;
 mod support;
 mod tidy;
