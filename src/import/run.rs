@@ -12,7 +12,8 @@ use crate::db::Db;
 use crate::detect::Severity;
 use crate::ids::Seq;
 use crate::intake::{Delivery, DeliveryKind, Failed, Intake, Row, RowResult, Submission};
-use crate::notify::store::{OutboxRow, PENDING};
+use crate::notify::MailKind;
+use crate::notify::store::{owe, owed_rows};
 use crate::trail::{ActError, ActTx, NewEvent};
 
 use super::rejects::Rejects;
@@ -26,8 +27,6 @@ const BATCH_ROWS: usize = 5_000;
 const IN_FLIGHT: usize = 4;
 /// Batches read ahead of the ones in flight.
 const READ_AHEAD: usize = 2;
-/// Recipients of the summary of a history: its mail ids share one place in the log.
-const RECIPIENTS_MAX: usize = 64;
 
 /// What to import.
 pub struct ImportRequest {
@@ -161,22 +160,8 @@ pub fn begin(tx: &mut ActTx<'_>, source: &str) -> Result<Begun, ActError> {
 pub fn end(tx: &mut ActTx<'_>, finish: Finish) -> Result<(), ActError> {
     let now = tx.now();
     let seq = tx.append(finish.event())?;
-    let owed = |(index, recipient): (usize, String)| OutboxRow {
-        id: seq * RECIPIENTS_MAX as i64 + index as i64,
-        kind: "history".into(),
-        about: seq,
-        recipient,
-        severity: Severity::Low.code(),
-        state: PENDING,
-        created_at: now.0,
-        not_before: now.0,
-        attempts: 0,
-        last_error: None,
-        message_id: None,
-        done_at: None,
-    };
-    let rows: Vec<OutboxRow> = finish.mail_to.into_iter().take(RECIPIENTS_MAX).enumerate().map(owed).collect();
-    store::owe(tx.conn, &rows)?;
+    let rows = owed_rows(MailKind::History, seq, &finish.mail_to, Severity::Low, now);
+    owe(tx.conn, &rows)?;
     let run = RunRow { state: DONE.into(), updated_at: now.0, ..finish.run };
     Ok(store::save(tx.conn, &run)?)
 }

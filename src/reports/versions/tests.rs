@@ -1,6 +1,7 @@
 //! Freezing, restating, and what is owed for it.
 #![allow(clippy::unwrap_used)]
 
+use crate::notify::store::PENDING;
 use super::super::testing::{DAY, House, Put};
 use super::super::{Report, Status, run_nightly};
 use super::*;
