@@ -5,13 +5,21 @@
 
 pub mod cli;
 
+pub mod web;
+
+pub mod jobs;
+
 pub mod app;
 
 pub mod import;
 
 pub mod export;
 
+pub mod audit;
+
 pub mod intake;
+
+pub mod reports;
 
 pub mod alerts;
 pub mod notify;

@@ -20,6 +20,7 @@ mod lockout;
 mod passwords;
 mod roles;
 mod scopes;
+pub mod searches;
 pub mod sessions;
 mod sign_in;
 pub mod store;

@@ -6,6 +6,7 @@
 //!
 //! Not here: what a request does (the rooms below), how it is asked for (`cli`, `web`).
 
+mod importing;
 mod inbox;
 mod requests;
 mod rows;
@@ -14,7 +15,7 @@ mod store;
 use std::sync::Arc;
 
 pub use inbox::{Inbox, Leader, LeaderError};
-pub use requests::{Request, RequestError, perform};
+pub use requests::{Request, RequestError, nightly, perform};
 pub use rows::{WireResult, WireRow};
 
 use crate::clock::Clock;

@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::sync_channel;
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -9,8 +10,10 @@ use crate::access::keys::{self, IssueKey, RotateKey};
 use crate::access::users::{self, AddUser, ResetPassword};
 use crate::detect::RuleSetBody;
 use crate::ids::Seq;
+use crate::import::{self, Finish, RunRow};
 use crate::intake::{self, Delivery, DeliveryKind, Submission};
-use crate::trail::ActError;
+use crate::reports::{self, Made};
+use crate::trail::{ActError, NewEvent};
 
 use super::App;
 use super::rows::{WireResult, WireRow};
@@ -27,7 +30,11 @@ pub enum Request {
     RotateKey(RotateKey),
     RevokeKey { prefix: String },
     SetRules { body: RuleSetBody, reason: String },
-    EnsureSource { name: String },
+    BeginImport { source: String },
+    NoteImport(RunRow),
+    FinishImport(Finish),
+    NoteExport { body: Value },
+    Nightly { date: Option<NaiveDate> },
     Submit { source: Seq, origin: String, history: bool, rows: Vec<WireRow> },
 }
 
@@ -70,9 +77,27 @@ pub fn perform(app: &App, request: Request) -> Result<Value, RequestError> {
         Request::RotateKey(rotate) => json!(rotate.run(&log)?.prefix),
         Request::RevokeKey { prefix } => json!(keys::revoke(&log, &prefix)?),
         Request::SetRules { body, reason } => json!(intake::define_rules(&log, body, reason)?),
-        Request::EnsureSource { name } => json!(log.act(move |tx| keys::ensure_source(tx, &name))?),
+        Request::BeginImport { source } => json!(log.act(move |tx| import::begin(tx, &source))?),
+        Request::NoteImport(run) => json!(log.side(move |conn| import::note(conn, &run))?),
+        Request::FinishImport(finish) => json!(log.act(move |tx| import::end(tx, finish))?),
+        Request::NoteExport { body } => json!(log.append(NewEvent::public("export.made", body))?),
+        Request::Nightly { date } => json!(nightly(app, date)?.into_iter().map(told).collect::<Vec<_>>()),
         Request::Submit { source, origin, history, rows } => submit(app, source, origin, history, rows)?,
     })
+}
+
+/// Makes the reports that are due, or that of one date; answers what was made.
+pub fn nightly(app: &App, date: Option<NaiveDate>) -> Result<Vec<(NaiveDate, Made)>, ActError> {
+    let context = reports::Context::new(&app.config, app.clock.clone());
+    reports::run_nightly(&app.log(), &app.db, &context, date, &reports::page::frozen)
+}
+
+fn told((date, made): (NaiveDate, Made)) -> Value {
+    let (outcome, version) = match made {
+        Made::Stored(version) => ("stored", version),
+        Made::Unchanged(version) => ("unchanged", version),
+    };
+    json!({ "date": date.to_string(), "version": version, "outcome": outcome })
 }
 
 fn submit(app: &App, source: Seq, origin: String, history: bool, rows: Vec<WireRow>) -> Result<Value, RequestError> {

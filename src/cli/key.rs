@@ -2,7 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use crate::access::keys::{self, IssueKey, RotateKey, Scopes};
+use crate::access::Scopes;
+use crate::access::keys::{self, IssueKey, RotateKey};
 use crate::app::Request;
 use crate::clock::Clock;
 

@@ -5,11 +5,16 @@
 //! rows, a failing rule example), 2 could not run. What is for programs goes to stdout; what is
 //! for people to stderr.
 
+mod export;
+mod import;
 mod key;
 mod migrate;
+mod report;
 mod rules;
+mod serve;
 mod table;
 mod user;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,6 +50,13 @@ struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve pages and interface, and run what runs by the clock
+    Serve,
+    Import(import::Import),
+    Report(report::Report),
+    Nightly(report::Nightly),
+    Verify(verify::Verify),
+    Export(export::Export),
     /// Users who sign in: add, disable, reset
     User(user::User),
     /// Keys of the sources that send: issue, rotate, revoke, list
@@ -53,6 +65,8 @@ enum Command {
     Rules(rules::Rules),
     /// The schema: up, down, status
     Migrate(migrate::Migrate),
+    /// Print the description of the HTTP interface
+    Openapi,
 }
 
 /// How a command ended well.
@@ -89,6 +103,13 @@ impl Common {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
+        Command::Serve => serve::run(&cli.common),
+        Command::Import(command) => import::run(&cli.common, command),
+        Command::Report(command) => report::report(&cli.common, command),
+        Command::Nightly(command) => report::nightly(&cli.common, command),
+        Command::Verify(command) => verify::run(&cli.common, command),
+        Command::Export(command) => export::run(&cli.common, command),
+        Command::Openapi => serve::openapi(),
         Command::User(command) => user::run(&cli.common, command),
         Command::Key(command) => key::run(&cli.common, command),
         Command::Rules(command) => rules::run(&cli.common, command),

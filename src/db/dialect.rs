@@ -88,12 +88,34 @@ fn connect_postgres(url: &str) -> DbResult<PgConnection> {
     for name in ["fsync", "full_page_writes", "synchronous_commit"] {
         let value: String =
             diesel::select(diesel::dsl::sql::<Text>(&format!("current_setting('{name}')"))).get_result(&mut conn)?;
-        // `remote_write`, `remote_apply` and `local` all wait for the local disk; `off` does not.
-        if value == "off" {
-            return Err(DbError::Unfit(format!(
-                "PostgreSQL runs with {name} = {value}: acknowledged entries could be lost; set {name} = on and start again"
-            )));
-        }
+        require_durable(name, &value)?;
     }
     Ok(conn)
+}
+
+/// Refuses a setting with which a commit can be answered before it is on the disk.
+fn require_durable(name: &str, value: &str) -> DbResult<()> {
+    // `remote_write`, `remote_apply` and `local` all wait for the local disk; `off` does not.
+    if value != "off" {
+        return Ok(());
+    }
+    Err(DbError::Unfit(format!(
+        "PostgreSQL runs with {name} = {value}: acknowledged entries could be lost; set {name} = on and start again"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_could_lose_commits_is_refused_in_words() {
+        for name in ["fsync", "full_page_writes", "synchronous_commit"] {
+            let refused = require_durable(name, "off").err().map(|e| e.to_string()).unwrap_or_default();
+            assert!(refused.contains(&format!("set {name} = on")), "{refused}");
+        }
+        for value in ["on", "local", "remote_write", "remote_apply"] {
+            assert!(require_durable("synchronous_commit", value).is_ok(), "{value}");
+        }
+    }
 }

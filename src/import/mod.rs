@@ -33,7 +33,7 @@ pub use profile::{Profile, ProfileError};
 pub use rows::{Format, Read, ReadRow, Rows};
 pub use run::{ImportRequest, dry_run, run};
 pub use source::{Progress, SourceFile};
-pub use store::RunRow;
+pub use store::{RunRow, save as note};
 pub use tally::Summary;
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ mod codes;
 pub mod continuity;
 mod draft;
 mod entry;
+pub mod feeds;
+pub mod history;
+pub mod lookup;
 mod refusal;
 pub mod store;
 

@@ -4,7 +4,7 @@ use counterfoil_verify::{Hash, Tiles};
 use diesel::prelude::*;
 
 use crate::clock::Moment;
-use crate::db::schema::{entries, event_parts, events, log_state, tiles};
+use crate::db::schema::{entries, event_parts, events, jobs, log_state, tiles};
 use crate::db::{Conn, DbError, DbResult, bulk};
 use crate::ids::Seq;
 use crate::{bulk_row, on_conn};
@@ -150,4 +150,19 @@ pub fn load_tail(conn: &mut Conn, state: &LogState, trailing: &[Hash]) -> DbResu
         return Err(DbError::Corrupt(text.into()));
     }
     Ok(Tail::new(state.origin.clone(), state.epoch, tiles, Moment(state.recorded_at)))
+}
+
+bulk_row! {
+    /// A row of `jobs`.
+    JobRow => jobs { name: String, started_at: i64, finished_at: Option<i64>, outcome: Option<String> }
+}
+
+/// The last run of a job; `None` if it never ran.
+pub fn job(conn: &mut Conn, name: &str) -> DbResult<Option<JobRow>> {
+    Ok(on_conn!(conn, |c| jobs::table.find(name).select(JobRow::as_select()).first(c).optional())?)
+}
+
+/// How many full tiles are stored.
+pub fn tile_count(conn: &mut Conn) -> DbResult<i64> {
+    Ok(on_conn!(conn, |c| tiles::table.count().get_result(c))?)
 }

@@ -74,6 +74,9 @@ pub struct Chains {
     base: Vec<Chain>,
     group: Vec<Leg>,
     chains: Vec<Chain>,
+    /// The account's first instant, when its entries are a closed loop: as long as the next instant
+    /// grows, it may have to be turned to end elsewhere.
+    first_loop: Vec<Leg>,
 }
 
 impl Chains {
@@ -85,6 +88,10 @@ impl Chains {
         let before = self.broken();
         match self.place(&leg) {
             Place::Newer => {
+                self.first_loop.clear();
+                if self.base.is_empty() && self.chains.iter().any(|c| c.first.before == c.end) {
+                    self.first_loop.clone_from(&self.group);
+                }
                 self.base.clone_from(&self.chains);
                 self.group.clear();
                 self.group.push(leg);
@@ -93,6 +100,7 @@ impl Chains {
             Place::Late => self.insert_late(leg, tolerance),
         }
         self.chains = trails::solve(&self.base, &self.group, tolerance);
+        self.turn_first_loop(tolerance);
         self.freeze(changes);
         self.report(&before, changes);
         0
@@ -124,6 +132,22 @@ impl Chains {
         self.chains.iter().max_by_key(|chain| (chain.last_order, chain.last_at, chain.first.seq))
     }
 
+    /// An instant that ends where it began has no order of its own when nothing came before it: it
+    /// is turned to end where an entry of the next instant begins, if that leaves fewer chains.
+    fn turn_first_loop(&mut self, tolerance: i64) {
+        if self.first_loop.is_empty() || self.chains.len() < 2 {
+            return;
+        }
+        for leg in &self.group {
+            let base = trails::solve_towards(&[], &self.first_loop, tolerance, Some(leg.before));
+            let chains = trails::solve(&base, &self.group, tolerance);
+            if chains.len() < self.chains.len() {
+                (self.base, self.chains) = (base, chains);
+                return;
+            }
+        }
+    }
+
     /// The usual case, without any search: one chain, and the entry follows its end.
     fn append_in_order(&mut self, leg: &Leg, tolerance: i64) -> Option<i64> {
         if self.chains.is_empty() && self.group.is_empty() {
@@ -131,11 +155,15 @@ impl Chains {
             self.chains.push(Chain::of(*leg));
             return Some(0);
         }
+        if self.base.is_empty() && self.group.len() > 1 {
+            return None;
+        }
         let [only] = self.chains.as_mut_slice() else { return None };
         let rounded = i64::try_from(only.end.abs_diff(leg.before)).ok().filter(|off| *off <= tolerance)?;
         if !self.group.last().is_some_and(|last| is_newer(leg, last)) {
             return None;
         }
+        self.first_loop.clear();
         self.base.clear();
         self.base.push(*only);
         only.append(leg);

@@ -19,7 +19,12 @@ struct Trail {
 
 /// The chains that result when the entries of `group`, all of one instant, follow those of `base`.
 pub(super) fn solve(base: &[Chain], group: &[Leg], tolerance: i64) -> Vec<Chain> {
-    let mut trails = exact(base, group);
+    solve_towards(base, group, tolerance, None)
+}
+
+/// The same, where a closed loop that nothing precedes is begun at the balance `towards`.
+pub(super) fn solve_towards(base: &[Chain], group: &[Leg], tolerance: i64, towards: Option<i64>) -> Vec<Chain> {
+    let mut trails = exact(base, group, towards);
     if tolerance > 0 {
         join_within(base, group, tolerance, &mut trails);
     }
@@ -44,7 +49,7 @@ pub(super) fn solve(base: &[Chain], group: &[Leg], tolerance: i64) -> Vec<Chain>
 /// Edges not walked yet, by the balance they leave; earliest in the log first.
 type Edges = BTreeMap<i64, VecDeque<usize>>;
 
-fn exact(base: &[Chain], group: &[Leg]) -> Vec<Trail> {
+fn exact(base: &[Chain], group: &[Leg], towards: Option<i64>) -> Vec<Trail> {
     let mut edges = Edges::new();
     for (i, leg) in group.iter().enumerate() {
         edges.entry(leg.before).or_default().push_back(i);
@@ -60,10 +65,14 @@ fn exact(base: &[Chain], group: &[Leg]) -> Vec<Trail> {
         let legs = walk(start, group, &mut edges);
         trails.push(Trail { base: None, legs });
     }
-    while let Some(start) = edges.iter().find(|(_, out)| !out.is_empty()).map(|(balance, _)| *balance) {
-        let cycle = walk(start, group, &mut edges);
-        splice(base, group, &mut trails, cycle);
+    let mut cycles = Vec::new();
+    loop {
+        let wanted = towards.filter(|balance| edges.get(balance).is_some_and(|out| !out.is_empty()));
+        let any = edges.iter().find(|(_, out)| !out.is_empty()).map(|(balance, _)| *balance);
+        let Some(start) = wanted.or(any) else { break };
+        cycles.push(walk(start, group, &mut edges));
     }
+    splice_all(base, group, &mut trails, cycles);
     trails.retain(|trail| !trail.legs.is_empty());
     trails
 }
@@ -88,8 +97,19 @@ fn surplus(group: &[Leg], edges: &Edges) -> Vec<i64> {
     starts.flat_map(|(balance, n)| (0..n).map(move |_| balance)).collect()
 }
 
-/// Puts a closed loop into the first trail that passes through one of its balances.
-fn splice(base: &[Chain], group: &[Leg], trails: &mut Vec<Trail>, cycle: Vec<usize>) {
+/// Puts closed loops into trails; one may be reached only through another, so as long as any fits.
+fn splice_all(base: &[Chain], group: &[Leg], trails: &mut Vec<Trail>, mut cycles: Vec<Vec<usize>>) {
+    while !cycles.is_empty() {
+        let before = cycles.len();
+        cycles.retain(|cycle| !splice(base, group, trails, cycle));
+        if cycles.len() == before {
+            trails.push(Trail { base: None, legs: cycles.remove(0) });
+        }
+    }
+}
+
+/// Puts a closed loop into the first trail that passes through one of its balances, if one does.
+fn splice(base: &[Chain], group: &[Leg], trails: &mut [Trail], cycle: &[usize]) -> bool {
     for trail in trails.iter_mut() {
         for (turn, leg) in cycle.iter().enumerate() {
             let balance = group[*leg].before;
@@ -103,11 +123,11 @@ fn splice(base: &[Chain], group: &[Leg], trails: &mut Vec<Trail>, cycle: Vec<usi
             if let Some(at) = at {
                 let turned = cycle[turn..].iter().chain(&cycle[..turn]).copied();
                 trail.legs.splice(at..at, turned);
-                return;
+                return true;
             }
         }
     }
-    trails.push(Trail { base: None, legs: cycle });
+    false
 }
 
 /// Joins trails whose ends and starts differ by no more than the tolerance, closest first.

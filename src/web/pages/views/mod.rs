@@ -5,13 +5,11 @@
 //! column head), times are in the bank's zone, accounts are masked unless a field says otherwise,
 //! links carry opaque references only. `severity` is `low`, `medium`, `high` or `critical`.
 //! Fields documented as *trusted markup* are printed unescaped and must come from
-//! [`crate::web::charts`] or from a stored article, never from input.
+//! [`crate::reports::page::charts`] or from a stored article, never from input.
 
 mod accounts;
 mod alerts;
 mod contexts;
-mod daily;
-mod daily_rows;
 mod docs;
 mod parts;
 mod reports;
@@ -23,15 +21,12 @@ mod trail;
 pub use accounts::{AccountPage, AccountRow, AccountsPage, ContextRow};
 pub use alerts::{AlertPage, AlertsPage, DISPOSITIONS, DecisionForm, DecisionView, DispositionWords, HistoryRow};
 pub use contexts::{ContextAccountRow, ContextPage};
-pub use daily::{DailyReport, ReportArticle, ReportPage};
-pub use daily_rows::{
-    AlertCountRow, CashRow, CountRow, CurrencyActivity, FrequencyRow, HourRow, KindRow, LateRow, RuleRow, SignatureRow,
-    SourceSumRow, SourceTotals, VersionRow,
-};
 pub use docs::{ApiBody, ApiGroup, ApiOperation, ApiParameter, ApiResponse, DocsPage, ErrorPage};
-pub use parts::{Chip, Choice, Chrome, Empty, Fact, FieldError, Figure, Flash, Link, NavItem, Pager, Tag, Tile, UserBadge};
+pub use parts::{Chip, Choice, Chrome, Empty, FieldError, Flash, NavItem, Pager, UserBadge};
 pub use reports::{ReportRow, ReportShowPage, ReportsPage, SignoffForm};
-pub use rows::{AlertRow, BreakRow, EntryRow};
+pub use rows::AlertRow;
 pub use signin::SignInPage;
 pub use today::{SourceRow, TodayPage};
 pub use trail::{AnchorRow, TrailEventRow, TrailPage};
+
+pub use crate::reports::page::{BreakRow, EntryRow, Fact, Figure, Link, SignatureRow, Tag, Tile};

@@ -20,8 +20,8 @@ pub struct ReportArticle {
 #[derive(Clone, Debug, Default, Template)]
 #[template(path = "reports/frozen.html")]
 pub struct ReportPage {
-    /// The style sheet's address, best with its digest.
-    pub css_href: String,
+    /// *Trusted markup*: the style sheet itself, so that the document needs nothing else.
+    pub style: &'static str,
     /// The report.
     pub report: DailyReport,
 }

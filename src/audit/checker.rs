@@ -1,0 +1,165 @@
+//! One pass over the log: places, leaves, private parts, and what entries and events say.
+
+use counterfoil_verify::leaf;
+
+use crate::ids::Seq;
+use crate::ledger::store::{EntryPartRow, EntryRow};
+use crate::trail::store::{EventPartRow, EventRow};
+
+use super::entries::Entries;
+use super::findings::Findings;
+use super::store::Slice;
+use super::tree::{Leaf, TILE_LEAVES, Tree};
+use super::{L2, L3, commitments, definitions};
+
+/// What one pass learns; fed slice by slice.
+pub(super) struct Checker {
+    origin: String,
+    next: Seq,
+    pub(super) recorded_at: Option<i64>,
+    pub(super) findings: Findings,
+    pub(super) tree: Tree,
+    pub(super) entries: Entries,
+    scratch: Vec<u8>,
+}
+
+/// How far each list of a slice has been read.
+#[derive(Default)]
+struct At {
+    entry: usize,
+    entry_part: usize,
+    event: usize,
+    event_part: usize,
+    hit: usize,
+}
+
+/// The element at `at` if it is at `seq`; then `at` moves on.
+fn take<'a, T>(list: &'a [T], at: &mut usize, seq: Seq, key: impl Fn(&T) -> Seq) -> Option<&'a T> {
+    let found = list.get(*at).filter(|item| key(item) == seq)?;
+    *at += 1;
+    Some(found)
+}
+
+impl Checker {
+    pub(super) fn new(origin: String, findings: Findings, entries: Entries) -> Checker {
+        Checker {
+            origin,
+            next: 0,
+            recorded_at: None,
+            findings,
+            tree: Tree::default(),
+            entries,
+            scratch: Vec::with_capacity(1024),
+        }
+    }
+
+    /// Checks the next slice.
+    pub(super) fn add(&mut self, slice: &Slice) {
+        if slice.from > self.next {
+            self.missing(self.next, slice.from);
+            self.tree.cut();
+        }
+        self.next = slice.to;
+        definitions::compare(slice, &mut self.findings);
+        let mut at = At::default();
+        let mut first = slice.from;
+        let mut tiles = slice.tiles.iter().peekable();
+        while first < slice.to {
+            let to = slice.to.min(first + TILE_LEAVES);
+            let leaves: Vec<Option<Leaf>> = (first..to).map(|seq| self.place(slice, &mut at, seq)).collect();
+            let stored = tiles.next_if(|tile| tile.idx == first / TILE_LEAVES);
+            self.tree.add_tile(first, &leaves, stored.map(|tile| tile.data.as_slice()), &mut self.findings);
+            first = to;
+        }
+    }
+
+    /// Checks what is at one place; answers its leaf.
+    fn place(&mut self, slice: &Slice, at: &mut At, seq: Seq) -> Option<Leaf> {
+        let entry = take(&slice.entries, &mut at.entry, seq, |row| row.seq);
+        let entry_part = take(&slice.entry_parts, &mut at.entry_part, seq, |row| row.seq);
+        let event = take(&slice.events, &mut at.event, seq, |row| row.seq);
+        let event_part = take(&slice.event_parts, &mut at.event_part, seq, |row| row.seq);
+        let hits_from = at.hit;
+        while take(&slice.hits, &mut at.hit, seq, |row| row.seq).is_some() {}
+        let hits = &slice.hits[hits_from..at.hit];
+        if entry.is_some() && event.is_some() {
+            self.findings.add((L2, "place_taken_twice"), "events", seq, "both an entry and an event have this place");
+        }
+        let event_leaf = event.map(|row| self.event(row, event_part));
+        if event.is_none() && event_part.is_some() {
+            commitments::orphan("event_parts", seq, &mut self.findings);
+        }
+        let Some(row) = entry else {
+            if entry_part.is_some() {
+                commitments::orphan("entry_parts", seq, &mut self.findings);
+            }
+            for hit in hits {
+                self.entries.hits.stray(hit, &mut self.findings);
+            }
+            if event.is_none() {
+                self.missing(seq, seq + 1);
+            }
+            return event_leaf;
+        };
+        let leaf = self.entry(row, entry_part);
+        self.entries.check(row, hits, &mut self.findings);
+        Some(leaf)
+    }
+
+    fn entry(&mut self, row: &EntryRow, part: Option<&EntryPartRow>) -> Leaf {
+        self.findings.checked(L3, 1);
+        self.tick("entries", row.seq, row.recorded_at);
+        self.scratch.clear();
+        let encoded = row.leaf().encode(&self.origin, &mut self.scratch).is_ok();
+        let leaf = self.leaf("entries", row.seq, encoded);
+        match part {
+            Some(part) => {
+                let parts: [Option<&str>; 5] = [
+                    part.party.as_deref(),
+                    part.counterparty.as_deref(),
+                    part.counterparty_name.as_deref(),
+                    part.counterparty_country.as_deref(),
+                    part.reason.as_deref(),
+                ];
+                commitments::check("entry_parts", row.seq, &row.blind, Some((&part.salt, &parts)), &mut self.findings);
+            }
+            None => commitments::check("entry_parts", row.seq, &row.blind, None, &mut self.findings),
+        }
+        leaf
+    }
+
+    fn event(&mut self, row: &EventRow, part: Option<&EventPartRow>) -> Leaf {
+        self.tick("events", row.seq, row.recorded_at);
+        self.scratch.clear();
+        let leaf =
+            leaf::EventLeaf { seq: row.seq, recorded_at: row.recorded_at, kind: &row.kind, body: &row.body, blind: &row.blind };
+        let encoded = leaf.encode(&self.origin, &mut self.scratch).is_ok();
+        let leaf = self.leaf("events", row.seq, encoded);
+        let body = part.map(|part| [Some(part.body.as_str())]);
+        let opened = part.zip(body.as_ref()).map(|(part, body)| (part.salt.as_slice(), body.as_slice()));
+        commitments::check("event_parts", row.seq, &row.blind, opened, &mut self.findings);
+        self.entries.define(row, part);
+        leaf
+    }
+
+    fn leaf(&mut self, table: &'static str, seq: Seq, encoded: bool) -> Leaf {
+        self.findings.checked(L2, 1);
+        if !encoded {
+            self.findings.add((L2, "leaf_unreadable"), table, seq, "a field is longer than a leaf can hold");
+        }
+        Leaf { table, hash: leaf::hash(&self.scratch) }
+    }
+
+    /// Recorded time never decreases.
+    fn tick(&mut self, table: &'static str, seq: Seq, recorded_at: i64) {
+        if self.recorded_at.is_some_and(|last| recorded_at < last) {
+            self.findings.add((L3, "time_goes_back"), table, seq, "recorded before the leaf in front of it");
+        }
+        self.recorded_at = Some(recorded_at);
+    }
+
+    fn missing(&mut self, from: Seq, to: Seq) {
+        let text = "neither an entry nor an event has this place";
+        self.findings.add_range((L2, "leaf_missing"), "entries", (from, to), text);
+    }
+}

@@ -1,0 +1,241 @@
+//! L3: what each entry says, against everything before it.
+
+use std::collections::HashMap;
+
+use counterfoil_verify::leaf::jump_position;
+
+use crate::alerts::store::HitRow;
+use crate::clock::Moment;
+use crate::ids::Seq;
+use crate::ledger::continuity::{AccountContinuity, Strictness};
+use crate::ledger::store::EntryRow;
+use crate::ledger::{Channel, Context, Direction, Instrument, Kind, NewEntry, Parts, Status};
+use crate::money::Currency;
+use crate::trail::store::{EventPartRow, EventRow};
+
+use super::L3;
+use super::continuity::{self, Breaks, Settings};
+use super::definitions::{AccountBody, AccountPrivate, SourceBody};
+use super::figures::Figures;
+use super::findings::Findings;
+use super::hits::Hits;
+use super::outcomes::Outcomes;
+use super::ranges::Ranges;
+use super::references::{Defined, has};
+use super::repeats::Repeats;
+
+/// Whose continuity is checked.
+#[derive(Debug, Default)]
+pub(super) struct Only {
+    /// The account's number; `None`: every account.
+    pub(super) number: Option<String>,
+    /// The account with that number, once it was met.
+    pub(super) id: Option<Seq>,
+}
+
+/// Everything learned from the entries so far.
+pub(super) struct Entries {
+    pub(super) defined: Defined,
+    pub(super) breaks: Breaks,
+    pub(super) figures: Figures,
+    pub(super) hits: Hits,
+    pub(super) ranges: Ranges,
+    pub(super) repeats: Repeats,
+    pub(super) only: Only,
+    settings: Settings,
+    source_names: HashMap<Seq, String>,
+    accounts: HashMap<Seq, Account>,
+}
+
+struct Account {
+    source: Seq,
+    currency: String,
+    position: i64,
+    last: Option<Seq>,
+    /// Entries that the next jump may lead to: position and place, oldest first.
+    ancestors: Vec<(i64, Seq)>,
+    /// `None`: not to be checked.
+    continuity: Option<AccountContinuity>,
+    /// How strict the check is for entries of its own source.
+    how: Strictness,
+}
+
+impl Entries {
+    pub(super) fn new(settings: Settings, number: Option<String>, ranges: Ranges, repeats: Repeats) -> Entries {
+        Entries {
+            defined: Defined::default(),
+            breaks: Breaks::default(),
+            figures: Figures::default(),
+            hits: Hits::default(),
+            ranges,
+            repeats,
+            only: Only { number, id: None },
+            settings,
+            source_names: HashMap::new(),
+            accounts: HashMap::new(),
+        }
+    }
+
+    /// Learns what an event defines.
+    pub(super) fn define(&mut self, event: &EventRow, part: Option<&EventPartRow>) {
+        self.defined.meet(&event.kind, event.seq);
+        match event.kind.as_str() {
+            "source.defined" => {
+                if let Ok(body) = serde_json::from_str::<SourceBody>(&event.body) {
+                    self.source_names.insert(event.seq, body.name);
+                }
+            }
+            "account.defined" => self.define_account(event, part),
+            _ => {}
+        }
+    }
+
+    fn define_account(&mut self, event: &EventRow, part: Option<&EventPartRow>) {
+        let Ok(body) = serde_json::from_str::<AccountBody>(&event.body) else { return };
+        let private = part.and_then(|part| serde_json::from_str::<AccountPrivate>(&part.body).ok());
+        let wanted = match (&self.only.number, private) {
+            (None, _) => true,
+            (Some(number), Some(private)) => *number == private.account,
+            (Some(_), None) => false,
+        };
+        if wanted && self.only.number.is_some() {
+            self.only.id = Some(event.seq);
+        }
+        let account = Account {
+            source: body.source,
+            how: self.strictness(body.source, &body.currency),
+            currency: body.currency,
+            position: 0,
+            last: None,
+            ancestors: Vec::new(),
+            continuity: wanted.then(AccountContinuity::default),
+        };
+        self.accounts.insert(event.seq, account);
+    }
+
+    fn strictness(&self, source: Seq, currency: &str) -> Strictness {
+        self.settings.of(self.source_names.get(&source).map_or("", String::as_str), currency)
+    }
+
+    /// Checks the next entry of the log; `hits` are the rows of the table at its place.
+    pub(super) fn check(&mut self, row: &EntryRow, hits: &[HitRow], findings: &mut Findings) {
+        self.repeats.add(row.source, &row.source_ref);
+        self.figures.add(row);
+        self.ranges.meet(row.business_date, row.seq, findings);
+        self.references(row, findings);
+        let outcomes = Outcomes::read(row.outcomes.as_deref()).unwrap_or_else(|_| {
+            findings.add((L3, "outcomes_unreadable"), "entries", row.seq, "the outcomes cannot be read");
+            Outcomes::default()
+        });
+        self.hits.compare(row, &outcomes, hits, findings);
+        let entry = movement(row);
+        if entry.is_none() {
+            findings.add(
+                (L3, "code_unknown"),
+                "entries",
+                row.seq,
+                "a kind, direction, status, channel, instrument or amount that cannot be",
+            );
+        }
+        self.follow(row, entry.as_ref(), &outcomes, findings);
+    }
+
+    /// Places the entry on its account and replays continuity.
+    fn follow(&mut self, row: &EntryRow, entry: Option<&NewEntry>, outcomes: &Outcomes, findings: &mut Findings) {
+        let own = self.accounts.get(&row.account).filter(|account| account.source == row.source).map(|account| account.how);
+        let how = own.unwrap_or_else(|| self.strictness(row.source, &row.currency));
+        let Some(account) = self.accounts.get_mut(&row.account) else {
+            findings.add((L3, "reference_unknown"), "entries", row.seq, "account: no event before it defined it");
+            return;
+        };
+        account.place(row, findings);
+        let (Some(entry), Some(continuity)) = (entry, &mut account.continuity) else { return };
+        let changes = continuity.add(row.seq, entry, row.business_date, how);
+        let foreign = row.source != account.source && entry.status == Status::Booked;
+        if (!changes.is_empty() || row.outcomes.is_some() || foreign)
+            && let Some(detail) = continuity::difference(row.seq, &changes, foreign, outcomes)
+        {
+            findings.add((L3, "continuity_differs"), "entries", row.seq, detail);
+        }
+        self.breaks.learn(row, outcomes);
+    }
+
+    fn references(&self, row: &EntryRow, findings: &mut Findings) {
+        let defined = &self.defined;
+        let lists = [
+            ("source", &defined.sources, row.source),
+            ("context", &defined.contexts, row.context),
+            ("delivery", &defined.deliveries, row.delivery),
+            ("rules", &defined.rule_sets, row.rules),
+        ];
+        for (name, list, seq) in lists {
+            if !has(list, seq) {
+                findings.add((L3, "reference_unknown"), "entries", row.seq, format!("{name}: no event before it defined it"));
+            }
+        }
+    }
+}
+
+impl Account {
+    /// Position, `prev`, `jump` and currency; after a gap it goes on from what the entry says.
+    fn place(&mut self, row: &EntryRow, findings: &mut Findings) {
+        if row.currency != self.currency {
+            findings.add((L3, "currency_differs"), "entries", row.seq, "not the currency of its account");
+        }
+        let expected = self.position.saturating_add(1);
+        if row.position != expected {
+            let detail = format!("position {} on its account, should be {expected}", row.position);
+            findings.add((L3, "position_wrong"), "entries", row.seq, detail);
+        }
+        if row.prev != self.last {
+            findings.add((L3, "prev_wrong"), "entries", row.seq, "prev is not the entry before it on its account");
+        }
+        let target = jump_position(row.position);
+        while self.ancestors.last().is_some_and(|(position, _)| target.is_none_or(|target| *position > target)) {
+            self.ancestors.pop();
+        }
+        // After a gap the entry that a jump leads to may not be known.
+        let known = self.ancestors.last().filter(|(position, _)| Some(*position) == target).map(|(_, seq)| *seq);
+        if (target.is_none() && row.jump.is_some()) || (known.is_some() && row.jump != known) {
+            findings.add((L3, "jump_wrong"), "entries", row.seq, "jump is not the entry that its position asks for");
+        }
+        self.ancestors.push((row.position, row.seq));
+        (self.position, self.last) = (row.position, Some(row.seq));
+    }
+}
+
+/// What continuity needs of an entry; `None` when a code or amount cannot be.
+fn movement(row: &EntryRow) -> Option<NewEntry> {
+    if row.amount < 0 || (row.balance_before.is_some() && row.balance_after.is_none()) {
+        return None;
+    }
+    Some(NewEntry {
+        source_ref: String::new(),
+        account: String::new(),
+        currency: Currency::parse(&row.currency).ok()?,
+        kind: Kind::from_code(row.kind)?,
+        direction: Direction::from_code(row.direction)?,
+        amount: row.amount,
+        balance_before: row.balance_before,
+        balance_after: row.balance_after,
+        booked_at: Moment(row.booked_at),
+        value_date: row.value_date,
+        business_date: None,
+        transaction_ref: None,
+        account_seq: row.account_seq,
+        context: Context::default(),
+        channel: known(row.channel, Channel::from_code)?,
+        instrument: known(row.instrument, Instrument::from_code)?,
+        reverses: None,
+        status: Status::from_code(row.status)?,
+        parts: Parts::default(),
+    })
+}
+
+/// A code that may be absent but not unknown.
+fn known<T>(code: Option<i16>, read: fn(i16) -> Option<T>) -> Option<Option<T>> {
+    match code {
+        None => Some(None),
+        Some(code) => read(code).map(Some),
+    }
+}

@@ -1,0 +1,109 @@
+//! What does not hold together, bounded and sorted.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::ids::Seq;
+
+use super::{LEVELS, Level, Outcome};
+
+/// Findings listed per level, kind and table; the rest is counted.
+const LISTED_MAX: u64 = 1_000;
+
+/// One thing that does not hold together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// `L2` to `L5`.
+    pub level: &'static str,
+    /// Stable, for programs.
+    pub kind: &'static str,
+    /// The table to look at.
+    pub table: &'static str,
+    /// The place in the log, where there is one.
+    pub seq: Option<Seq>,
+    /// For people; nothing personal.
+    pub detail: String,
+}
+
+/// Collects findings, and how much was looked at.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    list: Vec<Finding>,
+    counts: BTreeMap<(&'static str, &'static str, &'static str), u64>,
+    checked: BTreeMap<&'static str, u64>,
+}
+
+impl Findings {
+    /// Notes that `count` things of a level were looked at.
+    pub(super) fn checked(&mut self, level: &'static str, count: usize) {
+        *self.checked.entry(level).or_default() += count as u64;
+    }
+
+    /// Adds one finding.
+    pub(super) fn add(
+        &mut self,
+        (level, kind): (&'static str, &'static str),
+        table: &'static str,
+        seq: impl Into<Option<Seq>>,
+        detail: impl Into<String>,
+    ) {
+        let count = self.counts.entry((level, kind, table)).or_default();
+        *count += 1;
+        if *count <= LISTED_MAX {
+            self.list.push(Finding { level, kind, table, seq: seq.into(), detail: detail.into() });
+        }
+    }
+
+    /// Adds the same finding for every place from `from` to before `to`.
+    pub(super) fn add_range(
+        &mut self,
+        what: (&'static str, &'static str),
+        table: &'static str,
+        (from, to): (Seq, Seq),
+        detail: &str,
+    ) {
+        let listed = (from..to).take(LISTED_MAX as usize);
+        listed.for_each(|seq| self.add(what, table, seq, detail));
+        let rest = (to - from).max(0) as u64;
+        if rest > LISTED_MAX {
+            *self.counts.entry((what.0, what.1, table)).or_default() += rest - LISTED_MAX;
+        }
+    }
+
+    /// The outcome: sorted by level, table and place, with a line for what was only counted.
+    pub(super) fn outcome(mut self) -> Outcome {
+        for ((level, kind, table), count) in &self.counts {
+            if *count > LISTED_MAX {
+                let detail = format!("and {} more of this kind", count - LISTED_MAX);
+                self.list.push(Finding { level, kind, table, seq: None, detail });
+            }
+        }
+        self.list.sort_by_key(|f| (f.level, f.table, f.seq.is_none(), f.seq, f.kind));
+        let level = |&(level, name): &(&'static str, &'static str)| Level {
+            level,
+            name,
+            checked: self.checked.get(level).copied().unwrap_or_default(),
+            ok: !self.list.iter().any(|f| f.level == level),
+        };
+        Outcome { ok: self.list.is_empty(), levels: LEVELS.iter().map(level).collect(), findings: self.list }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::L2;
+
+    #[test]
+    fn what_is_not_listed_is_counted() {
+        let mut findings = Findings::default();
+        findings.add_range((L2, "leaf_missing"), "entries", (5, 2_505), "gone");
+        findings.add((L2, "leaf_missing"), "entries", 2, "gone");
+        let outcome = findings.outcome();
+        assert_eq!(outcome.findings.len(), 1_001);
+        assert_eq!(outcome.findings[0].seq, Some(5));
+        assert_eq!(outcome.findings[1_000].detail, "and 1501 more of this kind");
+        assert!(!outcome.ok && !outcome.levels[0].ok && outcome.levels[1].ok);
+    }
+}

@@ -1,0 +1,168 @@
+//! The whole verification: one thread reads, one checks; then the tables that follow are compared.
+
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+
+use counterfoil_verify::{EventLeaf, leaf};
+use serde::Deserialize;
+
+use crate::db::{Conn, Db, DbError, DbResult};
+use crate::ids::Seq;
+use crate::trail::store::{self as trail, EventRow, LogState};
+
+use super::checker::Checker;
+use super::continuity::Settings;
+use super::entries::Entries;
+use super::findings::Findings;
+use super::ranges::Ranges;
+use super::repeats::Repeats;
+use super::store::{self, Slice};
+use super::tree::TILE_LEAVES;
+use super::{L2, L3, Options, Outcome};
+
+/// Leaves read at once.
+const SLICE: Seq = 40 * TILE_LEAVES;
+/// Slices that may wait for the checker.
+const WAITING: usize = 2;
+/// An empty stretch longer than this is not read slice by slice.
+const STRETCH: Seq = 1_000 * SLICE;
+
+/// Verifies the whole database against its log, over one unchanging state of it.
+///
+/// # Errors
+/// When the database cannot be read, a tolerance of the configuration cannot be understood, or the
+/// account asked for is not in the log. What does not hold together is in the outcome instead.
+pub fn verify(db: &Db, options: Options<'_>) -> DbResult<Outcome> {
+    let settings = Settings::read(options.sources)?;
+    db.connect()?.snapshot(|conn| whole(conn, options, settings))
+}
+
+fn whole(conn: &mut Conn, options: Options<'_>, settings: Settings) -> DbResult<Outcome> {
+    let mut findings = Findings::default();
+    let state = trail::state(conn)?;
+    let last = store::last_place(conn)?;
+    if state.is_none() {
+        if last.is_none() {
+            return Ok(findings.outcome());
+        }
+        findings.add((L2, "log_state_missing"), "log_state", None, "there are leaves, but no state of the log");
+    }
+    let rows = last.map_or(0, |last| last.saturating_add(1)).max(0);
+    let size = state.as_ref().map_or(rows, |state| state.size.max(0));
+    let origin = origin(conn, state.as_ref(), &mut findings)?;
+    let entries = Entries::new(settings, options.account, ranges(conn)?, Repeats::new(size));
+    let checker = Checker::new(origin, findings, entries);
+    let checker = stream(conn, checker, size.min(rows), size, options.progress)?;
+    finish(conn, checker, state.as_ref(), (size, rows))
+}
+
+#[derive(Deserialize)]
+struct CreatedBody {
+    origin: String,
+}
+
+/// The log's name: from the log state, unless leaf 0 and its tile say that was changed.
+fn origin(conn: &mut Conn, state: Option<&LogState>, findings: &mut Findings) -> DbResult<String> {
+    let created = trail::event(conn, 0)?.map(|(row, _)| row);
+    if created.as_ref().is_some_and(|row| row.kind != "log.created") {
+        findings.add((L3, "first_leaf_wrong"), "events", 0, "leaf 0 is not the event log.created");
+    }
+    let said = created.as_ref().and_then(|row| serde_json::from_str::<CreatedBody>(&row.body).ok()).map(|body| body.origin);
+    let (Some(state), Some(said), Some(row)) = (state, &said, &created) else {
+        return Ok(state.map(|state| state.origin.clone()).or(said).unwrap_or_default());
+    };
+    if state.origin == *said {
+        return Ok(state.origin.clone());
+    }
+    findings.add((L2, "origin_differs"), "log_state", 0, "the log state and leaf 0 do not name the same origin");
+    let tile = trail::tile(conn, 0, 0)?.unwrap_or_default();
+    let right = hash(row, said).is_some_and(|hash| tile.starts_with(&hash));
+    Ok(if right { said.clone() } else { state.origin.clone() })
+}
+
+fn hash(row: &EventRow, origin: &str) -> Option<leaf::Hash> {
+    let mut bytes = Vec::new();
+    let leaf = EventLeaf { seq: row.seq, recorded_at: row.recorded_at, kind: &row.kind, body: &row.body, blind: &row.blind };
+    leaf.encode(origin, &mut bytes).ok()?;
+    Some(leaf::hash(&bytes))
+}
+
+fn ranges(conn: &mut Conn) -> DbResult<Ranges> {
+    let mut ranges = Ranges::default();
+    for date in store::range_dates(conn)? {
+        let limit = ranges.room() as i64;
+        if limit == 0 {
+            break;
+        }
+        ranges.add_date(date, store::ranges_of(conn, date, limit)?);
+    }
+    Ok(ranges)
+}
+
+/// Reads the places from 0 to before `end` on this thread and checks them on another.
+fn stream(conn: &mut Conn, mut checker: Checker, end: Seq, size: Seq, progress: &dyn Fn(u64, u64)) -> DbResult<Checker> {
+    let (sender, receiver) = sync_channel::<Slice>(WAITING);
+    thread::scope(|scope| {
+        let worker = scope.spawn(move || {
+            receiver.into_iter().for_each(|slice| checker.add(&slice));
+            checker
+        });
+        let read = send(conn, end, size, progress, sender);
+        let checker =
+            worker.join().map_err(|_| DbError::Corrupt("the checking thread failed; run it again and report this".into()))?;
+        read.map(|()| checker)
+    })
+}
+
+fn send(conn: &mut Conn, end: Seq, size: Seq, progress: &dyn Fn(u64, u64), to: SyncSender<Slice>) -> DbResult<()> {
+    let mut from = 0;
+    while from < end {
+        progress(from.unsigned_abs(), size.unsigned_abs());
+        let mut slice = store::slice(conn, from, end.min(from + SLICE))?;
+        if slice.entries.is_empty() && slice.events.is_empty() {
+            let next = store::next_place(conn, from)?.unwrap_or(end).min(end);
+            if next - from > STRETCH {
+                from = next / SLICE * SLICE;
+                slice = store::slice(conn, from, end.min(from + SLICE))?;
+            }
+        }
+        from = slice.to;
+        if to.send(slice).is_err() {
+            break; // The checker has failed; its thread's end says so.
+        }
+    }
+    progress(end.unsigned_abs(), size.unsigned_abs());
+    Ok(())
+}
+
+fn finish(conn: &mut Conn, checker: Checker, state: Option<&LogState>, (size, rows): (Seq, Seq)) -> DbResult<Outcome> {
+    let Checker { mut findings, mut tree, entries, recorded_at, .. } = checker;
+    let findings = &mut findings;
+    if size > rows {
+        let text = "neither an entry nor an event has this place, nor any after it";
+        findings.add_range((L2, "leaf_missing"), "entries", (rows, size), text);
+        tree.cut();
+    }
+    for (table, seq) in store::outside(conn, size)? {
+        findings.add((L2, "row_outside_log"), table, seq, format!("the log has {size} leaves: this row is in none of them"));
+    }
+    for (level, idx) in store::tiles_beyond(conn, size)? {
+        findings.add((L2, "tile_extra"), "tiles", None, format!("a log of {size} leaves has no full tile {level}/{idx}"));
+    }
+    tree.finish(state.map(|state| state.root.as_slice()), &store::upper_tiles(conn)?, findings);
+    if let (Some(state), Some(recorded_at)) = (state, recorded_at)
+        && state.recorded_at != recorded_at
+    {
+        findings.add((L3, "time_differs"), "log_state", None, "recorded_at is not that of the newest leaf");
+    }
+    let Entries { defined, breaks, figures, mut hits, ranges, repeats, only, .. } = entries;
+    if only.number.is_some() && only.id.is_none() {
+        return Err(DbError::Unfit("the log has no such account; check the number".into()));
+    }
+    ranges.finish(findings);
+    figures.finish(conn, findings)?;
+    breaks.finish(conn, only.id, &mut hits, findings)?;
+    hits.finish(conn, &defined, findings)?;
+    repeats.finish(conn, size, findings)?;
+    Ok(std::mem::take(findings).outcome())
+}

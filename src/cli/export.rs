@@ -1,0 +1,69 @@
+//! `export entries | events | breaks | hits | alerts`
+
+use std::fs::OpenOptions;
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use chrono::NaiveDate;
+use clap::Args;
+use serde_json::json;
+
+use crate::app::Request;
+use crate::export::{self, ExportRequest, Format, What};
+
+use super::{CliResult, Common, Done};
+
+/// Write a table as CSV or NDJSON. That it was made is an event.
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    /// entries, events, breaks, hits or alerts
+    what: String,
+    /// The first business date (of events: the UTC date they were recorded on)
+    #[arg(long, value_name = "DATE")]
+    from: Option<NaiveDate>,
+    /// The last such date
+    #[arg(long, value_name = "DATE")]
+    to: Option<NaiveDate>,
+    /// csv or ndjson
+    #[arg(long, default_value = "csv")]
+    format: String,
+    /// Into this file (made with mode 0600); to stdout without it
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn run(common: &Common, command: Export) -> CliResult {
+    let what = What::parse(&command.what)
+        .with_context(|| format!("`{}` is not an export; use entries, events, breaks, hits or alerts", command.what))?;
+    let format =
+        Format::parse(&command.format).with_context(|| format!("`{}` is not a format; use csv or ndjson", command.format))?;
+    let request = ExportRequest { what, from: command.from, to: command.to, format, private: false };
+    let leader = common.leader()?;
+    let result = write(&request, &leader, command.out.as_ref());
+    let noted = result.and_then(|rows| {
+        let body = json!({
+            "what": command.what, "from": command.from, "to": command.to, "format": command.format, "rows": rows,
+        });
+        leader.perform(Request::NoteExport { body })?;
+        Ok(rows)
+    });
+    leader.close();
+    eprintln!("{} rows.", noted?);
+    Ok(Done::Well)
+}
+
+fn write(request: &ExportRequest, leader: &crate::app::Leader, out: Option<&PathBuf>) -> anyhow::Result<u64> {
+    let Some(path) = out else {
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        let rows = export::run(request, leader.db(), &mut out)?;
+        out.flush()?;
+        return Ok(rows);
+    };
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let mut out = BufWriter::new(file.with_context(|| format!("{} cannot be written", path.display()))?);
+    let rows = export::run(request, leader.db(), &mut out)?;
+    out.flush()?;
+    Ok(rows)
+}

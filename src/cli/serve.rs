@@ -1,0 +1,52 @@
+//! `serve` and `openapi`
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+
+use crate::app::{App, Inbox};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+use crate::jobs::Jobs;
+use crate::notify::Mailer;
+use crate::web;
+
+use super::{CliResult, Common, Done};
+
+pub(super) fn run(common: &Common) -> CliResult {
+    logging();
+    let config = common.config()?;
+    let db = Db::open(&config.database.url, config.database.readers)?;
+    serve(config, db, |_| {})
+}
+
+/// Serves until asked to leave; `announce` is called with the address once it answers.
+pub(super) fn serve(config: Config, db: Db, announce: impl FnOnce(&App)) -> CliResult {
+    let mailer = Mailer::from_config(&config.mail).context("mail cannot be sent as it is configured")?;
+    let app = App::start(config, db, Clock::system()).context("the log cannot be opened for writing")?;
+    let inbox = Inbox::open(app.clone())?;
+    let jobs = Jobs::start(&app, mailer)?;
+    let url = app.config.public_url();
+    let result = web::serve(app.clone(), |listening| {
+        tracing::info!(addresses = ?listening.addresses, tls = listening.tls, "listening");
+        eprintln!("Counterfoil answers at {url}");
+        announce(&app);
+    });
+    drop(jobs);
+    drop(inbox);
+    app.intake.stop();
+    tracing::info!("everything acknowledged is on the disk; the log is closed");
+    result?;
+    Ok(Done::Well)
+}
+
+pub(super) fn openapi() -> CliResult {
+    println!("{}", web::openapi_json());
+    Ok(Done::Well)
+}
+
+/// One JSON line per event on stderr; `RUST_LOG` chooses what.
+fn logging() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let _ = tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_env_filter(filter).try_init();
+}

@@ -1,0 +1,102 @@
+//! What runs by the clock: mail, overdue breaks, the nightly report, verification.
+//!
+//! Every job is a function that can be called by hand (`nightly`, `verify`); here they only get
+//! their time. Each writes when it last ran, and with what outcome, to the table `jobs`: pages and
+//! health read it. A job that fails is tried again at its next turn; none stops another.
+
+mod nightly;
+pub mod store;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+pub use nightly::{NightlyError, verify_and_note};
+
+use crate::alerts::grace;
+use crate::app::App;
+use crate::notify::{Mailer, deliver_due};
+
+/// How often waiting mail is looked for: well within the ten seconds that the first may take.
+const MAIL_EVERY: Duration = Duration::from_secs(1);
+/// How often overdue breaks are looked for.
+const GRACE_EVERY: Duration = Duration::from_secs(10);
+/// How often it is checked whether a night is due.
+const NIGHTLY_EVERY: Duration = Duration::from_secs(20);
+
+/// Jobs that run as long as this lives.
+pub struct Jobs {
+    bell: Arc<Bell>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Wakes the jobs when they must end.
+#[derive(Default)]
+struct Bell {
+    stop: AtomicBool,
+    lock: Mutex<()>,
+    rung: Condvar,
+}
+
+impl Bell {
+    /// Waits; answers whether to go on.
+    fn wait(&self, pause: Duration) -> bool {
+        let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.stop.load(Ordering::Acquire) {
+            drop(self.rung.wait_timeout(guard, pause));
+        }
+        !self.stop.load(Ordering::Acquire)
+    }
+}
+
+impl Jobs {
+    /// Starts every job on a thread of its own.
+    pub fn start(app: &App, mailer: Mailer) -> std::io::Result<Jobs> {
+        let mut jobs = Jobs { bell: Arc::new(Bell::default()), threads: Vec::new() };
+        let mail = app.clone();
+        if !mailer.is_off() {
+            jobs.every(MAIL_EVERY, "mail", move || {
+                deliver_due(&mail.db, &mail.log(), &mailer, &mail.config, &mail.clock).map(drop).map_err(|e| e.to_string())
+            })?;
+        }
+        let overdue = app.clone();
+        jobs.every(GRACE_EVERY, "grace", move || {
+            let (log, now) = (overdue.log(), overdue.clock.now());
+            let raised = grace::raise_overdue(&overdue.db, &log, &overdue.calendar, &overdue.config, now);
+            raised.map(drop).map_err(|e| e.to_string())
+        })?;
+        let night = app.clone();
+        jobs.every(NIGHTLY_EVERY, "nightly", move || nightly::due(&night).map_err(|e| e.to_string()))?;
+        Ok(jobs)
+    }
+
+    fn every(
+        &mut self,
+        pause: Duration,
+        name: &'static str,
+        work: impl Fn() -> Result<(), String> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let bell = self.bell.clone();
+        let run = move || loop {
+            if let Err(error) = work() {
+                tracing::warn!(job = name, error, "a job failed; it is tried again");
+            }
+            if !bell.wait(pause) {
+                return;
+            }
+        };
+        self.threads.push(std::thread::Builder::new().name(name.into()).spawn(run)?);
+        Ok(())
+    }
+}
+
+impl Drop for Jobs {
+    fn drop(&mut self) {
+        self.bell.stop.store(true, Ordering::Release);
+        self.bell.rung.notify_all();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! An account's past: its entries in pages, its balance at any time as known at any time.
+//!
+//! Pages follow the order of recording, so that a page once read never changes: a late entry comes
+//! at the end. Every question is bounded: a page looks at [`SCAN_MAX`] entries and says where to go
+//! on, a balance at [`BALANCE_MAX`] and says when that was not enough.
+
+mod store;
+
+use crate::clock::Moment;
+use crate::db::{Conn, DbError, DbResult};
+use crate::ids::Seq;
+
+use super::store::{EntryRow, entries_at};
+use store::Link;
+
+/// Entries that one page looks at.
+pub const SCAN_MAX: i64 = 20_000;
+/// Entries that one balance looks at.
+pub const BALANCE_MAX: i64 = 500_000;
+/// Entries walked in one query.
+const BLOCK: i64 = 1_000;
+
+/// A page of an account's entries.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// In the order of recording.
+    pub items: Vec<EntryRow>,
+    /// The position to go on after, if there may be more.
+    pub next: Option<i64>,
+}
+
+/// Which entries of an account.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Window {
+    /// Booked at or after.
+    pub from: Option<Moment>,
+    /// Booked before.
+    pub to: Option<Moment>,
+    /// After this position.
+    pub after: i64,
+}
+
+/// The balance of an account, or why it is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balance {
+    /// Minor units, and the entry that says so.
+    Known {
+        /// Minor units.
+        minor: i64,
+        /// The entry.
+        seq: Seq,
+        /// When it was booked.
+        booked_at: Moment,
+    },
+    /// Nothing was booked by then.
+    NoEntry,
+    /// The entry states no balance.
+    NotStated {
+        /// The entry.
+        seq: Seq,
+    },
+    /// More than [`BALANCE_MAX`] entries would have to be looked at.
+    TooLong,
+}
+
+/// The account's newest entry: its place and its number on the account.
+pub fn newest(conn: &mut Conn, account: Seq) -> DbResult<Option<(Seq, i64)>> {
+    Ok(head(conn, account)?.map(|link| (link.seq, link.position)))
+}
+
+fn head(conn: &mut Conn, account: Seq) -> DbResult<Option<Link>> {
+    match store::newest(conn, account)? {
+        Some(seq) => link(conn, seq).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn link(conn: &mut Conn, seq: Seq) -> DbResult<Link> {
+    let missing = || DbError::Corrupt(format!("entry {seq} is missing though another points to it; run `counterfoil verify`"));
+    store::link(conn, seq)?.ok_or_else(missing)
+}
+
+/// The place of the entry at `position`, a logarithmic number of steps before `at`.
+fn place(conn: &mut Conn, mut at: Link, position: i64) -> DbResult<Seq> {
+    while at.position > position {
+        let jump = counterfoil_verify::leaf::jump_position(at.position).filter(|p| *p >= position).and(at.jump);
+        let back = jump.or(at.prev);
+        let back = back.ok_or_else(|| DbError::Corrupt(format!("entry {} points nowhere; run `counterfoil verify`", at.seq)))?;
+        at = link(conn, back)?;
+    }
+    Ok(at.seq)
+}
+
+/// A page of at most `limit` entries.
+pub fn page(conn: &mut Conn, account: Seq, window: &Window, limit: i64) -> DbResult<Page> {
+    let mut items: Vec<EntryRow> = Vec::new();
+    let Some(head) = head(conn, account)? else { return Ok(Page { items, next: None }) };
+    let filtered = window.from.is_some() || window.to.is_some();
+    let block = if filtered { BLOCK } else { limit.min(BLOCK) };
+    let mut done = window.after.max(0);
+    let budget = done.saturating_add(SCAN_MAX);
+    while done < head.position && done < budget && (items.len() as i64) < limit {
+        let last = done.saturating_add(block).min(head.position);
+        let at = place(conn, head, last)?;
+        let mut places = store::walk(conn, at, last - done, window.from, window.to)?;
+        let room = (limit - items.len() as i64) as usize;
+        let cut = places.len() > room;
+        places.truncate(room);
+        items.extend(entries_at(conn, &places)?);
+        done = if cut { items.last().map_or(last, |row| row.position) } else { last };
+    }
+    Ok(Page { items, next: (done < head.position).then_some(done) })
+}
+
+/// The balance after the latest entry booked at or before `at`, among those recorded at or before
+/// `known_at`.
+pub fn balance(conn: &mut Conn, account: Seq, at: Moment, known_at: Moment) -> DbResult<Balance> {
+    let Some(head) = head(conn, account)? else { return Ok(Balance::NoEntry) };
+    if head.position > BALANCE_MAX {
+        return Ok(Balance::TooLong);
+    }
+    Ok(match store::latest(conn, head.seq, BALANCE_MAX, at, known_at)? {
+        None => Balance::NoEntry,
+        Some(latest) => match latest.balance_after {
+            Some(minor) => Balance::Known { minor, seq: latest.seq, booked_at: Moment(latest.booked_at) },
+            None => Balance::NotStated { seq: latest.seq },
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests;

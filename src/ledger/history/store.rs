@@ -1,0 +1,98 @@
+//! Walking an account's entries along their back pointers.
+//!
+//! There is no index from an account to its entries (one would cost more than everything else on
+//! the write path): its newest entry is found from the stored state and a scan of what came since,
+//! the others by following `prev` and `jump`.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable};
+
+use crate::clock::Moment;
+use crate::db::schema::{account_states, entries, log_state};
+use crate::db::{Conn, DbResult};
+use crate::ids::Seq;
+use crate::on_conn;
+
+/// What a step needs of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable)]
+pub struct Link {
+    /// Its place.
+    pub seq: Seq,
+    /// Its number on the account.
+    pub position: i64,
+    /// The entry before it.
+    pub prev: Option<Seq>,
+    /// An earlier entry (`docs/log-format.md`).
+    pub jump: Option<Seq>,
+}
+
+/// The pointers of one entry.
+pub fn link(conn: &mut Conn, seq: Seq) -> DbResult<Option<Link>> {
+    let columns = (entries::seq, entries::position, entries::prev, entries::jump);
+    Ok(on_conn!(conn, |c| entries::table.find(seq).select(columns).first(c).optional())?)
+}
+
+/// The newest entry of an account: stored states cover everything before `states_from`, so only
+/// what came after must be looked through.
+pub fn newest(conn: &mut Conn, account: Seq) -> DbResult<Option<Seq>> {
+    let as_of: Option<i64> =
+        on_conn!(conn, |c| account_states::table.find(account).select(account_states::as_of).first(c).optional())?;
+    let covered: Option<i64> = on_conn!(conn, |c| log_state::table.select(log_state::states_from).first(c).optional())?;
+    let from = covered.unwrap_or(0).max(as_of.map_or(account, |seq| seq + 1));
+    let later = entries::table.filter(entries::account.eq(account)).filter(entries::seq.ge(from));
+    let later: Option<i64> = on_conn!(conn, |c| later.select(diesel::dsl::max(entries::seq)).first(c))?;
+    Ok(later.or(as_of.filter(|seq| *seq >= 0)))
+}
+
+#[derive(QueryableByName)]
+struct Place {
+    #[diesel(sql_type = BigInt)]
+    seq: i64,
+}
+
+/// Of the `count` entries up to `last`, those booked in the half-open window, oldest first.
+pub fn walk(conn: &mut Conn, last: Seq, count: i64, from: Option<Moment>, to: Option<Moment>) -> DbResult<Vec<Seq>> {
+    let from = from.map_or(i64::MIN, |at| at.0);
+    let until = to.map_or(String::new(), |at| format!(" AND booked_at < {}", at.0));
+    // Numbers only, so that nothing can be injected; `i64::MIN` itself is no literal.
+    let from = from.max(i64::MIN + 1);
+    let sql = format!(
+        "WITH RECURSIVE walk(seq, prev, booked_at, n) AS (SELECT seq, prev, booked_at, 1 FROM entries WHERE seq = {last} \
+         UNION ALL SELECT e.seq, e.prev, e.booked_at, w.n + 1 FROM walk w JOIN entries e ON e.seq = w.prev WHERE w.n < {count}) \
+         SELECT seq FROM walk WHERE booked_at >= {from}{until} ORDER BY seq"
+    );
+    let places: Vec<Place> = on_conn!(conn, |c| diesel::sql_query(sql.as_str()).load(c))?;
+    Ok(places.into_iter().map(|place| place.seq).collect())
+}
+
+/// The latest booked entry among those up to `last`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, QueryableByName)]
+pub struct Latest {
+    /// Its place.
+    #[diesel(sql_type = BigInt)]
+    pub seq: Seq,
+    /// When it was booked.
+    #[diesel(sql_type = BigInt)]
+    pub booked_at: i64,
+    /// Minor units, if it states one.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub balance_after: Option<i64>,
+}
+
+/// The latest entry by (`booked_at`, `seq`), booked at or before `at` and recorded at or before
+/// `known_at`, among the `count` entries up to `last`. Attempts move nothing and do not count.
+pub fn latest(conn: &mut Conn, last: Seq, count: i64, at: Moment, known_at: Moment) -> DbResult<Option<Latest>> {
+    let booked = super::super::Status::Booked.code();
+    let (at, known_at) = (at.0, known_at.0);
+    let sql = format!(
+        "WITH RECURSIVE walk(seq, prev, booked_at, recorded_at, balance_after, status, n) AS (\
+         SELECT seq, prev, booked_at, recorded_at, balance_after, status, 1 FROM entries WHERE seq = {last} \
+         UNION ALL SELECT e.seq, e.prev, e.booked_at, e.recorded_at, e.balance_after, e.status, w.n + 1 \
+         FROM walk w JOIN entries e ON e.seq = w.prev WHERE w.n < {count}) \
+         SELECT seq, booked_at, balance_after FROM walk \
+         WHERE status = {booked} AND booked_at <= {at} AND recorded_at <= {known_at} \
+         ORDER BY booked_at DESC, seq DESC LIMIT 1"
+    );
+    let found: Vec<Latest> = on_conn!(conn, |c| diesel::sql_query(sql.as_str()).load(c))?;
+    Ok(found.into_iter().next())
+}

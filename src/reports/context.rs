@@ -1,0 +1,58 @@
+//! What a report needs to know apart from the database.
+
+use std::collections::HashMap;
+
+use chrono::NaiveTime;
+
+use crate::clock::Clock;
+use crate::config::{Config, Mode};
+use crate::ledger::BusinessCalendar;
+
+/// The bank, its calendar and clock, and the settings a report names.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The bank's name as printed.
+    pub bank: String,
+    /// Time zone, cut-off and days off.
+    pub calendar: BusinessCalendar,
+    /// The cut-off as text, `24:00`.
+    pub cut_off: String,
+    /// Now.
+    pub clock: Clock,
+    /// How strictly each configured source is checked; others are `auto`.
+    pub modes: HashMap<String, Mode>,
+    /// Whether any mail can leave.
+    pub mail_configured: bool,
+    /// How many addresses get alert mail.
+    pub alert_recipients: usize,
+    /// Who gets the digest of a stored report.
+    pub reports_to: Vec<String>,
+    /// Local time at which the report of the date before is made.
+    pub at: NaiveTime,
+    /// Missed nights made up for in one run, at most.
+    pub catch_up: u32,
+}
+
+impl Context {
+    /// From the settings.
+    pub fn new(config: &Config, clock: Clock) -> Context {
+        let minutes = config.bank.cut_off.0;
+        Context {
+            bank: config.bank.name.clone(),
+            calendar: BusinessCalendar::new(&config.bank),
+            cut_off: format!("{:02}:{:02}", minutes / 60, minutes % 60),
+            clock,
+            modes: config.source.iter().map(|s| (s.name.clone(), s.continuity)).collect(),
+            mail_configured: !config.mail.url.is_empty(),
+            alert_recipients: config.mail.alerts_to.len(),
+            reports_to: config.mail.reports_to.clone(),
+            at: config.report.at,
+            catch_up: config.report.catch_up,
+        }
+    }
+
+    /// How the source with this name is checked.
+    pub(super) fn mode(&self, source: &str) -> Mode {
+        self.modes.get(source).copied().unwrap_or_default()
+    }
+}

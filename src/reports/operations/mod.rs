@@ -1,0 +1,135 @@
+//! Around the day: entries of other dates, what people did, mail, and what the figures rest on.
+
+pub(super) mod store;
+
+use crate::clock::{Moment, day_date};
+use crate::db::{Conn, DbError, DbResult};
+use crate::ids::Seq;
+use crate::ledger::store::EntryRow;
+use crate::money;
+use crate::notify::store::{DEAD, PENDING, SENT};
+
+use super::activity::{self, Activity};
+use super::signals::{self, direction_text, kind_text};
+use super::{Access, Context, DatedEntry, Integrity, LIST_MAX, Notifications, Span};
+
+/// Which event counts under which name, in the order of a reader's interest.
+const ACCESS: &[(&str, &str)] = &[
+    ("session.opened", "sign_ins"),
+    ("session.refused", "sign_ins_refused"),
+    ("session.closed", "sign_outs"),
+    ("access.denied", "denied"),
+    ("user.added", "users_added"),
+    ("user.disabled", "users_disabled"),
+    ("user.reset", "passwords_reset"),
+    ("key.issued", "keys_issued"),
+    ("key.revoked", "keys_revoked"),
+    ("ruleset.defined", "rule_sets_defined"),
+    ("alert.closed", "alerts_decided"),
+    ("customer.viewed", "customers_viewed"),
+    ("search.made", "searches"),
+    ("export.made", "exports"),
+    ("import.finished", "imports"),
+    ("program.started", "program_starts"),
+    ("program.stopped", "program_stops"),
+];
+
+/// Entries of other dates in a version's range.
+pub(super) struct OtherDates {
+    pub late: Vec<DatedEntry>,
+    pub late_total: i64,
+    pub future: Vec<DatedEntry>,
+    pub future_total: i64,
+}
+
+/// Late entries and those dated ahead. In a first version late are entries of any date that
+/// already had a report; in a restatement those of its own date, which are why it is made.
+pub(super) fn other_dates(conn: &mut Conn, date: i32, span: &Span) -> DbResult<OtherDates> {
+    let range = (span.from, span.to);
+    if span.restates.is_some() {
+        let late = store::entries_of(conn, date, range, LIST_MAX)?;
+        let late_total = store::count_of(conn, date, range)?;
+        return Ok(OtherDates { late: dated(conn, late)?, late_total, future: Vec::new(), future_total: 0 });
+    }
+    let late = store::late(conn, range, LIST_MAX)?;
+    let future = store::future(conn, date, range, LIST_MAX)?;
+    Ok(OtherDates {
+        late: dated(conn, late)?,
+        late_total: store::late_count(conn, range)?,
+        future: dated(conn, future)?,
+        future_total: store::future_count(conn, date, range)?,
+    })
+}
+
+fn dated(conn: &mut Conn, rows: Vec<EntryRow>) -> DbResult<Vec<DatedEntry>> {
+    let accounts: Vec<Seq> = rows.iter().map(|row| row.account).collect();
+    let numbers = signals::store::account_numbers(conn, &accounts)?;
+    rows.iter()
+        .map(|row| {
+            Ok(DatedEntry {
+                seq: row.seq,
+                account: signals::masked(&numbers, row.account),
+                account_id: row.account,
+                business_date: day_date(row.business_date),
+                booked_at: Moment(row.booked_at).to_string(),
+                recorded_at: Moment(row.recorded_at).to_string(),
+                kind: kind_text(row).to_owned(),
+                direction: direction_text(row).to_owned(),
+                amount: money::plain(row.amount.into(), row.money()?),
+                currency: row.currency.clone(),
+            })
+        })
+        .collect()
+}
+
+/// What people did and were refused in a version's range.
+pub(super) fn access(conn: &mut Conn, span: &Span) -> DbResult<Access> {
+    let counts = store::event_counts(conn, (span.from, span.to))?;
+    let count = |kind: &str| counts.iter().find(|(k, _)| k == kind).map_or(0, |(_, n)| *n);
+    Ok(ACCESS.iter().map(|(kind, name)| ((*name).to_owned(), count(kind))).collect())
+}
+
+/// Mail owed for the alerts of the date, as it stands now.
+pub(super) fn notifications(conn: &mut Conn, ctx: &Context, date: i32, seq_to: Seq) -> DbResult<Notifications> {
+    let states = store::alert_mail(conn, date, seq_to)?;
+    let count = |state: i16| states.iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| *n);
+    Ok(Notifications {
+        configured: ctx.mail_configured,
+        recipients: ctx.alert_recipients as i64,
+        sent: count(SENT),
+        pending: count(PENDING),
+        dead: count(DEAD),
+    })
+}
+
+/// What the last full verification left behind in the job's row.
+#[derive(serde::Deserialize)]
+struct Verified {
+    size: Option<i64>,
+    at: Option<serde_json::Value>,
+}
+
+/// What the figures rest on; `counted` are the sums of the entries up to the span's end.
+pub(super) fn integrity(conn: &mut Conn, date: i32, span: &Span, counted: &Activity, now: Moment) -> DbResult<Integrity> {
+    let state =
+        crate::trail::store::state(conn)?.ok_or_else(|| DbError::Unfit("there is no log yet; start `serve` once".into()))?;
+    let verified = store::job_outcome(conn, "verify")?.and_then(|text| serde_json::from_str::<Verified>(&text).ok());
+    let at = verified.as_ref().and_then(|v| v.at.as_ref()).and_then(|at| match at {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(micros) => micros.as_i64().map(|m| Moment(m).to_string()),
+        _ => None,
+    });
+    let everything = span.to + 1 >= state.size;
+    Ok(Integrity {
+        size: state.size,
+        root: hex::encode(&state.root),
+        checkpoint: None,
+        verified_to: verified.and_then(|v| v.size),
+        last_full_at: at,
+        anchor_age: None,
+        day_figures_agree: if everything { Some(activity::day_figures(conn, date)? == *counted) } else { None },
+        computed_at: now.to_string(),
+        program: format!("counterfoil {}", env!("CARGO_PKG_VERSION")),
+        restates: None,
+    })
+}

@@ -1,0 +1,239 @@
+//! An account, its entries, and its balance at any time as known at any time.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::access::ApiKey;
+use crate::app::App;
+use crate::clock::Moment;
+use crate::db::{Conn, DbError, DbResult};
+use crate::ids::Seq;
+use crate::ledger::history::{self, Balance, Window};
+use crate::ledger::store::{self, AccountRow};
+use crate::ledger::{BreakState, history::BALANCE_MAX};
+use crate::money::{Currency, Money};
+use crate::web::guard::{Caller, Sender, hidden};
+use crate::web::params::{Params, moment, place};
+use crate::web::problem::Problem;
+
+use super::entry::{EntryView, Views};
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct AccountView {
+    /// Its number.
+    pub account: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// The source it is bound to.
+    pub source: String,
+    /// When it was first seen, RFC 3339.
+    pub created_at: String,
+    /// How many entries it has.
+    pub entries: i64,
+    /// The place of its newest entry in the log.
+    pub newest: Option<Seq>,
+    /// Its balance now, as in `/balance`.
+    pub balance: BalanceView,
+    /// Breaks of continuity that are open, at most 1,000.
+    pub open_breaks: i64,
+}
+
+/// A balance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct BalanceView {
+    /// Decimal text; `null` when it is not known.
+    #[schema(example = "1500.00")]
+    pub balance: Option<String>,
+    /// ISO 4217.
+    #[schema(example = "USD")]
+    pub currency: String,
+    /// The entry that says so.
+    pub seq: Option<Seq>,
+    /// When that entry was booked, RFC 3339.
+    pub booked_at: Option<String>,
+    /// Why it is not known: `no_entry`, `not_stated` or `too_many_entries`.
+    pub reason: Option<&'static str>,
+    /// Booked at or before this, RFC 3339.
+    pub at: String,
+    /// Recorded at or before this, RFC 3339.
+    pub known_at: String,
+}
+
+/// A page of entries.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct EntryPage {
+    /// In the order of recording, oldest first.
+    pub items: Vec<EntryView>,
+    /// Send it as `after` for the next page; `null` at the end. A page may hold less than `limit`
+    /// and still have a next one.
+    pub next: Option<String>,
+}
+
+/// What a key may know of an account number.
+enum Found {
+    /// It is the key's.
+    Own(AccountRow),
+    /// It is another source's.
+    Other,
+    /// There is none.
+    None,
+}
+
+fn find(conn: &mut Conn, key: &ApiKey, number: &str) -> DbResult<Found> {
+    Ok(match store::account_by_number(conn, number)? {
+        Some(row) if row.source == key.source => Found::Own(row),
+        Some(_) => Found::Other,
+        None => Found::None,
+    })
+}
+
+/// Runs `read` for an account of the key's own source, off the event loop.
+async fn of_account<T: Send + 'static>(
+    req: &HttpRequest,
+    app: &App,
+    sender: Sender,
+    number: String,
+    read: impl FnOnce(&mut Conn, AccountRow) -> DbResult<T> + Send + 'static,
+) -> Result<T, Problem> {
+    let (db, key) = (app.db.clone(), sender.0.clone());
+    let found = web::block(move || {
+        db.read(|conn| {
+            conn.snapshot(|conn| match find(conn, &key, &number)? {
+                Found::Own(account) => Ok::<_, DbError>(Some(Some(read(conn, account)?))),
+                Found::Other => Ok(Some(None)),
+                Found::None => Ok(None),
+            })
+        })
+    });
+    match found.await?? {
+        Some(Some(value)) => Ok(value),
+        Some(None) => Err(hidden(req, &Caller::Sender(sender.0), "account").await),
+        None => Err(Problem::not_found("account")),
+    }
+}
+
+fn currency_of(account: &AccountRow) -> DbResult<Currency> {
+    Currency::parse(&account.currency).map_err(|e| DbError::Corrupt(format!("account {}: {e}", account.id)))
+}
+
+fn balance_view(conn: &mut Conn, account: &AccountRow, at: Moment, known_at: Moment) -> DbResult<BalanceView> {
+    let currency = currency_of(account)?;
+    let mut view = BalanceView {
+        balance: None,
+        currency: currency.code().to_owned(),
+        seq: None,
+        booked_at: None,
+        reason: None,
+        at: at.to_string(),
+        known_at: known_at.to_string(),
+    };
+    match history::balance(conn, account.id, at, known_at)? {
+        Balance::Known { minor, seq, booked_at } => {
+            view.balance = Some(Money::new(minor, currency).to_string());
+            (view.seq, view.booked_at) = (Some(seq), Some(booked_at.to_string()));
+        }
+        Balance::NoEntry => view.reason = Some("no_entry"),
+        Balance::NotStated { seq } => (view.seq, view.reason) = (Some(seq), Some("not_stated")),
+        Balance::TooLong => {
+            tracing::warn!(target: "counterfoil::web", "an account has more than {BALANCE_MAX} entries: its balance was not looked for");
+            view.reason = Some("too_many_entries");
+        }
+    }
+    Ok(view)
+}
+
+/// An account.
+#[utoipa::path(
+    get, path = "/api/v1/accounts/{account}", tag = "Accounts", security(("key" = ["read"])),
+    params(("account" = String, Path, description = "The account's number.")),
+    responses(
+        (status = 200, description = "The account.", body = AccountView),
+        (status = 401, description = "No key, or not one that is known.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such account of your source.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn show(req: HttpRequest, sender: Sender, app: Data<App>, number: Path<String>) -> Result<HttpResponse, Problem> {
+    Params::of(&req, &[])?;
+    let (source, now) = (sender.0.source_name.clone(), app.clock.now());
+    let read = move |conn: &mut Conn, account: AccountRow| {
+        let newest = history::newest(conn, account.id)?;
+        let breaks = store::breaks_of(conn, account.id, 1_000)?;
+        let open = breaks.iter().filter(|b| b.state == BreakState::Open.code()).count();
+        Ok(AccountView {
+            currency: account.currency.clone(),
+            source,
+            created_at: Moment(account.created_at).to_string(),
+            entries: newest.map_or(0, |(_, position)| position),
+            newest: newest.map(|(seq, _)| seq),
+            balance: balance_view(conn, &account, now, now)?,
+            open_breaks: open as i64,
+            account: account.number,
+        })
+    };
+    Ok(HttpResponse::Ok().json(of_account(&req, &app, sender, number.into_inner(), read).await?))
+}
+
+/// The entries of an account, in the order of recording.
+///
+/// A late entry comes at the end, so that pages once read never change.
+#[utoipa::path(
+    get, path = "/api/v1/accounts/{account}/entries", tag = "Accounts", security(("key" = ["read"])),
+    params(
+        ("account" = String, Path, description = "The account's number."),
+        ("from" = Option<String>, Query, description = "Booked at or after, RFC 3339."),
+        ("to" = Option<String>, Query, description = "Booked before, RFC 3339."),
+        ("after" = Option<String>, Query, description = "`next` of the page before."),
+        ("limit" = Option<i64>, Query, description = "Items of the page, 1 to 1,000; default 100."),
+    ),
+    responses(
+        (status = 200, description = "A page.", body = EntryPage),
+        (status = 400, description = "A parameter cannot be used; see `field`.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No key, or not one that is known.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such account of your source.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn entries(req: HttpRequest, sender: Sender, app: Data<App>, number: Path<String>) -> Result<HttpResponse, Problem> {
+    let query = Params::of(&req, &["from", "to", "after", "limit"])?;
+    let after = query.read("after", place)?.unwrap_or(0);
+    let window = Window { from: query.read("from", moment)?, to: query.read("to", moment)?, after };
+    let (limit, full) = (query.limit()?, Caller::Sender(sender.0.clone()).sees_hits());
+    let read = move |conn: &mut Conn, account: AccountRow| {
+        let page = history::page(conn, account.id, &window, limit)?;
+        let mut views = Views::new(conn, full)?;
+        let items = page.items.iter().map(|row| views.view(conn, row)).collect::<DbResult<_>>()?;
+        Ok(EntryPage { items, next: page.next.map(|position| position.to_string()) })
+    };
+    Ok(HttpResponse::Ok().json(of_account(&req, &app, sender, number.into_inner(), read).await?))
+}
+
+/// The balance of an account at a time, as known at a time.
+///
+/// The balance after the latest entry booked at or before `at`, among those recorded at or before
+/// `known_at`; `null` with a reason where that is not known.
+#[utoipa::path(
+    get, path = "/api/v1/accounts/{account}/balance", tag = "Accounts", security(("key" = ["read"])),
+    params(
+        ("account" = String, Path, description = "The account's number."),
+        ("at" = Option<String>, Query, description = "Booked at or before, RFC 3339; default now."),
+        ("known_at" = Option<String>, Query, description = "Recorded at or before, RFC 3339; default now."),
+    ),
+    responses(
+        (status = 200, description = "The balance, or why it is not known.", body = BalanceView),
+        (status = 400, description = "A parameter cannot be used; see `field`.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No key, or not one that is known.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such account of your source.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn balance(req: HttpRequest, sender: Sender, app: Data<App>, number: Path<String>) -> Result<HttpResponse, Problem> {
+    let query = Params::of(&req, &["at", "known_at"])?;
+    let now = app.clock.now();
+    let (at, known_at) = (query.read("at", moment)?.unwrap_or(now), query.read("known_at", moment)?.unwrap_or(now));
+    let read = move |conn: &mut Conn, account: AccountRow| balance_view(conn, &account, at, known_at);
+    Ok(HttpResponse::Ok().json(of_account(&req, &app, sender, number.into_inner(), read).await?))
+}

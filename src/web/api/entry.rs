@@ -1,0 +1,202 @@
+//! One entry of the log, as the API shows it.
+
+use std::collections::HashMap;
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::alerts::store as alert_store;
+use crate::app::App;
+use crate::clock::{Moment, day_date};
+use crate::db::{Conn, DbError, DbResult};
+use crate::detect::Severity;
+use crate::ids::Seq;
+use crate::ledger::store::{self, BreakRow, ContextRow, EntryRow};
+use crate::ledger::{BreakKind, BreakState, Context, NewEntry, Parts};
+use crate::money::{Currency, Money};
+use crate::trail;
+use crate::web::guard::{Caller, Sender, hidden};
+use crate::web::params::{Params, place};
+use crate::web::problem::Problem;
+
+use super::wire::{BreakBody, EntryBody, HitBody};
+
+/// An entry with its place in the log.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct EntryView {
+    /// Its place in the log.
+    pub seq: Seq,
+    /// The RFC 6962 hash of its leaf, lower-case hex.
+    pub leaf: String,
+    /// Our number of the entry on its account, from 1.
+    pub position: i64,
+    /// When it was recorded, RFC 3339.
+    pub recorded_at: String,
+    /// As sent; `business_date` as decided, `direction` as resolved.
+    #[serde(flatten)]
+    pub entry: EntryBody,
+    /// Rules it hit; empty for a key without scope `receipt:full`.
+    pub hits: Vec<HitBody>,
+    /// Breaks named at it, with what became of them.
+    pub breaks: Vec<BreakView>,
+}
+
+/// A break and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct BreakView {
+    /// What does not hold.
+    #[serde(flatten)]
+    pub found: BreakBody,
+    /// `open healed explained frozen`
+    pub state: &'static str,
+}
+
+/// Reads what stands beside entries, each thing once.
+pub(super) struct Views {
+    origin: String,
+    full: bool,
+    contexts: HashMap<Seq, Context>,
+    accounts: HashMap<Seq, String>,
+}
+
+impl Views {
+    pub fn new(conn: &mut Conn, full: bool) -> DbResult<Views> {
+        let state = trail::store::state(conn)?.ok_or_else(|| DbError::Unfit("there is no log yet".into()))?;
+        Ok(Views { origin: state.origin, full, contexts: HashMap::new(), accounts: HashMap::new() })
+    }
+
+    /// An entry as the API shows it.
+    pub fn view(&mut self, conn: &mut Conn, row: &EntryRow) -> DbResult<EntryView> {
+        let parts = store::entry_part(conn, row.seq)?.map(|part| part.parts()).unwrap_or_default();
+        let entry = self.entry(conn, row, parts)?;
+        let leaf = row.leaf_hash(&self.origin).map_err(|e| DbError::Corrupt(e.to_string()))?;
+        let breaks = store::breaks_at(conn, row.seq)?;
+        let breaks = breaks.iter().map(|found| break_view(found, entry.currency)).collect::<DbResult<_>>()?;
+        Ok(EntryView {
+            seq: row.seq,
+            leaf: hex::encode(leaf),
+            position: row.position,
+            recorded_at: Moment(row.recorded_at).to_string(),
+            entry: EntryBody { business_date: Some(day_date(row.business_date).to_string()), ..body(&entry) },
+            hits: if self.full { hits(conn, row.seq)? } else { Vec::new() },
+            breaks,
+        })
+    }
+
+    fn entry(&mut self, conn: &mut Conn, row: &EntryRow, parts: Parts) -> DbResult<NewEntry> {
+        let missing = |what: &str| DbError::Corrupt(format!("entry {}: its {what} is missing", row.seq));
+        if !self.contexts.contains_key(&row.context) {
+            // An erased context leaves nothing to show.
+            let context = store::context(conn, row.context)?.as_ref().map(ContextRow::context).unwrap_or_default();
+            self.contexts.insert(row.context, context);
+        }
+        if !self.accounts.contains_key(&row.account) {
+            let account = store::account(conn, row.account)?.ok_or_else(|| missing("account"))?;
+            self.accounts.insert(row.account, account.number);
+        }
+        let context = self.contexts.get(&row.context).cloned().unwrap_or_default();
+        let account = self.accounts.get(&row.account).map_or("", String::as_str);
+        row.to_entry(account, context, parts)
+    }
+}
+
+fn body(entry: &NewEntry) -> EntryBody {
+    let money = |minor: i64| Money::new(minor, entry.currency).to_string();
+    let date = |number: i32| day_date(number).to_string();
+    let (context, parts) = (entry.context.clone(), entry.parts.clone());
+    EntryBody {
+        source_ref: entry.source_ref.clone(),
+        account: entry.account.clone(),
+        currency: entry.currency.code().to_owned(),
+        kind: entry.kind.to_string(),
+        direction: Some(entry.direction.to_string()),
+        amount: money(entry.amount),
+        balance_before: entry.balance_before.map(money),
+        balance_after: entry.balance_after.map(money),
+        booked_at: entry.booked_at.to_string(),
+        value_date: entry.value_date.map(date),
+        business_date: entry.business_date.map(date),
+        transaction_ref: entry.transaction_ref.clone(),
+        account_seq: entry.account_seq,
+        session_id: context.session_id,
+        ip: context.ip,
+        user_agent: context.user_agent,
+        device_id: context.device_id,
+        actor: context.actor,
+        actor_kind: context.actor_kind.map(|kind| kind.to_string()),
+        channel: entry.channel.map(|channel| channel.to_string()),
+        instrument: entry.instrument.map(|instrument| instrument.to_string()),
+        party: parts.party,
+        counterparty: parts.counterparty,
+        counterparty_name: parts.counterparty_name,
+        counterparty_country: parts.counterparty_country,
+        reason: parts.reason,
+        reverses: entry.reverses.clone(),
+        status: Some(entry.status.to_string()),
+    }
+}
+
+fn hits(conn: &mut Conn, seq: Seq) -> DbResult<Vec<HitBody>> {
+    let rows = alert_store::hits_of_entry(conn, seq)?;
+    let mut hits = Vec::with_capacity(rows.len());
+    for row in rows {
+        let severity = Severity::from_code(row.severity);
+        let severity = severity.ok_or_else(|| DbError::Corrupt(format!("hit of {} at {seq}: unknown severity", row.rule)))?;
+        let alert = match row.alert {
+            Some(id) => alert_store::alert(conn, id)?.map(|alert| alert.reference),
+            None => None,
+        };
+        hits.push(HitBody { rule: row.rule, severity: severity.text().to_owned(), alert });
+    }
+    Ok(hits)
+}
+
+/// A break in the entry's currency; numbers of a sequence plain.
+pub(super) fn break_view(row: &BreakRow, currency: Currency) -> DbResult<BreakView> {
+    let corrupt = |what: &str| DbError::Corrupt(format!("break at {}: unknown {what}", row.seq));
+    let kind = BreakKind::from_code(row.kind).ok_or_else(|| corrupt("kind"))?;
+    let state = BreakState::from_code(row.state).ok_or_else(|| corrupt("state"))?;
+    let text = |value: i64| if kind == BreakKind::Sequence { value.to_string() } else { Money::new(value, currency).to_string() };
+    let difference = row.expected.zip(row.found).and_then(|(expected, found)| found.checked_sub(expected));
+    let found = BreakBody {
+        kind: kind.to_string(),
+        expected: row.expected.map(text),
+        found: row.found.map(text),
+        difference: difference.map(text),
+    };
+    Ok(BreakView { found, state: state.text() })
+}
+
+/// One entry by its place in the log.
+#[utoipa::path(
+    get, path = "/api/v1/entries/{seq}", tag = "Entries", security(("key" = ["read"])),
+    params(("seq" = i64, Path, description = "Its place in the log, from its receipt.")),
+    responses(
+        (status = 200, description = "The entry, its leaf, and what was found.", body = EntryView),
+        (status = 401, description = "No key, or not one that is known.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such entry of your source.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn show(req: HttpRequest, sender: Sender, app: Data<App>, seq: Path<String>) -> Result<HttpResponse, Problem> {
+    Params::of(&req, &[])?;
+    let seq = place(&seq).map_err(|_| Problem::not_found("entry"))?;
+    let caller = Caller::Sender(sender.0);
+    let (full, source, db) = (caller.sees_hits(), caller.source(), app.db.clone());
+    let found = web::block(move || {
+        db.read(|conn| {
+            let Some(row) = store::entry(conn, seq)? else { return Ok(None) };
+            if source.is_some_and(|source| source != row.source) {
+                return Ok(Some(None));
+            }
+            Ok::<_, DbError>(Some(Some(Views::new(conn, full)?.view(conn, &row)?)))
+        })
+    });
+    match found.await?? {
+        Some(Some(view)) => Ok(HttpResponse::Ok().json(view)),
+        Some(None) => Err(hidden(&req, &caller, "entry").await),
+        None => Err(Problem::not_found("entry")),
+    }
+}

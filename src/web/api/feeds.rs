@@ -1,0 +1,181 @@
+//! The end of a feed's day.
+
+use std::collections::BTreeMap;
+
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::clock::{day_date, day_number, parse_date};
+use crate::ids::Seq;
+use crate::ledger::feeds::{self, Closing, Sums};
+use crate::money::{Currency, Money};
+use crate::web::body::{self, Packing};
+use crate::web::guard::{Caller, Sender, hidden};
+use crate::web::params::Params;
+use crate::web::problem::Problem;
+
+/// The largest body of a closing.
+const BODY_MAX: usize = 64 * 1024;
+
+/// What was sent for a business date: `totals` by currency, or one currency flat.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CloseBody {
+    /// `YYYY-MM-DD`.
+    #[schema(required, example = "2026-11-20")]
+    business_date: Option<String>,
+    /// By currency; empty when nothing was sent.
+    totals: Option<BTreeMap<String, TotalsBody>>,
+    /// Instead of `totals`, for one currency: ISO 4217.
+    currency: Option<String>,
+    /// With `currency`: how many entries.
+    count: Option<i64>,
+    /// With `currency`: sum of debits, decimal text.
+    debits: Option<String>,
+    /// With `currency`: sum of credits, decimal text.
+    credits: Option<String>,
+}
+
+/// Control totals of one currency.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct TotalsBody {
+    /// How many entries.
+    #[schema(example = 3)]
+    pub count: i64,
+    /// Sum of debits, decimal text.
+    #[schema(example = "50.00")]
+    pub debits: String,
+    /// Sum of credits, decimal text.
+    #[schema(example = "500.00")]
+    pub credits: String,
+}
+
+/// A closing that is in the log.
+#[derive(Clone, Debug, Serialize, ToSchema, PartialEq, Eq)]
+pub struct ClosedView {
+    /// The event.
+    pub seq: Seq,
+    /// The source.
+    pub source: String,
+    /// `YYYY-MM-DD`.
+    pub business_date: String,
+    /// As understood.
+    pub totals: BTreeMap<String, TotalsBody>,
+}
+
+fn invalid(field: &str, detail: impl std::fmt::Display) -> Problem {
+    Problem::field(422, "totals_invalid", field, format!("{field}: {detail}"))
+}
+
+impl CloseBody {
+    fn read(json: &[u8]) -> Result<CloseBody, Problem> {
+        serde_json::from_slice(json).map_err(|e| Problem::new(400, "unreadable", format!("not readable as a closing: {e}; see /docs")))
+    }
+
+    fn totals(self) -> Result<BTreeMap<String, TotalsBody>, Problem> {
+        let flat = self.currency.is_some() || self.count.is_some() || self.debits.is_some() || self.credits.is_some();
+        match (self.totals, flat) {
+            (Some(_), true) => Err(invalid("totals", "send either totals or currency, count, debits and credits")),
+            (Some(totals), false) => Ok(totals),
+            (None, false) => Err(invalid("totals", "is required; {} when nothing was sent")),
+            (None, true) => {
+                let missing = |field| move || invalid(field, "is required");
+                let currency = self.currency.ok_or_else(missing("currency"))?;
+                let count = self.count.ok_or_else(missing("count"))?;
+                let debits = self.debits.ok_or_else(missing("debits"))?;
+                let credits = self.credits.ok_or_else(missing("credits"))?;
+                Ok(BTreeMap::from([(currency, TotalsBody { count, debits, credits })]))
+            }
+        }
+    }
+}
+
+fn sums(code: &str, totals: &TotalsBody) -> Result<Sums, Problem> {
+    let currency = Currency::parse(code).map_err(|e| invalid("currency", e))?;
+    let amount = |field: &str, text: &str| Money::parse_amount(text, currency).map(Money::minor).map_err(|e| invalid(field, e));
+    let (debits, credits) = (amount("debits", &totals.debits)?, amount("credits", &totals.credits)?);
+    Ok(Sums { currency, count: totals.count, debits, credits })
+}
+
+/// Says that a feed's day is over, and what was sent.
+///
+/// The report holds it against what was recorded. Sent again for the same date, the newest counts.
+#[utoipa::path(
+    post, path = "/api/v1/feeds/{source}/close", tag = "Feeds", security(("key" = ["totals:write"])),
+    params(("source" = String, Path, description = "The name of the key's own source.")),
+    request_body(content = CloseBody, description = "Control totals by currency; or, for one currency, flat: \
+        `{\"business_date\", \"currency\", \"count\", \"debits\", \"credits\"}`.",
+        example = json!({"business_date": "2026-11-20", "totals": {"USD": {"count": 3, "debits": "50.00", "credits": "500.00"}}})),
+    responses(
+        (status = 201, description = "The closing is in the log.", body = ClosedView),
+        (status = 400, description = "Not readable.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No key, or not one that is known.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Not the key's own source.", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Not JSON.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Readable, but not acceptable; see `field`.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn close(
+    req: HttpRequest,
+    sender: Sender,
+    app: Data<App>,
+    source: Path<String>,
+    mut payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    Params::of(&req, &[])?;
+    if *source != sender.0.source_name {
+        return Err(hidden(&req, &Caller::Sender(sender.0), "source").await);
+    }
+    super::require_json(&req)?;
+    let packing = Packing::of(req.headers())?;
+    let body = body::unpack(packing, body::collect(&mut payload, BODY_MAX).await?, BODY_MAX)?;
+    let sent = CloseBody::read(&body)?;
+    let date = sent.business_date.as_deref().ok_or_else(|| invalid("business_date", "is required"))?;
+    let business_date = day_number(parse_date(date).map_err(|e| invalid("business_date", e))?);
+    let totals = sent.totals()?;
+    let sums = totals.iter().map(|(code, totals)| sums(code, totals)).collect::<Result<Vec<_>, _>>()?;
+    let closing = Closing { source: sender.0.source, api_key: Some(sender.0.id), business_date, sums };
+    let log = app.log();
+    let seq = web::block(move || feeds::close(&log, closing)).await??;
+    let business_date = day_date(business_date).to_string();
+    Ok(HttpResponse::Created().json(ClosedView { seq, source: source.into_inner(), business_date, totals }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn field(json: &str) -> Option<String> {
+        let read = CloseBody::read(json.as_bytes()).and_then(CloseBody::totals);
+        let read = read.and_then(|totals| totals.iter().map(|(code, t)| sums(code, t)).collect::<Result<Vec<_>, _>>());
+        read.err().map(|problem| problem.field.unwrap_or_default())
+    }
+
+    #[test]
+    fn totals_are_by_currency_or_flat() {
+        assert_eq!(field(r#"{"totals":{"USD":{"count":1,"debits":"0.00","credits":"5.00"},"JPY":{"count":0,"debits":"0","credits":"0"}}}"#), None);
+        assert_eq!(field(r#"{"currency":"USD","count":1,"debits":"0","credits":"5"}"#), None);
+        assert_eq!(field(r#"{"totals":{}}"#), None);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        for (json, name) in [
+            ("{}", "totals"),
+            (r#"{"totals":{},"count":1}"#, "totals"),
+            (r#"{"currency":"USD","count":1,"debits":"0"}"#, "credits"),
+            (r#"{"totals":{"XXX1":{"count":1,"debits":"0","credits":"5"}}}"#, "currency"),
+            (r#"{"totals":{"USD":{"count":1,"debits":"0.001","credits":"5"}}}"#, "debits"),
+            (r#"{"totals":{"USD":{"count":1,"debits":"0","credits":5}}}"#, ""),
+            (r#"{"nope":1}"#, ""),
+        ] {
+            assert_eq!(field(json).as_deref(), Some(name), "{json}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Request bodies, bounded before and after decompression.
+
+use std::io::Write;
+use std::time::Duration;
+
+use actix_web::http::header::{CONTENT_ENCODING, HeaderMap};
+use actix_web::web::{Bytes, BytesMut, Payload};
+use flate2::write::MultiGzDecoder;
+use futures_util::StreamExt;
+
+use super::problem::Problem;
+
+/// A sender that says nothing for this long is given up.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// Compressed bytes fed at once: they grow at most a thousandfold, so at most to 1 MiB or so.
+const BITE: usize = 1024;
+
+/// How a body is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// Not at all.
+    Plain,
+    /// With gzip.
+    Gzip,
+}
+
+impl Packing {
+    /// From `Content-Encoding`; anything but `gzip` and `identity` is a `415`.
+    pub fn of(headers: &HeaderMap) -> Result<Packing, Problem> {
+        let Some(value) = headers.get(CONTENT_ENCODING) else { return Ok(Packing::Plain) };
+        match value.to_str().unwrap_or("?").trim().to_ascii_lowercase().as_str() {
+            "" | "identity" => Ok(Packing::Plain),
+            "gzip" | "x-gzip" => Ok(Packing::Gzip),
+            _ => Err(Problem::new(415, "encoding_unknown", "Content-Encoding must be gzip or absent")),
+        }
+    }
+}
+
+fn broken() -> Problem {
+    Problem::new(400, "body_incomplete", "the request body ended early or was damaged on the way; send it again")
+}
+
+/// The next piece of a body; `None` at its end.
+pub async fn next_piece(payload: &mut Payload) -> Result<Option<Bytes>, Problem> {
+    match tokio::time::timeout(SILENCE_MAX, payload.next()).await {
+        Err(_) => Err(Problem::new(408, "body_too_slow", "the request body stopped arriving; send it again")),
+        Ok(None) => Ok(None),
+        Ok(Some(Ok(piece))) => Ok(Some(piece)),
+        Ok(Some(Err(_))) => Err(broken()),
+    }
+}
+
+/// The whole body as sent, at most `limit` bytes; still packed.
+pub async fn collect(payload: &mut Payload, limit: usize) -> Result<BytesMut, Problem> {
+    let mut body = BytesMut::new();
+    while let Some(piece) = next_piece(payload).await? {
+        if body.len() + piece.len() > limit {
+            return Err(over(limit));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
+}
+
+fn over(limit: usize) -> Problem {
+    Problem::too_large(format!("the request body has more than {limit} bytes; split it, or stream it as application/x-ndjson"))
+}
+
+/// Unpacks a whole body to at most `limit` bytes, stopping as soon as it is larger.
+pub fn unpack(packing: Packing, body: BytesMut, limit: usize) -> Result<Bytes, Problem> {
+    if packing == Packing::Plain {
+        return Ok(body.freeze());
+    }
+    let mut unpacker = Unpacker::new(packing);
+    let mut out = BytesMut::new();
+    for bite in body.chunks(BITE) {
+        out.extend_from_slice(&unpacker.push(bite)?);
+        if out.len() > limit {
+            return Err(over(limit));
+        }
+    }
+    out.extend_from_slice(&unpacker.finish()?);
+    if out.len() > limit { Err(over(limit)) } else { Ok(out.freeze()) }
+}
+
+/// Unpacks a body piece by piece.
+pub enum Unpacker {
+    /// Nothing to do.
+    Plain,
+    /// gzip, of one or several members.
+    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
+}
+
+impl Unpacker {
+    /// At the beginning of a body.
+    pub fn new(packing: Packing) -> Unpacker {
+        match packing {
+            Packing::Plain => Unpacker::Plain,
+            Packing::Gzip => Unpacker::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))),
+        }
+    }
+
+    /// Splits a piece so that no bite unpacks to much more than a mebibyte.
+    pub fn bites<'a>(&self, piece: &'a [u8]) -> std::slice::Chunks<'a, u8> {
+        let size = if matches!(self, Unpacker::Plain) { usize::MAX } else { BITE };
+        piece.chunks(size)
+    }
+
+    /// Unpacks one bite.
+    pub fn push(&mut self, bite: &[u8]) -> Result<Vec<u8>, Problem> {
+        match self {
+            Unpacker::Plain => Ok(bite.to_vec()),
+            Unpacker::Gzip(decoder) => {
+                decoder.write_all(bite).map_err(|_| damaged())?;
+                Ok(std::mem::take(decoder.get_mut()))
+            }
+        }
+    }
+
+    /// The rest; an error if the body ended in the middle.
+    pub fn finish(&mut self) -> Result<Vec<u8>, Problem> {
+        match self {
+            Unpacker::Plain => Ok(Vec::new()),
+            Unpacker::Gzip(decoder) => {
+                decoder.try_finish().map_err(|_| damaged())?;
+                Ok(std::mem::take(decoder.get_mut()))
+            }
+        }
+    }
+}
+
+fn damaged() -> Problem {
+    Problem::new(400, "gzip_damaged", "the body is not gzip as Content-Encoding says, or it is damaged; send it again")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn unpacked(packed: &[u8], limit: usize) -> Result<Bytes, Problem> {
+        unpack(Packing::Gzip, BytesMut::from(packed), limit)
+    }
+
+    #[test]
+    fn gzip_is_unpacked_member_by_member() {
+        let mut packed = gzip(b"one ");
+        packed.extend(gzip(b"two"));
+        assert_eq!(unpacked(&packed, 100).unwrap(), &b"one two"[..]);
+    }
+
+    #[test]
+    fn a_bomb_stops_at_the_limit() {
+        let bomb = gzip(&vec![b' '; 64 << 20]);
+        assert!(bomb.len() < 100_000);
+        assert_eq!(unpacked(&bomb, 1 << 20).unwrap_err().status, 413);
+    }
+
+    #[test]
+    fn damage_is_named() {
+        let packed = gzip(b"some text that is longer than a few bytes");
+        assert_eq!(unpacked(&packed[..packed.len() - 6], 100).unwrap_err().code, "gzip_damaged");
+        assert_eq!(unpacked(b"not gzip at all", 100).unwrap_err().code, "gzip_damaged");
+    }
+}

@@ -1,0 +1,362 @@
+//! The guard: runs before every handler and lets through whom the route's entry allows.
+//!
+//! A browser comes with a session cookie, a program with `Authorization: Bearer`. Whatever is not
+//! a `GET` and comes with a session, or from a browser to a page, must come from our own pages: the
+//! form's token (or header `x-csrf-token`) and the browser's own word on where the request comes
+//! from. A refusal is recorded; one that cannot be recorded is a 503.
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, LOCATION, ORIGIN};
+use actix_web::middleware::Next;
+use actix_web::web::{self, BytesMut, Data, Query};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
+use futures_util::StreamExt;
+
+use crate::access::{ApiKey, Door, Permission, Scope, Session, Who as Asker};
+use crate::app::App;
+
+use super::peer::Peer;
+use super::problem::Problem;
+use super::routes::{Entry, Who, is_api};
+
+/// The largest form of a page.
+const FORM_MAX: usize = 64 * 1024;
+
+/// The path of the entry that was matched, for logs and metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct Template(pub &'static str);
+
+/// The sender whose key was let through.
+#[derive(Clone, Debug)]
+pub struct Sender(pub Arc<ApiKey>);
+
+/// The officer whose session was let through.
+#[derive(Clone, Debug)]
+pub struct Officer(pub Session);
+
+/// Whoever was let through.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// A sender.
+    Sender(Arc<ApiKey>),
+    /// An officer.
+    Officer(Session),
+}
+
+fn missing() -> actix_web::Error {
+    Problem::internal(&"a handler asks for a caller that its route does not require").into()
+}
+
+macro_rules! extract {
+    ($type:ident, $found:expr) => {
+        impl FromRequest for $type {
+            type Error = actix_web::Error;
+            type Future = Ready<Result<$type, actix_web::Error>>;
+            fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+                let found: fn(&HttpRequest) -> Option<$type> = $found;
+                ready(found(req).ok_or_else(missing))
+            }
+        }
+    };
+}
+extract!(Sender, |req| req.extensions().get::<Arc<ApiKey>>().cloned().map(Sender));
+extract!(Officer, |req| req.extensions().get::<Session>().cloned().map(Officer));
+extract!(Caller, |req| {
+    let extensions = req.extensions();
+    let key = extensions.get::<Arc<ApiKey>>().cloned().map(Caller::Sender);
+    key.or_else(|| extensions.get::<Session>().cloned().map(Caller::Officer))
+});
+
+/// Why a request is not let through.
+struct Refused {
+    status: u16,
+    reason: &'static str,
+    who: Option<Asker>,
+}
+
+impl Refused {
+    fn new(status: u16, reason: &'static str, who: Option<Asker>) -> Refused {
+        Refused { status, reason, who }
+    }
+}
+
+enum Stop {
+    Refused(Refused),
+    Problem(Problem),
+}
+
+impl From<Refused> for Stop {
+    fn from(refused: Refused) -> Stop {
+        Stop::Refused(refused)
+    }
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Stop {
+        Stop::Problem(problem)
+    }
+}
+
+/// Checks one request against the entries of its path, then runs its handler.
+pub async fn check(
+    entries: &'static [&'static Entry],
+    mut req: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let Some(app) = req.app_data::<Data<App>>().cloned() else { return Err(missing()) };
+    let socket = req.peer_addr().map(|a| a.ip());
+    let peer = Peer::find(socket, req.headers(), &app.config.server.trusted_proxies);
+    req.extensions_mut().insert(peer);
+    if let Some(first) = entries.first() {
+        req.extensions_mut().insert(Template(first.path));
+    }
+    // No entry with this method: the resource answers 405.
+    let Some(entry) = entries.iter().find(|e| e.method == *req.method()) else { return next.call(req).await };
+    match admit(&app, entry, &mut req).await {
+        Ok(()) => next.call(req).await,
+        Err(stop) => {
+            let answer = turn_away(&req, entry, peer, stop).await;
+            Ok(req.into_response(answer))
+        }
+    }
+}
+
+async fn admit(app: &App, entry: &Entry, req: &mut ServiceRequest) -> Result<(), Stop> {
+    match entry.who {
+        Who::Anyone => {
+            if !is_api(entry.path) {
+                // Pages for everyone still show who is signed in.
+                let session = session(app, req).await?;
+                if entry.method != Method::GET {
+                    same_origin(app, req.headers()).map_err(|reason| Refused::new(403, reason, None))?;
+                }
+                if let Some(session) = session {
+                    req.extensions_mut().insert(session);
+                }
+            }
+            Ok(())
+        }
+        Who::Officer(permission) => officer(app, entry, req, permission).await,
+        Who::Key(scope) => sender(req, scope).await,
+        Who::OfficerOrKey(_, scope) if req.headers().contains_key(AUTHORIZATION) => sender(req, scope).await,
+        Who::OfficerOrKey(permission, _) => officer(app, entry, req, permission).await,
+    }
+}
+
+async fn sender(req: &ServiceRequest, scope: Scope) -> Result<(), Stop> {
+    let bearer = bearer(req.headers()).ok_or(Refused::new(401, "no_key", None))?;
+    let door = door(req)?;
+    let found = web::block(move || door.authenticate(&bearer)).await.map_err(Problem::from)?.map_err(Problem::from)?;
+    let key = found.ok_or(Refused::new(401, "key_unknown", None))?;
+    if !key.scopes.contains(scope) {
+        return Err(Refused::new(403, "scope", Some(Asker::Key(key.id))).into());
+    }
+    req.extensions_mut().insert(key);
+    Ok(())
+}
+
+async fn officer(app: &App, entry: &Entry, req: &mut ServiceRequest, permission: Permission) -> Result<(), Stop> {
+    let session = session(app, req).await?.ok_or(Refused::new(401, "not_signed_in", None))?;
+    let who = Some(Asker::User(session.user));
+    if !session.role.may(permission) {
+        return Err(Refused::new(403, "role", who).into());
+    }
+    if entry.method != Method::GET {
+        same_origin(app, req.headers()).map_err(|reason| Refused::new(403, reason, who))?;
+        let given = form_token(req).await?;
+        if !given.is_some_and(|given| session.csrf_matches(&given)) {
+            return Err(Refused::new(403, "form_token", who).into());
+        }
+    }
+    req.extensions_mut().insert(session);
+    Ok(())
+}
+
+fn door(req: &ServiceRequest) -> Result<Door, Problem> {
+    let door = req.app_data::<Data<Door>>().map(|door| Door::clone(door));
+    door.ok_or_else(|| Problem::internal(&"the server was built without a door"))
+}
+
+async fn session(app: &App, req: &ServiceRequest) -> Result<Option<Session>, Problem> {
+    let Some(cookie) = req.cookie(super::pages::session_cookie_name(&app.config)) else { return Ok(None) };
+    let (door, token) = (door(req)?, cookie.value().to_owned());
+    Ok(web::block(move || door.session(&token)).await??)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let (scheme, key) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned())
+}
+
+/// The token of the form, from header `x-csrf-token` or from the form's field `csrf`. The form is
+/// put back for the handler.
+async fn form_token(req: &mut ServiceRequest) -> Result<Option<String>, Problem> {
+    if let Some(header) = req.headers().get("x-csrf-token") {
+        return Ok(header.to_str().ok().map(str::to_owned));
+    }
+    let form = "application/x-www-form-urlencoded";
+    let is_form = req.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).is_some_and(|t| t.starts_with(form));
+    if !is_form {
+        return Ok(None);
+    }
+    let mut payload = req.take_payload();
+    let mut body = BytesMut::new();
+    while let Some(piece) = payload.next().await {
+        let piece = piece.map_err(|_| Problem::new(400, "body_incomplete", "the form ended early; send it again"))?;
+        if body.len() + piece.len() > FORM_MAX {
+            return Err(Problem::too_large("the form is larger than any of ours"));
+        }
+        body.extend_from_slice(&piece);
+    }
+    let body = body.freeze();
+    let fields = std::str::from_utf8(&body).ok().and_then(|text| Query::<Vec<(String, String)>>::from_query(text).ok());
+    let token = fields.and_then(|fields| fields.into_inner().into_iter().find(|(name, _)| name == "csrf"));
+    req.set_payload(Payload::from(body));
+    Ok(token.map(|(_, value)| value))
+}
+
+/// Whether the browser says that the request comes from our own pages; browsers too old to say so
+/// are left to the form's token.
+fn same_origin(app: &App, headers: &HeaderMap) -> Result<(), &'static str> {
+    let text = |name: &str| headers.get(name).map(|v| v.to_str().unwrap_or("?").to_owned());
+    if let Some(site) = text("sec-fetch-site") {
+        return if matches!(site.as_str(), "same-origin" | "none") { Ok(()) } else { Err("cross_site") };
+    }
+    let Some(origin) = text(ORIGIN.as_str()) else { return Ok(()) };
+    let ours = app.config.public_url();
+    let host = text(HOST.as_str()).unwrap_or_default();
+    let here = origin.split_once("://").is_some_and(|(_, of)| !host.is_empty() && of.eq_ignore_ascii_case(&host));
+    if here || origin.eq_ignore_ascii_case(&ours) { Ok(()) } else { Err("cross_site") }
+}
+
+/// Records the refusal and says so; a reader without a session is asked to sign in.
+async fn turn_away(req: &ServiceRequest, entry: &'static Entry, peer: Peer, stop: Stop) -> HttpResponse {
+    let refused = match stop {
+        Stop::Problem(problem) => return render(req.request(), &problem),
+        Stop::Refused(refused) => refused,
+    };
+    let api = is_api(entry.path);
+    if !api && refused.status == 401 && entry.method == Method::GET {
+        // Not a refusal: whoever opens a page without a session is shown the way in, and back.
+        let way_in = format!("/sign-in?next={}", escaped(req.path()));
+        return HttpResponse::SeeOther().insert_header((LOCATION, way_in)).finish();
+    }
+    if let Err(problem) = record(req.request(), entry.path, refused.who, refused.reason, peer).await {
+        return render(req.request(), &problem);
+    }
+    render(req.request(), &told(&refused))
+}
+
+fn told(refused: &Refused) -> Problem {
+    match (refused.status, refused.reason) {
+        (401, "not_signed_in") => Problem::new(401, "not_signed_in", "sign in first, or send an API key as `Authorization: Bearer <key>`"),
+        (401, "key_unknown") => {
+            Problem::new(401, "key_unknown", "this key is not known or was revoked; issue one with `counterfoil key issue`")
+        }
+        (401, _) => Problem::unauthenticated(),
+        (_, "scope") => Problem::new(403, "scope_missing", "the key lacks the scope that this needs; see /docs, then issue another key"),
+        (_, "role") => Problem::new(403, "role", "your role may not do this; ask an administrator who may"),
+        (_, "form_token") => Problem::new(403, "form_token", "the form is out of date; open the page again and repeat"),
+        _ => Problem::new(403, "cross_site", "the request came from another site; open the page here and repeat"),
+    }
+}
+
+/// A problem as whoever asked can read it: `problem+json` for programs, a page for browsers.
+pub fn render(req: &HttpRequest, problem: &Problem) -> HttpResponse {
+    if is_api(req.path()) { problem.response() } else { super::pages::error(req, problem.http_status(), Some(&sentence(&problem.detail))) }
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
+    format!("{first}{}.", chars.as_str().trim_end_matches('.'))
+}
+
+/// A path as the value of a parameter.
+fn escaped(path: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-._~".contains(&b);
+    path.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+/// Records that a request was refused; an error means that it could not be, and is a 503.
+pub async fn record(
+    req: &HttpRequest,
+    template: &'static str,
+    who: Option<Asker>,
+    reason: &'static str,
+    peer: Peer,
+) -> Result<(), Problem> {
+    let Some(door) = req.app_data::<Data<Door>>().map(|door| Door::clone(door)) else {
+        return Err(Problem::internal(&"the server was built without a door"));
+    };
+    let ip = peer.text();
+    let recorded = web::block(move || door.denied(template, who, reason, ip.as_deref())).await?;
+    recorded.map_err(|error| {
+        tracing::error!(target: "counterfoil::web", %error, "a refusal could not be recorded");
+        Problem::new(503, "refusal_unrecorded", "this was refused, but the refusal could not be recorded; try again later")
+    })
+}
+
+impl Caller {
+    /// Who it is, for events.
+    pub fn asker(&self) -> Asker {
+        match self {
+            Caller::Sender(key) => Asker::Key(key.id),
+            Caller::Officer(session) => Asker::User(session.user),
+        }
+    }
+
+    /// The one source it may see; `None`: every source.
+    pub fn source(&self) -> Option<crate::ids::Seq> {
+        match self {
+            Caller::Sender(key) => Some(key.source),
+            Caller::Officer(_) => None,
+        }
+    }
+
+    /// Whether it may see which rules were hit.
+    pub fn sees_hits(&self) -> bool {
+        match self {
+            Caller::Sender(key) => key.scopes.contains(Scope::ReceiptFull),
+            Caller::Officer(_) => true,
+        }
+    }
+}
+
+/// Answers that something of another source does not exist, and records that it was asked for.
+pub async fn hidden(req: &HttpRequest, caller: &Caller, what: &str) -> Problem {
+    let template = req.extensions().get::<Template>().map_or("", |t| t.0);
+    let peer = req.extensions().get::<Peer>().copied().unwrap_or(Peer(None));
+    match record(req, template, Some(caller.asker()), "other_source", peer).await {
+        Ok(()) => Problem::not_found(what),
+        Err(problem) => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use actix_web::http::header::HeaderValue;
+
+    #[test]
+    fn a_bearer_is_read_whatever_the_case_of_its_scheme() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(bearer(&headers), None);
+        for (text, key) in [("Bearer cf_1_x", Some("cf_1_x")), ("bearer  cf_1_x", Some("cf_1_x")), ("Basic eA==", None), ("Bearer", None)] {
+            headers.insert(AUTHORIZATION, HeaderValue::from_static(text));
+            assert_eq!(bearer(&headers).as_deref(), key, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_way_back_is_one_parameter() {
+        assert_eq!(escaped("/reports/2026-11-20"), "/reports/2026-11-20");
+        assert_eq!(escaped("/a?b&c=%20"), "/a%3Fb%26c%3D%2520");
+    }
+}

@@ -1,0 +1,29 @@
+//! The server: pages for officers, an interface for programs, both behind one guard.
+//!
+//! A request passes [`observe`] (log and metrics), [`headers`], compression, then the [`guard`] of
+//! its route, then its handler. What may be asked stands in the one table of [`routes`].
+//!
+//! Invariants: no route without a policy; a `GET` changes nothing but the record of who looked;
+//! bodies are bounded after decompression; neither log nor metric holds a path or a query; database
+//! work and hashing never run on the event loop.
+//!
+//! Not here: what anything means (the rooms below), when jobs run (`jobs`).
+
+pub mod api;
+mod assets;
+mod body;
+mod docs;
+mod guard;
+mod headers;
+mod numbers;
+mod observe;
+mod ops;
+pub mod pages;
+mod params;
+pub mod peer;
+pub mod problem;
+pub mod routes;
+mod server;
+
+pub use api::openapi_json;
+pub use server::{Listening, ServeError, Server, serve};

@@ -1,0 +1,63 @@
+//! `/metrics` in Prometheus' text format, on a listener of its own that is not for the world.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use actix_web::web::{self, Data};
+use actix_web::{HttpResponse, rt};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use crate::app::App;
+use crate::db::DbResult;
+use crate::notify::store as outbox;
+
+use super::problem::Problem;
+
+/// Seconds; the upper bounds of the histogram's buckets.
+const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+/// How often counted values are put into their buckets; until then they wait in memory.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Begins to count, once per process; `None` when something else counts already.
+pub fn install() -> Option<PrometheusHandle> {
+    RECORDER.get_or_init(recorder).clone()
+}
+
+fn recorder() -> Option<PrometheusHandle> {
+    let handle = PrometheusBuilder::new().set_buckets(&BUCKETS).ok()?.install_recorder().ok()?;
+    metrics::describe_counter!("counterfoil_http_requests_total", "Requests by route template, method and status.");
+    metrics::describe_histogram!("counterfoil_http_request_seconds", "Seconds until a request's answer began.");
+    metrics::describe_counter!("counterfoil_entries_recorded_total", "Entries recorded by this process, by the way they came.");
+    metrics::describe_gauge!("counterfoil_queue_entries", "Entries that wait for the sequencer.");
+    metrics::describe_gauge!("counterfoil_log_leaves", "Leaves in the log: entries and events.");
+    metrics::describe_gauge!("counterfoil_outbox_rows", "Mail owed, by state.");
+    Some(handle)
+}
+
+/// Puts counted values into their buckets from time to time, so that they never pile up.
+pub async fn upkeep(handle: PrometheusHandle) {
+    loop {
+        rt::time::sleep(UPKEEP).await;
+        handle.run_upkeep();
+    }
+}
+
+/// `GET /metrics`
+pub async fn show(app: Data<App>, handle: Data<PrometheusHandle>) -> Result<HttpResponse, Problem> {
+    let measured = app.clone();
+    web::block(move || measure(&measured)).await??;
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(handle.render()))
+}
+
+/// Reads what is counted by looking rather than by happening.
+fn measure(app: &App) -> DbResult<()> {
+    metrics::gauge!("counterfoil_queue_entries").set(app.intake.waiting() as f64);
+    metrics::gauge!("counterfoil_log_leaves").set(app.intake.size() as f64);
+    let owed = app.db.read(outbox::summary)?;
+    for (state, rows) in [("pending", owed.pending), ("sent", owed.sent), ("dead", owed.dead)] {
+        metrics::gauge!("counterfoil_outbox_rows", "state" => state).set(rows as f64);
+    }
+    Ok(())
+}

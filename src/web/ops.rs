@@ -1,0 +1,119 @@
+//! For those who run the program: is it alive, is it ready, what is its interface.
+
+use actix_web::HttpResponse;
+use actix_web::web::{self, Data, get};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::clock::{HOUR, Moment};
+use crate::db::{Conn, DbResult, migrate};
+use crate::notify::store as outbox;
+use crate::{reports, trail};
+
+use super::problem::Problem;
+use super::routes::{Entry, Who};
+use super::{api, assets};
+
+/// How long the nightly report may be under way before it is overdue.
+const REPORT_GRACE: i64 = HOUR;
+
+/// Health, readiness, the interface's description and the site's files.
+pub static ROUTES: &[Entry] = &[
+    Entry::get("/healthz", Who::Anyone, || get().to(healthz)),
+    Entry::get("/readyz", Who::Anyone, || get().to(readyz)),
+    Entry::get("/openapi.json", Who::Anyone, || get().to(openapi)),
+    Entry::get("/assets/{name}", Who::Anyone, || get().to(assets::show)),
+];
+
+/// The process is alive.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// `ok`
+    status: &'static str,
+}
+
+/// Whether the process can do its work.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    /// `ready`, or `not_ready` with status 503.
+    status: &'static str,
+    /// One for each thing that was looked at.
+    checks: Vec<Check>,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Check {
+    /// `database schema writing report mail`
+    name: &'static str,
+    /// Whether it is well.
+    ok: bool,
+    /// What was found; nothing secret or personal.
+    detail: String,
+}
+
+impl Check {
+    fn new(name: &'static str, ok: bool, detail: impl Into<String>) -> Check {
+        Check { name, ok, detail: detail.into() }
+    }
+}
+
+/// Answers as soon as the state is loaded.
+#[utoipa::path(get, path = "/healthz", tag = "Operations",
+    responses((status = 200, description = "Alive: the state is loaded and the log is open.", body = Health)))]
+pub async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(Health { status: "ok" })
+}
+
+/// Whether this instance can record, report and send mail.
+#[utoipa::path(get, path = "/readyz", tag = "Operations", responses(
+    (status = 200, description = "Ready.", body = Readiness),
+    (status = 503, description = "Not ready; the checks say why.", body = Readiness)))]
+pub async fn readyz(app: Data<App>) -> Result<HttpResponse, Problem> {
+    let checks = web::block(move || look(&app)).await?;
+    let ready = checks.iter().all(|check| check.ok);
+    let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    Ok(answer.json(Readiness { status: if ready { "ready" } else { "not_ready" }, checks }))
+}
+
+fn look(app: &App) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let looked = app.db.read(|conn| {
+        checks.push(Check::new("database", true, "answers"));
+        let schema = migrate::require_current(conn);
+        checks.push(Check::new("schema", schema.is_ok(), schema.err().map_or("current".into(), |e| e.to_string())));
+        checks.push(report(conn, app)?);
+        let owed = outbox::summary(conn)?;
+        let detail = format!("{} waiting, {} given up", owed.pending, owed.dead);
+        checks.push(Check::new("mail", owed.dead == 0, detail));
+        DbResult::Ok(())
+    });
+    if let Err(error) = looked {
+        tracing::warn!(target: "counterfoil::web", %error, "not ready");
+        checks.push(Check::new("database", false, "does not answer as it should; see the log of the program"));
+    }
+    // An empty write: it goes the way of every other, so it fails when the lease is gone.
+    let writing = app.log().side(|_| Ok(())).is_ok();
+    checks.push(Check::new("writing", writing, if writing { "this process holds the log" } else { "this process cannot write" }));
+    checks
+}
+
+fn report(conn: &mut Conn, app: &App) -> DbResult<Check> {
+    let created = trail::store::event(conn, 0)?.map_or(app.clock.now(), |(event, _)| Moment(event.recorded_at));
+    let newest = reports::list(conn, None, 1)?.first().map(|head| head.business_date);
+    let settings = &app.config.report;
+    let by = app.clock.now().plus(-REPORT_GRACE);
+    let due = reports::due_dates(by, &app.calendar, settings.at, created, newest, settings.catch_up);
+    Ok(match due.first() {
+        None => Check::new("report", true, newest.map_or("none is due yet".to_owned(), |date| format!("the newest is of {date}"))),
+        Some(first) => Check::new("report", false, format!("{} overdue, the first of {first}", due.len())),
+    })
+}
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "Operations",
+    responses((status = 200, description = "The interface as OpenAPI.", body = serde_json::Value)))]
+pub async fn openapi() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(api::openapi_json())
+}

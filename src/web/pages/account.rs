@@ -1,0 +1,211 @@
+//! One account: its balance, its continuity, its entries, where they came from, its alerts.
+
+mod charts;
+mod sharing;
+
+use std::collections::HashMap;
+
+use actix_web::web;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::alerts::breaks::{self, BreakFilter};
+use crate::alerts::queue;
+use crate::alerts::{Alert, ContinuityBreak, State};
+use crate::clock::Moment;
+use crate::config::Mode;
+use crate::db::Conn;
+use crate::ids::Seq;
+use crate::ledger::BreakState;
+use crate::ledger::history::{self, Window};
+use crate::ledger::lookup;
+use crate::ledger::store::{self as ledger, AccountRow, EntryRow as Entry};
+use crate::reports::page::words::{UNKNOWN, count, counted, fact, tag};
+
+use super::desk::{Desk, Page};
+use super::errors::Trouble;
+use super::fill::{self, Around, Contexts};
+use super::views::{AccountPage, BreakRow, Empty, Fact, Pager, Tag};
+
+/// Entries of one page.
+const PAGE: usize = 50;
+/// Entries the chart and the list of sessions look at, the newest of the account.
+const LOOKED_AT: usize = 200;
+/// Breaks and alerts listed.
+const LISTED: usize = 100;
+
+/// Where the list of entries begins.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    /// The entry it begins with; the newest, if none is named.
+    at: Option<Seq>,
+}
+
+/// Everything the page shows, as read.
+struct Shown {
+    account: AccountRow,
+    source: String,
+    newest: Vec<Entry>,
+    page: lookup::Backwards,
+    first: Option<Entry>,
+    contexts: Contexts,
+    breaks: Vec<ContinuityBreak>,
+    broken: HashMap<Seq, Entry>,
+    alerts: Vec<Alert>,
+    sharing: sharing::Sharing,
+}
+
+fn read(conn: &mut Conn, id: Seq, at: Option<Seq>) -> Result<Shown, Trouble> {
+    let account = ledger::account(conn, id)?.ok_or(Trouble::Missing("There is no such account."))?;
+    let newest = lookup::page(conn, id, None, LOOKED_AT)?.entries;
+    let page = lookup::page(conn, id, at, PAGE)?;
+    if at.is_some() && page.entries.is_empty() {
+        return Err(Trouble::Missing("This account has no such entry."));
+    }
+    let first = history::page(conn, id, &Window::default(), 1)?.items.pop();
+    let breaks = breaks::list(conn, &BreakFilter { account: Some(id), ..BreakFilter::default() }, None, LISTED)?;
+    let named: Vec<Seq> = breaks.iter().map(|b| b.found.seq).collect();
+    let broken = ledger::entries_at(conn, &named)?.into_iter().map(|entry| (entry.seq, entry)).collect();
+    let mut contexts = lookup::contexts(conn, &newest)?;
+    contexts.extend(lookup::contexts(conn, &page.entries)?);
+    let sharing = sharing::read(conn, &newest, &contexts)?;
+    let source = ledger::sources(conn)?.into_iter().find(|s| s.id == account.source);
+    Ok(Shown {
+        source: source.map_or_else(String::new, |s| s.name),
+        alerts: queue::of_account(conn, id, LISTED)?,
+        account,
+        newest,
+        page,
+        first,
+        contexts,
+        breaks,
+        broken,
+        sharing,
+    })
+}
+
+/// `GET /accounts/{id}`
+pub(super) async fn show(desk: Desk, id: web::Path<Seq>, asked: web::Query<Asked>) -> Page {
+    let (id, at) = (*id, asked.at);
+    let shown = desk.read(move |conn| read(conn, id, at)).await?;
+    desk.viewed(json!({ "account": id })).await?;
+    let time = desk.time();
+    let mode = mode(&desk, &shown.source);
+    let around = Around { time, accounts: None, contexts: &shown.contexts };
+    let page = AccountPage {
+        chrome: desk.chrome("Account"),
+        number: shown.account.number.clone(),
+        number_note: Some("Every view of a customer is recorded.".to_owned()),
+        tags: tags(&shown),
+        facts: facts(&desk, &shown, mode),
+        currency: shown.account.currency.clone(),
+        balance: charts::balance(&shown, time),
+        continuity: charts::continuity(&shown, time),
+        continuity_note: mode_sentence(mode).to_owned(),
+        entries: shown.page.entries.iter().map(|entry| fill::entry_row(entry, &around)).collect(),
+        pager: pager(id, &shown, at),
+        breaks: break_rows(&desk, &shown),
+        breaks_empty: no_breaks(),
+        contexts: shown.sharing.rows(time),
+        alerts: super::alerts::rows(&desk, &shown.alerts),
+        alerts_empty: no_alerts(),
+    };
+    desk.show(&page)
+}
+
+fn no_breaks() -> Empty {
+    let text = "As far as it was checked, every entry begins where an earlier one ended.";
+    Empty { title: "No break".to_owned(), text: text.to_owned(), action: None }
+}
+
+fn no_alerts() -> Empty {
+    let text = "No rule has been hit on this account.";
+    Empty { title: "No alert".to_owned(), text: text.to_owned(), action: None }
+}
+
+fn open_breaks(shown: &Shown) -> usize {
+    shown.breaks.iter().filter(|b| b.state == BreakState::Open).count()
+}
+
+fn tags(shown: &Shown) -> Vec<Tag> {
+    let mut tags = Vec::new();
+    let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let open = number(open_breaks(shown));
+    if open > 0 {
+        tags.push(tag(counted(open, "open break", "open breaks"), "bad"));
+    }
+    let alerts = number(shown.alerts.iter().filter(|alert| alert.state == State::Open).count());
+    if alerts > 0 {
+        tags.push(tag(counted(alerts, "open alert", "open alerts"), "warn"));
+    }
+    tags
+}
+
+fn mode(desk: &Desk, source: &str) -> Mode {
+    let configured = desk.app.config.source.iter().find(|s| s.name == source);
+    configured.map(|s| s.continuity).unwrap_or_default()
+}
+
+fn mode_words(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Auto => "What the entries carry",
+        Mode::PerEntry => "Balance before and after each entry",
+        Mode::AfterOnly => "Balance after each entry",
+        Mode::Sequenced => "The sender's numbering only",
+        Mode::Daily => "Balances of a day only",
+        Mode::None => "Not checked",
+    }
+}
+
+fn mode_sentence(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Auto | Mode::PerEntry | Mode::AfterOnly => {
+            "Checked: each entry begins where an earlier one ended, as far as entries carry balances. That shows coherence, not truth."
+        }
+        Mode::Sequenced => "Checked: the sender's numbering has no gap and no repeat. Balances are not checked for this source.",
+        Mode::Daily => "Single entries are not checked for this source, only balances of a day.",
+        Mode::None => "Nothing is checked for this source.",
+    }
+}
+
+fn facts(desk: &Desk, shown: &Shown, mode: Mode) -> Vec<Fact> {
+    let time = desk.time();
+    let newest = shown.newest.first();
+    let balance = newest.and_then(|entry| Some(fill::minor(entry.balance_after?.into(), &entry.currency)));
+    let balance = balance.map_or_else(|| UNKNOWN.to_owned(), |text| format!("{} {text}", shown.account.currency));
+    let booked = |entry: Option<&Entry>| entry.map_or_else(|| UNKNOWN.to_owned(), |e| time.second(Moment(e.booked_at)));
+    vec![
+        fact("Balance after the newest entry", balance),
+        fact("Entries", newest.map_or_else(|| "0".to_owned(), |entry| count(entry.position))),
+        fact("Currency", shown.account.currency.clone()),
+        fact("Source", shown.source.clone()),
+        fact("First recorded entry booked", booked(shown.first.as_ref())),
+        fact("Newest entry booked", booked(newest)),
+        fact("Continuity", mode_words(mode)),
+    ]
+}
+
+fn pager(id: Seq, shown: &Shown, at: Option<Seq>) -> Pager {
+    let entries = &shown.page.entries;
+    let total = shown.newest.first().map_or(0, |entry| entry.position);
+    let shown_text = match (entries.first(), entries.last()) {
+        (Some(newest), Some(oldest)) => {
+            format!("Entries {} to {} of {}", count(newest.position), count(oldest.position), count(total))
+        }
+        _ => "No entry yet".to_owned(),
+    };
+    Pager {
+        shown: shown_text,
+        first: at.map(|_| format!("/accounts/{id}#entries")),
+        next: shown.page.next.map(|seq| format!("/accounts/{id}?at={seq}#entries")),
+    }
+}
+
+fn break_rows(desk: &Desk, shown: &Shown) -> Vec<BreakRow> {
+    let row = |found: &ContinuityBreak| {
+        let booked = shown.broken.get(&found.found.seq).map(|entry| Moment(entry.booked_at));
+        fill::break_row(found, booked, desk.time())
+    };
+    shown.breaks.iter().map(row).collect()
+}

@@ -1,0 +1,243 @@
+//! One alert, and deciding it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use actix_web::http::StatusCode;
+use actix_web::web;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::access::{Permission, User, users};
+use crate::alerts::queue::{self, AlertDetail, BEHIND_MAX};
+use crate::alerts::{self, Alert, Disposition, State};
+use crate::clock::{Moment, day_date};
+use crate::db::Conn;
+use crate::ids::{AlertRef, Seq};
+use crate::ledger::store::EntryRow as Entry;
+use crate::ledger::{lookup, store as ledger};
+use crate::reports::due_date;
+use crate::reports::page::words::{LocalTime, alert_link, count, fact, rule_title, words};
+use crate::trail::ActError;
+
+use super::cookies::Done;
+use super::desk::{Desk, Page};
+use super::errors::{Trouble, sentence};
+use super::fill::{self, Around, Contexts};
+use super::views::{AlertPage, Choice, DISPOSITIONS, DecisionForm, DecisionView, EntryRow, Fact, FieldError, HistoryRow};
+
+/// Other alerts of the account shown below.
+const RELATED: usize = 10;
+/// Later hits named in the history.
+const JOINED: usize = 20;
+
+/// The decision as sent.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Sent {
+    disposition: String,
+    duplicate_of: String,
+    comment: String,
+}
+
+/// Everything the page shows, as read.
+struct Shown {
+    detail: AlertDetail,
+    entries: Vec<Entry>,
+    contexts: Contexts,
+    /// When the entries that later hits came with were recorded.
+    recorded: BTreeMap<Seq, Moment>,
+    related: Vec<Alert>,
+    decider: Option<User>,
+}
+
+fn parse(reference: &str) -> Result<AlertRef, Trouble> {
+    AlertRef::parse(reference).ok_or(Trouble::Missing("There is no such alert. A reference looks like ALR-2026-000123."))
+}
+
+fn read(conn: &mut Conn, reference: AlertRef) -> Result<Shown, Trouble> {
+    let detail = queue::detail(conn, reference)?.ok_or(Trouble::Missing("There is no such alert."))?;
+    let entries = ledger::entries_at(conn, &detail.entries)?;
+    let contexts = lookup::contexts(conn, &entries)?;
+    let later: BTreeSet<Seq> = detail.hits.iter().skip(1).take(JOINED).map(|hit| hit.decided_by).collect();
+    let later = ledger::entries_at(conn, &later.into_iter().collect::<Vec<_>>())?;
+    let recorded = later.iter().map(|entry| (entry.seq, Moment(entry.recorded_at))).collect();
+    let mut related = queue::of_account(conn, detail.alert.account.id, RELATED + 1)?;
+    related.retain(|other| other.id != detail.alert.id);
+    related.truncate(RELATED);
+    let decider = match &detail.alert.decision {
+        Some(decision) => users::find(conn, decision.closed_by)?,
+        None => None,
+    };
+    Ok(Shown { detail, entries, contexts, recorded, related, decider })
+}
+
+/// `GET /alerts/{reference}`
+pub(super) async fn show(desk: Desk, path: web::Path<String>) -> Page {
+    let reference = parse(&path).map_err(|t| desk.fail(t))?;
+    render(&desk, reference, &Sent::default(), Vec::new()).await
+}
+
+/// `POST /alerts/{reference}/disposition`
+pub(super) async fn decide(desk: Desk, path: web::Path<String>, sent: web::Form<Sent>) -> Page {
+    let reference = parse(&path).map_err(|t| desk.fail(t))?;
+    let sent = sent.into_inner();
+    let Some(disposition) = Disposition::parse(&sent.disposition) else {
+        let error = FieldError { field: "disposition".to_owned(), text: "Choose what you found.".to_owned() };
+        return render(&desk, reference, &sent, vec![error]).await;
+    };
+    let (user, wanted) = (desk.user()?, sent.clone());
+    let closed = desk
+        .record(move |log| {
+            let duplicate = Some(wanted.duplicate_of.as_str());
+            alerts::close(log, &reference.to_string(), disposition, &wanted.comment, duplicate, user)
+        })
+        .await?;
+    match closed {
+        Ok(seq) => Ok(desk.go(&format!("/alerts/{reference}"), Some(Done::AlertClosed(seq)))),
+        Err(ActError::Refused { status: 422, code, detail }) => {
+            let field = if code == "duplicate_of_invalid" { "duplicate_of" } else { "comment" };
+            let error = FieldError { field: field.to_owned(), text: sentence(&detail) };
+            render(&desk, reference, &sent, vec![error]).await
+        }
+        Err(error) => Err(desk.fail(error.into())),
+    }
+}
+
+async fn render(desk: &Desk, reference: AlertRef, sent: &Sent, errors: Vec<FieldError>) -> Page {
+    let shown = desk.read(move |conn| read(conn, reference)).await?;
+    let alert = &shown.detail.alert;
+    desk.viewed(json!({ "account": alert.account.id, "alert": alert.id })).await?;
+    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let may = desk.may(Permission::DecideAlerts);
+    let open = alert.state == State::Open;
+    let time = desk.time();
+    let page = AlertPage {
+        chrome: desk.chrome(&reference.to_string()),
+        reference: reference.to_string(),
+        severity: alert.severity.text().to_owned(),
+        state: fill::alert_state(alert, super::alerts::overdue(desk, alert)),
+        rule: rule_title(&alert.rule),
+        why: alert.explanation.sentence.clone(),
+        evaluated: format!("Raised {} under the rule set of event {}.", time.second(alert.opened_at), alert.rules),
+        facts: facts(desk, &shown),
+        entries: entries(&shown, time),
+        currency: alert.account.currency.clone(),
+        entries_note: entries_note(&shown),
+        form: (open && may).then(|| form(reference, sent, errors)),
+        read_only: (open && !may).then(|| "Your role reads alerts and does not decide them.".to_owned()),
+        decision: decision(&shown, time),
+        history: events(&shown, time),
+        related: super::alerts::rows(desk, &shown.related),
+    };
+    desk.show_as(status, &page)
+}
+
+fn facts(desk: &Desk, shown: &Shown) -> Vec<Fact> {
+    let alert = &shown.detail.alert;
+    let due = due_date(&desk.app.calendar, alert.opened_at, alert.severity);
+    let mut facts = vec![
+        Fact { href: Some(format!("/accounts/{}", alert.account.id)), ..fact("Account", alert.account.masked()) },
+        fact("Business date", day_date(alert.business_date).to_string()),
+        fact("Hits", count(alert.hits)),
+        fact("To be decided by", due.to_string()),
+    ];
+    facts.extend(alert.explanation.table().into_iter().map(|(label, value)| fact(label, value)));
+    if let Some(previous) = shown.detail.previous {
+        facts.push(Fact { href: Some(format!("/alerts/{previous}")), ..fact("Follows", previous.to_string()) });
+    }
+    facts
+}
+
+fn entries(shown: &Shown, time: LocalTime) -> Vec<EntryRow> {
+    let crossed: BTreeSet<Seq> = shown.detail.hits.iter().map(|hit| hit.seq).collect();
+    let around = Around { time, accounts: None, contexts: &shown.contexts };
+    let mut rows: Vec<&Entry> = shown.entries.iter().collect();
+    rows.sort_by_key(|entry| (entry.booked_at, entry.seq));
+    rows.into_iter().map(|e| EntryRow { crossed: crossed.contains(&e.seq), ..fill::entry_row(e, &around) }).collect()
+}
+
+fn entries_note(shown: &Shown) -> Option<String> {
+    let full = shown.detail.entries.len() >= BEHIND_MAX;
+    full.then(|| format!("The table holds the first {BEHIND_MAX} entries; the account's page has them all."))
+}
+
+fn form(reference: AlertRef, sent: &Sent, errors: Vec<FieldError>) -> DecisionForm {
+    let choice = |(value, label, help): &(&str, &str, &str)| Choice {
+        value: (*value).to_owned(),
+        label: (*label).to_owned(),
+        help: (*help).to_owned(),
+        selected: sent.disposition == *value,
+    };
+    DecisionForm {
+        action: format!("/alerts/{reference}/disposition"),
+        choices: DISPOSITIONS.iter().map(choice).collect(),
+        duplicate_of: sent.duplicate_of.clone(),
+        comment: sent.comment.clone(),
+        errors,
+        note: Some(
+            "Closing is recorded with your name and cannot be undone; a later hit opens a new alert that names this one."
+                .to_owned(),
+        ),
+    }
+}
+
+fn disposition_words(disposition: Disposition) -> String {
+    let found = DISPOSITIONS.iter().find(|(value, _, _)| *value == disposition.text());
+    found.map_or_else(|| words(disposition.text()), |(_, label, _)| (*label).to_owned())
+}
+
+fn name(user: Option<&User>) -> String {
+    user.map_or_else(|| "An unknown user".to_owned(), |user| format!("{} ({})", user.email, user.role))
+}
+
+fn decision(shown: &Shown, time: LocalTime) -> Option<DecisionView> {
+    let decision = shown.detail.alert.decision.as_ref()?;
+    let duplicate = decision.duplicate_of.map(|other| {
+        let other = alert_link(&other.to_string());
+        Fact { href: Some(other.href), ..fact("Duplicate of", other.text) }
+    });
+    Some(DecisionView {
+        disposition: disposition_words(decision.disposition),
+        comment: decision.comment.clone(),
+        by: name(shown.decider.as_ref()),
+        at: time.second(decision.closed_at),
+        facts: duplicate.into_iter().collect(),
+    })
+}
+
+/// What happened to the alert, newest first.
+fn events(shown: &Shown, time: LocalTime) -> Vec<HistoryRow> {
+    let alert = &shown.detail.alert;
+    let row = |at: Moment, by: String, what: String, seq: Seq| HistoryRow {
+        at: time.second(at),
+        by,
+        what,
+        detail: String::new(),
+        seq: seq.to_string(),
+    };
+    let mut rows = vec![row(alert.opened_at, rule_title(&alert.rule), "Raised".to_owned(), alert.id)];
+    for hit in shown.detail.hits.iter().skip(1).take(JOINED) {
+        if let Some(at) = shown.recorded.get(&hit.decided_by) {
+            let late = if hit.late { ", found late" } else { "" };
+            let what = format!("Hit joined at entry {}{late}", hit.seq);
+            rows.push(row(*at, rule_title(&alert.rule), what, hit.decided_by));
+        }
+    }
+    if let Some(decision) = &alert.decision {
+        let what = format!("Closed: {}", disposition_words(decision.disposition));
+        rows.push(row(decision.closed_at, name(shown.decider.as_ref()), what, decision.seq));
+    }
+    rows.reverse();
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_offers_exactly_the_dispositions_there_are() {
+        let offered: Vec<&str> = DISPOSITIONS.iter().map(|(value, _, _)| *value).collect();
+        assert_eq!(offered, Disposition::ALL.map(Disposition::text));
+    }
+}

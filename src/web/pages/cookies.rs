@@ -1,0 +1,124 @@
+//! The two cookies: who is signed in, and what was just done.
+
+use actix_web::cookie::time::Duration;
+use actix_web::cookie::{Cookie, SameSite};
+
+use crate::config::Config;
+
+use super::views::Flash;
+
+/// Of the session over plain HTTP: for a first try on the own machine.
+const SESSION: &str = "cf_session";
+/// Of the session over HTTPS: the prefix makes browsers refuse it without `Secure` or from elsewhere.
+const SESSION_SECURE: &str = "__Host-cf_session";
+/// Of the message after a form was sent.
+const FLASH: &str = "cf_flash";
+
+/// The name of the session's cookie.
+pub fn session_cookie_name(config: &Config) -> &'static str {
+    if config.is_https() { SESSION_SECURE } else { SESSION }
+}
+
+/// The session's cookie; it ends with the browser at the latest.
+pub(super) fn session(config: &Config, token: String) -> Cookie<'static> {
+    // Lax, not Strict: a link in a mail must find its reader signed in.
+    Cookie::build(session_cookie_name(config), token)
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(config.is_https())
+        .finish()
+}
+
+/// Takes the session's cookie away.
+pub(super) fn no_session(config: &Config) -> Cookie<'static> {
+    let mut cookie = session(config, String::new());
+    cookie.make_removal();
+    cookie
+}
+
+/// A message for the next page. Only its code travels, so that nobody can write words for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    /// An alert was closed by the event with this number.
+    AlertClosed(i64),
+    /// The session is over.
+    SignedOut,
+}
+
+impl Done {
+    fn code(self) -> String {
+        match self {
+            Done::AlertClosed(seq) => format!("closed.{seq}"),
+            Done::SignedOut => "signed-out".to_owned(),
+        }
+    }
+
+    /// From its code.
+    pub(super) fn parse(code: &str) -> Option<Done> {
+        match code.split_once('.') {
+            Some(("closed", seq)) => seq.parse().ok().map(Done::AlertClosed),
+            None if code == "signed-out" => Some(Done::SignedOut),
+            _ => None,
+        }
+    }
+
+    /// In words.
+    pub(super) fn flash(self) -> Flash {
+        let text = match self {
+            Done::AlertClosed(seq) => format!("The alert is closed. The decision is event {seq} of the log."),
+            Done::SignedOut => "You have signed out.".to_owned(),
+        };
+        Flash { tone: "good".to_owned(), text }
+    }
+
+    /// The cookie that carries it to the next page.
+    pub(super) fn cookie(self, config: &Config) -> Cookie<'static> {
+        Cookie::build(FLASH, self.code())
+            .path("/")
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .secure(config.is_https())
+            .max_age(Duration::minutes(2))
+            .finish()
+    }
+}
+
+/// What was just done, if the request says so.
+pub(super) fn done(request: &actix_web::HttpRequest) -> Option<Done> {
+    request.cookie(FLASH).and_then(|cookie| Done::parse(cookie.value()))
+}
+
+/// Takes the message away once it has been shown.
+pub(super) fn no_flash() -> Cookie<'static> {
+    let mut cookie = Cookie::build(FLASH, "").path("/").finish();
+    cookie.make_removal();
+    cookie
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn over_https_the_cookie_is_bound_to_the_host() {
+        let mut config = Config::default();
+        let plain = session(&config, "token".to_owned()).to_string();
+        assert_eq!(plain, "cf_session=token; HttpOnly; SameSite=Lax; Path=/");
+        config.server.public_url = "https://monitor.bank.example".to_owned();
+        let secure = session(&config, "token".to_owned()).to_string();
+        assert_eq!(secure, "__Host-cf_session=token; HttpOnly; SameSite=Lax; Secure; Path=/");
+        let gone = no_session(&config).to_string();
+        assert!(gone.contains("Max-Age=0") && gone.contains("Secure") && gone.contains("Path=/"), "{gone}");
+    }
+
+    #[test]
+    fn a_message_travels_as_a_code_only() {
+        for done in [Done::AlertClosed(4200), Done::SignedOut] {
+            assert_eq!(Done::parse(&done.code()), Some(done));
+        }
+        for forged in ["closed.<b>", "closed", "You won", ""] {
+            assert_eq!(Done::parse(forged), None);
+        }
+    }
+}

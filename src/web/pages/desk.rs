@@ -1,0 +1,229 @@
+//! A handler's desk: who is signed in, the way to the database, and the frame of the page.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
+use askama::Template;
+use serde_json::json;
+
+use crate::access::{Permission, Role, Session};
+use crate::app::App;
+use crate::clock::Moment;
+use crate::db::Conn;
+use crate::ids::Seq;
+use crate::reports::page::words::LocalTime;
+use crate::trail::{ActError, Log, NewEvent};
+use crate::web::peer::Peer;
+
+use super::cookies::{self, Done};
+use super::errors::{self, Failure, Trouble};
+use super::views::{Chrome, NavItem, UserBadge};
+
+/// What a handler answers.
+pub(super) type Page = Result<HttpResponse, Failure>;
+
+/// See the module.
+#[derive(Clone)]
+pub(super) struct Desk {
+    /// Settings, database, clock and log.
+    pub app: web::Data<App>,
+    /// Who is signed in, if anyone.
+    pub session: Option<Session>,
+    /// Where the request came from.
+    pub peer: Option<String>,
+    path: String,
+    done: Option<Done>,
+}
+
+impl FromRequest for Desk {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Desk, actix_web::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Desk::of(request).ok_or_else(|| actix_web::error::ErrorInternalServerError("the program is not set up")))
+    }
+}
+
+impl Desk {
+    /// The desk of a request; `None` before the program is set up.
+    pub(super) fn of(request: &HttpRequest) -> Option<Desk> {
+        let app = request.app_data::<web::Data<App>>()?.clone();
+        let extensions = request.extensions();
+        Some(Desk {
+            app,
+            session: extensions.get::<Session>().cloned(),
+            peer: extensions.get::<Peer>().and_then(Peer::text),
+            path: request.path().to_owned(),
+            done: cookies::done(request),
+        })
+    }
+
+    /// A page of this title inside the frame.
+    pub(super) fn chrome(&self, title: &str) -> Chrome {
+        let role = self.session.as_ref().map(|s| s.role);
+        Chrome {
+            title: title.to_owned(),
+            bank: self.app.config.bank.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            nav: role.map(|role| navigation(role, &self.path)).unwrap_or_default(),
+            user: self.session.as_ref().map(|s| UserBadge { name: s.email.clone(), role: role_word(s.role).to_owned() }),
+            csrf: self.session.as_ref().map(|s| s.csrf.clone()).unwrap_or_default(),
+            flash: self.done.map(Done::flash),
+            zone: self.time().name(self.now()),
+        }
+    }
+
+    /// The bank's clock.
+    pub(super) fn time(&self) -> LocalTime {
+        LocalTime(self.app.calendar.zone())
+    }
+
+    /// Now.
+    pub(super) fn now(&self) -> Moment {
+        self.app.clock.now()
+    }
+
+    /// A fresh reference to quote.
+    pub(super) fn reference(&self) -> String {
+        hex::encode(self.app.clock.random::<6>())
+    }
+
+    /// Whether the reader may do it.
+    pub(super) fn may(&self, permission: Permission) -> bool {
+        self.session.as_ref().is_some_and(|s| s.role.may(permission))
+    }
+
+    /// The reader's number; the guard lets nobody else to an officer's page.
+    pub(super) fn user(&self) -> Result<Seq, Failure> {
+        self.session.as_ref().map(|s| s.user).ok_or_else(|| self.refuse(401, "Please sign in."))
+    }
+
+    /// Reads, on a blocking thread, from one unchanging state of the database.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let db = self.app.db.clone();
+        self.finish(web::block(move || db.read(|conn| conn.snapshot(work))).await)
+    }
+
+    /// Reads, on a blocking thread; what is read sees to its own state of the database.
+    pub(super) async fn read_freely<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let db = self.app.db.clone();
+        self.finish(web::block(move || db.read(work)).await)
+    }
+
+    /// Records something, on a blocking thread.
+    pub(super) async fn record<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Log) -> Result<T, ActError> + Send + 'static,
+    ) -> Result<Result<T, ActError>, Failure> {
+        let log = self.app.log();
+        web::block(move || work(&log)).await.map_err(|e| self.fail(Trouble::Broken(e.to_string())))
+    }
+
+    /// Records that the reader looked at a customer. Without the record there is no page.
+    pub(super) async fn viewed(&self, what: serde_json::Value) -> Result<(), Failure> {
+        let mut body = json!({ "user": self.user()? });
+        if let (Some(body), Some(what)) = (body.as_object_mut(), what.as_object()) {
+            body.extend(what.clone());
+        }
+        let private = json!({ "ip": self.peer });
+        let recorded = self.record(move |log| log.append(NewEvent::with_private("customer.viewed", body, private))).await?;
+        recorded.map(drop).map_err(|e| self.fail(e.into()))
+    }
+
+    fn finish<T>(&self, done: Result<Result<T, Trouble>, actix_web::error::BlockingError>) -> Result<T, Failure> {
+        match done {
+            Ok(result) => result.map_err(|trouble| self.fail(trouble)),
+            Err(error) => Err(self.fail(Trouble::Broken(error.to_string()))),
+        }
+    }
+
+    /// A page for what went wrong.
+    pub(super) fn fail(&self, trouble: Trouble) -> Failure {
+        errors::failure(self, trouble)
+    }
+
+    /// A page for a refusal.
+    pub(super) fn refuse(&self, status: u16, detail: &str) -> Failure {
+        self.fail(Trouble::Refused { status, detail: detail.to_owned() })
+    }
+
+    /// Prints a page.
+    pub(super) fn show(&self, page: &impl Template) -> Page {
+        self.show_as(StatusCode::OK, page)
+    }
+
+    /// Prints a page under another status, such as a form with errors.
+    pub(super) fn show_as(&self, status: StatusCode, page: &impl Template) -> Page {
+        let html = page.render().map_err(|e| self.fail(Trouble::Broken(e.to_string())))?;
+        let mut response = HttpResponse::build(status);
+        if self.done.is_some() {
+            response.cookie(cookies::no_flash());
+        }
+        response.insert_header((CONTENT_TYPE, "text/html; charset=utf-8")).insert_header((CACHE_CONTROL, "no-store"));
+        Ok(response.body(html))
+    }
+
+    /// Sends the browser on after a form: it asks for `path` with a GET.
+    pub(super) fn go(&self, path: &str, done: Option<Done>) -> HttpResponse {
+        let mut response = HttpResponse::SeeOther();
+        response.insert_header((LOCATION, path)).insert_header((CACHE_CONTROL, "no-store"));
+        if let Some(done) = done {
+            response.cookie(done.cookie(&self.app.config));
+        }
+        response.finish()
+    }
+}
+
+/// What a role may open, and where the reader is.
+fn navigation(role: Role, path: &str) -> Vec<NavItem> {
+    let items = [
+        ("Today", "/", Permission::ReadStatus),
+        ("Alerts", "/alerts", Permission::ReadCustomers),
+        ("Accounts", "/accounts", Permission::ReadCustomers),
+        ("Reports", "/reports", Permission::ReadReports),
+        ("Trail", "/trail", Permission::ReadStatus),
+    ];
+    let here = |href: &str| match href {
+        "/" => path == "/",
+        "/accounts" => ["/accounts", "/search/", "/contexts/"].iter().any(|start| path.starts_with(start)),
+        _ => path.starts_with(href),
+    };
+    let item = |(label, href, _): &(&str, &str, Permission)| NavItem {
+        label: (*label).to_owned(),
+        href: (*href).to_owned(),
+        current: here(href),
+    };
+    items.iter().filter(|(_, _, permission)| role.may(*permission)).map(item).collect()
+}
+
+fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Analyst => "Analyst",
+        Role::Officer => "Compliance officer",
+        Role::Auditor => "Auditor",
+        Role::Admin => "Administrator",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn navigation_holds_what_the_role_may_open() {
+        let labels = |role| navigation(role, "/search/abc").into_iter().map(|item| item.label).collect::<Vec<_>>();
+        assert_eq!(labels(Role::Admin), ["Today", "Trail"]);
+        assert_eq!(labels(Role::Auditor), ["Today", "Alerts", "Accounts", "Reports", "Trail"]);
+        let here = navigation(Role::Officer, "/search/abc");
+        assert_eq!(here.iter().filter(|item| item.current).map(|item| item.label.as_str()).collect::<Vec<_>>(), ["Accounts"]);
+    }
+}

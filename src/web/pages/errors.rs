@@ -1,0 +1,182 @@
+//! What went wrong, as a page with a reference to quote.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use askama::Template;
+
+use crate::db::DbError;
+use crate::trail::ActError;
+
+use super::desk::Desk;
+use super::views::{Chrome, ErrorPage, Link};
+
+/// Why a handler has no page to show, before it knows the frame.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// There is no such thing, or it is over.
+    Missing(&'static str),
+    /// The rooms below refused.
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// For people.
+        detail: String,
+    },
+    /// The log is not written by this process at the moment.
+    NotWriting,
+    /// A failure of ours; only the log of the program says which.
+    Broken(String),
+}
+
+impl From<DbError> for Trouble {
+    fn from(error: DbError) -> Trouble {
+        Trouble::Broken(error.to_string())
+    }
+}
+
+impl From<ActError> for Trouble {
+    fn from(error: ActError) -> Trouble {
+        match error {
+            ActError::Db(error) => error.into(),
+            ActError::Refused { status, detail, .. } => Trouble::Refused { status, detail },
+            ActError::NotWriting => Trouble::NotWriting,
+        }
+    }
+}
+
+/// A page that says what went wrong.
+#[derive(Debug)]
+pub(super) struct Failure {
+    status: StatusCode,
+    page: Box<ErrorPage>,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.status, self.page.reference)
+    }
+}
+
+impl ResponseError for Failure {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let body = self.page.render().unwrap_or_else(|_| self.page.heading.clone());
+        let mut response = HttpResponse::build(self.status);
+        response.insert_header((CONTENT_TYPE, "text/html; charset=utf-8")).insert_header((CACHE_CONTROL, "no-store")).body(body)
+    }
+}
+
+/// The page for `status`, inside the frame of whoever asked. `detail`, a sentence, replaces the
+/// usual one where there is more to say.
+pub fn error(request: &HttpRequest, status: StatusCode, detail: Option<&str>) -> HttpResponse {
+    match Desk::of(request) {
+        Some(desk) => page(desk.chrome(""), status, detail, desk.reference()).error_response(),
+        None => page(Chrome::default(), status, detail, String::new()).error_response(),
+    }
+}
+
+/// A handler's trouble as a page.
+pub(super) fn failure(desk: &Desk, trouble: Trouble) -> Failure {
+    let reference = desk.reference();
+    let (status, detail) = match trouble {
+        Trouble::Missing(what) => (404, Some(what.to_owned())),
+        Trouble::Refused { status, detail } => (status, Some(sentence(&detail))),
+        Trouble::NotWriting => (503, None),
+        Trouble::Broken(why) => {
+            tracing::error!(reference, why, "a page could not be made");
+            (500, None)
+        }
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    page(desk.chrome(""), status, detail.as_deref(), reference)
+}
+
+/// With a capital and a full stop.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let text: String = chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default();
+    if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
+}
+
+fn page(mut chrome: Chrome, status: StatusCode, detail: Option<&str>, reference: String) -> Failure {
+    let (heading, usual, step) = words(status);
+    chrome.title = heading.to_owned();
+    let signed_in = chrome.user.is_some();
+    let links = match (status, signed_in) {
+        (StatusCode::UNAUTHORIZED, _) | (_, false) => vec![link("Sign in", "/sign-in")],
+        _ => vec![link("Today", "/")],
+    };
+    let page = ErrorPage {
+        chrome,
+        status: status.as_str().to_owned(),
+        heading: heading.to_owned(),
+        text: detail.unwrap_or(usual).to_owned(),
+        steps: vec![step.to_owned()],
+        links,
+        reference,
+    };
+    Failure { status, page: Box::new(page) }
+}
+
+fn link(text: &str, href: &str) -> Link {
+    Link { text: text.to_owned(), href: href.to_owned() }
+}
+
+/// Heading, what happened, and what to do next.
+fn words(status: StatusCode) -> (&'static str, &'static str, &'static str) {
+    match status.as_u16() {
+        400 | 422 => (
+            "That could not be read",
+            "The address or form holds something this page does not understand.",
+            "Go back, correct it, and send it again.",
+        ),
+        401 => ("Please sign in", "Your session is over, or has not begun. Nothing was changed.", "Sign in to go on."),
+        403 => (
+            "Not allowed",
+            "Your role does not allow this. The attempt is recorded. Nothing was changed.",
+            "Ask someone with the right role, or your administrator.",
+        ),
+        404 => ("Not found", "There is nothing at this address.", "Check the address, or start from Today."),
+        409 => (
+            "Already changed",
+            "Someone else was faster. Nothing was changed by you.",
+            "Open the page again to see how it stands.",
+        ),
+        413 => {
+            ("Too large", "What was sent is larger than this page takes. Nothing was changed.", "Shorten it and send it again.")
+        }
+        503 => (
+            "Not possible at this moment",
+            "This program cannot record anything right now, and what cannot be recorded is not shown.",
+            "Try again in a minute. If it stays so, tell whoever runs the program.",
+        ),
+        _ => (
+            "Something went wrong",
+            "The page could not be made. Nothing was changed.",
+            "Try again. If it happens again, give the reference to whoever runs the program.",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_becomes_a_sentence() {
+        assert_eq!(sentence("there is no such alert"), "There is no such alert.");
+        assert_eq!(sentence("Done."), "Done.");
+        assert_eq!(sentence(""), ".");
+    }
+
+    #[test]
+    fn what_is_broken_stays_inside() {
+        let failure = page(Chrome::default(), StatusCode::INTERNAL_SERVER_ERROR, None, "1f".to_owned());
+        assert_eq!(failure.status_code(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(failure.page.render().is_ok_and(|html| html.contains("1f") && !html.contains("database")));
+    }
+}

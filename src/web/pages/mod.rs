@@ -1,0 +1,65 @@
+//! The pages that officers use in a browser: one file per noun, each with its handlers.
+//!
+//! A handler asks its [`desk::Desk`], which knows who is signed in, runs database work on a blocking
+//! thread and prints the page inside the site's frame; what goes wrong on the way becomes a page
+//! with a reference ([`errors`]). Handlers turn domain types into the finished text of [`views`];
+//! they decide nothing that the rooms below have not decided.
+//!
+//! Invariants: a `GET` changes nothing but the log's record of who looked; every change is a form
+//! with the session's token; no address holds anything personal, only references and the numbers of
+//! defining events; who may use a route stands in [`ROUTES`] and is checked before any handler.
+//!
+//! Not here: the guard, cookies' checking, headers (`web`), the article of a report
+//! (`reports::page`).
+
+mod account;
+mod accounts;
+mod alert;
+mod alerts;
+mod contexts;
+mod cookies;
+mod desk;
+mod docs;
+mod errors;
+mod fill;
+mod origins;
+mod reports;
+mod sign_in;
+mod today;
+mod trail;
+pub mod views;
+
+use actix_web::web::{get, post};
+
+use crate::access::Permission;
+
+use super::routes::{Entry, Who};
+
+pub use cookies::session_cookie_name;
+pub use errors::error;
+pub use sign_in::ask_to_sign_in;
+
+const STATUS: Who = Who::Officer(Permission::ReadStatus);
+const CUSTOMERS: Who = Who::Officer(Permission::ReadCustomers);
+const REPORTS: Who = Who::Officer(Permission::ReadReports);
+
+/// Every page and form.
+pub static ROUTES: &[Entry] = &[
+    Entry::get("/sign-in", Who::Anyone, || get().to(sign_in::form)),
+    Entry::post("/sign-in", Who::Anyone, || post().to(sign_in::enter)),
+    Entry::post("/sign-out", STATUS, || post().to(sign_in::leave)),
+    Entry::get("/", STATUS, || get().to(today::show)),
+    Entry::get("/alerts", CUSTOMERS, || get().to(alerts::list)),
+    Entry::get("/alerts/{reference}", CUSTOMERS, || get().to(alert::show)),
+    Entry::post("/alerts/{reference}/disposition", Who::Officer(Permission::DecideAlerts), || post().to(alert::decide)),
+    Entry::get("/accounts", CUSTOMERS, || get().to(accounts::form)),
+    Entry::post("/accounts", CUSTOMERS, || post().to(accounts::search)),
+    Entry::get("/search/{id}", CUSTOMERS, || get().to(accounts::found)),
+    Entry::get("/accounts/{id}", CUSTOMERS, || get().to(account::show)),
+    Entry::get("/contexts/{id}/session", CUSTOMERS, || get().to(contexts::session)),
+    Entry::get("/contexts/{id}/ip", CUSTOMERS, || get().to(contexts::ip)),
+    Entry::get("/reports", REPORTS, || get().to(reports::list)),
+    Entry::get("/reports/{date}", REPORTS, || get().to(reports::show)),
+    Entry::get("/trail", STATUS, || get().to(trail::show)),
+    Entry::get("/docs", Who::Anyone, || get().to(docs::show)),
+];

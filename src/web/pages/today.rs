@@ -1,0 +1,216 @@
+//! Today: what the business date holds so far, and what waits for somebody.
+
+use std::collections::BTreeMap;
+
+use crate::access::Permission;
+use crate::alerts::breaks::{self, BreakFilter};
+use crate::alerts::queue::{self, AlertFilter};
+use crate::alerts::{Alert, ContinuityBreak, Order, State};
+use crate::clock::{DAY, HOUR, Moment, day_date};
+use crate::db::Conn;
+use crate::ids::Seq;
+use crate::ledger::store::{self as ledger, SourceRow as Source};
+use crate::ledger::{BreakState, lookup};
+use crate::reports::page::charts::{Bar, Unit, bars};
+use crate::reports::page::words::{LocalTime, UNKNOWN, count, counted, link, report_status, tag};
+use crate::reports::{self, Activity, Head};
+
+use super::desk::{Desk, Page};
+use super::errors::Trouble;
+use super::fill;
+use super::views::{AlertRow, BreakRow, Empty, Figure, SourceRow, Tag, Tile, TodayPage};
+
+/// Alerts and breaks shown.
+const SHOWN: usize = 8;
+/// Open alerts looked at for what is past due.
+const OVERDUE_MAX: usize = 1_000;
+/// Newest entries looked at for when a source last sent.
+const NEWEST: i64 = 2_000;
+
+/// Everything the page shows, as read.
+struct Shown {
+    date: i32,
+    activity: Activity,
+    sources: Vec<Source>,
+    /// When each source was last heard of, among the newest entries.
+    last: BTreeMap<Seq, Moment>,
+    alerts: Vec<Alert>,
+    open: u64,
+    overdue: usize,
+    breaks: Vec<ContinuityBreak>,
+    broken: BTreeMap<Seq, Moment>,
+    open_breaks: u64,
+    report: Option<Head>,
+}
+
+/// `GET /`
+pub(super) async fn show(desk: Desk) -> Page {
+    let shown = {
+        let desk = desk.clone();
+        desk.clone().read(move |conn| read(conn, &desk)).await?
+    };
+    let customers = desk.may(Permission::ReadCustomers);
+    let (time, now) = (desk.time(), desk.now());
+    let date = day_date(shown.date);
+    let report = shown.report.as_ref().filter(|_| desk.may(Permission::ReadReports));
+    let page = TodayPage {
+        chrome: desk.chrome("Today"),
+        business_date: date.format("%A %Y-%m-%d").to_string(),
+        as_of: time.second(now),
+        summary: summary(&shown),
+        tiles: tiles(&shown, customers),
+        report: report.map(|head| link(head.business_date.to_string(), format!("/reports/{}", head.business_date))),
+        report_status: shown.report.as_ref().map_or_else(|| tag("None yet", "neutral"), |head| report_status(head.status.text())),
+        report_verdict: report_verdict(&desk, &shown),
+        sources: shown.sources.iter().map(|source| source_row(source, &shown, time)).collect(),
+        alerts: alert_rows(&desk, &shown, customers),
+        alerts_href: if customers { "/alerts".to_owned() } else { "/".to_owned() },
+        alerts_empty: empty(customers, "No open alert", "Every alert has been decided."),
+        breaks: break_rows(&shown, customers, time),
+        breaks_empty: empty(customers, "No open break", "As far as it was checked, every balance follows from the one before."),
+        figures: hours(&shown, time),
+    };
+    desk.show(&page)
+}
+
+fn read(conn: &mut Conn, desk: &Desk) -> Result<Shown, Trouble> {
+    let date = desk.app.calendar.business_date(desk.now());
+    let open = AlertFilter { state: Some(State::Open), ..AlertFilter::default() };
+    let all = queue::list(conn, &open, Order::Newest, None, OVERDUE_MAX)?.items;
+    let overdue = all.iter().filter(|alert| super::alerts::overdue(desk, alert)).count();
+    let breaks = breaks::list(conn, &BreakFilter { state: Some(BreakState::Open), ..BreakFilter::default() }, None, SHOWN)?;
+    let named: Vec<Seq> = breaks.iter().map(|b| b.found.seq).collect();
+    let broken = ledger::entries_at(conn, &named)?.iter().map(|e| (e.seq, Moment(e.booked_at))).collect();
+    let mut last = BTreeMap::new();
+    for entry in lookup::store::newest(conn, NEWEST)? {
+        last.entry(entry.source).or_insert(Moment(entry.recorded_at));
+    }
+    Ok(Shown {
+        date,
+        activity: reports::day_figures(conn, date)?,
+        sources: ledger::sources(conn)?,
+        last,
+        alerts: all.into_iter().take(SHOWN).collect(),
+        open: queue::count(conn, &open)?,
+        overdue,
+        breaks,
+        broken,
+        open_breaks: breaks::open_count(conn)?,
+        report: reports::list(conn, None, 1)?.pop(),
+    })
+}
+
+fn booked(shown: &Shown) -> i64 {
+    shown.activity.currencies.values().map(|day| day.booked.entries).sum()
+}
+
+fn number(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn summary(shown: &Shown) -> String {
+    let silent = shown.sources.iter().filter(|s| !shown.activity.sources.contains_key(&s.id)).count();
+    let sources = match (shown.sources.len(), silent) {
+        (0, _) => "No source is known yet: make one with counterfoil key issue or counterfoil import.".to_owned(),
+        (_, 0) => "Every source has sent.".to_owned(),
+        (n, silent) => format!("{silent} of {n} sources have sent nothing."),
+    };
+    let entries = counted(booked(shown), "entry", "entries");
+    let alerts = counted(number(shown.open), "alert waits", "alerts wait");
+    let breaks = counted(number(shown.open_breaks), "break is open", "breaks are open");
+    format!("{entries} so far. {alerts} for a decision, {breaks}. {sources}")
+}
+
+fn tiles(shown: &Shown, customers: bool) -> Vec<Tile> {
+    let alerts = customers.then(|| "/alerts".to_owned());
+    let tile = |label: &str, values: Vec<String>, note: String, tag: Option<Tag>| Tile {
+        label: label.to_owned(),
+        values,
+        note,
+        tag,
+        href: None,
+    };
+    let review = |n: i64| (n > 0).then(|| tag("Needs review", "warn"));
+    let attempted: i64 = shown.activity.currencies.values().map(|day| day.attempted).sum();
+    let attempted = if attempted > 0 { format!("and {} attempted", count(attempted)) } else { String::new() };
+    let overdue = i64::try_from(shown.overdue).unwrap_or(i64::MAX);
+    let breaks = number(shown.open_breaks);
+    vec![
+        tile("Entries", vec![count(booked(shown))], attempted, None),
+        tile("Value", value(shown), "credits and debits".to_owned(), None),
+        Tile { href: alerts.clone(), ..tile("Open alerts", vec![count(number(shown.open))], String::new(), None) },
+        Tile { href: alerts, ..tile("Past due", vec![count(overdue)], String::new(), review(overdue)) },
+        tile("Open breaks", vec![count(breaks)], String::new(), review(breaks)),
+    ]
+}
+
+fn value(shown: &Shown) -> Vec<String> {
+    let line = |(currency, day): (&String, &reports::CurrencyDay)| {
+        let text = |minor| fill::minor(minor, currency);
+        [format!("{currency} +{}", text(day.booked.credits)), format!("{currency} \u{2212}{}", text(day.booked.debits))]
+    };
+    let values: Vec<String> = shown.activity.currencies.iter().take(3).flat_map(line).collect();
+    if values.is_empty() { vec![UNKNOWN.to_owned()] } else { values }
+}
+
+fn report_verdict(desk: &Desk, shown: &Shown) -> String {
+    match &shown.report {
+        Some(head) if desk.may(Permission::ReadReports) => head.verdict.clone(),
+        Some(_) => "Your role does not read reports.".to_owned(),
+        None => format!(
+            "The first is made after the end of this business date, at {} local time.",
+            desk.app.config.report.at.format("%H:%M")
+        ),
+    }
+}
+
+fn source_row(source: &Source, shown: &Shown, time: LocalTime) -> SourceRow {
+    let today = shown.activity.sources.get(&source.id);
+    let entries: i64 = today.into_iter().flat_map(BTreeMap::values).map(|day| day.booked.entries + day.attempted).sum();
+    SourceRow {
+        name: source.name.clone(),
+        entries: today.map_or_else(|| UNKNOWN.to_owned(), |_| count(entries)),
+        last: shown.last.get(&source.id).map_or_else(|| UNKNOWN.to_owned(), |at| time.second(*at)),
+        state: if today.is_some() { tag("Received", "good") } else { tag("Not received", "warn") },
+    }
+}
+
+fn empty(customers: bool, title: &str, text: &str) -> Empty {
+    if customers {
+        return Empty { title: title.to_owned(), text: text.to_owned(), action: None };
+    }
+    Empty { title: "Not shown".to_owned(), text: "Your role does not see customers.".to_owned(), action: None }
+}
+
+fn alert_rows(desk: &Desk, shown: &Shown, customers: bool) -> Vec<AlertRow> {
+    if customers { super::alerts::rows(desk, &shown.alerts) } else { Vec::new() }
+}
+
+fn break_rows(shown: &Shown, customers: bool, time: LocalTime) -> Vec<BreakRow> {
+    let row = |found: &ContinuityBreak| fill::break_row(found, shown.broken.get(&found.found.seq).copied(), time);
+    shown.breaks.iter().filter(|_| customers).map(row).collect()
+}
+
+/// Entries by hour of the business date, all currencies together: a count, not a sum of money.
+fn hours(shown: &Shown, time: LocalTime) -> Vec<Figure> {
+    let mut hours: BTreeMap<i64, i64> = BTreeMap::new();
+    for day in shown.activity.currencies.values() {
+        day.hours.iter().for_each(|(hour, sums)| *hours.entry(*hour).or_default() += sums.entries);
+    }
+    let (Some(first), Some(last)) = (hours.keys().next().copied(), hours.keys().next_back().copied()) else { return Vec::new() };
+    let drawn = if last - first <= 2 * DAY / HOUR { (first..=last).collect() } else { hours.keys().copied().collect::<Vec<_>>() };
+    let label = |hour: i64| time.hour(Moment(hour * HOUR));
+    let bar = |hour: &i64| {
+        let n = hours.get(hour).copied().unwrap_or(0);
+        Bar { label: label(*hour), value: n.into(), text: count(n) }
+    };
+    let values: Vec<Bar> = drawn.iter().map(bar).collect();
+    let peak = hours.iter().max_by_key(|(hour, n)| (**n, -**hour));
+    let finding = peak.map_or_else(String::new, |(hour, n)| {
+        format!("Most in the hour from {}: {}.", label(*hour), counted(*n, "entry", "entries"))
+    });
+    let title = "Entries by hour".to_owned();
+    let svg = bars(&title, &finding, Unit { name: "entries", decimals: 0 }, &values);
+    let rows = values.into_iter().map(|bar| vec![bar.label, bar.text]).collect();
+    vec![Figure { id: "hours".to_owned(), title, finding, svg, columns: vec!["Hour".to_owned(), "Entries".to_owned()], rows }]
+}

@@ -1,0 +1,64 @@
+//! The one table of routes: method, path, who may, handler. What is not in it does not exist.
+//!
+//! The guard reads the policy of the matched entry before any handler runs; the access test walks
+//! this table with every role, with nobody, and with keys of other sources.
+
+use actix_web::Route;
+use actix_web::http::Method;
+
+use crate::access::{Permission, Scope};
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Everyone, signed in or not.
+    Anyone,
+    /// A signed-in officer whose role has the permission.
+    Officer(Permission),
+    /// A sender's key with the scope.
+    Key(Scope),
+    /// Either of them.
+    OfficerOrKey(Permission, Scope),
+}
+
+/// One route.
+pub struct Entry {
+    /// `GET` or `POST`. A `GET` changes nothing.
+    pub method: Method,
+    /// The path with its parameters in braces, as actix matches it.
+    pub path: &'static str,
+    /// Who may.
+    pub who: Who,
+    /// Makes the handler's route, e.g. `|| web::get().to(show)`.
+    pub handler: fn() -> Route,
+}
+
+impl Entry {
+    /// A `GET`.
+    pub const fn get(path: &'static str, who: Who, handler: fn() -> Route) -> Entry {
+        Entry { method: Method::GET, path, who, handler }
+    }
+
+    /// A `POST`.
+    pub const fn post(path: &'static str, who: Who, handler: fn() -> Route) -> Entry {
+        Entry { method: Method::POST, path, who, handler }
+    }
+
+    /// Whether it answers programs (problem+json) rather than browsers.
+    pub fn is_api(&self) -> bool {
+        is_api(self.path)
+    }
+}
+
+/// Whether a path is for programs: its errors are `problem+json`, and no session cookie is needed.
+pub fn is_api(path: &str) -> bool {
+    path.starts_with("/api/") || matches!(path, "/healthz" | "/readyz" | "/openapi.json") || path.starts_with("/assets/")
+}
+
+/// Every route: the pages', the API's, the rest.
+pub static ROUTES: &[&[Entry]] = &[super::pages::ROUTES, super::api::ROUTES, super::ops::ROUTES];
+
+/// Every route, one by one.
+pub fn all() -> impl Iterator<Item = &'static Entry> {
+    ROUTES.iter().flat_map(|table| table.iter())
+}

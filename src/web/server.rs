@@ -1,0 +1,242 @@
+//! Listening, and leaving in good order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::error::InternalError;
+use actix_web::http::StatusCode;
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::web::{self, Data, FormConfig, ServiceConfig};
+use actix_web::{App as Site, HttpRequest, HttpResponse, HttpServer, dev, rt};
+use metrics_exporter_prometheus::PrometheusHandle;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::access::Door;
+use crate::app::App;
+use crate::config;
+
+use super::problem::Problem;
+use super::routes::{self, Entry};
+use super::{guard, headers, numbers, observe, ops, pages};
+
+/// How long requests may take to finish after the process was asked to leave, seconds.
+const LEAVE_SECONDS: u64 = 30;
+/// A connection without a request is kept this long.
+const KEEP_ALIVE: Duration = Duration::from_secs(65);
+/// Headers must arrive within this.
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+/// Threads per worker for work that blocks.
+const BLOCKING_THREADS: usize = 64;
+/// How often what floods have left is written and old sessions are removed.
+const TIDY_EVERY: Duration = Duration::from_secs(60);
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// An address that cannot be listened at.
+    #[error("cannot listen at {0}: {1}; is another process there, or is server.listen wrong?")]
+    Listen(String, std::io::Error),
+    /// Certificate or key.
+    #[error("TLS cannot begin: {0}; check server.tls_cert and server.tls_key")]
+    Tls(String),
+    /// It ran, and then failed.
+    #[error("the server stopped: {0}")]
+    Run(#[from] std::io::Error),
+}
+
+/// Where the server listens.
+#[derive(Clone, Debug)]
+pub struct Listening {
+    /// Pages and interface.
+    pub addresses: Vec<SocketAddr>,
+    /// `/metrics`, if anywhere.
+    pub admin: Vec<SocketAddr>,
+    /// Whether over TLS.
+    pub tls: bool,
+}
+
+/// A server that listens; it answers while [`Server::run`] is awaited.
+pub struct Server {
+    main: dev::Server,
+    admin: Option<dev::Server>,
+    door: Door,
+    metrics: Option<PrometheusHandle>,
+    listening: Listening,
+}
+
+/// Serves until SIGTERM or SIGINT, then lets requests finish. Blocks. `ready` is told where.
+///
+/// The caller stops the log afterwards ([`crate::intake::Intake::stop`]).
+pub fn serve(app: App, ready: impl FnOnce(&Listening)) -> Result<(), ServeError> {
+    rt::System::new().block_on(async move {
+        let server = Server::bind(app, asked_to_leave())?;
+        ready(server.listening());
+        server.run().await
+    })
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn asked_to_leave() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
+        // Without a handler the signal ends the process at once, which loses nothing acknowledged.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("asked to leave: finishing requests");
+}
+
+impl Server {
+    /// Listens; leaves when `leave` is done. Call it inside an actix runtime.
+    pub fn bind(app: App, leave: impl Future<Output = ()> + Send + 'static) -> Result<Server, ServeError> {
+        let door = Door::new(app.db.clone(), app.log(), app.clock.clone());
+        let metrics = numbers::install();
+        let settings = app.config.server.clone();
+        let (app, shared_door) = (Data::new(app), Data::new(door.clone()));
+        let groups = grouped();
+        let (site_app, site_groups) = (app.clone(), groups.clone());
+        let site = move || {
+            let (app, door) = (site_app.clone(), shared_door.clone());
+            Site::new()
+                .app_data(app)
+                .app_data(door)
+                .app_data(FormConfig::default().error_handler(|error, req| {
+                    let answer = pages::error(req, StatusCode::BAD_REQUEST, None);
+                    InternalError::from_response(error, answer).into()
+                }))
+                .configure(|config| configure(config, &site_groups))
+                .wrap(Compress::default())
+                .wrap(from_fn(headers::add))
+                .wrap(from_fn(observe::observe))
+        };
+        let mut http = HttpServer::new(site)
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(HEADERS_WITHIN)
+            .worker_max_blocking_threads(BLOCKING_THREADS)
+            .disable_signals()
+            .shutdown_signal(leave)
+            .shutdown_timeout(LEAVE_SECONDS);
+        if settings.workers > 0 {
+            http = http.workers(settings.workers);
+        }
+        let tls = !settings.tls_cert.is_empty();
+        let failed = |e| ServeError::Listen(settings.listen.clone(), e);
+        let http = match tls {
+            true => http.bind_rustls_0_23(settings.listen.as_str(), tls_config(&settings)?).map_err(failed)?,
+            false => http.bind(settings.listen.as_str()).map_err(failed)?,
+        };
+        let addresses = http.addrs();
+        let (admin, admin_addresses) = admin(&settings, &app, metrics.clone())?;
+        let listening = Listening { addresses, admin: admin_addresses, tls };
+        Ok(Server { main: http.run(), admin, door, metrics, listening })
+    }
+
+    /// Where it listens.
+    pub fn listening(&self) -> &Listening {
+        &self.listening
+    }
+
+    /// Answers until it is asked to leave and every request is finished.
+    pub async fn run(self) -> Result<(), ServeError> {
+        let Server { main, admin, door, metrics, .. } = self;
+        let tidying = rt::spawn(tidy(door.clone()));
+        let counting = metrics.map(|handle| rt::spawn(numbers::upkeep(handle)));
+        let admin = admin.map(|server| (server.handle(), rt::spawn(server)));
+        let ran = main.await;
+        tidying.abort();
+        if let Some(counting) = counting {
+            counting.abort();
+        }
+        if let Some((handle, _)) = admin {
+            handle.stop(false).await;
+        }
+        let finished = web::block(move || door.finish()).await;
+        if !matches!(finished, Ok(Ok(()))) {
+            tracing::warn!("the last counts of refused requests could not be recorded");
+        }
+        Ok(ran?)
+    }
+}
+
+/// Once a minute, what nobody waits for.
+async fn tidy(door: Door) {
+    loop {
+        rt::time::sleep(TIDY_EVERY).await;
+        let door = door.clone();
+        if let Ok(Err(error)) = web::block(move || door.tidy()).await {
+            tracing::warn!(%error, "old sessions and counted refusals were left for the next minute");
+        }
+    }
+}
+
+type Group = &'static [&'static Entry];
+
+/// The table by path, in its order. Made once per process; it lives as long as that.
+fn grouped() -> Arc<Vec<Group>> {
+    let mut groups: Vec<Vec<&'static Entry>> = Vec::new();
+    for entry in routes::all() {
+        match groups.iter_mut().find(|group| group.first().is_some_and(|first| first.path == entry.path)) {
+            Some(group) => group.push(entry),
+            None => groups.push(vec![entry]),
+        }
+    }
+    Arc::new(groups.into_iter().map(|group| &*group.leak()).collect())
+}
+
+fn configure(config: &mut ServiceConfig, groups: &[Group]) {
+    for group in groups.iter().copied() {
+        let Some(first) = group.first() else { continue };
+        let allowed: Vec<&str> = group.iter().map(|entry| entry.method.as_str()).collect();
+        let allowed = allowed.join(", ");
+        let mut resource = web::resource(first.path);
+        for entry in group {
+            resource = resource.route((entry.handler)());
+        }
+        let other = move |req: HttpRequest| {
+            let problem = Problem::method_not_allowed(allowed.clone());
+            async move { guard::render(&req, &problem) }
+        };
+        let guarded = resource.default_service(web::route().to(other)).wrap(from_fn(move |req, next| guard::check(group, req, next)));
+        config.service(guarded);
+    }
+    config.default_service(web::route().to(nothing_here));
+}
+
+/// What is not in the table.
+async fn nothing_here(req: HttpRequest) -> HttpResponse {
+    guard::render(&req, &Problem::new(404, "no_such_path", "there is nothing at this address; see /docs"))
+}
+
+type Admin = (Option<dev::Server>, Vec<SocketAddr>);
+
+/// The second listener, if one is configured.
+fn admin(settings: &config::Server, app: &Data<App>, metrics: Option<PrometheusHandle>) -> Result<Admin, ServeError> {
+    let (false, Some(handle)) = (settings.admin_listen.is_empty(), metrics) else { return Ok((None, Vec::new())) };
+    let (app, handle) = (app.clone(), Data::new(handle));
+    let site = move || {
+        let metrics = web::resource("/metrics").route(web::get().to(numbers::show));
+        let health = web::resource("/healthz").route(web::get().to(ops::healthz));
+        Site::new().app_data(app.clone()).app_data(handle.clone()).service(metrics).service(health).wrap(from_fn(headers::add))
+    };
+    let http = HttpServer::new(site).workers(1).disable_signals();
+    let bound = http.bind(settings.admin_listen.as_str()).map_err(|e| ServeError::Listen(settings.admin_listen.clone(), e))?;
+    let addresses = bound.addrs();
+    Ok((Some(bound.run()), addresses))
+}
+
+fn tls_config(settings: &config::Server) -> Result<rustls::ServerConfig, ServeError> {
+    let tls = |what: &str, e: &dyn std::fmt::Display| ServeError::Tls(format!("{what}: {e}"));
+    let chain = CertificateDer::pem_file_iter(&settings.tls_cert).map_err(|e| tls(&settings.tls_cert, &e))?;
+    let chain = chain.collect::<Result<Vec<_>, _>>().map_err(|e| tls(&settings.tls_cert, &e))?;
+    let key = PrivateKeyDer::from_pem_file(&settings.tls_key).map_err(|e| tls(&settings.tls_key, &e))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|e| tls("protocols", &e))?.with_no_client_auth();
+    builder.with_single_cert(chain, key).map_err(|e| tls(&settings.tls_cert, &e))
+}
