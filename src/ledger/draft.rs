@@ -97,6 +97,10 @@ fn number_or_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, 
 impl Draft {
     /// Reads one JSON object; an error names the field where one is to blame.
     pub fn from_json(json: &[u8]) -> Result<Draft, Refusal> {
+        // A list would be taken for the fields in their order.
+        if json.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {
+            return Err(Refusal::unreadable("an entry is a JSON object, not a list; see /docs for its fields"));
+        }
         serde_json::from_slice(json).map_err(|error| diagnose(json, &error))
     }
 
