@@ -51,13 +51,15 @@ impl Desk {
     /// The desk of a request; `None` before the program is set up.
     pub(super) fn of(request: &HttpRequest) -> Option<Desk> {
         let app = request.app_data::<web::Data<App>>()?.clone();
+        // Before the extensions are borrowed: reading cookies writes to them.
+        let done = cookies::done(request);
         let extensions = request.extensions();
         Some(Desk {
             app,
             session: extensions.get::<Session>().cloned(),
             peer: extensions.get::<Peer>().and_then(Peer::text),
             path: request.path().to_owned(),
-            done: cookies::done(request),
+            done,
         })
     }
 
