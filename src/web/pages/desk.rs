@@ -51,7 +51,7 @@ impl Desk {
     /// The desk of a request; `None` before the program is set up.
     pub(super) fn of(request: &HttpRequest) -> Option<Desk> {
         let app = request.app_data::<web::Data<App>>()?.clone();
-        // Before the extensions are borrowed: reading cookies writes to them.
+        // First: reading a cookie takes the request's extensions for itself.
         let done = cookies::done(request);
         let extensions = request.extensions();
         Some(Desk {

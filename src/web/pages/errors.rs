@@ -105,11 +105,7 @@ pub(super) fn sentence(text: &str) -> String {
 fn page(mut chrome: Chrome, status: StatusCode, detail: Option<&str>, reference: String) -> Failure {
     let (heading, usual, step) = words(status);
     chrome.title = heading.to_owned();
-    let signed_in = chrome.user.is_some();
-    let links = match (status, signed_in) {
-        (StatusCode::UNAUTHORIZED, _) | (_, false) => vec![link("Sign in", "/sign-in")],
-        _ => vec![link("Today", "/")],
-    };
+    let links = if status == StatusCode::UNAUTHORIZED { vec![link("Sign in", "/sign-in")] } else { vec![link("Today", "/")] };
     let page = ErrorPage {
         chrome,
         status: status.as_str().to_owned(),
