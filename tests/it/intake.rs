@@ -179,3 +179,58 @@ fn the_same_commands_give_the_same_root_on_both_databases_whatever_the_batches()
     assert_eq!(root(crate::bank::Kind::Sqlite, &[1, 7, 3]), expected);
     assert_eq!(root(crate::bank::Kind::Postgres, &[13, 1]), expected);
 }
+
+#[test]
+fn a_batch_that_cannot_be_committed_leaves_nothing_behind_and_is_taken_when_sent_again() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        bank.record(entry("C1", "1", "2026-03-02T10:00:00Z", 0, 10));
+        let sql = |text: &str| bank.db.connect().unwrap().execute(text).unwrap();
+        sql("ALTER TABLE hits RENAME TO hits_away");
+        let large = entry("C2", "1", "2026-03-02T10:01:00Z", 10, 20_010);
+        let failed = bank.submit_rows(bank.source, vec![Bank::row(1, large.clone())], false);
+        assert!(failed.is_err(), "{kind:?}: {failed:?}");
+        let small = bank.record(entry("C3", "2", "2026-03-02T10:02:00Z", 0, 1));
+        sql("ALTER TABLE hits_away RENAME TO hits");
+        let again = bank.record(large);
+        assert_eq!((again.position, again.breaks.len(), again.hits.len()), (2, 0, 1), "{kind:?}");
+        assert!(again.seq > small.seq);
+        assert_eq!(again.hits[0].alert.as_deref(), Some("ALR-2026-000001"), "no reference was used up");
+        let options = counterfoil::audit::Options { account: None, sources: &[], progress: &|_, _| {} };
+        assert_eq!(counterfoil::audit::verify(&bank.db, options).unwrap().findings, []);
+    });
+}
+
+#[test]
+fn closed_segments_are_indexed_and_their_references_are_still_known() {
+    on_both(|kind| {
+        let bank = Bank::with(kind, |config| config.limits.segment_entries = 1_024);
+        let mut receipts = Vec::new();
+        for batch in 0..12 {
+            let entries = (0..600).map(|i| {
+                let n = batch * 600 + i;
+                entry(&format!("I{n}"), &format!("{}", n % 50), "2026-03-02T10:00:00Z", n / 50, n / 50 + 1)
+            });
+            receipts.extend(bank.submit(entries.collect()));
+        }
+        let indexed = || bank.db.read(counterfoil::intake::runs::indexed_to).unwrap();
+        for _ in 0..200 {
+            if indexed() > 3_000 {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            bank.record(entry(&format!("J{}", bank.intake.size()), "J", "2026-03-02T10:00:00Z", 0, 0));
+        }
+        assert!(indexed() > 3_000, "{kind:?}: {}", indexed());
+        let runs =
+            bank.db.read(|conn| counterfoil::intake::runs::load(conn, counterfoil::intake::runs::RunKind::Reference)).unwrap();
+        assert!(runs.len() <= counterfoil::intake::runs::RUNS_MAX);
+        let bank = bank.restart();
+        for n in [0, 1, 599, 1_500, 3_000] {
+            let again =
+                bank.submit(vec![entry(&format!("I{n}"), &format!("{}", n % 50), "2026-03-02T10:00:00Z", n / 50, n / 50 + 1)]);
+            let RowResult::Recorded(first) = &receipts[n as usize] else { panic!("recorded") };
+            assert_eq!(again, vec![RowResult::Duplicate(first.clone())], "{kind:?} {n}");
+        }
+    });
+}

@@ -1,0 +1,78 @@
+//! The program itself: commands beside a running `serve`, exit codes, what survives.
+
+use serde_json::Value;
+
+use crate::bank::{Home, entry, on_both};
+use crate::support::program::Program;
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text.lines().last().unwrap_or_default()).unwrap()
+}
+
+#[test]
+fn every_command_works_beside_a_running_serve() {
+    on_both(|kind| {
+        let (home, dir) = (Home::new(kind), tempfile::tempdir().unwrap());
+        let database = home.url();
+        let command = |args: &[&str]| Program::new(dir.path()).args(args).args(["--database", &database]);
+        let serve = Program::new(dir.path()).args(["--database", &database]).spawn_serve();
+        let key = command(&["key", "issue", "--source", "core"]).run().succeeded().stdout.trim().to_owned();
+        let password = "correct horse battery staple\n";
+        let add = ["user", "add", "--email", "a@bank.example", "--role", "officer", "--password-stdin"];
+        command(&add).input(password).run().succeeded();
+        command(&add).input(password).run().failed_with(2);
+        let file = dir.path().join("day.ndjson");
+        let mut lines: Vec<String> =
+            (0..3).map(|i| entry(&format!("N{i}"), "1", "2026-03-02T10:00:00Z", i, i + 1).to_string()).collect();
+        lines.push("{\"source_ref\":\"bad\"}".into());
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        let import = ["import", file.to_str().unwrap(), "--source", "core", "--json"];
+        let summary = json(&command(&import).run().failed_with(1).stdout);
+        assert_eq!((&summary["read"], &summary["recorded"], &summary["rejected"]), (&4.into(), &3.into(), &1.into()));
+        let again = json(&command(&import).run().failed_with(1).stdout);
+        assert_eq!((&again["recorded"], &again["duplicates"]), (&0.into(), &3.into()), "{kind:?}");
+        let rejects = std::fs::read_to_string(dir.path().join("day.ndjson.rejects.csv")).unwrap();
+        assert!(rejects.contains("field_required"), "{rejects}");
+        let made = command(&["nightly", "--date", "2026-03-02"]).run().succeeded().stdout;
+        assert_eq!(made.trim(), "2026-03-02 version 1 stored");
+        let report =
+            json(&command(&["report", "--date", "2026-03-02", "--format", "json"]).run().succeeded().stdout.replace('\n', ""));
+        assert_eq!(report["totals"]["USD"]["entries"], 3);
+        command(&["verify", "--json"]).run().succeeded();
+        let url = serve.url();
+        let answer = reqwest::blocking::Client::new().get(format!("{url}/api/v1/accounts/1")).bearer_auth(&key).send().unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(serve.terminate(), Some(0), "a clean stop");
+        let exported = command(&["export", "entries", "--format", "ndjson"]).run().succeeded().stdout;
+        assert_eq!(exported.lines().count(), 3);
+    });
+}
+
+#[test]
+fn a_second_serve_says_that_the_log_is_held() {
+    on_both(|kind| {
+        let (home, dir) = (Home::new(kind), tempfile::tempdir().unwrap());
+        let database = home.url();
+        let _serve = Program::new(dir.path()).args(["--database", &database]).spawn_serve();
+        let second = Program::new(dir.path()).args(["serve", "--database", &database]).run().failed_with(2);
+        assert!(second.stderr.contains("holds the log"), "{}", second.stderr);
+    });
+}
+
+#[test]
+fn garbage_is_refused_in_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = format!("sqlite:{}", dir.path().join("g.db").display());
+    let garbage: Vec<u8> = (0..100_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    for (name, bytes) in [
+        ("noise.bin", garbage.as_slice()),
+        ("empty.csv", b""),
+        ("cut.csv.gz", b"\x1f\x8b\x08\x00\x00"),
+        ("head.csv", b"a,b\n1,2\n"),
+    ] {
+        std::fs::write(dir.path().join(name), bytes).unwrap();
+        let run = Program::new(dir.path()).args(["import", name, "--source", "x", "--database", &database]).run();
+        assert!(run.code == Some(2) || run.code == Some(1), "{name}: {run:?}");
+        assert!(!run.stderr.contains("panicked") && run.stderr.len() > 20, "{name}: {}", run.stderr);
+    }
+}
