@@ -163,6 +163,8 @@ async fn sender(req: &ServiceRequest, scope: Scope) -> Result<(), Stop> {
 async fn officer(app: &App, entry: &Entry, req: &mut ServiceRequest, permission: Permission) -> Result<(), Stop> {
     let session = session(app, req).await?.ok_or(Refused::new(401, "not_signed_in", None))?;
     let who = Some(Asker::User(session.user));
+    // Whoever is refused is told so inside their own frame.
+    req.extensions_mut().insert(session.clone());
     if !session.role.may(permission) {
         return Err(Refused::new(403, "role", who).into());
     }
@@ -173,7 +175,6 @@ async fn officer(app: &App, entry: &Entry, req: &mut ServiceRequest, permission:
             return Err(Refused::new(403, "form_token", who).into());
         }
     }
-    req.extensions_mut().insert(session);
     Ok(())
 }
 
