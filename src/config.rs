@@ -268,7 +268,7 @@ impl Default for Mail {
             reports_to: Vec::new(),
             ca_file: String::new(),
             timeout_seconds: 20,
-            attempts: 12,
+            attempts: 10,
         }
     }
 }

@@ -45,6 +45,7 @@ pub(super) struct Entries {
     settings: Settings,
     source_names: HashMap<Seq, String>,
     accounts: HashMap<Seq, Account>,
+    currencies: Vec<(String, Currency)>,
 }
 
 struct Account {
@@ -73,6 +74,7 @@ impl Entries {
             settings,
             source_names: HashMap::new(),
             accounts: HashMap::new(),
+            currencies: Vec::new(),
         }
     }
 
@@ -113,6 +115,16 @@ impl Entries {
         self.accounts.insert(event.seq, account);
     }
 
+    /// Currencies are few, and reading one costs more than remembering it.
+    fn currency(&mut self, code: &str) -> Option<Currency> {
+        if let Some((_, known)) = self.currencies.iter().find(|(name, _)| name == code) {
+            return Some(*known);
+        }
+        let currency = Currency::parse(code).ok()?;
+        self.currencies.push((code.to_owned(), currency));
+        Some(currency)
+    }
+
     fn strictness(&self, source: Seq, currency: &str) -> Strictness {
         self.settings.of(self.source_names.get(&source).map_or("", String::as_str), currency)
     }
@@ -128,7 +140,7 @@ impl Entries {
             Outcomes::default()
         });
         self.hits.compare(row, &outcomes, hits, findings);
-        let entry = movement(row);
+        let entry = movement(row, self.currency(&row.currency));
         if entry.is_none() {
             findings.add(
                 (L3, "code_unknown"),
@@ -205,14 +217,14 @@ impl Account {
 }
 
 /// What continuity needs of an entry; `None` when a code or amount cannot be.
-fn movement(row: &EntryRow) -> Option<NewEntry> {
+fn movement(row: &EntryRow, currency: Option<Currency>) -> Option<NewEntry> {
     if row.amount < 0 || (row.balance_before.is_some() && row.balance_after.is_none()) {
         return None;
     }
     Some(NewEntry {
         source_ref: String::new(),
         account: String::new(),
-        currency: Currency::parse(&row.currency).ok()?,
+        currency: currency?,
         kind: Kind::from_code(row.kind)?,
         direction: Direction::from_code(row.direction)?,
         amount: row.amount,

@@ -31,13 +31,15 @@ pub struct Finding {
 pub(super) struct Findings {
     list: Vec<Finding>,
     counts: BTreeMap<(&'static str, &'static str, &'static str), u64>,
-    checked: BTreeMap<&'static str, u64>,
+    checked: [u64; LEVELS.len()],
 }
 
 impl Findings {
     /// Notes that `count` things of a level were looked at.
     pub(super) fn checked(&mut self, level: &'static str, count: usize) {
-        *self.checked.entry(level).or_default() += count as u64;
+        if let Some(at) = LEVELS.iter().position(|(name, _)| *name == level) {
+            self.checked[at] += count as u64;
+        }
     }
 
     /// Adds one finding.
@@ -80,13 +82,13 @@ impl Findings {
             }
         }
         self.list.sort_by_key(|f| (f.level, f.table, f.seq.is_none(), f.seq, f.kind));
-        let level = |&(level, name): &(&'static str, &'static str)| Level {
+        let level = |(&(level, name), checked): (&(&'static str, &'static str), u64)| Level {
             level,
             name,
-            checked: self.checked.get(level).copied().unwrap_or_default(),
+            checked,
             ok: !self.list.iter().any(|f| f.level == level),
         };
-        Outcome { ok: self.list.is_empty(), levels: LEVELS.iter().map(level).collect(), findings: self.list }
+        Outcome { ok: self.list.is_empty(), levels: LEVELS.iter().zip(self.checked).map(level).collect(), findings: self.list }
     }
 }
 

@@ -5,6 +5,7 @@
 //! rows, a failing rule example), 2 could not run. What is for programs goes to stdout; what is
 //! for people to stderr.
 
+mod demo;
 mod export;
 mod import;
 mod key;
@@ -50,6 +51,7 @@ struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Demo),
     /// Serve pages and interface, and run what runs by the clock
     Serve,
     Import(import::Import),
@@ -103,6 +105,7 @@ impl Common {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
+        Command::Demo(command) => demo::run(&cli.common, command),
         Command::Serve => serve::run(&cli.common),
         Command::Import(command) => import::run(&cli.common, command),
         Command::Report(command) => report::report(&cli.common, command),

@@ -255,12 +255,16 @@ async fn turn_away(req: &ServiceRequest, entry: &'static Entry, peer: Peer, stop
 
 fn told(refused: &Refused) -> Problem {
     match (refused.status, refused.reason) {
-        (401, "not_signed_in") => Problem::new(401, "not_signed_in", "sign in first, or send an API key as `Authorization: Bearer <key>`"),
+        (401, "not_signed_in") => {
+            Problem::new(401, "not_signed_in", "sign in first, or send an API key as `Authorization: Bearer <key>`")
+        }
         (401, "key_unknown") => {
             Problem::new(401, "key_unknown", "this key is not known or was revoked; issue one with `counterfoil key issue`")
         }
         (401, _) => Problem::unauthenticated(),
-        (_, "scope") => Problem::new(403, "scope_missing", "the key lacks the scope that this needs; see /docs, then issue another key"),
+        (_, "scope") => {
+            Problem::new(403, "scope_missing", "the key lacks the scope that this needs; see /docs, then issue another key")
+        }
         (_, "role") => Problem::new(403, "role", "your role may not do this; ask an administrator who may"),
         (_, "form_token") => Problem::new(403, "form_token", "the form is out of date; open the page again and repeat"),
         _ => Problem::new(403, "cross_site", "the request came from another site; open the page here and repeat"),
@@ -269,7 +273,11 @@ fn told(refused: &Refused) -> Problem {
 
 /// A problem as whoever asked can read it: `problem+json` for programs, a page for browsers.
 pub fn render(req: &HttpRequest, problem: &Problem) -> HttpResponse {
-    if is_api(req.path()) { problem.response() } else { super::pages::error(req, problem.http_status(), Some(&sentence(&problem.detail))) }
+    if is_api(req.path()) {
+        problem.response()
+    } else {
+        super::pages::error(req, problem.http_status(), Some(&sentence(&problem.detail)))
+    }
 }
 
 fn sentence(text: &str) -> String {
@@ -349,7 +357,9 @@ mod tests {
     fn a_bearer_is_read_whatever_the_case_of_its_scheme() {
         let mut headers = HeaderMap::new();
         assert_eq!(bearer(&headers), None);
-        for (text, key) in [("Bearer cf_1_x", Some("cf_1_x")), ("bearer  cf_1_x", Some("cf_1_x")), ("Basic eA==", None), ("Bearer", None)] {
+        for (text, key) in
+            [("Bearer cf_1_x", Some("cf_1_x")), ("bearer  cf_1_x", Some("cf_1_x")), ("Basic eA==", None), ("Bearer", None)]
+        {
             headers.insert(AUTHORIZATION, HeaderValue::from_static(text));
             assert_eq!(bearer(&headers).as_deref(), key, "{text}");
         }

@@ -12,7 +12,10 @@ use super::guard::Template;
 
 /// Methods as labels: whatever else a stranger sends is one label.
 fn method(req: &ServiceRequest) -> &'static str {
-    ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"].into_iter().find(|m| *m == req.method().as_str()).unwrap_or("other")
+    ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"]
+        .into_iter()
+        .find(|m| *m == req.method().as_str())
+        .unwrap_or("other")
 }
 
 /// Logs and counts one request.

@@ -106,7 +106,9 @@ fn report(conn: &mut Conn, app: &App) -> DbResult<Check> {
     let by = app.clock.now().plus(-REPORT_GRACE);
     let due = reports::due_dates(by, &app.calendar, settings.at, created, newest, settings.catch_up);
     Ok(match due.first() {
-        None => Check::new("report", true, newest.map_or("none is due yet".to_owned(), |date| format!("the newest is of {date}"))),
+        None => {
+            Check::new("report", true, newest.map_or("none is due yet".to_owned(), |date| format!("the newest is of {date}")))
+        }
         Some(first) => Check::new("report", false, format!("{} overdue, the first of {first}", due.len())),
     })
 }

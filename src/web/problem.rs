@@ -222,7 +222,10 @@ mod tests {
         assert_eq!(answer.status(), 503);
         assert!(answer.headers().contains_key(RETRY_AFTER));
         assert!(Problem::unauthenticated().response().headers().contains_key(WWW_AUTHENTICATE));
-        assert_eq!(Problem::method_not_allowed("POST".into()).response().headers().get(ALLOW).map(|v| v.as_bytes()), Some(&b"POST"[..]));
+        assert_eq!(
+            Problem::method_not_allowed("POST".into()).response().headers().get(ALLOW).map(|v| v.as_bytes()),
+            Some(&b"POST"[..])
+        );
     }
 
     #[test]

@@ -211,7 +211,8 @@ fn configure(config: &mut ServiceConfig, groups: &[Group]) {
             let problem = Problem::method_not_allowed(allowed.clone());
             async move { guard::render(&req, &problem) }
         };
-        let guarded = resource.default_service(web::route().to(other)).wrap(from_fn(move |req, next| guard::check(group, req, next)));
+        let guarded =
+            resource.default_service(web::route().to(other)).wrap(from_fn(move |req, next| guard::check(group, req, next)));
         config.service(guarded);
     }
     config.default_service(web::route().to(nothing_here));

@@ -5,6 +5,8 @@ mod access_table;
 mod api;
 mod audit;
 mod bank;
+mod config;
+mod crash;
 mod intake;
 mod mail;
 mod migrations;

@@ -139,7 +139,7 @@ impl Bank {
             self.append(n, at + MINUTE * 2, 100);
             let balance = self.account(n).balance;
             self.account(n).balance = balance - 400;
-            self.append(n + 1_000_000, at + MINUTE, 300);
+            self.append(n + 999_999, at + MINUTE, 300);
             self.account(n).balance = balance;
             return;
         }

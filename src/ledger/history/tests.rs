@@ -106,7 +106,10 @@ fn a_window_is_half_open_and_finds_late_entries() {
 fn a_balance_is_as_booked_and_as_known() {
     let bench = Bench::new();
     // Recorded at 10 s, 20 s, …; the third is late, the fourth only an attempt.
-    account(&bench, &[(100, Some(1_000), 1), (300, Some(3_000), 1), (200, Some(2_000), 1), (400, Some(9_999), 2), (500, None, 1)]);
+    account(
+        &bench,
+        &[(100, Some(1_000), 1), (300, Some(3_000), 1), (200, Some(2_000), 1), (400, Some(9_999), 2), (500, None, 1)],
+    );
     let ask = |at: i64, known: i64| bench.read(|c| balance(c, ACCOUNT, Moment(at), Moment(known)));
     let known = |minor, seq, at| Balance::Known { minor, seq, booked_at: Moment(at) };
     let always = i64::MAX;
@@ -125,7 +128,10 @@ fn the_newest_entry_is_found_before_and_after_its_state_was_stored() {
     account(&bench, &[(1, None, 1), (2, None, 1), (3, None, 1)]);
     assert_eq!(bench.read(|c| newest(c, ACCOUNT)), Some((30, 3)));
     let mut conn = bench.db.connect().unwrap();
-    conn.execute("INSERT INTO account_states (account, as_of, body) VALUES (5, 20, x'00'); UPDATE log_state SET states_from = 25").unwrap();
+    conn.execute(
+        "INSERT INTO account_states (account, as_of, body) VALUES (5, 20, x'00'); UPDATE log_state SET states_from = 25",
+    )
+    .unwrap();
     assert_eq!(bench.read(|c| newest(c, ACCOUNT)), Some((30, 3)));
     conn.execute("UPDATE account_states SET as_of = 30; UPDATE log_state SET states_from = 1000").unwrap();
     assert_eq!(bench.read(|c| newest(c, ACCOUNT)), Some((30, 3)));

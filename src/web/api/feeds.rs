@@ -73,7 +73,8 @@ fn invalid(field: &str, detail: impl std::fmt::Display) -> Problem {
 
 impl CloseBody {
     fn read(json: &[u8]) -> Result<CloseBody, Problem> {
-        serde_json::from_slice(json).map_err(|e| Problem::new(400, "unreadable", format!("not readable as a closing: {e}; see /docs")))
+        serde_json::from_slice(json)
+            .map_err(|e| Problem::new(400, "unreadable", format!("not readable as a closing: {e}; see /docs")))
     }
 
     fn totals(self) -> Result<BTreeMap<String, TotalsBody>, Problem> {
@@ -159,7 +160,12 @@ mod tests {
 
     #[test]
     fn totals_are_by_currency_or_flat() {
-        assert_eq!(field(r#"{"totals":{"USD":{"count":1,"debits":"0.00","credits":"5.00"},"JPY":{"count":0,"debits":"0","credits":"0"}}}"#), None);
+        assert_eq!(
+            field(
+                r#"{"totals":{"USD":{"count":1,"debits":"0.00","credits":"5.00"},"JPY":{"count":0,"debits":"0","credits":"0"}}}"#
+            ),
+            None
+        );
         assert_eq!(field(r#"{"currency":"USD","count":1,"debits":"0","credits":"5"}"#), None);
         assert_eq!(field(r#"{"totals":{}}"#), None);
     }

@@ -71,7 +71,8 @@ struct Schemes;
 
 impl Modify for Schemes {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let key = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key: `counterfoil key issue`")).build();
+        let key =
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key: `counterfoil key issue`")).build();
         let cookie = ApiKeyValue::with_description("cf_session", "An officer's session; `__Host-cf_session` over TLS");
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("key", SecurityScheme::Http(key));

@@ -158,7 +158,10 @@ pub async fn show(req: HttpRequest, app: Data<App>, named: Path<String>) -> Resu
     let written = found.ok_or_else(|| Problem::not_found("version of this report"))?;
     let (_, extension, media) = format.row();
     let mut answer = HttpResponse::Ok();
-    answer.content_type(media).insert_header(("report-version", written.version)).insert_header(("report-status", written.status));
+    answer
+        .content_type(media)
+        .insert_header(("report-version", written.version))
+        .insert_header(("report-status", written.status));
     if let Some(sha256) = &written.sha256 {
         answer.insert_header((ETAG, format!("\"{sha256}\"")));
     }

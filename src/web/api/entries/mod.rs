@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 
 use crate::access::Scope;
 use crate::app::App;
-use crate::intake::{Delivery, DeliveryKind, Failed, Intake, Row, RowResult, Submission};
 use crate::ids::Seq;
+use crate::intake::{Delivery, DeliveryKind, Failed, Intake, Row, RowResult, Submission};
 use crate::web::body::{self, Packing};
 use crate::web::guard::Sender;
 use crate::web::params::{Params, switch};
@@ -156,7 +156,8 @@ async fn answer(from: &From, decoded: Decoded, atomic: bool, batch_limit: usize)
         Decoded::Array(rows) => {
             let limit = if atomic { batch_limit.min(ATOMIC_MAX) } else { batch_limit };
             if rows.len() > limit {
-                let detail = format!("{} entries, but at most {limit} are taken at once; split them, or stream NDJSON", rows.len());
+                let detail =
+                    format!("{} entries, but at most {limit} are taken at once; split them, or stream NDJSON", rows.len());
                 return Err(Problem::new(413, "batch_too_large", detail));
             }
             array(from, rows, atomic).await

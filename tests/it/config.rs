@@ -1,0 +1,30 @@
+//! The documented example is the program's own defaults, key for key.
+
+use counterfoil::config::Config;
+
+#[test]
+fn the_example_names_every_key_with_its_default() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/counterfoil.example.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let example: toml::Table = text.parse().unwrap();
+    let mut defaults: toml::Table = toml::Table::try_from(Config::default()).unwrap();
+    assert_eq!(defaults.remove("source"), Some(toml::Value::Array(Vec::new())));
+    assert_eq!(example, defaults);
+    let uncommented: String = text.lines().map(|line| if line.starts_with("# [[") || line.contains(" = ") { line.trim_start_matches("# ") } else { line }).fold(String::new(), |all, line| all + line + "\n");
+    let with_source: toml::Table = uncommented.parse().unwrap();
+    assert!(with_source.contains_key("source"), "the example shows a source");
+}
+
+#[test]
+fn unknown_keys_and_impossible_values_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = |text: &str| {
+        let path = dir.path().join("c.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::load(Some(&path), None).unwrap_err().to_string()
+    };
+    assert!(refused("[server]\nlisen = \"x\"").contains("lisen"));
+    assert!(refused("[bank]\ncut_off = \"25:00\"").contains("25:00"));
+    assert!(refused("[server]\ntls_cert = \"a.pem\"").contains("tls_key"));
+    assert!(refused("[bank]\ntime_zone = \"Mars/Base\"").contains("Mars/Base"));
+}
