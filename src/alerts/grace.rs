@@ -21,7 +21,10 @@ use crate::trail::{ActError, ActTx, Changed, Log, NewEvent};
 
 use super::opening::{OpeningEntry, breaks_json};
 use super::store::{self, AlertRow};
-use super::{CONTINUITY, NewAlert, References, breaks, mail_owed};
+use crate::notify::MailKind;
+use crate::notify::store::owed_rows;
+
+use super::{CONTINUITY, NewAlert, References, breaks};
 
 /// Breaks one act takes.
 pub const BREAKS_PER_ACT: usize = 500;
@@ -100,7 +103,7 @@ fn open(tx: &mut ActTx<'_>, alert: &NewAlert, recipients: &[String]) -> Result<S
     let id = tx.append(alert.event())?;
     let now = tx.now();
     bulk::append(tx.conn, &[alert.row(id, now)])?;
-    bulk::append(tx.conn, &mail_owed(id, Severity::High, recipients, now))?;
+    bulk::append(tx.conn, &owed_rows(MailKind::Alert, id, recipients, Severity::High, now))?;
     tx.changed(Changed::AlertOpened(id));
     Ok(id)
 }

@@ -27,7 +27,7 @@ pub use alert::{Account, Alert, Decision, Explanation, State};
 pub use breaks::{BreakFilter, ContinuityBreak};
 pub use cursor::{Cursor, Order};
 pub use disposition::{COMMENT_CHARS, Disposition, close};
-pub use opening::{NewAlert, OpeningEntry, RECIPIENTS_MAX, References, mail_owed};
+pub use opening::{NewAlert, OpeningEntry, References};
 pub use queue::{AlertCounts, AlertDetail, AlertFilter, AlertPage, HitLine};
 pub use sentences::break_sentence;
 

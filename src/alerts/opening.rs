@@ -10,14 +10,10 @@ use crate::ids::{AlertRef, Seq};
 use crate::ledger::continuity::Break;
 use crate::ledger::{BreakKind, BusinessCalendar};
 use crate::money::{Currency, Money, group_thousands};
-use crate::notify::store::{OutboxRow, PENDING};
 use crate::trail::NewEvent;
 
 use super::store::{self, AlertRow, OPEN};
 use super::{CONTINUITY, Explanation, break_sentence};
-
-/// Recipients an alert can owe mail: the ids of its outbox rows are the alert's × 64 and up.
-pub const RECIPIENTS_MAX: usize = 64;
 
 /// Numbers alerts year by year. A failed commit goes back to the clone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,25 +208,6 @@ fn measured(kind: BreakKind, value: i64, currency: Currency) -> String {
     format!("{sign}{}", group_thousands(u128::from(value.unsigned_abs())))
 }
 
-/// The mail an alert owes: one row per recipient, at most [`RECIPIENTS_MAX`].
-pub fn mail_owed(alert: Seq, severity: Severity, recipients: &[String], now: Moment) -> Vec<OutboxRow> {
-    let owed = |(index, recipient): (usize, &String)| OutboxRow {
-        id: alert * RECIPIENTS_MAX as i64 + index as i64,
-        kind: "alert".to_owned(),
-        about: alert,
-        recipient: recipient.clone(),
-        severity: severity.code(),
-        state: PENDING,
-        created_at: now.0,
-        not_before: now.0,
-        attempts: 0,
-        last_error: None,
-        message_id: None,
-        done_at: None,
-    };
-    recipients.iter().take(RECIPIENTS_MAX).enumerate().map(owed).collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -284,13 +261,5 @@ mod tests {
         assert_eq!(alert.explanation.observed.as_deref(), Some("USD 990.00"));
         assert_eq!(alert.event().body["breaks"], json!([[17, "chain"], [20, "sequence"]]));
         assert_eq!(measured(BreakKind::Sequence, -1_200, usd), "\u{2212}1,200");
-    }
-
-    #[test]
-    fn mail_is_owed_once_to_each_of_at_most_64() {
-        let many: Vec<String> = (0..70).map(|i| format!("r{i}@bank.example")).collect();
-        let rows = mail_owed(7, Severity::High, &many, Moment(5));
-        assert_eq!((rows.len(), rows[0].id, rows[63].id), (64, 448, 511));
-        assert!(rows.iter().all(|r| r.about == 7 && r.kind == "alert" && r.not_before == 5));
     }
 }

@@ -50,6 +50,7 @@ pub(super) fn breaks(
 ) -> DbResult<Vec<BreakRow>> {
     let (seq, kind) = after;
     let query = breaks::table
+        .filter(breaks::seq.ge(seq))
         .filter(breaks::seq.gt(seq).or(breaks::seq.eq(seq).and(breaks::kind.gt(kind))))
         .filter(breaks::seq.le(last))
         .filter(breaks::business_date.between(from, to))
@@ -68,6 +69,7 @@ pub(super) fn hits(
 ) -> DbResult<Vec<HitRow>> {
     let (seq, rule) = after;
     let query = hits::table
+        .filter(hits::seq.ge(*seq))
         .filter(hits::seq.gt(*seq).or(hits::seq.eq(*seq).and(hits::rule.gt(rule.clone()))))
         .filter(hits::seq.le(last))
         .filter(hits::business_date.between(from, to))

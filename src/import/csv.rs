@@ -51,35 +51,41 @@ fn split(record: &str, delimiter: u8, into: &mut Fields) -> Split {
     into.spans.clear();
     let bytes = record.as_bytes();
     let is_space = |b: &u8| *b == b' ' || (*b == b'\t' && delimiter != b'\t');
+    let after_spaces = |at: usize| at + bytes[at..].iter().take_while(|b| is_space(b)).count();
     let mut at = 0;
     loop {
-        let end_of_spaces = at + bytes[at..].iter().take_while(|b| is_space(b)).count();
         let from = into.text.len();
-        if bytes.get(end_of_spaces) == Some(&b'"') {
-            at = end_of_spaces + 1;
-            loop {
-                let Some(quote) = record[at..].find('"') else { return Split::Open };
-                into.text.push_str(&record[at..at + quote]);
-                at += quote + 1;
-                if bytes.get(at) != Some(&b'"') {
-                    break;
-                }
-                into.text.push('"');
-                at += 1;
+        if bytes.get(after_spaces(at)) == Some(&b'"') {
+            match unquote(record, after_spaces(at) + 1, &mut into.text) {
+                Some(end) => at = after_spaces(end),
+                None => return Split::Open,
             }
-            at += bytes[at..].iter().take_while(|b| is_space(b)).count();
             if at < bytes.len() && bytes[at] != delimiter {
                 return Split::Stray;
             }
         } else {
             let end = bytes[at..].iter().position(|b| *b == delimiter).map_or(bytes.len(), |n| at + n);
-            into.text.push_str(record[at..end].trim_matches(|c| c == ' ' || c == '\t'));
+            into.text.push_str(record[at..end].trim_matches([' ', '\t']));
             at = end;
         }
         into.spans.push((from, into.text.len()));
         if at >= bytes.len() {
             return Split::Done;
         }
+        at += 1;
+    }
+}
+
+/// Takes the quoted value that begins at `at`; answers the place after its closing quote.
+fn unquote(record: &str, mut at: usize, into: &mut String) -> Option<usize> {
+    loop {
+        let quote = record[at..].find('"')?;
+        into.push_str(&record[at..at + quote]);
+        at += quote + 1;
+        if record.as_bytes().get(at) != Some(&b'"') {
+            return Some(at);
+        }
+        into.push('"');
         at += 1;
     }
 }

@@ -13,8 +13,10 @@
 //! Not here: what an entry must look like (`ledger`), its place in the log (`intake`), the
 //! progress bar (`cli`).
 
+mod batches;
 mod csv;
 mod error;
+mod leader;
 mod lines;
 mod ndjson;
 pub mod profile;
@@ -26,9 +28,10 @@ mod store;
 mod tally;
 
 pub use error::ImportError;
+pub use leader::{Batch, Begun, Finish, Leader, Local, Ticket, begin, end};
 pub use profile::{Profile, ProfileError};
 pub use rows::{Format, Read, ReadRow, Rows};
-pub use run::{Batch, Begun, Finish, ImportRequest, Leader, Local, Ticket, begin, dry_run, end, run};
+pub use run::{ImportRequest, dry_run, run};
 pub use source::{Progress, SourceFile};
 pub use store::{RunRow, save as note};
 pub use tally::Summary;

@@ -2,32 +2,23 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver, SyncSender};
-
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use std::sync::mpsc::{self, Receiver};
 
 use crate::clock::Moment;
 use crate::db::Db;
-use crate::detect::Severity;
 use crate::ids::Seq;
-use crate::intake::{Delivery, DeliveryKind, Failed, Intake, Row, RowResult, Submission};
-use crate::notify::store::{OutboxRow, PENDING};
-use crate::trail::{ActError, ActTx, NewEvent};
+use crate::intake::RowResult;
 
+use super::batches::{ReadBatch, read_batches};
 use super::rejects::Rejects;
-use super::store::{self, DONE, RUNNING, RunRow};
+use super::store::{self, RUNNING, RunRow};
 use super::tally::{RowOutcome, Tally};
-use super::{Format, ImportError, Profile, Progress, Read, ReadRow, Rows, SourceFile, Summary};
+use super::{Batch, Begun, Finish, Format, ImportError, Leader, Profile, Progress, Read, Rows, SourceFile, Summary, Ticket};
 
-/// Rows in one batch.
-const BATCH_ROWS: usize = 5_000;
 /// Batches submitted and not answered.
 const IN_FLIGHT: usize = 4;
 /// Batches read ahead of the ones in flight.
 const READ_AHEAD: usize = 2;
-/// Recipients of the summary of a history: its mail ids share one place in the log.
-const RECIPIENTS_MAX: usize = 64;
 
 /// What to import.
 pub struct ImportRequest {
@@ -43,142 +34,6 @@ pub struct ImportRequest {
     pub history: bool,
     /// Who gets the summary of a history (`mail.alerts_to`).
     pub mail_to: Vec<String>,
-}
-
-/// The answer to a batch, once it is committed.
-pub type Ticket = Receiver<Result<Vec<RowResult>, Failed>>;
-
-/// What a run begins with.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Begun {
-    /// The source.
-    pub source: Seq,
-    /// The recorded time, microseconds.
-    pub now: i64,
-    /// The log's size: everything of this run comes at or after it.
-    pub size: Seq,
-}
-
-/// A batch for the log.
-pub struct Batch {
-    /// The source.
-    pub source: Seq,
-    /// The file, for the delivery; private.
-    pub origin: String,
-    /// Of the past.
-    pub history: bool,
-    /// In the file's order.
-    pub rows: Vec<Row>,
-}
-
-/// The end of a run: recorded, noted and mailed in one transaction.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Finish {
-    /// The run as it is to be noted.
-    pub run: RunRow,
-    /// The source.
-    pub source: Seq,
-    /// Of the past.
-    pub history: bool,
-    /// Rows that the profile left out.
-    pub skipped: u64,
-    /// Breaks opened and still open.
-    pub breaks: u64,
-    /// The file's name; private.
-    pub file: String,
-    /// The profile's name; private.
-    pub profile: Option<String>,
-    /// Who is mailed a summary; empty unless a history was imported.
-    pub mail_to: Vec<String>,
-}
-
-impl Finish {
-    /// `import.finished`: counts for everybody, the file's name and digest in the private part.
-    fn event(&self) -> NewEvent {
-        let run = &self.run;
-        let body = json!({
-            "source": self.source, "history": self.history, "read": run.rows_done, "recorded": run.recorded,
-            "duplicates": run.duplicates, "rejected": run.rejected, "skipped": self.skipped, "hits": run.hits,
-            "breaks": self.breaks,
-        });
-        let private = json!({ "file": self.file, "digest": run.digest, "profile": self.profile });
-        NewEvent::with_private("import.finished", body, private)
-    }
-}
-
-/// Whoever holds the log for writing: this process, or another one through the inbox.
-pub trait Leader {
-    /// Finds or makes the source.
-    fn begin(&self, source: &str) -> Result<Begun, ImportError>;
-    /// Takes a batch, waiting for room; the ticket answers after the commit, in order.
-    fn submit(&self, batch: Batch) -> Result<Ticket, ImportError>;
-    /// Notes how far the run has come.
-    fn note(&self, run: RunRow) -> Result<(), ImportError>;
-    /// Ends the run.
-    fn finish(&self, finish: Finish) -> Result<(), ImportError>;
-}
-
-/// This process holds the log.
-pub struct Local<'a>(pub &'a Intake);
-
-impl Leader for Local<'_> {
-    fn begin(&self, source: &str) -> Result<Begun, ImportError> {
-        let name = source.to_owned();
-        Ok(self.0.log().act(move |tx| begin(tx, &name))?)
-    }
-
-    fn submit(&self, batch: Batch) -> Result<Ticket, ImportError> {
-        let (answer, ticket) = mpsc::sync_channel(1);
-        let submission = Submission {
-            source: batch.source,
-            delivery: Delivery { kind: DeliveryKind::Import, api_key: None, origin: Some(batch.origin) },
-            rows: batch.rows,
-            atomic: false,
-            history: batch.history,
-            // Nobody waits any more when the import has stopped over an earlier batch.
-            reply: Box::new(move |results| drop(answer.send(results))),
-        };
-        self.0.submit_wait(submission).map_err(|e| ImportError::Stopped(e.to_string()))?;
-        Ok(ticket)
-    }
-
-    fn note(&self, run: RunRow) -> Result<(), ImportError> {
-        Ok(self.0.log().side(move |conn| store::save(conn, &run))?)
-    }
-
-    fn finish(&self, finish: Finish) -> Result<(), ImportError> {
-        Ok(self.0.log().act(move |tx| end(tx, finish))?)
-    }
-}
-
-/// The first act of a run.
-pub fn begin(tx: &mut ActTx<'_>, source: &str) -> Result<Begun, ActError> {
-    let source = crate::access::keys::ensure_source(tx, source)?;
-    Ok(Begun { source, now: tx.now().0, size: tx.log_size() })
-}
-
-/// The last act of a run.
-pub fn end(tx: &mut ActTx<'_>, finish: Finish) -> Result<(), ActError> {
-    let now = tx.now();
-    let seq = tx.append(finish.event())?;
-    let owed = |(index, recipient): (usize, String)| OutboxRow {
-        id: seq * RECIPIENTS_MAX as i64 + index as i64,
-        kind: "history".into(),
-        about: seq,
-        recipient,
-        severity: Severity::Low.code(),
-        state: PENDING,
-        created_at: now.0,
-        not_before: now.0,
-        attempts: 0,
-        last_error: None,
-        message_id: None,
-        done_at: None,
-    };
-    let rows: Vec<OutboxRow> = finish.mail_to.into_iter().take(RECIPIENTS_MAX).enumerate().map(owed).collect();
-    store::owe(tx.conn, &rows)?;
-    let run = RunRow { state: DONE.into(), updated_at: now.0, ..finish.run };
-    Ok(store::save(tx.conn, &run)?)
 }
 
 /// Reads and checks the whole file and records nothing.
@@ -229,66 +84,6 @@ pub fn run(request: &ImportRequest, leader: &dyn Leader, db: &Db, progress: &dyn
         return Err(ImportError::Changed);
     }
     going.finish(leader, db, rejects)
-}
-
-/// A batch with what is needed to tell of each row afterwards.
-struct ReadBatch {
-    rows: Vec<Row>,
-    about: Vec<AboutRow>,
-    read: u64,
-    skipped: u64,
-}
-
-struct AboutRow {
-    line: u64,
-    raw: Vec<u8>,
-    /// How many of the batch's rows it is.
-    legs: usize,
-}
-
-/// On its own thread: reads until the end, an error, or nobody listens any more.
-fn read_batches(mut rows: Rows<'_>, batches: &SyncSender<Result<ReadBatch, ImportError>>) {
-    loop {
-        let batch = next_batch(&mut rows);
-        let last = batch.as_ref().map_or(true, |batch| batch.read < BATCH_ROWS as u64);
-        if batches.send(batch).is_err() || last {
-            return;
-        }
-    }
-}
-
-fn next_batch(rows: &mut Rows<'_>) -> Result<ReadBatch, ImportError> {
-    let mut batch =
-        ReadBatch { rows: Vec::with_capacity(BATCH_ROWS), about: Vec::with_capacity(BATCH_ROWS), read: 0, skipped: 0 };
-    while batch.read < BATCH_ROWS as u64 {
-        let Some(row) = rows.next().transpose()? else { break };
-        batch.read += 1;
-        batch.push(row);
-    }
-    Ok(batch)
-}
-
-impl ReadBatch {
-    fn push(&mut self, row: ReadRow) {
-        let line = row.line;
-        let legs = match row.read {
-            Read::Skipped => {
-                self.skipped += 1;
-                return;
-            }
-            Read::Refused(refused) => {
-                self.rows.push(Row { line, entry: Err(refused), with_next: false });
-                1
-            }
-            Read::Entries(entries) => {
-                let legs = entries.len();
-                let numbered = entries.into_iter().enumerate();
-                self.rows.extend(numbered.map(|(i, entry)| Row { line, entry: Ok(entry), with_next: i + 1 < legs }));
-                legs
-            }
-        };
-        self.about.push(AboutRow { line, raw: row.raw, legs });
-    }
 }
 
 /// A run while it goes on.

@@ -5,11 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
 use crate::db::schema::{breaks, deliveries, entries, hits, import_runs};
-use crate::db::{Conn, DbResult, bulk};
+use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::intake::DeliveryKind;
 use crate::ledger::BreakState;
-use crate::notify::store::OutboxRow;
 use crate::on_conn;
 
 /// A row of `import_runs`: how far a run has come.
@@ -64,11 +63,6 @@ pub fn save(conn: &mut Conn, run: &RunRow) -> DbResult<()> {
         .set(run)
         .execute(c))?;
     Ok(())
-}
-
-/// Owes mail.
-pub(super) fn owe(conn: &mut Conn, rows: &[OutboxRow]) -> DbResult<()> {
-    bulk::append(conn, rows)
 }
 
 /// The deliveries of a file: one a day.

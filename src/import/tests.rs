@@ -189,7 +189,7 @@ impl Leader for Played<'_> {
     }
 
     fn finish(&self, finish: Finish) -> Result<(), ImportError> {
-        Ok(self.bench.log.act(move |tx| super::run::end(tx, finish))?)
+        Ok(self.bench.log.act(move |tx| end(tx, finish))?)
     }
 }
 

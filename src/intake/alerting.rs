@@ -2,17 +2,16 @@
 
 use std::collections::HashMap;
 
-use serde_json::json;
-
 use crate::alerts::JOIN_WITHIN;
-use crate::alerts::store::{self, AlertRow, OPEN};
+use crate::alerts::store::{self, AlertRow};
+use crate::alerts::{NewAlert, OpeningEntry, References};
 use crate::clock::Moment;
-use crate::db::{Conn, DbResult};
+use crate::db::{Conn, DbError, DbResult};
 use crate::detect::{ActiveRule, Evidence};
 use crate::ids::{AlertRef, Seq};
 use crate::ledger::BusinessCalendar;
-use crate::notify::store::{OutboxRow, PENDING};
-use crate::trail::NewEvent;
+use crate::notify::MailKind;
+use crate::notify::store::owed_rows;
 
 use super::dictionary::Growing;
 
@@ -33,7 +32,7 @@ pub(super) struct Open {
 pub(super) struct Alerting {
     open: HashMap<Key, Vec<Open>>,
     closed: HashMap<Key, Seq>,
-    numbers: HashMap<i32, u32>,
+    numbers: Option<References>,
 }
 
 /// What a batch changes in an alert that is already stored.
@@ -77,11 +76,8 @@ impl Alerting {
             severity: row.severity,
         };
         self.open.entry((row.rule.clone(), row.account)).or_default().push(open);
-        if let Some(reference) = AlertRef::parse(&row.reference)
-            && let Some(number) = self.numbers.get_mut(&reference.year)
-        {
-            *number = (*number).max(reference.number);
-        }
+        // Numbering goes on after the newest stored.
+        self.numbers = None;
     }
 
     /// No hit may join this alert any more.
@@ -115,81 +111,31 @@ impl Alerting {
             to.batch.update_alert(open.id, update);
             return Ok(open.clone());
         }
-        let reference = self.next_reference(conn, zone, to.tail.recorded_at())?;
+        let now = to.tail.recorded_at();
+        let entry = OpeningEntry {
+            seq: hit.seq,
+            account: hit.account,
+            booked_at: hit.booked_at,
+            business_date: hit.business_date,
+            rules: hit.rules,
+        };
         let previous = self.closed.get(&key).copied();
-        let row = open_alert(to, &reference, previous, hit)?;
-        owe_mail(to, &row, recipients);
-        let open = Open { id: row.id, reference, first_booked_at: row.first_booked_at, hits: 1, severity };
+        let reference = self.next_reference(conn, zone, now)?;
+        let alert = NewAlert::for_hit(reference, &entry, hit.rule, hit.evidence, previous);
+        let id = to.append(&alert.event())?;
+        to.batch.outbox.extend(owed_rows(MailKind::Alert, id, recipients, hit.rule.severity, now));
+        let row = alert.row(id, now);
+        let open = Open { id, reference: row.reference.clone(), first_booked_at: row.first_booked_at, hits: 1, severity };
         to.batch.alerts.push(row);
         self.open.entry(key).or_default().push(open.clone());
         Ok(open)
     }
 
-    fn next_reference(&mut self, conn: &mut Conn, zone: &BusinessCalendar, now: Moment) -> DbResult<String> {
-        let year = chrono::Datelike::year(&zone.local_date(now));
-        if !self.numbers.contains_key(&year) {
-            let newest = store::newest_reference(conn, year)?;
-            let number = newest.and_then(|text| AlertRef::parse(&text)).map_or(0, |r| r.number);
-            self.numbers.insert(year, number);
+    fn next_reference(&mut self, conn: &mut Conn, zone: &BusinessCalendar, now: Moment) -> DbResult<AlertRef> {
+        if self.numbers.is_none() {
+            self.numbers = Some(References::load(conn, zone, now)?);
         }
-        let number = self.numbers.entry(year).or_default();
-        *number += 1;
-        Ok(AlertRef { year, number: *number }.to_string())
-    }
-}
-
-fn open_alert(to: &mut Growing<'_>, reference: &str, previous: Option<Seq>, hit: &Found<'_>) -> DbResult<AlertRow> {
-    let (rule, severity) = (hit.rule.rule.code(), hit.rule.severity);
-    let body = json!({
-        "ref": reference, "rule": rule, "rules": hit.rules, "severity": severity.text(),
-        "account": hit.account, "entry": hit.seq, "previous": previous,
-    });
-    let id = to.append(&NewEvent::public("alert.opened", body))?;
-    let evidence = hit.evidence;
-    let explanation = json!({
-        "sentence": hit.rule.check.explain(evidence), "observed": evidence.observed,
-        "threshold": evidence.threshold, "window": evidence.window,
-    });
-    Ok(AlertRow {
-        id,
-        reference: reference.to_owned(),
-        rule: rule.to_owned(),
-        rules: hit.rules,
-        account: hit.account,
-        severity: severity.code(),
-        state: OPEN,
-        business_date: hit.business_date,
-        opened_at: to.tail.recorded_at().0,
-        first_booked_at: hit.booked_at.0,
-        last_seq: hit.seq,
-        hits: 1,
-        explanation: explanation.to_string(),
-        previous,
-        disposition: None,
-        comment: None,
-        duplicate_of: None,
-        closed_at: None,
-        closed_by: None,
-        closed_seq: None,
-    })
-}
-
-/// One row per recipient; its id is the alert's × 64 + the recipient's number.
-fn owe_mail(to: &mut Growing<'_>, alert: &AlertRow, recipients: &[String]) {
-    for (index, recipient) in recipients.iter().take(64).enumerate() {
-        to.batch.outbox.push(OutboxRow {
-            id: alert.id * 64 + index as i64,
-            kind: "alert".to_owned(),
-            about: alert.id,
-            recipient: recipient.clone(),
-            severity: alert.severity,
-            state: PENDING,
-            created_at: alert.opened_at,
-            not_before: alert.opened_at,
-            attempts: 0,
-            last_error: None,
-            message_id: None,
-            done_at: None,
-        });
+        let numbers = self.numbers.as_mut().ok_or_else(|| DbError::Corrupt("alerts cannot be numbered".into()))?;
+        Ok(numbers.next(zone, now))
     }
 }

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::clock::{Clock, MINUTE, Moment};
-use crate::config::{Config, Mode, Source};
-use crate::db::{Conn, DbResult};
+use crate::config::{Config, Mode, SessionKind, Source};
+use crate::db::{Address, Conn, DbResult};
 use crate::detect::RuleSet;
 use crate::ids::Seq;
-use crate::ledger::BusinessCalendar;
 use crate::ledger::continuity::Strictness;
 use crate::ledger::store::{self as ledger_store, AccountRow};
+use crate::ledger::{BusinessCalendar, Context};
 use crate::money::{Currency, Money};
 use crate::trail::Tail;
 
@@ -22,6 +22,7 @@ use super::figures::Figures;
 use super::load;
 use super::references::References;
 use super::refusals::Refusals;
+use super::session_key::SessionKey;
 use super::state::{AccountState, Body};
 use super::{Reply, RowResult};
 
@@ -38,12 +39,14 @@ pub(super) struct Settings {
     pub grace: i64,
     pub accounts_cached: usize,
     pub segment_entries: i64,
+    session_key: Option<SessionKey>,
     sources: HashMap<String, Source>,
 }
 
 impl Settings {
-    pub fn new(config: &Config, clock: Clock) -> Settings {
-        Settings {
+    pub fn new(config: &Config, address: &Address, clock: Clock) -> DbResult<Settings> {
+        Ok(Settings {
+            session_key: SessionKey::load(config, address, &clock)?,
             clock,
             calendar: BusinessCalendar::new(&config.bank),
             alerts_to: config.mail.alerts_to.clone(),
@@ -51,6 +54,14 @@ impl Settings {
             accounts_cached: config.limits.accounts_cached.max(1_000),
             segment_entries: config.limits.segment_entries as i64,
             sources: config.source.iter().map(|s| (s.name.clone(), s.clone())).collect(),
+        })
+    }
+
+    /// Replaces a live token by its digest, for a source that sends such.
+    pub fn hide_session(&self, source: &str, context: &mut Context) {
+        let secret = self.sources.get(source).is_some_and(|s| s.session == SessionKind::Secret);
+        if let (true, Some(key), Some(token)) = (secret, &self.session_key, context.session_id.as_ref()) {
+            context.session_id = key.digest(source, token);
         }
     }
 

@@ -42,7 +42,11 @@ impl Engine {
     /// Evaluates a submission into the open batch; its reply waits for the commit.
     pub fn submit(&mut self, submission: Submission) -> DbResult<()> {
         self.tick();
-        let Submission { source, delivery, rows, atomic, history, reply } = submission;
+        let Submission { source, delivery, mut rows, atomic, history, reply } = submission;
+        if let Some(name) = self.sources.get(&source) {
+            let entries = rows.iter_mut().filter_map(|row| row.entry.as_mut().ok());
+            entries.for_each(|entry| self.settings.hide_session(name, &mut entry.context));
+        }
         let from = From { source, delivery: &delivery, history };
         let mut results: Vec<RowResult> = Vec::with_capacity(rows.len());
         let mut refused: Vec<(u64, usize, Vec<u8>)> = Vec::new();

@@ -29,6 +29,7 @@ mod refusals;
 mod rules;
 pub mod runs;
 mod sequencer;
+mod session_key;
 mod state;
 
 pub use load::rules_in_force;

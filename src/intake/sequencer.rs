@@ -57,7 +57,7 @@ pub fn start(db: &Db, config: &Config, clock: Clock) -> Result<Intake, StartErro
         migrate::up(&mut conn)?;
     }
     migrate::require_current(&mut conn)?;
-    let settings = Arc::new(Settings::new(config, clock.clone()));
+    let settings = Arc::new(Settings::new(config, db.address(), clock.clone())?);
     load::take_over(&mut conn, &settings)?;
     let engine = load::engine(db.connect()?, &settings)?;
     let queue = Arc::new(Queue::new(config.limits.queue_entries));

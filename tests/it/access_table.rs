@@ -105,7 +105,9 @@ fn every_role_gets_exactly_what_it_may() {
                 match route.who {
                     Who::Anyone => assert!(is_in(&answer), "{what}"),
                     Who::Key(_) => assert_out(route, &answer, 401),
-                    Who::Officer(permission) | Who::OfficerOrKey(permission, _) if role.may(permission) => assert!(is_in(&answer), "{what}"),
+                    Who::Officer(permission) | Who::OfficerOrKey(permission, _) if role.may(permission) => {
+                        assert!(is_in(&answer), "{what}")
+                    }
                     Who::Officer(_) | Who::OfficerOrKey(..) => assert_out(route, &answer, 403),
                 }
                 if route.path == "/sign-out" {
@@ -130,7 +132,8 @@ fn nothing_is_changed_without_the_form_s_token() {
     let mut crossed = table.site.plain(Method::POST, "/sign-out").header("cookie", &session.cookie);
     crossed = crossed.header("x-csrf-token", &session.csrf).header("sec-fetch-site", "cross-site");
     assert_eq!(crossed.send().unwrap().status().as_u16(), 403);
-    let foreign = table.site.plain(Method::POST, "/sign-in").header("origin", "https://elsewhere.example").form(&[("email", "a")]);
+    let foreign =
+        table.site.plain(Method::POST, "/sign-in").header("origin", "https://elsewhere.example").form(&[("email", "a")]);
     assert_eq!(foreign.send().unwrap().status().as_u16(), 403);
 }
 
@@ -171,7 +174,10 @@ fn a_key_of_another_source_finds_nothing_and_the_attempt_is_recorded() {
             assert!(!answer.text.contains("900"), "{answer:#?}");
         }
         let denied = table.site.events("access.denied");
-        assert!(denied.iter().any(|event| event["reason"] == "other_source" && event["what"] == "/api/v1/accounts/{account}"), "{denied:?}");
+        assert!(
+            denied.iter().any(|event| event["reason"] == "other_source" && event["what"] == "/api/v1/accounts/{account}"),
+            "{denied:?}"
+        );
         let list = table.site.plain(Method::GET, "/api/v1/alerts").bearer_auth(&key).send().unwrap();
         assert_eq!(Answer::of(list).json()["items"], json!([]));
         let unknown = table.site.plain(Method::GET, "/api/v1/alerts").bearer_auth("cf_00000000_wrong").send().unwrap();

@@ -53,7 +53,10 @@ fn one_entry_is_created_repeated_or_in_conflict() {
         assert!(conflict["detail"].as_str().unwrap().contains(&receipt["seq"].to_string()), "{conflict}");
 
         let next = site.post(ENTRIES, &entry("T2", "12345", "2026-03-02T10:05:00Z", 990, 1000)).json();
-        assert_eq!(next["breaks"], json!([{ "kind": "chain", "expected": "1500.00", "found": "990.00", "difference": "-510.00" }]));
+        assert_eq!(
+            next["breaks"],
+            json!([{ "kind": "chain", "expected": "1500.00", "found": "990.00", "difference": "-510.00" }])
+        );
     });
 }
 
@@ -71,9 +74,11 @@ fn what_cannot_be_taken_says_why_and_is_recorded_as_a_refusal() {
         assert!(!site.events("entries.refused").is_empty());
         send(&site, ENTRIES, "text/plain", "{}").problem(415, "media_type_unknown");
         send(&site, ENTRIES, "application/json", vec![b' '; 5000]).problem(413, "too_large");
-        let packed = site.by_key(Method::POST, ENTRIES).header("content-type", "application/json").header("content-encoding", "gzip");
+        let packed =
+            site.by_key(Method::POST, ENTRIES).header("content-type", "application/json").header("content-encoding", "gzip");
         Answer::of(packed.body(gzip(&vec![b' '; 1 << 20])).send().unwrap()).problem(413, "too_large");
-        let packed = site.by_key(Method::POST, ENTRIES).header("content-type", "application/json").header("content-encoding", "br");
+        let packed =
+            site.by_key(Method::POST, ENTRIES).header("content-type", "application/json").header("content-encoding", "br");
         Answer::of(packed.body("x").send().unwrap()).problem(415, "encoding_unknown");
         let unknown = site.post(&format!("{ENTRIES}?nope=1"), &seed()).problem(400, "parameter_invalid");
         assert_eq!(unknown["field"], "nope");
@@ -139,7 +144,8 @@ fn a_stream_is_answered_line_by_line_plain_or_packed() {
         let site = Site::with(kind, |config| config.limits.queue_entries = 500);
         check_stream(&send(&site, ENTRIES, "application/x-ndjson", lines(3_000)), 3_000);
         let site = Site::open(kind);
-        let packed = site.by_key(Method::POST, ENTRIES).header("content-type", "application/x-ndjson").header("content-encoding", "gzip");
+        let packed =
+            site.by_key(Method::POST, ENTRIES).header("content-type", "application/x-ndjson").header("content-encoding", "gzip");
         check_stream(&Answer::of(packed.body(gzip(lines(3_000).trim_end().as_bytes())).send().unwrap()), 3_000);
     });
 }
@@ -183,7 +189,10 @@ fn an_entry_an_account_and_its_past_are_read_back() {
             assert_eq!(&view[field], value, "{field}");
         }
         assert_eq!(view["leaf"], first["leaf"]);
-        assert_eq!((&view["direction"], &view["business_date"], &view["status"]), (&json!("credit"), &json!("2026-03-02"), &json!("booked")));
+        assert_eq!(
+            (&view["direction"], &view["business_date"], &view["status"]),
+            (&json!("credit"), &json!("2026-03-02"), &json!("booked"))
+        );
         assert_eq!(view["recorded_at"], "2026-03-02T12:00:00Z");
 
         let account = site.get("/api/v1/accounts/12345").json();
@@ -277,11 +286,15 @@ fn a_report_comes_in_every_format() {
         assert_eq!((json.status, json.header("content-type")), (200, "application/json"), "{json:#?}");
         assert_eq!((json.json()["version"].clone(), json.json()["status"].clone()), (json!(0), json!("preview")));
         assert_eq!(json.json()["totals"]["USD"]["credits"], "500.00");
-        for (extension, media) in [("json", "application/json"), ("csv", "text/csv"), ("txt", "text/plain"), ("html", "text/html")] {
+        for (extension, media) in
+            [("json", "application/json"), ("csv", "text/csv"), ("txt", "text/plain"), ("html", "text/html")]
+        {
             let answer = site.get(&format!("/api/v1/reports/2026-03-02.{extension}"));
             assert!(answer.status == 200 && answer.header("content-type").starts_with(media), "{extension}: {answer:#?}");
         }
-        let accept = |media: &str| Answer::of(site.by_key(Method::GET, "/api/v1/reports/2026-03-02").header("accept", media).send().unwrap());
+        let accept = |media: &str| {
+            Answer::of(site.by_key(Method::GET, "/api/v1/reports/2026-03-02").header("accept", media).send().unwrap())
+        };
         assert!(accept("text/csv").header("content-type").starts_with("text/csv"));
         accept("application/pdf").problem(406, "format_unknown");
         site.get("/api/v1/reports/2026-03-02.doc").problem(404, "format_unknown");
@@ -297,7 +310,8 @@ fn the_end_of_a_feed_s_day_is_an_event() {
     on_both(|kind| {
         let site = Site::open(kind);
         let path = "/api/v1/feeds/core/close";
-        let body = json!({ "business_date": "2026-03-02", "totals": { "USD": { "count": 1, "debits": "0.00", "credits": "500.00" } } });
+        let body =
+            json!({ "business_date": "2026-03-02", "totals": { "USD": { "count": 1, "debits": "0.00", "credits": "500.00" } } });
         let closed = site.post(path, &body);
         assert_eq!((closed.status, &closed.json()["source"]), (201, &json!("core")), "{closed:#?}");
         let flat = json!({ "business_date": "2026-03-02", "currency": "USD", "count": 1, "debits": "0", "credits": "500.00" });
@@ -306,7 +320,8 @@ fn the_end_of_a_feed_s_day_is_an_event() {
         assert_eq!((events.len(), &events[0]["totals"]["USD"]["credits"]), (2, &json!("500.00")));
         assert_eq!(site.post(path, &json!({ "business_date": "2026-03-02" })).problem(422, "totals_invalid")["field"], "totals");
         site.post("/api/v1/feeds/other/close", &body).problem(404, "not_found");
-        let by_writer = site.plain(Method::POST, path).bearer_auth(site.issue("core", "entries:write")).json(&body).send().unwrap();
+        let by_writer =
+            site.plain(Method::POST, path).bearer_auth(site.issue("core", "entries:write")).json(&body).send().unwrap();
         Answer::of(by_writer).problem(403, "scope_missing");
     });
 }
@@ -319,7 +334,8 @@ fn operators_see_health_readiness_and_numbers() {
         assert_eq!(plain("/healthz").json(), json!({ "status": "ok" }));
         let ready = plain("/readyz");
         assert_eq!(ready.status, 200, "{ready:#?}");
-        let names: Vec<String> = ready.json()["checks"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap().into()).collect();
+        let names: Vec<String> =
+            ready.json()["checks"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap().into()).collect();
         assert_eq!(names, ["database", "schema", "report", "mail", "writing"]);
         assert!(plain("/openapi.json").json()["paths"]["/api/v1/entries"]["post"].is_object());
         site.post(ENTRIES, &seed());
@@ -343,7 +359,10 @@ fn every_answer_carries_the_headers_that_protect_a_browser() {
     let plain = |path: &str| Answer::of(site.plain(Method::GET, path).send().unwrap());
     for path in ["/healthz", "/sign-in", "/nowhere", "/api/v1/nowhere", "/assets/app.css", "/api/v1/alerts"] {
         let answer = plain(path);
-        assert!(answer.header("content-security-policy").starts_with("default-src 'none'; style-src 'self'; script-src 'self'"), "{path}");
+        assert!(
+            answer.header("content-security-policy").starts_with("default-src 'none'; style-src 'self'; script-src 'self'"),
+            "{path}"
+        );
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(answer.header("referrer-policy"), "same-origin", "{path}");
         assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin", "{path}");

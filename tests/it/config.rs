@@ -10,7 +10,10 @@ fn the_example_names_every_key_with_its_default() {
     let mut defaults: toml::Table = toml::Table::try_from(Config::default()).unwrap();
     assert_eq!(defaults.remove("source"), Some(toml::Value::Array(Vec::new())));
     assert_eq!(example, defaults);
-    let uncommented: String = text.lines().map(|line| if line.starts_with("# [[") || line.contains(" = ") { line.trim_start_matches("# ") } else { line }).fold(String::new(), |all, line| all + line + "\n");
+    let uncommented: String = text
+        .lines()
+        .map(|line| if line.starts_with("# [[") || line.contains(" = ") { line.trim_start_matches("# ") } else { line })
+        .fold(String::new(), |all, line| all + line + "\n");
     let with_source: toml::Table = uncommented.parse().unwrap();
     assert!(with_source.contains_key("source"), "the example shows a source");
 }

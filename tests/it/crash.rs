@@ -25,7 +25,15 @@ fn post(http: &reqwest::blocking::Client, url: &str, key: &str, body: &Value) ->
 }
 
 /// Sends one entry after the other on one account until the server is gone; keeps the receipts.
-fn send(url: &str, key: &str, sender: usize, numbers: &AtomicU64, stop: &AtomicBool, kept: &Mutex<HashMap<String, (Value, Value)>>, tried: &Mutex<Vec<Value>>) {
+fn send(
+    url: &str,
+    key: &str,
+    sender: usize,
+    numbers: &AtomicU64,
+    stop: &AtomicBool,
+    kept: &Mutex<HashMap<String, (Value, Value)>>,
+    tried: &Mutex<Vec<Value>>,
+) {
     let http = client();
     while !stop.load(Ordering::Relaxed) {
         let n = numbers.fetch_add(1, Ordering::Relaxed);
@@ -58,7 +66,7 @@ fn after_kill_9_under_load_every_receipt_holds_and_nothing_is_there_twice() {
             std::thread::scope(|scope| {
                 for sender in 0..SENDERS {
                     let (url, key, numbers, stop, kept, tried) = (server.url(), &key, &numbers, &stop, &kept, &tried);
-                    scope.spawn(move || send(url, key, sender, numbers, stop, kept, tried));
+                    scope.spawn(move || send(&url, key, sender, numbers, stop, kept, tried));
                 }
                 std::thread::sleep(Duration::from_millis(150 + 70 * u64::from(round % 7)));
                 server.kill9();
@@ -69,13 +77,13 @@ fn after_kill_9_under_load_every_receipt_holds_and_nothing_is_there_twice() {
             let receipts = std::mem::take(&mut *kept.lock().unwrap());
             assert!(!receipts.is_empty(), "{kind:?}: nothing was acknowledged in round {round}");
             for (reference, (body, receipt)) in receipts {
-                let (status, mut again) = post(&http, server.url(), &key, &body).unwrap();
+                let (status, mut again) = post(&http, &server.url(), &key, &body).unwrap();
                 assert_eq!((status, again["status"].as_str()), (200, Some("duplicate")), "{kind:?} {reference}");
                 again["status"] = "recorded".into();
                 assert_eq!(again, receipt, "{kind:?} {reference}");
             }
             for body in tried.lock().unwrap().iter() {
-                let (status, _) = post(&http, server.url(), &key, body).unwrap();
+                let (status, _) = post(&http, &server.url(), &key, body).unwrap();
                 assert!(status == 200 || status == 201, "{kind:?}: {status}");
             }
         }

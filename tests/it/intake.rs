@@ -102,3 +102,80 @@ fn a_late_entry_heals_the_break_it_caused() {
         assert!(bank.record(entry("L4", "9", "2026-03-02T10:03:00Z", 170, 180)).breaks.is_empty());
     });
 }
+
+#[test]
+fn a_live_token_of_a_source_that_sends_such_is_stored_as_a_keyed_digest_only() {
+    on_both(|kind| {
+        let keys = tempfile::tempdir().unwrap();
+        let dir = keys.path().display().to_string();
+        let bank = Bank::with(kind, |config| {
+            config.keys.dir = dir.clone();
+            let session = counterfoil::config::SessionKind::Secret;
+            config.source = vec![counterfoil::config::Source { name: "core".into(), session, ..Default::default() }];
+        });
+        let first = bank.record(seed());
+        let stored = bank.db.read(|conn| {
+            let row = counterfoil::ledger::store::entry(conn, first.seq)?.unwrap();
+            counterfoil::ledger::store::context(conn, row.context)
+        });
+        let session = stored.unwrap().unwrap().session_id.unwrap();
+        assert_eq!(session.len(), 64);
+        assert_ne!(session, "s-1");
+        assert_eq!(bank.submit(vec![seed()]), vec![RowResult::Duplicate(first)], "the same token is the same session");
+    });
+}
+
+#[test]
+fn sums_above_two_to_the_53_are_exact_and_a_sum_that_does_not_fit_is_refused() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        let big = |reference: &str, amount: &str| {
+            let mut entry = entry(reference, reference, "2026-03-02T10:00:00Z", 0, 0);
+            for field in ["balance_before", "balance_after"] {
+                entry.as_object_mut().unwrap().remove(field);
+            }
+            entry["amount"] = json!(amount);
+            entry
+        };
+        bank.record(big("B1", "90071992547409.93"));
+        bank.record(big("B2", "0.02"));
+        let context = counterfoil::reports::Context::new(&bank.config, bank.clock.clone());
+        let date = "2026-03-02".parse().unwrap();
+        let report = bank.db.read(|conn| counterfoil::reports::preview(conn, &context, date)).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&counterfoil::reports::formats::json(&report).unwrap()).unwrap();
+        assert_eq!(json["totals"]["USD"]["credits"], "90071992547409.95", "{kind:?}");
+        let RowResult::Rejected(refusal) = bank.submit(vec![big("B3", "92233720368547758.07")]).remove(0) else {
+            panic!("a sum beyond 63 bits is refused")
+        };
+        assert_eq!(refusal.code, "amount_too_large");
+    });
+}
+
+#[test]
+fn the_same_commands_give_the_same_root_on_both_databases_whatever_the_batches() {
+    let root = |kind, sizes: &[usize]| {
+        let bank = Bank::open(kind);
+        let mut entries: Vec<_> = (0..60)
+            .map(|i| {
+                entry(
+                    &format!("D{i}"),
+                    &format!("{}", i % 7),
+                    &format!("2026-03-02T10:{i:02}:00Z"),
+                    i / 7,
+                    i / 7 + 12_000 * (i % 2),
+                )
+            })
+            .collect();
+        for size in sizes.iter().cycle() {
+            let rest = entries.split_off((*size).min(entries.len()));
+            bank.submit(std::mem::replace(&mut entries, rest));
+            if entries.is_empty() {
+                break;
+            }
+        }
+        bank.db.read(counterfoil::trail::store::state).unwrap().unwrap().root
+    };
+    let expected = root(crate::bank::Kind::Sqlite, &[60]);
+    assert_eq!(root(crate::bank::Kind::Sqlite, &[1, 7, 3]), expected);
+    assert_eq!(root(crate::bank::Kind::Postgres, &[13, 1]), expected);
+}

@@ -2,7 +2,7 @@
 //!
 //! A profile says which column (or constant, template, or choice by condition) feeds each field of
 //! an entry, what its values mean, how numbers and times are written, and which entries one row
-//! makes. `docs/` explains the keys; the shipped profiles in `profiles/` are named after the
+//! makes. `docs/profiles.md` explains the keys; the shipped profiles in `profiles/` are named after the
 //! layouts they read. Unknown keys and fields are refused when the profile is loaded, so that a
 //! typing error is heard before the first row.
 

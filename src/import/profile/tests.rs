@@ -249,3 +249,10 @@ fn a_file_without_the_profile_s_columns_names_the_missing_one() {
     let twice = "entry_id,account,account,ts,kind,amount,balance_before,balance_after,counterparty,ref";
     assert!(profile.plan(&columns(twice)).err().unwrap().contains("twice"));
 }
+
+#[test]
+fn the_manual_s_profile_is_one() {
+    let manual = std::fs::read_to_string(format!("{}/docs/profiles.md", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let toml = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    Profile::parse("manual", toml).unwrap();
+}

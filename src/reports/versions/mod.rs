@@ -15,7 +15,8 @@ use crate::clock::{Moment, day_date, day_number};
 use crate::db::{Conn, Db, DbError, DbResult};
 use crate::detect::Severity;
 use crate::ids::Seq;
-use crate::notify::store::{OutboxRow, PENDING};
+use crate::notify::store::{owe, owed_rows};
+use crate::notify::{MailKind, RECIPIENTS_MAX};
 use crate::trail::{ActError, ActTx, Log, NewEvent};
 
 use super::{Context, Report, Span, Status, changes, compute, formats};
@@ -76,9 +77,6 @@ pub enum Made {
 
 /// Times a version is computed again because another was stored meanwhile.
 const TRIES: u32 = 3;
-
-/// Mail rows of one event have ids `seq * 64 + index`.
-const RECIPIENTS_MAX: usize = 64;
 
 /// What a new version builds on; if it still holds at the commit, the version may be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,25 +204,9 @@ fn store_version(tx: &mut ActTx<'_>, mut row: ReportRow, recipients: &[String]) 
     });
     let seq = tx.append(NewEvent::public("report.stored", body))?;
     row.seq = seq;
-    let now = tx.now().0;
-    let mail = |(index, recipient): (usize, &String)| OutboxRow {
-        id: seq * RECIPIENTS_MAX as i64 + index as i64,
-        kind: "report".into(),
-        about: seq,
-        recipient: recipient.clone(),
-        severity: Severity::Low.code(),
-        state: PENDING,
-        created_at: now,
-        not_before: now,
-        attempts: 0,
-        last_error: None,
-        message_id: None,
-        done_at: None,
-    };
-    let owed: Vec<OutboxRow> = recipients.iter().enumerate().map(mail).collect();
+    let owed = owed_rows(MailKind::Report, seq, recipients, Severity::Low, tx.now());
     store::insert(tx.conn, row)?;
-    crate::db::bulk::append(tx.conn, &owed)?;
-    Ok(())
+    Ok(owe(tx.conn, &owed)?)
 }
 
 /// A version of a date's report; `None`: the newest.

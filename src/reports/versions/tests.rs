@@ -5,6 +5,7 @@ use super::super::testing::{DAY, House, Put};
 use super::super::{Report, Status, run_nightly};
 use super::*;
 use crate::clock::{DAY as ONE_DAY, parse_date};
+use crate::notify::store::PENDING;
 
 fn page(report: &Report) -> String {
     format!("<article>{} v{}</article>", report.business_date, report.version)
