@@ -244,7 +244,9 @@ async fn turn_away(req: &ServiceRequest, entry: &'static Entry, peer: Peer, stop
     let api = is_api(entry.path);
     if !api && refused.status == 401 && entry.method == Method::GET {
         // Not a refusal: whoever opens a page without a session is shown the way in, and back.
-        let way_in = format!("/sign-in?next={}", escaped(req.path()));
+        // The filters of a list are part of the way back; no address of ours holds anything personal.
+        let wanted = req.uri().path_and_query().map_or("/", |wanted| wanted.as_str());
+        let way_in = format!("/sign-in?next={}", escaped(wanted));
         return HttpResponse::SeeOther().insert_header((LOCATION, way_in)).finish();
     }
     if let Err(problem) = record(req.request(), entry.path, refused.who, refused.reason, peer).await {

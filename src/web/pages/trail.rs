@@ -63,12 +63,12 @@ pub(super) async fn show(desk: Desk, asked: web::Query<Asked>) -> Page {
     let verified = Verified::of(shown.verify.as_ref());
     let page = TrailPage {
         chrome: desk.chrome("Trail"),
-        summary: format!("{} recorded, none ever changed or removed.", counted(shown.state.size, "leaf", "leaves")),
+        summary: format!("{} recorded. {}", counted(shown.state.size, "leaf", "leaves"), verified.sentence()),
         tiles: tiles(&shown, &verified, time),
         log: log(&shown.state, time),
         verification: verified.facts(time),
         verified: verified.tag(),
-        checkpoint: vec![fact("Signed checkpoints", "None yet: this program version signs none")],
+        checkpoint: vec![fact("Signed checkpoints", "None yet")],
         note: None,
         anchors: Vec::new(),
         anchors_empty: nothing_outside(),
@@ -91,7 +91,7 @@ fn tiles(shown: &Shown, verified: &Verified, time: LocalTime) -> Vec<Tile> {
     let newest = format!("newest {}", time.second(Moment(shown.state.recorded_at)));
     let to = verified.size.map_or_else(|| "Never".to_owned(), count);
     let behind = verified.size.map_or_else(
-        || "run counterfoil verify".to_owned(),
+        || "it runs every night".to_owned(),
         |size| format!("{} since", counted(shown.state.size - size, "leaf", "leaves")),
     );
     vec![
@@ -141,9 +141,18 @@ impl Verified {
         }
     }
 
+    fn sentence(&self) -> String {
+        match (self.ok, self.size) {
+            (Some(true), Some(size)) => format!("The first {} were verified and are as they were recorded.", count(size)),
+            (Some(false), _) => "The last verification has findings: see counterfoil verify.".to_owned(),
+            _ => "They have not been verified yet.".to_owned(),
+        }
+    }
+
     fn facts(&self, time: LocalTime) -> Vec<Fact> {
         let Some(at) = self.at else {
-            let text = "Not yet. The command counterfoil verify reads the whole log and everything that follows from it.";
+            let text = "Not yet. It runs every night after the reports, over the whole log and all that follows from it; \
+                counterfoil verify does the same at any time.";
             return vec![fact("Last run", text)];
         };
         let mut facts = vec![fact("Last run", time.second(at))];
@@ -201,7 +210,9 @@ fn plain(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         // A digest is recognised by its beginning; the event holds all of it.
-        Value::String(text) if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) => Some(format!("{}\u{2026}", &text[..12])),
+        Value::String(text) if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            Some(format!("{}\u{2026}", &text[..12]))
+        }
         Value::String(text) => Some(text.clone()),
         Value::Array(list) => Some(list.iter().filter_map(plain).collect::<Vec<_>>().join(", ")),
         Value::Object(_) => Some("\u{2026}".to_owned()),
