@@ -1,9 +1,9 @@
 //! Opening a file: plain, gzip or zstd by its first bytes, as a stream.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
@@ -43,7 +43,7 @@ pub struct SourceFile {
     path: PathBuf,
     file: File,
     bytes: u64,
-    modified: Option<SystemTime>,
+    modified: (i64, i64),
 }
 
 impl SourceFile {
@@ -59,7 +59,7 @@ impl SourceFile {
         if meta.len() == 0 {
             return Err(ImportError::Empty(path.to_owned()));
         }
-        Ok(SourceFile { path: path.to_owned(), file, bytes: meta.len(), modified: meta.modified().ok() })
+        Ok(SourceFile { path: path.to_owned(), file, bytes: meta.len(), modified: (meta.mtime(), meta.mtime_nsec()) })
     }
 
     /// The file's name without its folder.
@@ -109,7 +109,8 @@ impl SourceFile {
 
     /// Whether the file is still as long and as old as when it was opened.
     pub(super) fn is_unchanged(&self) -> bool {
-        self.file.metadata().is_ok_and(|meta| meta.len() == self.bytes && meta.modified().ok() == self.modified)
+        let same = |meta: Metadata| meta.len() == self.bytes && (meta.mtime(), meta.mtime_nsec()) == self.modified;
+        self.file.metadata().is_ok_and(same)
     }
 
     /// A reader over the same open file, so that a file renamed meanwhile is still the same. It

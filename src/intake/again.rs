@@ -7,8 +7,8 @@ use crate::ledger::continuity::Break;
 use crate::ledger::store::{self as ledger_store, EntryPartRow, EntryRow};
 use crate::ledger::{BreakKind, Context};
 
+use super::decide::receipt_break;
 use super::engine::Engine;
-use super::evaluate::receipt_break;
 use super::outcomes::Outcomes;
 use super::{Receipt, ReceiptHit};
 

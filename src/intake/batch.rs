@@ -79,6 +79,7 @@ impl Batch {
 
     /// Opens a break; one that was healed and breaks again is opened again.
     pub fn open_break(&mut self, row: BreakRow) {
+        self.break_updates.remove(&(row.seq, row.kind));
         match self.breaks.iter_mut().find(|old| old.seq == row.seq && old.kind == row.kind) {
             Some(old) => *old = row,
             None => self.breaks.push(row),

@@ -4,23 +4,22 @@ use std::collections::HashMap;
 
 use counterfoil_verify::commitment;
 
-use crate::alerts::store::HitRow;
-use crate::clock::{Moment, day_number};
+use crate::clock::day_number;
 use crate::db::{DbError, DbResult};
-use crate::detect::{Case, Mode as RuleMode, Outcome};
+use crate::detect::Outcome;
 use crate::ids::Seq;
 use crate::ledger::continuity::{Break, Changes};
-use crate::ledger::store::{BreakRow, EntryPartRow, EntryRow};
-use crate::ledger::{BreakKind, BreakState, FLAG_DATE_STATED, NewEntry, Refusal, Status};
-use crate::money::{Currency, plain};
+use crate::ledger::store::{EntryPartRow, EntryRow};
+use crate::ledger::{BreakKind, FLAG_DATE_STATED, NewEntry, Refusal, Status};
+use crate::money::Currency;
 
-use super::alerting::Found;
+use super::decide::{outcomes_of, receipt_break, run_rules};
 use super::engine::Engine;
 use super::figures::FigureKey;
-use super::outcomes::{BreakOutcome, Named, Outcomes, RuleOutcome};
 use super::references::RefKey;
 use super::refusals::RefusedRow;
-use super::{Delivery, Receipt, ReceiptBreak, ReceiptHit, Row, RowResult, Submission};
+use super::state::Pointers;
+use super::{Delivery, Receipt, Row, RowResult, Submission};
 
 /// What is known of a row before anything is changed.
 enum Checked {
@@ -32,10 +31,10 @@ enum Checked {
 }
 
 /// Where an entry comes from, for every row of a submission.
-struct From<'a> {
-    source: Seq,
-    delivery: &'a Delivery,
-    history: bool,
+pub(super) struct From<'a> {
+    pub source: Seq,
+    pub delivery: &'a Delivery,
+    pub history: bool,
 }
 
 impl Engine {
@@ -188,17 +187,7 @@ impl Engine {
         let context = self.dictionary.context(&mut to, &mut self.conn, from.source, &entry.context)?;
         let delivery = self.dictionary.delivery(&mut to, &mut self.conn, from.source, from.delivery)?;
         let seq = self.tail.next_seq();
-        let missing = || DbError::Corrupt(format!("account {account} is not in memory"));
-        let source_name = self.sources.get(&from.source).map(String::as_str).unwrap_or_default();
-        let how = self.settings.strictness(source_name, entry.currency);
-        let state = self.states.get_mut(&account).ok_or_else(missing)?;
-        let found = run_rules(&self.rules, &entry, seq, state);
-        let mut changes = state.body.learn(seq, &entry, business_date, how, self.rules.reach());
-        if state.source != from.source && entry.status == Status::Booked {
-            changes.opened.push(Break { seq, kind: BreakKind::ForeignSource, expected: None, found: None });
-        }
-        let pointers = state.body.append(seq);
-        (state.dirty, state.touched) = (true, self.batch_no);
+        let (found, changes, pointers) = self.decide(from.source, account, seq, &entry, business_date)?;
         let outcomes = outcomes_of(&self.rules, seq, &found, &changes);
         let (blind, part) = self.blind(seq, &entry)?;
         let receipt_breaks = changes.opened.iter().map(|b| receipt_break(b, entry.currency)).collect();
@@ -242,6 +231,28 @@ impl Engine {
         self.open.entries.push(row);
         self.open.parts.extend(part);
         Ok(Receipt { seq, leaf, position, hits, breaks: receipt_breaks })
+    }
+
+    /// Runs the rules and places the entry on its account.
+    fn decide(
+        &mut self,
+        source: Seq,
+        account: Seq,
+        seq: Seq,
+        entry: &NewEntry,
+        business_date: i32,
+    ) -> DbResult<(Vec<(usize, Outcome)>, Changes, Pointers)> {
+        let name = self.sources.get(&source).map(String::as_str).unwrap_or_default();
+        let how = self.settings.strictness(name, entry.currency);
+        let missing = || DbError::Corrupt(format!("account {account} is not in memory"));
+        let state = self.states.get_mut(&account).ok_or_else(missing)?;
+        let found = run_rules(&self.rules, entry, seq, state);
+        let mut changes = state.body.learn(seq, entry, business_date, how, self.rules.reach());
+        if state.source != source && entry.status == Status::Booked {
+            changes.opened.push(Break { seq, kind: BreakKind::ForeignSource, expected: None, found: None });
+        }
+        (state.dirty, state.touched) = (true, self.batch_no);
+        Ok((found, changes, state.body.append(seq)))
     }
 
     fn account_for(&mut self, source: Seq, entry: &NewEntry) -> DbResult<Seq> {
@@ -293,91 +304,6 @@ impl Engine {
         Ok(())
     }
 
-    fn open_breaks(&mut self, row: &EntryRow, changes: &Changes) {
-        for found in &changes.opened {
-            self.open.open_break(BreakRow {
-                seq: found.seq,
-                kind: found.kind.code(),
-                account: row.account,
-                currency: row.currency.clone(),
-                state: BreakState::Open.code(),
-                expected: found.expected,
-                found: found.found,
-                business_date: row.business_date,
-                opened_by: row.seq,
-                opened_at: row.recorded_at,
-                due_at: self.due_at(row),
-                closed_by: None,
-                alert: None,
-            });
-        }
-        for (seq, kind) in &changes.healed {
-            self.open.close_break(*seq, *kind, BreakState::Healed, row.seq);
-        }
-        for seq in &changes.frozen {
-            self.open.close_break(*seq, BreakKind::Chain, BreakState::Frozen, row.seq);
-        }
-    }
-
-    /// Sources that know dates only get until the end of the business date.
-    fn due_at(&self, row: &EntryRow) -> i64 {
-        let due = row.recorded_at.saturating_add(self.settings.grace);
-        let calendar = &self.settings.calendar;
-        let date = calendar.local_date(Moment(row.booked_at));
-        let (midnight, _) = calendar.window(date);
-        if midnight.0 != row.booked_at || day_number(date) != row.business_date {
-            return due;
-        }
-        due.max(calendar.window(date).1.0)
-    }
-
-    /// Stores hits and lets them join their alerts; answers them for the receipt.
-    fn raise(
-        &mut self,
-        from: &From<'_>,
-        row: &EntryRow,
-        booked_at: Moment,
-        found: Vec<(usize, Outcome)>,
-    ) -> DbResult<Vec<ReceiptHit>> {
-        let rules = self.rules.clone();
-        let mut receipt = Vec::new();
-        for (i, outcome) in found {
-            let (rule, Outcome::Hits(hits)) = (&rules.rules[i], outcome) else { continue };
-            for hit in hits {
-                let business_date = if hit.seq == row.seq { row.business_date } else { self.date_of(hit.seq, row)? };
-                let mut alert = None;
-                if rule.mode == RuleMode::Live {
-                    let recipients: &[String] = if from.history { &[] } else { &self.settings.alerts_to };
-                    let evidence = &hit.evidence;
-                    let hit =
-                        Found { rule, rules: rules.id, account: row.account, seq: hit.seq, booked_at, business_date, evidence };
-                    let mut to = Engine::growing(&mut self.tail, &self.settings, &mut self.open);
-                    alert = Some(self.alerting.join(&mut to, &mut self.conn, recipients, &self.settings.calendar, &hit)?);
-                }
-                let evidence = serde_json::to_string(&hit.evidence).map_err(|e| DbError::Corrupt(e.to_string()))?;
-                self.open.hits.push(HitRow {
-                    seq: hit.seq,
-                    rule: rule.rule.code().to_owned(),
-                    rules: rules.id,
-                    account: row.account,
-                    business_date,
-                    severity: rule.severity.code(),
-                    late: i16::from(hit.late),
-                    decided_by: row.seq,
-                    alert: alert.as_ref().map(|a| a.id),
-                    evidence,
-                });
-                let (rule, severity) = (rule.rule.code().to_owned(), rule.severity.text().to_owned());
-                receipt.push(ReceiptHit { rule, severity, alert: alert.map(|a| a.reference) });
-            }
-        }
-        Ok(receipt)
-    }
-
-    fn date_of(&mut self, seq: Seq, row: &EntryRow) -> DbResult<i32> {
-        Ok(self.stored(seq)?.map_or(row.business_date, |(found, _)| found.business_date))
-    }
-
     fn tell_refusals(&mut self, from: &From<'_>, results: &[RowResult], refused: &[(u64, usize, Vec<u8>)]) -> DbResult<()> {
         let mut to = Engine::growing(&mut self.tail, &self.settings, &mut self.open);
         let delivery = self.dictionary.delivery(&mut to, &mut self.conn, from.source, from.delivery)?;
@@ -418,65 +344,4 @@ fn together(atomic: bool) -> Refusal {
 fn currency_mismatch(account: Currency, sent: Currency) -> Refusal {
     let detail = format!("the account is kept in {account}; an entry in {sent} cannot be recorded on it");
     Refusal::field("currency_mismatch", "currency", detail)
-}
-
-/// Every rule that is not off, with its outcome.
-fn run_rules(
-    rules: &crate::detect::RuleSet,
-    entry: &NewEntry,
-    seq: Seq,
-    state: &super::state::AccountState,
-) -> Vec<(usize, Outcome)> {
-    let case = Case { entry, seq, recent: &state.body.recent };
-    let running = rules.rules.iter().enumerate().filter(|(_, rule)| rule.mode != RuleMode::Off);
-    let evaluated = running.map(|(i, rule)| match entry.status {
-        Status::Attempted => (i, Outcome::NotApplicable),
-        Status::Booked => (i, rule.check.check(&case)),
-    });
-    evaluated.filter(|(_, outcome)| *outcome != Outcome::Clear).collect()
-}
-
-fn outcomes_of(rules: &crate::detect::RuleSet, seq: Seq, found: &[(usize, Outcome)], changes: &Changes) -> Outcomes {
-    let mut outcomes = Outcomes::default();
-    for (i, outcome) in found {
-        let rule = &rules.rules[*i];
-        let plain = |outcome: &str| RuleOutcome {
-            rule: rule.rule.code().to_owned(),
-            outcome: outcome.to_owned(),
-            severity: None,
-            entry: None,
-            late: false,
-        };
-        match outcome {
-            Outcome::Clear => {}
-            Outcome::NotApplicable => outcomes.rules.push(plain("not_applicable")),
-            Outcome::InsufficientHistory => outcomes.rules.push(plain("insufficient_history")),
-            Outcome::Error(_) => outcomes.rules.push(plain("error")),
-            Outcome::Hits(hits) => outcomes.rules.extend(hits.iter().map(|hit| RuleOutcome {
-                severity: Some(rule.severity.text().to_owned()),
-                entry: (hit.seq != seq).then_some(hit.seq),
-                late: hit.late,
-                ..plain("hit")
-            })),
-        }
-    }
-    let opened = |b: &Break| BreakOutcome { kind: b.kind.text().to_owned(), seq: b.seq, expected: b.expected, found: b.found };
-    outcomes.breaks = changes.opened.iter().map(opened).collect();
-    outcomes.healed = changes.healed.iter().map(|(seq, kind)| Named { kind: kind.text().to_owned(), seq: *seq }).collect();
-    outcomes.frozen.clone_from(&changes.frozen);
-    outcomes
-}
-
-/// A break for the receipt: money as decimals, numbers of a sequence as they are.
-pub(super) fn receipt_break(found: &Break, currency: Currency) -> ReceiptBreak {
-    let text = |value: i64| match found.kind {
-        BreakKind::Sequence => value.to_string(),
-        _ => plain(i128::from(value), currency),
-    };
-    ReceiptBreak {
-        kind: found.kind.text().to_owned(),
-        expected: found.expected.map(text),
-        found: found.found.map(text),
-        difference: found.difference().map(text),
-    }
 }

@@ -16,6 +16,8 @@ mod again;
 mod alerting;
 mod batch;
 mod committer;
+mod consequences;
+mod decide;
 mod dictionary;
 mod engine;
 mod evaluate;

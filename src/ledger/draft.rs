@@ -1,13 +1,12 @@
 //! The flat vocabulary of an entry as it is sent, in JSON, NDJSON or CSV, and its checking.
 
-use std::net::IpAddr;
-
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Moment, TimeError, day_date, day_number, parse_date};
-use crate::money::{Currency, Money, MoneyError};
+use crate::clock::day_date;
+use crate::money::{Currency, Money};
 
+use super::fields::{address, balance, choice, date, money_refusal, one_of, required, tidy, time, whole_number};
 use super::{ActorKind, Channel, Context, Direction, Instrument, Kind, NewEntry, Parts, Refusal, Status};
 
 /// Every field of the contract with the characters it may have, in the order of exports.
@@ -98,6 +97,10 @@ fn number_or_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, 
 impl Draft {
     /// Reads one JSON object; an error names the field where one is to blame.
     pub fn from_json(json: &[u8]) -> Result<Draft, Refusal> {
+        // A list would be taken for the fields in their order.
+        if json.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {
+            return Err(Refusal::unreadable("an entry is a JSON object, not a list; see /docs for its fields"));
+        }
         serde_json::from_slice(json).map_err(|error| diagnose(json, &error))
     }
 
@@ -279,93 +282,6 @@ fn kind_of(value: &serde_json::Value) -> &'static str {
         serde_json::Value::Array(_) => "list",
         _ => "object",
     }
-}
-
-/// Empty text is absent; over-long text and control characters are refused.
-fn tidy(field: &str, max: usize, slot: Option<&mut Option<String>>) -> Result<(), Refusal> {
-    let Some(slot) = slot else { return Ok(()) };
-    let Some(text) = slot else { return Ok(()) };
-    if text.is_empty() {
-        *slot = None;
-        return Ok(());
-    }
-    if text.len() > max && text.chars().count() > max {
-        return Err(Refusal::field("field_too_long", field, format!("{field} may have at most {max} characters")));
-    }
-    if text.bytes().any(|b| b < 0x20 || b == 0x7f) {
-        let detail = format!("{field} holds a control character; send printable text only");
-        return Err(Refusal::field("control_character", field, detail));
-    }
-    Ok(())
-}
-
-fn required(field: &str, value: Option<String>) -> Result<String, Refusal> {
-    value.ok_or_else(|| Refusal::field("field_required", field, format!("{field} is required")))
-}
-
-fn one_of<T>(field: &str, text: &str, parse: fn(&str) -> Option<T>, choices: fn() -> String) -> Result<T, Refusal> {
-    parse(text).ok_or_else(|| {
-        let text: String = text.chars().take(40).collect();
-        Refusal::field("value_unknown", field, format!("`{text}` is not a {field}; use one of {}", choices()))
-    })
-}
-
-fn choice<T>(
-    field: &str,
-    value: Option<String>,
-    parse: fn(&str) -> Option<T>,
-    choices: fn() -> String,
-) -> Result<Option<T>, Refusal> {
-    value.map(|text| one_of(field, &text, parse, choices)).transpose()
-}
-
-fn money_refusal(field: &str, error: &MoneyError) -> Refusal {
-    let code = match error {
-        MoneyError::UnknownCurrency(_) => "currency_unknown",
-        MoneyError::NoMinorUnits(_) => "currency_without_minor_units",
-        MoneyError::Negative(_) => "amount_negative",
-        MoneyError::TooManyDecimals { .. } => "too_many_decimals",
-        MoneyError::TooLarge => "amount_too_large",
-        MoneyError::NotAnAmount(_) | MoneyError::Mixed(..) => "amount_invalid",
-    };
-    Refusal::field(code, field, error.to_string())
-}
-
-fn balance(field: &str, value: Option<String>, currency: Currency) -> Result<Option<i64>, Refusal> {
-    let Some(text) = value else { return Ok(None) };
-    let money = Money::parse_balance(&text, currency).map_err(|e| money_refusal(field, &e))?;
-    Ok(Some(money.minor()))
-}
-
-fn time_refusal(field: &str, error: &TimeError) -> Refusal {
-    let code = match error {
-        TimeError::NotATime(_) => "time_invalid",
-        TimeError::TooFine(_) => "time_too_fine",
-        TimeError::NotADate(_) => "date_invalid",
-        TimeError::OutOfRange(_) => "time_out_of_range",
-    };
-    Refusal::field(code, field, error.to_string())
-}
-
-fn time(field: &str, text: &str) -> Result<Moment, Refusal> {
-    Moment::parse(text).map_err(|e| time_refusal(field, &e))
-}
-
-fn date(field: &str, value: Option<String>) -> Result<Option<i32>, Refusal> {
-    let Some(text) = value else { return Ok(None) };
-    parse_date(&text).map(|d| Some(day_number(d))).map_err(|e| time_refusal(field, &e))
-}
-
-fn whole_number(field: &str, value: Option<String>) -> Result<Option<i64>, Refusal> {
-    let Some(text) = value else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| Refusal::field("number_invalid", field, format!("{field} must be a whole number")))
-}
-
-fn address(text: &str) -> Result<String, Refusal> {
-    let parsed: IpAddr = text
-        .parse()
-        .map_err(|_| Refusal::field("ip_invalid", "ip", "ip is not an IPv4 or IPv6 address; send it without a port or a mask"))?;
-    Ok(parsed.to_canonical().to_string())
 }
 
 #[cfg(test)]

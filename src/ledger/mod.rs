@@ -13,6 +13,7 @@ pub mod continuity;
 mod draft;
 mod entry;
 pub mod feeds;
+mod fields;
 pub mod history;
 pub mod lookup;
 mod refusal;

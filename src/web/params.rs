@@ -2,9 +2,8 @@
 
 use actix_web::HttpRequest;
 use actix_web::web::Query;
-use chrono::NaiveDate;
 
-use crate::clock::{Moment, parse_date};
+use crate::clock::Moment;
 use crate::ids::Seq;
 
 use super::problem::Problem;
@@ -74,11 +73,6 @@ pub fn place(text: &str) -> Result<Seq, &'static str> {
 pub fn moment(text: &str) -> Result<Moment, crate::clock::TimeError> {
     // A plus sign that was not escaped arrives as a blank.
     Moment::parse(&text.replace(' ', "+"))
-}
-
-/// `YYYY-MM-DD`.
-pub fn date(text: &str) -> Result<NaiveDate, crate::clock::TimeError> {
-    parse_date(text)
 }
 
 #[cfg(test)]

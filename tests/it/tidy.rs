@@ -13,6 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["jobs"],
     &["app"],
     &["import"],
+    &["export"],
     &["audit"],
     &["intake"],
     &["reports"],
@@ -42,7 +43,7 @@ const WORLDS: &[(&str, &[&str])] = &[
     ("env::var_os", &["config.rs"]),
     ("Utc::now", &["clock.rs"]),
     ("Local::now", &["clock.rs"]),
-    ("SystemTime", &["clock.rs"]),
+    ("SystemTime::now", &["clock.rs"]),
     ("getrandom", &["clock.rs"]),
 ];
 

@@ -1,0 +1,102 @@
+//! What follows from what was decided: breaks are opened and closed, hits find their alerts.
+
+use crate::alerts::store::HitRow;
+use crate::clock::{Moment, day_number};
+use crate::db::{DbError, DbResult};
+use crate::detect::{Mode, Outcome};
+use crate::ids::Seq;
+use crate::ledger::continuity::Changes;
+use crate::ledger::store::{BreakRow, EntryRow};
+use crate::ledger::{BreakKind, BreakState};
+
+use super::ReceiptHit;
+use super::alerting::Found;
+use super::engine::Engine;
+use super::evaluate::From;
+
+impl Engine {
+    pub fn open_breaks(&mut self, row: &EntryRow, changes: &Changes) {
+        for found in &changes.opened {
+            self.open.open_break(BreakRow {
+                seq: found.seq,
+                kind: found.kind.code(),
+                account: row.account,
+                currency: row.currency.clone(),
+                state: BreakState::Open.code(),
+                expected: found.expected,
+                found: found.found,
+                business_date: row.business_date,
+                opened_by: row.seq,
+                opened_at: row.recorded_at,
+                due_at: self.due_at(row),
+                closed_by: None,
+                alert: None,
+            });
+        }
+        for (seq, kind) in &changes.healed {
+            self.open.close_break(*seq, *kind, BreakState::Healed, row.seq);
+        }
+        for seq in &changes.frozen {
+            self.open.close_break(*seq, BreakKind::Chain, BreakState::Frozen, row.seq);
+        }
+    }
+
+    /// Sources that know dates only get until the end of the business date.
+    fn due_at(&self, row: &EntryRow) -> i64 {
+        let due = row.recorded_at.saturating_add(self.settings.grace);
+        let calendar = &self.settings.calendar;
+        let date = calendar.local_date(Moment(row.booked_at));
+        let (midnight, _) = calendar.window(date);
+        if midnight.0 != row.booked_at || day_number(date) != row.business_date {
+            return due;
+        }
+        due.max(calendar.window(date).1.0)
+    }
+
+    /// Stores hits and lets them join their alerts; answers them for the receipt.
+    pub fn raise(
+        &mut self,
+        from: &From<'_>,
+        row: &EntryRow,
+        booked_at: Moment,
+        found: Vec<(usize, Outcome)>,
+    ) -> DbResult<Vec<ReceiptHit>> {
+        let rules = self.rules.clone();
+        let mut receipt = Vec::new();
+        for (i, outcome) in found {
+            let (rule, Outcome::Hits(hits)) = (&rules.rules[i], outcome) else { continue };
+            for hit in hits {
+                let business_date = if hit.seq == row.seq { row.business_date } else { self.date_of(hit.seq, row)? };
+                let mut alert = None;
+                if rule.mode == Mode::Live {
+                    let recipients: &[String] = if from.history { &[] } else { &self.settings.alerts_to };
+                    let evidence = &hit.evidence;
+                    let hit =
+                        Found { rule, rules: rules.id, account: row.account, seq: hit.seq, booked_at, business_date, evidence };
+                    let mut to = Engine::growing(&mut self.tail, &self.settings, &mut self.open);
+                    alert = Some(self.alerting.join(&mut to, &mut self.conn, recipients, &self.settings.calendar, &hit)?);
+                }
+                let evidence = serde_json::to_string(&hit.evidence).map_err(|e| DbError::Corrupt(e.to_string()))?;
+                self.open.hits.push(HitRow {
+                    seq: hit.seq,
+                    rule: rule.rule.code().to_owned(),
+                    rules: rules.id,
+                    account: row.account,
+                    business_date,
+                    severity: rule.severity.code(),
+                    late: i16::from(hit.late),
+                    decided_by: row.seq,
+                    alert: alert.as_ref().map(|a| a.id),
+                    evidence,
+                });
+                let (rule, severity) = (rule.rule.code().to_owned(), rule.severity.text().to_owned());
+                receipt.push(ReceiptHit { rule, severity, alert: alert.map(|a| a.reference) });
+            }
+        }
+        Ok(receipt)
+    }
+
+    fn date_of(&mut self, seq: Seq, row: &EntryRow) -> DbResult<i32> {
+        Ok(self.stored(seq)?.map_or(row.business_date, |(found, _)| found.business_date))
+    }
+}

@@ -1,0 +1,67 @@
+//! What was decided with an entry: the rules' outcomes, as text for the leaf and for the receipt.
+
+use crate::detect::{Case, Mode, Outcome, RuleSet};
+use crate::ids::Seq;
+use crate::ledger::continuity::{Break, Changes};
+use crate::ledger::{BreakKind, NewEntry, Status};
+use crate::money::{Currency, plain};
+
+use super::ReceiptBreak;
+use super::outcomes::{BreakOutcome, Named, Outcomes, RuleOutcome};
+use super::state::AccountState;
+
+/// Every rule that is not off, with its outcome.
+pub(super) fn run_rules(rules: &RuleSet, entry: &NewEntry, seq: Seq, state: &AccountState) -> Vec<(usize, Outcome)> {
+    let case = Case { entry, seq, recent: &state.body.recent };
+    let running = rules.rules.iter().enumerate().filter(|(_, rule)| rule.mode != Mode::Off);
+    let evaluated = running.map(|(i, rule)| match entry.status {
+        Status::Attempted => (i, Outcome::NotApplicable),
+        Status::Booked => (i, rule.check.check(&case)),
+    });
+    evaluated.filter(|(_, outcome)| *outcome != Outcome::Clear).collect()
+}
+
+pub(super) fn outcomes_of(rules: &RuleSet, seq: Seq, found: &[(usize, Outcome)], changes: &Changes) -> Outcomes {
+    let mut outcomes = Outcomes::default();
+    for (i, outcome) in found {
+        let rule = &rules.rules[*i];
+        let plain = |outcome: &str| RuleOutcome {
+            rule: rule.rule.code().to_owned(),
+            outcome: outcome.to_owned(),
+            severity: None,
+            entry: None,
+            late: false,
+        };
+        match outcome {
+            Outcome::Clear => {}
+            Outcome::NotApplicable => outcomes.rules.push(plain("not_applicable")),
+            Outcome::InsufficientHistory => outcomes.rules.push(plain("insufficient_history")),
+            Outcome::Error(_) => outcomes.rules.push(plain("error")),
+            Outcome::Hits(hits) => outcomes.rules.extend(hits.iter().map(|hit| RuleOutcome {
+                severity: Some(rule.severity.text().to_owned()),
+                entry: (hit.seq != seq).then_some(hit.seq),
+                late: hit.late,
+                ..plain("hit")
+            })),
+        }
+    }
+    let opened = |b: &Break| BreakOutcome { kind: b.kind.text().to_owned(), seq: b.seq, expected: b.expected, found: b.found };
+    outcomes.breaks = changes.opened.iter().map(opened).collect();
+    outcomes.healed = changes.healed.iter().map(|(seq, kind)| Named { kind: kind.text().to_owned(), seq: *seq }).collect();
+    outcomes.frozen.clone_from(&changes.frozen);
+    outcomes
+}
+
+/// A break for the receipt: money as decimals, numbers of a sequence as they are.
+pub(super) fn receipt_break(found: &Break, currency: Currency) -> ReceiptBreak {
+    let text = |value: i64| match found.kind {
+        BreakKind::Sequence => value.to_string(),
+        _ => plain(i128::from(value), currency),
+    };
+    ReceiptBreak {
+        kind: found.kind.text().to_owned(),
+        expected: found.expected.map(text),
+        found: found.found.map(text),
+        difference: found.difference().map(text),
+    }
+}
