@@ -18,14 +18,10 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 /// Seconds after which a refused request may be sent again.
 const RETRY_SECONDS: u32 = 1;
 
-/// One problem, as told to the caller.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+/// One problem, on its way to the caller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "ProblemBody")]
 pub struct Problem {
-    /// A URI for this kind of problem: `urn:counterfoil:problem:` and the code.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The HTTP status in words.
-    pub title: &'static str,
     /// The HTTP status.
     pub status: u16,
     /// Stable, for programs, e.g. `currency_mismatch`.
@@ -33,29 +29,55 @@ pub struct Problem {
     /// For people: what is wrong and what to do next.
     pub detail: String,
     /// The field or parameter it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
     /// The line of the file or the number in the array, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
-    /// What a `405` allows, or a `401` asks for.
-    #[serde(skip)]
-    header: Option<String>,
+    /// What a `405` allows.
+    allow: Option<String>,
+}
+
+/// A problem as the caller reads it.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody {
+    /// A URI for this kind of problem: `urn:counterfoil:problem:` and the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The HTTP status in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// Stable, for programs.
+    #[schema(example = "currency_mismatch")]
+    code: &'static str,
+    /// For people: what is wrong and what to do next.
+    detail: String,
+    /// The field or parameter it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// The line of the file or the number in the array, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+}
+
+impl From<Problem> for ProblemBody {
+    fn from(problem: Problem) -> ProblemBody {
+        ProblemBody {
+            kind: format!("urn:counterfoil:problem:{}", problem.code),
+            title: title(problem.status),
+            status: problem.status,
+            code: problem.code,
+            detail: problem.detail,
+            field: problem.field,
+            line: problem.line,
+        }
+    }
 }
 
 impl Problem {
     /// A problem of this status, code and detail.
     pub fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Problem {
-        Problem {
-            kind: format!("urn:counterfoil:problem:{code}"),
-            title: title(status),
-            status,
-            code,
-            detail: detail.into(),
-            field: None,
-            line: None,
-            header: None,
-        }
+        Problem { status, code, detail: detail.into(), field: None, line: None, allow: None }
     }
 
     /// A parameter or field that cannot be used.
@@ -71,7 +93,7 @@ impl Problem {
     /// 401: neither key nor session.
     pub fn unauthenticated() -> Problem {
         let detail = "this needs an API key; send `Authorization: Bearer <key>` (made by `counterfoil key issue`)";
-        Problem { header: Some("Bearer".into()), ..Problem::new(401, "unauthenticated", detail) }
+        Problem::new(401, "unauthenticated", detail)
     }
 
     /// 404: nothing there, or nothing the caller may know of.
@@ -82,7 +104,7 @@ impl Problem {
     /// 405: the path exists, the method does not.
     pub fn method_not_allowed(allowed: String) -> Problem {
         let detail = format!("this path answers {allowed} only");
-        Problem { header: Some(allowed), ..Problem::new(405, "method_not_allowed", detail) }
+        Problem { allow: Some(allowed), ..Problem::new(405, "method_not_allowed", detail) }
     }
 
     /// 413: more than this server takes at once.
@@ -113,8 +135,8 @@ impl Problem {
         let mut answer = HttpResponse::build(self.http_status());
         answer.content_type(MEDIA_TYPE);
         match self.status {
-            401 => answer.insert_header((WWW_AUTHENTICATE, self.header.as_deref().unwrap_or("Bearer"))),
-            405 => answer.insert_header((ALLOW, self.header.as_deref().unwrap_or("GET"))),
+            401 => answer.insert_header((WWW_AUTHENTICATE, "Bearer")),
+            405 => answer.insert_header((ALLOW, self.allow.as_deref().unwrap_or("GET"))),
             429 | 503 => answer.insert_header((RETRY_AFTER, RETRY_SECONDS.to_string())),
             _ => &mut answer,
         };

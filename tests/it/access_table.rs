@@ -132,8 +132,12 @@ fn nothing_is_changed_without_the_form_s_token() {
     let mut crossed = table.site.plain(Method::POST, "/sign-out").header("cookie", &session.cookie);
     crossed = crossed.header("x-csrf-token", &session.csrf).header("sec-fetch-site", "cross-site");
     assert_eq!(crossed.send().unwrap().status().as_u16(), 403);
-    let foreign =
-        table.site.plain(Method::POST, "/sign-in").header("origin", "https://elsewhere.example").form(&[("email", "a")]);
+    let foreign = table
+        .site
+        .plain(Method::POST, "/sign-in")
+        .header("origin", "https://elsewhere.example")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("email=a");
     assert_eq!(foreign.send().unwrap().status().as_u16(), 403);
 }
 

@@ -7,7 +7,6 @@ use std::thread::JoinHandle;
 use counterfoil::access::{Door, Role, Scopes, keys, users};
 use counterfoil::app::App;
 use counterfoil::config::Config;
-use counterfoil::db::DbError;
 use counterfoil::trail::store as trail;
 use counterfoil::web;
 use reqwest::Method;
@@ -104,7 +103,7 @@ impl Site {
 
     /// The public bodies of the events of a kind, oldest first.
     pub fn events(&self, kind: &str) -> Vec<Value> {
-        let rows = self.app.db.read(|conn| Ok::<_, DbError>(trail::events_between(conn, 0, i64::MAX, 100_000)?)).unwrap();
+        let rows = self.app.db.read(|conn| trail::events_between(conn, 0, i64::MAX, 100_000)).unwrap();
         rows.iter().filter(|row| row.kind == kind).map(|row| serde_json::from_str(&row.body).unwrap()).collect()
     }
 }

@@ -1,3 +1,4 @@
+//! Pages, balances and the way to the newest entry.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::db::bulk;

@@ -16,7 +16,7 @@ use crate::ledger::{BreakState, history::BALANCE_MAX};
 use crate::money::{Currency, Money};
 use crate::web::guard::{Caller, Sender, hidden};
 use crate::web::params::{Params, moment, place};
-use crate::web::problem::Problem;
+use crate::web::problem::{Problem, ProblemBody};
 
 use super::entry::{EntryView, Views};
 
@@ -151,9 +151,9 @@ fn balance_view(conn: &mut Conn, account: &AccountRow, at: Moment, known_at: Mom
     params(("account" = String, Path, description = "The account's number.")),
     responses(
         (status = 200, description = "The account.", body = AccountView),
-        (status = 401, description = "No key, or not one that is known.", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such account of your source.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No key, or not one that is known.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No such account of your source.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn show(req: HttpRequest, sender: Sender, app: Data<App>, number: Path<String>) -> Result<HttpResponse, Problem> {
@@ -191,10 +191,10 @@ pub async fn show(req: HttpRequest, sender: Sender, app: Data<App>, number: Path
     ),
     responses(
         (status = 200, description = "A page.", body = EntryPage),
-        (status = 400, description = "A parameter cannot be used; see `field`.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No key, or not one that is known.", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such account of your source.", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter cannot be used; see `field`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "No key, or not one that is known.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No such account of your source.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn entries(req: HttpRequest, sender: Sender, app: Data<App>, number: Path<String>) -> Result<HttpResponse, Problem> {
@@ -224,10 +224,10 @@ pub async fn entries(req: HttpRequest, sender: Sender, app: Data<App>, number: P
     ),
     responses(
         (status = 200, description = "The balance, or why it is not known.", body = BalanceView),
-        (status = 400, description = "A parameter cannot be used; see `field`.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No key, or not one that is known.", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such account of your source.", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter cannot be used; see `field`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "No key, or not one that is known.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No such account of your source.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn balance(req: HttpRequest, sender: Sender, app: Data<App>, number: Path<String>) -> Result<HttpResponse, Problem> {

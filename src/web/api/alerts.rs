@@ -22,7 +22,7 @@ use crate::trail::{ActError, NewEvent};
 use crate::web::body::{self, Packing};
 use crate::web::guard::{Caller, Officer, hidden};
 use crate::web::params::Params;
-use crate::web::problem::Problem;
+use crate::web::problem::{Problem, ProblemBody};
 
 use super::wire::BreakBody;
 
@@ -251,9 +251,9 @@ fn choice<T>(parse: impl Fn(&str) -> Option<T>, choices: &'static str) -> impl F
     ),
     responses(
         (status = 200, description = "A page.", body = AlertPageView),
-        (status = 400, description = "A parameter cannot be used; see `field`.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Neither key nor session.", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope, or the role may not.", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter cannot be used; see `field`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "Neither key nor session.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope, or the role may not.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn list(req: HttpRequest, caller: Caller, app: Data<App>) -> Result<HttpResponse, Problem> {
@@ -281,9 +281,9 @@ pub async fn list(req: HttpRequest, caller: Caller, app: Data<App>) -> Result<Ht
     params(("ref" = String, Path, description = "Its reference, such as `ALR-2026-000123`.")),
     responses(
         (status = 200, description = "The alert.", body = AlertDetailView),
-        (status = 401, description = "Neither key nor session.", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope, or the role may not.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such alert of your source.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Neither key nor session.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope, or the role may not.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No such alert of your source.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, reference: Path<String>) -> Result<HttpResponse, Problem> {
@@ -309,13 +309,13 @@ pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, reference: P
     request_body(content = DecisionBody, description = "The decision."),
     responses(
         (status = 200, description = "The alert is closed.", body = ClosedAlertView),
-        (status = 400, description = "Not readable.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No session.", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The role may not decide alerts.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such alert.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is closed already.", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Readable, but not acceptable.", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "Not readable.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "No session.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The role may not decide alerts.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No such alert.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "It is closed already.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "Not JSON.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Readable, but not acceptable.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn decide(

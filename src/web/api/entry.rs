@@ -1,6 +1,7 @@
 //! One entry of the log, as the API shows it.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -19,7 +20,7 @@ use crate::money::{Currency, Money};
 use crate::trail;
 use crate::web::guard::{Caller, Sender, hidden};
 use crate::web::params::{Params, place};
-use crate::web::problem::Problem;
+use crate::web::problem::{Problem, ProblemBody};
 
 use super::wire::{BreakBody, EntryBody, HitBody};
 
@@ -87,18 +88,18 @@ impl Views {
 
     fn entry(&mut self, conn: &mut Conn, row: &EntryRow, parts: Parts) -> DbResult<NewEntry> {
         let missing = |what: &str| DbError::Corrupt(format!("entry {}: its {what} is missing", row.seq));
-        if !self.contexts.contains_key(&row.context) {
+        let context = match self.contexts.entry(row.context) {
+            Slot::Occupied(known) => known.into_mut(),
             // An erased context leaves nothing to show.
-            let context = store::context(conn, row.context)?.as_ref().map(ContextRow::context).unwrap_or_default();
-            self.contexts.insert(row.context, context);
-        }
-        if !self.accounts.contains_key(&row.account) {
-            let account = store::account(conn, row.account)?.ok_or_else(|| missing("account"))?;
-            self.accounts.insert(row.account, account.number);
-        }
-        let context = self.contexts.get(&row.context).cloned().unwrap_or_default();
-        let account = self.accounts.get(&row.account).map_or("", String::as_str);
-        row.to_entry(account, context, parts)
+            Slot::Vacant(new) => {
+                new.insert(store::context(conn, row.context)?.as_ref().map(ContextRow::context).unwrap_or_default())
+            }
+        };
+        let account = match self.accounts.entry(row.account) {
+            Slot::Occupied(known) => known.into_mut(),
+            Slot::Vacant(new) => new.insert(store::account(conn, row.account)?.ok_or_else(|| missing("account"))?.number),
+        };
+        row.to_entry(account, context.clone(), parts)
     }
 }
 
@@ -175,9 +176,9 @@ pub(super) fn break_view(row: &BreakRow, currency: Currency) -> DbResult<BreakVi
     params(("seq" = i64, Path, description = "Its place in the log, from its receipt.")),
     responses(
         (status = 200, description = "The entry, its leaf, and what was found.", body = EntryView),
-        (status = 401, description = "No key, or not one that is known.", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such entry of your source.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No key, or not one that is known.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No such entry of your source.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn show(req: HttpRequest, sender: Sender, app: Data<App>, seq: Path<String>) -> Result<HttpResponse, Problem> {

@@ -15,7 +15,7 @@ use crate::money::{Currency, Money};
 use crate::web::body::{self, Packing};
 use crate::web::guard::{Caller, Sender, hidden};
 use crate::web::params::Params;
-use crate::web::problem::Problem;
+use crate::web::problem::{Problem, ProblemBody};
 
 /// The largest body of a closing.
 const BODY_MAX: usize = 64 * 1024;
@@ -113,12 +113,12 @@ fn sums(code: &str, totals: &TotalsBody) -> Result<Sums, Problem> {
         example = json!({"business_date": "2026-11-20", "totals": {"USD": {"count": 3, "debits": "50.00", "credits": "500.00"}}})),
     responses(
         (status = 201, description = "The closing is in the log.", body = ClosedView),
-        (status = 400, description = "Not readable.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No key, or not one that is known.", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "Not the key's own source.", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Readable, but not acceptable; see `field`.", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "Not readable.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "No key, or not one that is known.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Not the key's own source.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "Not JSON.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Readable, but not acceptable; see `field`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn close(

@@ -137,7 +137,7 @@ mod tests {
                 Who::Anyone => (None, false),
             };
             assert_eq!(said.contains("\"session\""), session, "{} {said}", entry.path);
-            assert_eq!(scope.is_none_or(|scope| said.contains(scope.text())), true, "{} {said}", entry.path);
+            assert!(scope.is_none_or(|scope| said.contains(scope.text())), "{} {said}", entry.path);
         }
     }
 }

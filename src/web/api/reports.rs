@@ -16,7 +16,7 @@ use crate::db::{Conn, DbError, DbResult};
 use crate::reports::{self, Context, Report, formats, page};
 use crate::web::headers;
 use crate::web::params::Params;
-use crate::web::problem::Problem;
+use crate::web::problem::{Problem, ProblemBody};
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,11 +141,11 @@ fn policy(html: &str) -> String {
     responses(
         (status = 200, description = "The report; header `report-status` says what this version is worth today.", content(
             (serde_json::Value = "application/json"), (String = "text/html"), (String = "text/csv"), (String = "text/plain"))),
-        (status = 400, description = "Not a date, or a parameter cannot be used.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "Neither key nor session.", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope, or the role may not.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such version.", body = Problem, content_type = "application/problem+json"),
-        (status = 406, description = "None of the formats asked for.", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "Not a date, or a parameter cannot be used.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "Neither key nor session.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope, or the role may not.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No such version.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 406, description = "None of the formats asked for.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn show(req: HttpRequest, app: Data<App>, named: Path<String>) -> Result<HttpResponse, Problem> {

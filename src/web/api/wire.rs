@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::intake::{Receipt, ReceiptBreak, ReceiptHit, RowResult};
-use crate::web::problem::Problem;
+use crate::web::problem::{Problem, ProblemBody};
 
 /// One booked credit or debit on one account. Every value is text; money is decimal text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
@@ -138,6 +138,7 @@ pub struct RejectedBody {
     #[schema(example = 2)]
     pub line: u64,
     /// Why, and what to do.
+    #[schema(value_type = ProblemBody)]
     pub problem: Problem,
 }
 
@@ -176,6 +177,7 @@ pub struct BatchBody {
 pub struct AtomicRefusal {
     /// The problem of the whole request.
     #[serde(flatten)]
+    #[schema(value_type = ProblemBody)]
     pub problem: Problem,
     /// One for each element.
     pub results: Vec<RowBody>,

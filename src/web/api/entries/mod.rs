@@ -20,7 +20,7 @@ use crate::web::body::{self, Packing};
 use crate::web::guard::Sender;
 use crate::web::params::{Params, switch};
 use crate::web::peer::Peer;
-use crate::web::problem::Problem;
+use crate::web::problem::{Problem, ProblemBody};
 
 use super::wire::{AtomicRefusal, BatchBody, EntryBody, ReceiptBody, RowBody, Summary};
 use split::Shape;
@@ -93,15 +93,15 @@ pub(super) async fn results(receive: oneshot::Receiver<Result<Vec<RowResult>, Fa
         (status = 201, description = "The entry is in the log.", body = ReceiptBody),
         (status = 200, description = "The entry was there already; or, for an array or a stream, what became of each row.",
             content((ReceiptBody = "application/json"), (BatchBody = "application/json"), (RowBody = "application/x-ndjson"))),
-        (status = 400, description = "Not readable.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No key, or not one that is known.", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The same `source_ref` with other content; the detail names the first `seq`.", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Too large.", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "Neither JSON nor NDJSON.", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "Not readable.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "No key, or not one that is known.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The same `source_ref` with other content; the detail names the first `seq`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "Too large.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "Neither JSON nor NDJSON.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Readable, but not acceptable: see `code` and `field`. For an atomic array: all results, nothing recorded.",
-            content((Problem = "application/problem+json"), (AtomicRefusal = "application/problem+json"))),
-        (status = 503, description = "The queue is full; send again after `Retry-After`.", body = Problem, content_type = "application/problem+json"),
+            content((ProblemBody = "application/problem+json"), (AtomicRefusal = "application/problem+json"))),
+        (status = 503, description = "The queue is full; send again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn create(req: HttpRequest, sender: Sender, app: Data<App>, mut payload: Payload) -> Result<HttpResponse, Problem> {
@@ -135,24 +135,24 @@ fn media_type(req: &HttpRequest) -> String {
 
 /// A JSON body, read.
 enum Decoded {
-    Single(Row),
+    Single(Box<Row>),
     Array(Vec<Row>),
 }
 
 fn decode(body: Bytes) -> Decoded {
     match split::shape(&body) {
-        Ok(Shape::Single) => Decoded::Single(split::row(1, body.trim_ascii())),
+        Ok(Shape::Single) => Decoded::Single(Box::new(split::row(1, body.trim_ascii()))),
         Ok(Shape::Array(elements)) => {
             let numbered = elements.into_iter().zip(1..);
             Decoded::Array(numbered.map(|(range, line)| split::row(line, &body[range])).collect())
         }
-        Err(refusal) => Decoded::Single(Row { line: 1, entry: Err(split::refused(refusal, &body)), with_next: false }),
+        Err(refusal) => Decoded::Single(Box::new(Row { line: 1, entry: Err(split::refused(refusal, &body)), with_next: false })),
     }
 }
 
 async fn answer(from: &From, decoded: Decoded, atomic: bool, batch_limit: usize) -> Result<HttpResponse, Problem> {
     match decoded {
-        Decoded::Single(row) => single(from, row).await,
+        Decoded::Single(row) => single(from, *row).await,
         Decoded::Array(rows) => {
             let limit = if atomic { batch_limit.min(ATOMIC_MAX) } else { batch_limit };
             if rows.len() > limit {
