@@ -166,6 +166,8 @@ async fn sender(req: &ServiceRequest, scope: Scope) -> Result<(), Stop> {
 async fn officer(app: &App, entry: &Entry, req: &mut ServiceRequest, permission: Permission) -> Result<(), Stop> {
     let session = session(app, req).await?.ok_or(Refused::new(401, "not_signed_in", None))?;
     let who = Some(Asker::User(session.user));
+    // Whoever is refused is told so inside their own frame.
+    req.extensions_mut().insert(session.clone());
     if !session.role.may(permission) {
         return Err(Refused::new(403, "role", who).into());
     }
@@ -176,7 +178,6 @@ async fn officer(app: &App, entry: &Entry, req: &mut ServiceRequest, permission:
             return Err(Refused::new(403, "form_token", who).into());
         }
     }
-    req.extensions_mut().insert(session);
     Ok(())
 }
 
@@ -246,7 +247,9 @@ async fn turn_away(req: &ServiceRequest, entry: &'static Entry, peer: Peer, stop
     let api = is_api(entry.path);
     if !api && refused.status == 401 && entry.method == Method::GET {
         // Not a refusal: whoever opens a page without a session is shown the way in, and back.
-        let way_in = format!("/sign-in?next={}", escaped(req.path()));
+        // The filters of a list are part of the way back; no address of ours holds anything personal.
+        let wanted = req.uri().path_and_query().map_or("/", |wanted| wanted.as_str());
+        let way_in = format!("/sign-in?next={}", escaped(wanted));
         return HttpResponse::SeeOther().insert_header((LOCATION, way_in)).finish();
     }
     if let Err(problem) = record(req.request(), entry.path, refused.who, refused.reason, peer).await {

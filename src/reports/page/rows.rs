@@ -19,7 +19,7 @@ pub struct BreakRow {
     pub difference: String,
     /// The entry the break is named at.
     pub entry: Link,
-    /// When that entry was booked.
+    /// When that entry was booked; in a report, when the break was recorded.
     pub booked: String,
     /// Its state.
     pub state: Tag,

@@ -111,7 +111,8 @@ fn page(mut chrome: Chrome, status: StatusCode, detail: Option<&str>, reference:
         status: status.as_str().to_owned(),
         heading: heading.to_owned(),
         text: detail.unwrap_or(usual).to_owned(),
-        steps: vec![step.to_owned()],
+        // A detail of a refusal already says whom to ask.
+        steps: if detail.is_some() && status == StatusCode::FORBIDDEN { Vec::new() } else { vec![step.to_owned()] },
         links,
         reference,
     };

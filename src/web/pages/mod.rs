@@ -37,7 +37,6 @@ use super::routes::{Entry, Who};
 
 pub use cookies::session_cookie_name;
 pub use errors::error;
-pub use sign_in::ask_to_sign_in;
 
 const STATUS: Who = Who::Officer(Permission::ReadStatus);
 const CUSTOMERS: Who = Who::Officer(Permission::ReadCustomers);

@@ -1,8 +1,8 @@
 //! Signing in and out.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, LOCATION, USER_AGENT};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::http::header::USER_AGENT;
+use actix_web::{HttpRequest, web};
 use serde::Deserialize;
 
 use crate::access::{Door, SignInError, sessions};
@@ -92,31 +92,9 @@ pub(super) async fn leave(desk: Desk) -> Page {
     Ok(response)
 }
 
-/// For the guard: shows the way in to whoever opens a page without a session, and back to it.
-pub fn ask_to_sign_in(request: &HttpRequest) -> HttpResponse {
-    let wanted = request.uri().path_and_query().map_or("/", |p| p.as_str());
-    let way = match local(wanted) {
-        "/" => "/sign-in".to_owned(),
-        // Escaped whole, so that a `&` of the page's own address stays with it.
-        next => format!("/sign-in?next={}", escaped(next)),
-    };
-    HttpResponse::SeeOther().insert_header((LOCATION, way)).insert_header((CACHE_CONTROL, "no-store")).finish()
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => out.push(char::from(byte)),
-            other => out.push_str(&format!("%{other:02X}")),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{escaped, local};
+    use super::local;
 
     #[test]
     fn the_way_back_stays_on_this_site() {
@@ -127,6 +105,5 @@ mod tests {
             assert_eq!(local(next), "/", "{next:?}");
         }
         assert_eq!(local(&format!("/{}", "x".repeat(600))), "/");
-        assert_eq!(escaped("/alerts?a=1&b=2"), "/alerts%3Fa%3D1%26b%3D2");
     }
 }

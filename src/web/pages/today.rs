@@ -10,9 +10,9 @@ use crate::clock::{DAY, HOUR, Moment, day_date};
 use crate::db::Conn;
 use crate::ids::Seq;
 use crate::ledger::store::{self as ledger, SourceRow as Source};
-use crate::ledger::{BreakState, lookup};
-use crate::reports::page::charts::{Bar, Unit, bars};
-use crate::reports::page::words::{LocalTime, UNKNOWN, count, counted, link, report_status, tag};
+use crate::ledger::{BreakState, Kind, lookup};
+use crate::reports::page::charts::{Bar, Unit, bars, horizontal_bars};
+use crate::reports::page::words::{LocalTime, UNKNOWN, count, counted, link, report_status, tag, words};
 use crate::reports::{self, Activity, Head};
 
 use super::desk::{Desk, Page};
@@ -64,11 +64,11 @@ pub(super) async fn show(desk: Desk) -> Page {
         report_verdict: report_verdict(&desk, &shown),
         sources: shown.sources.iter().map(|source| source_row(source, &shown, time)).collect(),
         alerts: alert_rows(&desk, &shown, customers),
-        alerts_href: if customers { "/alerts".to_owned() } else { "/".to_owned() },
+        alerts_href: if customers { "/alerts".to_owned() } else { String::new() },
         alerts_empty: empty(customers, "No open alert", "Every alert has been decided."),
         breaks: break_rows(&shown, customers, time),
         breaks_empty: empty(customers, "No open break", "As far as it was checked, every balance follows from the one before."),
-        figures: hours(&shown, time),
+        figures: figures(&shown, time),
     };
     desk.show(&page)
 }
@@ -113,6 +113,7 @@ fn summary(shown: &Shown) -> String {
     let sources = match (shown.sources.len(), silent) {
         (0, _) => "No source is known yet: make one with counterfoil key issue or counterfoil import.".to_owned(),
         (_, 0) => "Every source has sent.".to_owned(),
+        (n, 1) => format!("1 of {n} sources has sent nothing."),
         (n, silent) => format!("{silent} of {n} sources have sent nothing."),
     };
     let entries = counted(booked(shown), "entry", "entries");
@@ -191,26 +192,52 @@ fn break_rows(shown: &Shown, customers: bool, time: LocalTime) -> Vec<BreakRow> 
     shown.breaks.iter().filter(|_| customers).map(row).collect()
 }
 
-/// Entries by hour of the business date, all currencies together: a count, not a sum of money.
-fn hours(shown: &Shown, time: LocalTime) -> Vec<Figure> {
+/// Entries by hour and by kind, all currencies together: counts, not sums of money.
+fn figures(shown: &Shown, time: LocalTime) -> Vec<Figure> {
+    [hours(shown, time), kinds(shown)].into_iter().flatten().collect()
+}
+
+fn figure(id: &str, title: &str, finding: String, first: &str, values: Vec<Bar>, upright: bool) -> Figure {
+    let unit = Unit { name: "entries", decimals: 0 };
+    let svg = if upright { bars(title, &finding, unit, &values) } else { horizontal_bars(title, &finding, unit, &values) };
+    Figure {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        finding,
+        svg,
+        columns: vec![first.to_owned(), "Entries".to_owned()],
+        rows: values.into_iter().map(|bar| vec![bar.label, bar.text]).collect(),
+    }
+}
+
+fn bar(label: String, entries: i64) -> Bar {
+    Bar { label, value: entries.into(), text: count(entries) }
+}
+
+fn hours(shown: &Shown, time: LocalTime) -> Option<Figure> {
     let mut hours: BTreeMap<i64, i64> = BTreeMap::new();
     for day in shown.activity.currencies.values() {
         day.hours.iter().for_each(|(hour, sums)| *hours.entry(*hour).or_default() += sums.entries);
     }
-    let (Some(first), Some(last)) = (hours.keys().next().copied(), hours.keys().next_back().copied()) else { return Vec::new() };
+    let (first, last) = (*hours.keys().next()?, *hours.keys().next_back()?);
     let drawn = if last - first <= 2 * DAY / HOUR { (first..=last).collect() } else { hours.keys().copied().collect::<Vec<_>>() };
     let label = |hour: i64| time.hour(Moment(hour * HOUR));
-    let bar = |hour: &i64| {
-        let n = hours.get(hour).copied().unwrap_or(0);
-        Bar { label: label(*hour), value: n.into(), text: count(n) }
-    };
-    let values: Vec<Bar> = drawn.iter().map(bar).collect();
-    let peak = hours.iter().max_by_key(|(hour, n)| (**n, -**hour));
-    let finding = peak.map_or_else(String::new, |(hour, n)| {
-        format!("Most in the hour from {}: {}.", label(*hour), counted(*n, "entry", "entries"))
-    });
-    let title = "Entries by hour".to_owned();
-    let svg = bars(&title, &finding, Unit { name: "entries", decimals: 0 }, &values);
-    let rows = values.into_iter().map(|bar| vec![bar.label, bar.text]).collect();
-    vec![Figure { id: "hours".to_owned(), title, finding, svg, columns: vec!["Hour".to_owned(), "Entries".to_owned()], rows }]
+    let values = drawn.iter().map(|hour| bar(label(*hour), hours.get(hour).copied().unwrap_or(0))).collect();
+    let (hour, n) = hours.iter().max_by_key(|(hour, n)| (**n, -**hour))?;
+    let finding = format!("Most in the hour from {}: {}.", label(*hour), counted(*n, "entry", "entries"));
+    Some(figure("hours", "Entries by hour", finding, "Hour", values, true))
+}
+
+fn kinds(shown: &Shown) -> Option<Figure> {
+    let mut kinds: BTreeMap<i16, i64> = BTreeMap::new();
+    for day in shown.activity.currencies.values() {
+        day.kinds.iter().for_each(|(kind, sums)| *kinds.entry(*kind).or_default() += sums.entries);
+    }
+    let mut kinds: Vec<(i16, i64)> = kinds.into_iter().collect();
+    kinds.sort_by_key(|(kind, n)| (-n, *kind));
+    let name = |kind: i16| Kind::from_code(kind).map_or_else(|| kind.to_string(), |kind| words(kind.text()));
+    let (most, n) = *kinds.first()?;
+    let finding = format!("Most of kind {}: {}.", name(most).to_lowercase(), counted(n, "entry", "entries"));
+    let values = kinds.iter().map(|(kind, n)| bar(name(*kind), *n)).collect();
+    Some(figure("kinds", "Entries by kind", finding, "Kind", values, false))
 }

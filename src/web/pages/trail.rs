@@ -1,19 +1,21 @@
 //! The trail: how large the log is, how far it was verified, and what happened last.
 
+use std::collections::HashMap;
+
 use actix_web::web;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::access::Permission;
+use crate::access::{Permission, users};
 use crate::clock::Moment;
 use crate::db::Conn;
 use crate::ids::Seq;
-use crate::reports::page::words::{LocalTime, count, counted, fact, mono, tag, words};
+use crate::reports::page::words::{LocalTime, count, counted, fact, link, mono, tag, words};
 use crate::trail::store::{self, EventRow, JobRow, LogState};
 
 use super::desk::{Desk, Page};
 use super::errors::Trouble;
-use super::views::{Empty, Fact, Pager, Tag, Tile, TrailEventRow, TrailPage};
+use super::views::{Empty, Fact, Link, Pager, Tag, Tile, TrailEventRow, TrailPage};
 
 /// Events of one page.
 const PAGE: i64 = 50;
@@ -25,42 +27,54 @@ const SUMMARY_CHARS: usize = 220;
 #[serde(default)]
 pub(super) struct Asked {
     before: Option<Seq>,
+    /// `all`: definitions of accounts, sessions and deliveries too.
+    kinds: String,
 }
+
+/// Made by the thousand while entries are recorded; left out unless asked for.
+const DEFINITIONS: [&str; 3] = ["account.defined", "context.defined", "delivery.defined"];
 
 struct Shown {
     state: LogState,
     verify: Option<JobRow>,
     tiles: i64,
     events: Vec<EventRow>,
+    users: HashMap<Seq, String>,
 }
 
-fn read(conn: &mut Conn, before: Option<Seq>, events: bool) -> Result<Shown, Trouble> {
+fn read(conn: &mut Conn, before: Option<Seq>, events: bool, all: bool) -> Result<Shown, Trouble> {
     let state = store::state(conn)?.ok_or(Trouble::NotWriting)?;
-    let events = if events { store::events_newest(conn, before, PAGE + 1)? } else { Vec::new() };
-    Ok(Shown { verify: store::job(conn, "verify")?, tiles: store::tile_count(conn)?, state, events })
+    let without: &[&str] = if all { &[] } else { &DEFINITIONS };
+    let (events, users) = match events {
+        true => (store::events_without(conn, without, before, PAGE + 1)?, users::list(conn)?),
+        false => (Vec::new(), Vec::new()),
+    };
+    let users = users.into_iter().map(|user| (user.id, user.email)).collect();
+    Ok(Shown { users, verify: store::job(conn, "verify")?, tiles: store::tile_count(conn)?, state, events })
 }
 
 /// `GET /trail`
 pub(super) async fn show(desk: Desk, asked: web::Query<Asked>) -> Page {
-    let (before, may) = (asked.before, desk.may(Permission::ReadTrail));
-    let mut shown = desk.read(move |conn| read(conn, before, may)).await?;
+    let (before, may, all) = (asked.before, desk.may(Permission::ReadTrail), asked.kinds == "all");
+    let mut shown = desk.read(move |conn| read(conn, before, may, all)).await?;
     let more = shown.events.len() > PAGE as usize;
     shown.events.truncate(PAGE as usize);
     let time = desk.time();
     let verified = Verified::of(shown.verify.as_ref());
     let page = TrailPage {
         chrome: desk.chrome("Trail"),
-        summary: format!("{} recorded, none ever changed or removed.", counted(shown.state.size, "leaf", "leaves")),
+        summary: format!("{} recorded. {}", counted(shown.state.size, "leaf", "leaves"), verified.sentence()),
         tiles: tiles(&shown, &verified, time),
         log: log(&shown.state, time),
         verification: verified.facts(time),
         verified: verified.tag(),
-        checkpoint: vec![fact("Signed checkpoints", "None yet: this program version signs none")],
+        checkpoint: vec![fact("Signed checkpoints", "None yet")],
         note: None,
         anchors: Vec::new(),
         anchors_empty: nothing_outside(),
-        pager: pager(&shown, before, more, may),
-        events: shown.events.iter().map(|event| row(event, time)).collect(),
+        pager: pager(&shown, before, more, may, all),
+        events: shown.events.iter().map(|event| row(event, &shown.users, time)).collect(),
+        other: may.then(|| other(all)),
     };
     desk.show(&page)
 }
@@ -77,7 +91,7 @@ fn tiles(shown: &Shown, verified: &Verified, time: LocalTime) -> Vec<Tile> {
     let newest = format!("newest {}", time.second(Moment(shown.state.recorded_at)));
     let to = verified.size.map_or_else(|| "Never".to_owned(), count);
     let behind = verified.size.map_or_else(
-        || "run counterfoil verify".to_owned(),
+        || "it runs every night".to_owned(),
         |size| format!("{} since", counted(shown.state.size - size, "leaf", "leaves")),
     );
     vec![
@@ -127,9 +141,18 @@ impl Verified {
         }
     }
 
+    fn sentence(&self) -> String {
+        match (self.ok, self.size) {
+            (Some(true), Some(size)) => format!("The first {} were verified and are as they were recorded.", count(size)),
+            (Some(false), _) => "The last verification has findings: see counterfoil verify.".to_owned(),
+            _ => "They have not been verified yet.".to_owned(),
+        }
+    }
+
     fn facts(&self, time: LocalTime) -> Vec<Fact> {
         let Some(at) = self.at else {
-            let text = "Not yet. The command counterfoil verify reads the whole log and everything that follows from it.";
+            let text = "Not yet. It runs every night after the reports, over the whole log and all that follows from it; \
+                counterfoil verify does the same at any time.";
             return vec![fact("Last run", text)];
         };
         let mut facts = vec![fact("Last run", time.second(at))];
@@ -139,32 +162,44 @@ impl Verified {
     }
 }
 
-fn pager(shown: &Shown, before: Option<Seq>, more: bool, may: bool) -> Pager {
+/// The list with the definitions, or without.
+fn other(all: bool) -> Link {
+    match all {
+        true => link("Leave definitions out", "/trail#events"),
+        false => link("With definitions of accounts, sessions and deliveries", "/trail?kinds=all#events"),
+    }
+}
+
+fn pager(shown: &Shown, before: Option<Seq>, more: bool, may: bool, all: bool) -> Pager {
+    let kinds = if all { "kinds=all" } else { "" };
     if !may {
         return Pager { shown: "Your role does not read the log's events.".to_owned(), ..Pager::default() };
     }
     Pager {
         shown: counted(shown.events.len() as i64, "event on this page", "events on this page"),
-        first: before.map(|_| "/trail#events".to_owned()),
-        next: shown.events.last().filter(|_| more).map(|event| format!("/trail?before={}#events", event.seq)),
+        first: before.map(|_| format!("/trail?{kinds}#events")),
+        next: shown.events.last().filter(|_| more).map(|event| format!("/trail?before={}&{kinds}#events", event.seq)),
     }
 }
 
-fn row(event: &EventRow, time: LocalTime) -> TrailEventRow {
+fn row(event: &EventRow, users: &HashMap<Seq, String>, time: LocalTime) -> TrailEventRow {
     TrailEventRow {
         seq: event.seq.to_string(),
         at: time.second(Moment(event.recorded_at)),
         kind: event.kind.clone(),
-        summary: summary(&event.body),
+        summary: summary(&event.body, users),
     }
 }
 
-/// The public fields of an event in words; what is private is not read at all.
-fn summary(body: &str) -> String {
+/// The public fields of an event in words; what is private is not read at all. A user's number
+/// is told as their name.
+fn summary(body: &str, users: &HashMap<Seq, String>) -> String {
     let Ok(Value::Object(fields)) = serde_json::from_str(body) else { return String::new() };
-    let said: Vec<String> =
-        fields.iter().filter_map(|(name, value)| Some(format!("{}: {}", words(name), plain(value)?))).collect();
-    let text = said.join(" · ");
+    let field = |(name, value): (&String, &Value)| {
+        let user = value.as_i64().filter(|_| name == "user").and_then(|id| users.get(&id).cloned());
+        Some(format!("{}: {}", words(name), user.or_else(|| plain(value))?))
+    };
+    let text = fields.iter().filter_map(field).collect::<Vec<_>>().join(" · ");
     if text.chars().count() <= SUMMARY_CHARS {
         return text;
     }
@@ -174,6 +209,10 @@ fn summary(body: &str) -> String {
 fn plain(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
+        // A digest is recognised by its beginning; the event holds all of it.
+        Value::String(text) if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            Some(format!("{}\u{2026}", &text[..12]))
+        }
         Value::String(text) => Some(text.clone()),
         Value::Array(list) => Some(list.iter().filter_map(plain).collect::<Vec<_>>().join(", ")),
         Value::Object(_) => Some("\u{2026}".to_owned()),
@@ -188,9 +227,13 @@ mod tests {
     #[test]
     fn an_event_is_told_by_its_public_fields() {
         let body = r#"{"ref":"ALR-2026-000001","previous":null,"scopes":["read","entries:write"],"parts":{"a":1}}"#;
-        assert_eq!(summary(body), "Ref: ALR-2026-000001 · Scopes: read, entries:write · Parts: \u{2026}");
-        assert_eq!(summary("[]"), "");
-        assert!(summary(&format!(r#"{{"text":"{}"}}"#, "x".repeat(500))).chars().count() <= SUMMARY_CHARS + 1);
+        let users = HashMap::from([(3, "ada@bank.example".to_owned())]);
+        assert_eq!(summary(body, &users), "Ref: ALR-2026-000001 · Scopes: read, entries:write · Parts: \u{2026}");
+        assert_eq!(summary("[]", &users), "");
+        assert_eq!(summary(r#"{"user":3}"#, &users), "User: ada@bank.example");
+        let digest = format!(r#"{{"root":"{}"}}"#, "ab".repeat(32));
+        assert_eq!(summary(&digest, &users), "Root: abababababab\u{2026}");
+        assert!(summary(&format!(r#"{{"text":"{}"}}"#, "x".repeat(500)), &users).chars().count() <= SUMMARY_CHARS + 1);
     }
 
     #[test]

@@ -64,29 +64,7 @@ pub fn steps(title: &str, finding: &str, unit: Unit<'_>, points: &[Point], break
         let since = i128::from(at) - i128::from(first);
         area.left + scale(since, extent.max(1), area.right - area.left)
     };
-    let mut path = String::new();
-    let mut broken = String::new();
-    let mut before: Option<i64> = None;
-    for point in points {
-        let (px, py) = (x(point.at), area.y(&axis, point.balance));
-        let mark = breaks.iter().find(|b| b.at == point.at);
-        match (before, mark) {
-            (None, _) => {
-                let _ = write!(path, "M{px} {py}");
-            }
-            (Some(old), Some(mark)) => {
-                // The jump that no entry explains is drawn apart from the line.
-                let from = mark.expected.map_or(old, |e| area.y(&axis, e));
-                let to = area.y(&axis, mark.found);
-                let _ = write!(path, "H{px}M{px} {to}V{py}");
-                let _ = write!(broken, "M{px} {from}V{to}");
-            }
-            (Some(_), None) => {
-                let _ = write!(path, "H{px}V{py}");
-            }
-        }
-        before = Some(py);
-    }
+    let (path, broken) = walk(points, breaks, |balance| area.y(&axis, balance), x);
     canvas.path("line", &path);
     canvas.path("gap", &broken);
     marks_above(&mut canvas, breaks, area, &axis, x);
@@ -98,6 +76,34 @@ pub fn steps(title: &str, finding: &str, unit: Unit<'_>, points: &[Point], break
     }
     times_below(&mut canvas, points, area, x);
     canvas.close()
+}
+
+/// The line, and apart from it the jumps that no entry explains.
+fn walk(points: &[Point], breaks: &[Mark], y: impl Fn(i128) -> i64, x: impl Fn(i64) -> i64) -> (String, String) {
+    let mut path = String::new();
+    let mut broken = String::new();
+    let mut before: Option<i64> = None;
+    for point in points {
+        let (px, py) = (x(point.at), y(point.balance));
+        let mark = breaks.iter().find(|b| b.at == point.at);
+        match (before, mark) {
+            (None, _) => {
+                let _ = write!(path, "M{px} {py}");
+            }
+            (Some(old), Some(mark)) => {
+                // The jump that no entry explains is drawn apart from the line.
+                let from = mark.expected.map_or(old, |e| y(e));
+                let to = y(mark.found);
+                let _ = write!(path, "H{px}M{px} {to}V{py}");
+                let _ = write!(broken, "M{px} {from}V{to}");
+            }
+            (Some(_), None) => {
+                let _ = write!(path, "H{px}V{py}");
+            }
+        }
+        before = Some(py);
+    }
+    (path, broken)
 }
 
 /// A × at each break, and its words above the plot, where no line runs: two rows of them; with

@@ -79,7 +79,7 @@ pub(super) fn continuity(shown: &Shown, time: LocalTime) -> Option<Figure> {
     };
     let end = |entry: Option<&Entry>| entry.map_or_else(|| UNKNOWN.to_owned(), |e| time.minute(Moment(e.booked_at)));
     let ends = (end(shown.first.as_ref()), end(Some(newest)));
-    let title = "Continuity".to_owned();
+    let title = "Runs and breaks".to_owned();
     let svg = ribbon(&title, &finding, (&ends.0, &ends.1), &segments);
     let columns = vec!["Piece".to_owned(), "Entries".to_owned()];
     Some(Figure { id: "ribbon".to_owned(), title, finding, svg, columns, rows })

@@ -28,7 +28,7 @@ pub struct TodayPage {
     pub sources: Vec<SourceRow>,
     /// The newest alerts.
     pub alerts: Vec<AlertRow>,
-    /// All open alerts.
+    /// All open alerts; empty for a reader who may not see them.
     pub alerts_href: String,
     /// Said when there are no alerts.
     pub alerts_empty: Empty,

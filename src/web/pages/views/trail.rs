@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Chrome, Empty, Fact, Pager, Tag, Tile};
+use super::{Chrome, Empty, Fact, Link, Pager, Tag, Tile};
 
 /// The log at a glance.
 #[derive(Clone, Debug, Default, Template)]
@@ -32,6 +32,8 @@ pub struct TrailPage {
     pub events: Vec<TrailEventRow>,
     /// The way on.
     pub pager: Pager,
+    /// The same list with more or fewer kinds, for a reader who may see events.
+    pub other: Option<Link>,
 }
 
 /// A place outside that holds a checkpoint.
