@@ -92,7 +92,7 @@ fn walk(points: &[Point], breaks: &[Mark], y: impl Fn(i128) -> i64, x: impl Fn(i
             }
             (Some(old), Some(mark)) => {
                 // The jump that no entry explains is drawn apart from the line.
-                let from = mark.expected.map_or(old, |e| y(e));
+                let from = mark.expected.map_or(old, &y);
                 let to = y(mark.found);
                 let _ = write!(path, "H{px}M{px} {to}V{py}");
                 let _ = write!(broken, "M{px} {from}V{to}");
