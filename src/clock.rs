@@ -3,6 +3,7 @@
 //! Both are handed down from here, so that a test can fix the one and seed the other and get the
 //! same log, byte for byte, on either database.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -139,11 +140,7 @@ impl Clock {
     /// Fills `bytes` with random bytes. A system without randomness cannot go on safely: it aborts.
     pub fn fill(&self, bytes: &mut [u8]) {
         match &self.chance {
-            Chance::System => {
-                if getrandom::fill(bytes).is_err() {
-                    std::process::abort();
-                }
-            }
+            Chance::System => from_pool(bytes),
             Chance::Seeded(seed, counter) => {
                 for chunk in bytes.chunks_mut(32) {
                     let step = counter.fetch_add(1, Ordering::SeqCst);
@@ -160,6 +157,28 @@ impl Clock {
         self.fill(&mut bytes);
         bytes
     }
+}
+
+/// Random bytes drawn from the system at once; every entry needs some.
+const POOL: usize = 4096;
+
+thread_local! {
+    /// Bytes of the system's randomness not handed out yet, from the end.
+    static UNUSED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+fn from_pool(bytes: &mut [u8]) {
+    UNUSED.with_borrow_mut(|unused| {
+        if unused.len() < bytes.len() {
+            unused.resize(POOL.max(bytes.len()), 0);
+            if getrandom::fill(unused).is_err() {
+                std::process::abort();
+            }
+        }
+        let rest = unused.len() - bytes.len();
+        bytes.copy_from_slice(&unused[rest..]);
+        unused.truncate(rest);
+    });
 }
 
 #[cfg(test)]

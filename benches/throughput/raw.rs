@@ -7,35 +7,8 @@ use std::ptr::null_mut;
 use std::time::Instant;
 
 use counterfoil::db::bulk::{BulkRow, Value};
-use counterfoil::db::schema::entries;
 use counterfoil::ledger::store::EntryRow;
 use libsqlite3_sys as ffi;
-
-/// Rows for PostgreSQL's `raw_entries`, which has the columns of `entries`.
-pub fn as_raw(rows: &[EntryRow]) -> Vec<RawRow> {
-    rows.iter().cloned().map(RawRow).collect()
-}
-
-/// A row of `raw_entries`.
-pub struct RawRow(EntryRow);
-
-impl BulkRow for RawRow {
-    const INSERT: &'static str = "";
-    const WIDTHS: &'static [counterfoil::db::bulk::Width] = EntryRow::WIDTHS;
-    fn values<'a>(&'a self, out: &mut Vec<Value<'a>>) {
-        self.0.values(out);
-    }
-    fn copy(conn: &mut diesel::PgConnection, data: &[u8]) -> diesel::QueryResult<usize> {
-        use diesel::ExecuteCopyFromDsl;
-        use diesel::pg::CopyFormat;
-        diesel::copy_from(entries::table)
-            .from_raw_data(entries::all_columns, |copy| {
-                copy.write_all(data).map_err(|e| diesel::result::Error::SerializationError(Box::new(e)))
-            })
-            .with_format(CopyFormat::Binary)
-            .execute(conn)
-    }
-}
 
 /// Rows per second into a fresh file, WAL and FULL, one transaction per `batch` rows.
 pub fn sqlite(path: &Path, rows: &[EntryRow], batch: usize) -> f64 {

@@ -1,4 +1,4 @@
-//! The rows that are measured: 100,000 random accounts with unbroken balances, 1 % hits.
+//! The rows that are measured: 10,000 random accounts with unbroken balances, 1 % hits.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use counterfoil::ledger::store::EntryRow;
 use counterfoil::ledger::{Channel, Context, Direction, Kind, NewEntry, Parts, Status};
 use counterfoil::money::Currency;
 
-const ACCOUNTS: u64 = 100_000;
+const ACCOUNTS: u64 = 10_000;
 
 pub struct Random(u64);
 

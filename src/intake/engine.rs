@@ -1,7 +1,8 @@
 //! What the sequencer holds between batches, all of it read from the database and read again after
 //! any failure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use crate::clock::{Clock, MINUTE, Moment};
@@ -79,6 +80,24 @@ impl Settings {
     }
 }
 
+/// Account numbers, eight bytes each.
+#[derive(Default)]
+pub(super) struct KnownNumbers {
+    hasher: RandomState,
+    digests: HashSet<u64>,
+}
+
+impl KnownNumbers {
+    pub fn add(&mut self, number: &str) {
+        self.digests.insert(self.hasher.hash_one(number));
+    }
+
+    /// `false`: there is no such account. `true`: there may be.
+    pub fn may_have(&self, number: &str) -> bool {
+        self.digests.contains(&self.hasher.hash_one(number))
+    }
+}
+
 /// A batch on its way to the disk.
 pub(super) struct InFlight {
     pub batch: Arc<Batch>,
@@ -93,6 +112,8 @@ pub(super) struct Engine {
     pub rules: Arc<RuleSet>,
     pub sources: HashMap<Seq, String>,
     pub numbers: HashMap<String, Seq>,
+    /// Digests of every account number there is: a new one asks no database.
+    pub known: KnownNumbers,
     pub states: HashMap<Seq, AccountState>,
     pub dictionary: Dictionary,
     pub references: References,
@@ -124,6 +145,9 @@ impl Engine {
         if let Some(id) = self.numbers.get(number) {
             return Ok(Some(*id));
         }
+        if !self.known.may_have(number) {
+            return Ok(None);
+        }
         let Some(row) = ledger_store::account_by_number(&mut self.conn, number)? else { return Ok(None) };
         let id = row.id;
         if let Some(state) = self.left(id) {
@@ -150,6 +174,7 @@ impl Engine {
         let currency =
             Currency::parse(&row.currency).map_err(|e| crate::db::DbError::Corrupt(format!("account {}: {e}", row.id)))?;
         let state = AccountState { id: row.id, source: row.source, currency, touched: self.batch_no, dirty: false, body };
+        self.known.add(&row.number);
         self.numbers.insert(row.number, row.id);
         self.states.insert(row.id, state);
         Ok(())

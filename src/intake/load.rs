@@ -19,7 +19,7 @@ use crate::trail::store::{self as trail_store, LogState};
 use crate::trail::{ActTx, NewEvent, Tail};
 
 use super::alerting::Alerting;
-use super::engine::{Engine, Settings};
+use super::engine::{Engine, KnownNumbers, Settings};
 use super::references::{RefKey, References};
 use super::runs::{self, RunKind};
 use super::state::Body;
@@ -132,6 +132,8 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
     let rules = Arc::new(rules(&mut conn)?);
     let sources = sources(&mut conn)?;
     let alerting = Alerting::load(&mut conn)?;
+    let mut known = KnownNumbers::default();
+    ledger_store::each_account_number(&mut conn, |number| known.add(number))?;
     let mut engine = Engine {
         settings: settings.clone(),
         conn,
@@ -140,6 +142,7 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
         rules,
         sources,
         numbers: HashMap::new(),
+        known,
         states: HashMap::new(),
         dictionary: Default::default(),
         references,

@@ -202,6 +202,18 @@ pub fn account_by_number(conn: &mut Conn, number: &str) -> DbResult<Option<Accou
         .optional())?)
 }
 
+/// Every account number, in slices.
+pub fn each_account_number(conn: &mut Conn, mut each: impl FnMut(&str)) -> DbResult<()> {
+    let mut after = -1;
+    loop {
+        let query = accounts::table.filter(accounts::id.gt(after)).order(accounts::id).limit(10_000);
+        let slice: Vec<(i64, String)> = on_conn!(conn, |c| query.select((accounts::id, accounts::number)).load(c))?;
+        let Some((last, _)) = slice.last() else { return Ok(()) };
+        after = *last;
+        slice.iter().for_each(|(_, number)| each(number));
+    }
+}
+
 /// The account defined at `id`.
 pub fn account(conn: &mut Conn, id: Seq) -> DbResult<Option<AccountRow>> {
     Ok(on_conn!(conn, |c| accounts::table.find(id).select(AccountRow::as_select()).first(c).optional())?)
