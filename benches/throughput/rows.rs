@@ -45,7 +45,7 @@ pub fn entries(n: usize, round: usize) -> Vec<NewEntry> {
                 amount,
                 balance_before: Some(before),
                 balance_after: Some(before + amount),
-                booked_at: start.plus(i as i64 * 20_000),
+                booked_at: start.plus(i as i64 * 1_000_000),
                 value_date: None,
                 business_date: None,
                 transaction_ref: None,

@@ -41,6 +41,8 @@ pub(super) struct Batch {
     pub states_from: Option<Seq>,
     alert_updates: BTreeMap<Seq, AlertUpdate>,
     break_updates: BTreeMap<(Seq, i16), (BreakState, Seq)>,
+    /// Where a break of this batch stands in `breaks`.
+    break_places: HashMap<(Seq, i16), usize>,
 }
 
 impl Batch {
@@ -58,9 +60,12 @@ impl Batch {
 
     /// Notes what a hit changed in an alert, whether stored or of this batch.
     pub fn update_alert(&mut self, id: Seq, update: AlertUpdate) {
-        match self.alerts.iter_mut().rev().find(|row| row.id == id) {
-            Some(row) => (row.hits, row.severity, row.last_seq) = (update.hits, update.severity, update.last_seq),
-            None => {
+        match self.alerts.binary_search_by_key(&id, |row| row.id) {
+            Ok(at) => {
+                let row = &mut self.alerts[at];
+                (row.hits, row.severity, row.last_seq) = (update.hits, update.severity, update.last_seq);
+            }
+            Err(_) => {
                 self.alert_updates.insert(id, update);
             }
         }
@@ -68,9 +73,11 @@ impl Batch {
 
     /// Closes a break, whether stored or of this batch.
     pub fn close_break(&mut self, seq: Seq, kind: BreakKind, state: BreakState, by: Seq) {
-        let open = |row: &&mut BreakRow| row.seq == seq && row.kind == kind.code();
-        match self.breaks.iter_mut().rev().find(open) {
-            Some(row) => (row.state, row.closed_by) = (state.code(), Some(by)),
+        match self.break_places.get(&(seq, kind.code())) {
+            Some(at) => {
+                let row = &mut self.breaks[*at];
+                (row.state, row.closed_by) = (state.code(), Some(by));
+            }
             None => {
                 self.break_updates.insert((seq, kind.code()), (state, by));
             }
@@ -80,9 +87,12 @@ impl Batch {
     /// Opens a break; one that was healed and breaks again is opened again.
     pub fn open_break(&mut self, row: BreakRow) {
         self.break_updates.remove(&(row.seq, row.kind));
-        match self.breaks.iter_mut().find(|old| old.seq == row.seq && old.kind == row.kind) {
-            Some(old) => *old = row,
-            None => self.breaks.push(row),
+        match self.break_places.get(&(row.seq, row.kind)) {
+            Some(at) => self.breaks[*at] = row,
+            None => {
+                self.break_places.insert((row.seq, row.kind), self.breaks.len());
+                self.breaks.push(row);
+            }
         }
     }
 
