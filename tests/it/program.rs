@@ -15,7 +15,7 @@ fn every_command_works_beside_a_running_serve() {
         let (home, dir) = (Home::new(kind), tempfile::tempdir().unwrap());
         let database = home.url();
         let command = |args: &[&str]| Program::new(dir.path()).args(args).args(["--database", &database]);
-        let serve = Program::new(dir.path()).args(["--database", &database]).spawn_serve();
+        let mut serve = Program::new(dir.path()).args(["--database", &database]).spawn_serve();
         let key = command(&["key", "issue", "--source", "core"]).run().succeeded().stdout.trim().to_owned();
         let password = "correct horse battery staple\n";
         let add = ["user", "add", "--email", "a@bank.example", "--role", "officer", "--password-stdin"];
