@@ -33,6 +33,9 @@ pub enum TimeError {
     /// More than six digits of a second.
     #[error("`{0}` is finer than microseconds; send at most six digits after the second")]
     TooFine(String),
+    /// Second 60.
+    #[error("`{0}` is a leap second, which has no place among microseconds since 1970; send second 59")]
+    LeapSecond(String),
     /// Not `YYYY-MM-DD`.
     #[error("`{0}` is not a date; write YYYY-MM-DD")]
     NotADate(String),
@@ -46,7 +49,10 @@ impl Moment {
     pub fn parse(text: &str) -> Result<Moment, TimeError> {
         let short = || text.chars().take(40).collect::<String>();
         let time = DateTime::parse_from_rfc3339(text).map_err(|_| TimeError::NotATime(short()))?;
-        if time.timestamp_subsec_nanos() % 1_000 != 0 || time.timestamp_subsec_nanos() >= 1_000_000_000 {
+        if time.timestamp_subsec_nanos() >= 1_000_000_000 {
+            return Err(TimeError::LeapSecond(short()));
+        }
+        if time.timestamp_subsec_nanos() % 1_000 != 0 {
             return Err(TimeError::TooFine(short()));
         }
         if !(1900..2200).contains(&time.year()) {

@@ -13,6 +13,8 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::money::{Currency, Money};
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
@@ -140,7 +142,7 @@ pub struct Limits {
 }
 
 /// Section `keys`.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Keys {
     /// Folder of the keys that must not be in the database; empty: `keys` beside it.
@@ -291,12 +293,6 @@ impl Default for Limits {
     }
 }
 
-impl Default for Keys {
-    fn default() -> Self {
-        Keys { dir: String::new() }
-    }
-}
-
 /// What is wrong with the settings, naming the key and where it was set.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -337,6 +333,9 @@ impl Config {
         if self.bank.weekend.len() > 6 {
             return refuse("bank.weekend must leave at least one business day".into());
         }
+        if self.server.body_limit < 1024 || self.server.batch_limit == 0 {
+            return refuse("server.body_limit must be at least 1024 bytes and server.batch_limit 1".into());
+        }
         if self.database.readers == 0 || self.limits.queue_entries == 0 || self.limits.segment_entries < 1024 {
             return refuse("database.readers and limits.queue_entries must be at least 1, limits.segment_entries 1024".into());
         }
@@ -346,6 +345,13 @@ impl Config {
         for source in &self.source {
             if source.name.trim().is_empty() {
                 return refuse("a [[source]] needs a name".into());
+            }
+            if self.source.iter().filter(|other| other.name == source.name).count() > 1 {
+                return refuse(format!("[[source]] {} is there twice", source.name));
+            }
+            for (code, amount) in source.tolerance.iter().chain(&source.tolerance_per_day) {
+                let read = Currency::parse(code).and_then(|currency| Money::parse_amount(amount, currency));
+                read.map_err(|e| ConfigError::Refused(format!("[[source]] {}: tolerance: {e}", source.name)))?;
             }
         }
         Ok(())

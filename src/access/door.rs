@@ -69,19 +69,19 @@ impl Door {
 
     /// The key of a bearer text that was recognised a moment ago; asks no database, never waits.
     pub fn known(&self, bearer: &str) -> Option<Arc<ApiKey>> {
-        self.inner.keys.get(bearer, self.clock().now())
+        self.inner.keys.get(bearer, self.clock().now(), self.log().acts())
     }
 
     /// The key of a bearer text (what follows `Bearer `), if it is one that may come in. Asks the
     /// database at most once a second for each key.
     pub fn authenticate(&self, bearer: &str) -> DbResult<Option<Arc<ApiKey>>> {
-        let now = self.clock().now();
-        if let Some(key) = self.inner.keys.get(bearer, now) {
+        let (now, acts) = (self.clock().now(), self.log().acts());
+        if let Some(key) = self.inner.keys.get(bearer, now, acts) {
             return Ok(Some(key));
         }
         let found = self.db().read(|c| keys::authenticate(c, bearer))?.map(Arc::new);
         if let Some(key) = &found {
-            self.inner.keys.put(bearer, key.clone(), now);
+            self.inner.keys.put(bearer, key.clone(), now, acts);
         }
         Ok(found)
     }

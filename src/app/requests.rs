@@ -88,6 +88,11 @@ pub fn perform(app: &App, request: Request) -> Result<Value, RequestError> {
 
 /// Makes the reports that are due, or that of one date; answers what was made.
 pub fn nightly(app: &App, date: Option<NaiveDate>) -> Result<Vec<(NaiveDate, Made)>, ActError> {
+    let today = app.calendar.local_date(app.clock.now());
+    if let Some(date) = date.filter(|date| *date > today) {
+        let detail = format!("{date} has not begun; a report can be made from {today} back");
+        return Err(ActError::refused(422, "date_ahead", detail));
+    }
     let context = reports::Context::new(&app.config, app.clock.clone());
     reports::run_nightly(&app.log(), &app.db, &context, date, &reports::page::frozen)
 }

@@ -82,7 +82,7 @@ fn print(command: &Import, summary: &Summary) -> anyhow::Result<()> {
             summary.read, summary.recorded, summary.duplicates, summary.rejected, summary.hits, summary.breaks
         );
     }
-    println!("{}", serde_json::to_string(summary)?);
+    say!("{}", serde_json::to_string(summary)?);
     Ok(())
 }
 

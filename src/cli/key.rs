@@ -49,13 +49,13 @@ pub(super) fn run(common: &Common, command: Key) -> CliResult {
             let scopes = if scopes.is_empty() { Scopes::ALL } else { Scopes::parse(&scopes.join(" "))? };
             let (issue, secret) = IssueKey::draw(&Clock::system(), &source, scopes)?;
             perform(common, Request::IssueKey(issue))?;
-            println!("{secret}");
+            say!("{secret}");
             eprintln!("Key of source {source}. Keep it now: it cannot be shown again.");
         }
         Action::Rotate { prefix, revoke_old } => {
             let (rotate, secret) = RotateKey::draw(&Clock::system(), bare(&prefix), revoke_old);
             perform(common, Request::RotateKey(rotate))?;
-            println!("{secret}");
+            say!("{secret}");
             let old = if revoke_old { "is revoked" } else { "stays valid until `key revoke`" };
             eprintln!("The old key {prefix} {old}.");
         }

@@ -1,5 +1,6 @@
 //! `migrate up | down | status`
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 
 use crate::db::{Db, migrate};
@@ -29,13 +30,16 @@ pub(super) fn run(common: &Common, command: Migrate) -> CliResult {
     match command.action {
         Action::Up => {
             let applied = migrate::up(&mut conn)?;
-            applied.iter().for_each(|name| println!("applied {name}"));
+            applied.iter().for_each(|name| say!("applied {name}"));
             eprintln!("The schema is current.");
         }
-        Action::Down => println!("took back {}", migrate::down(&mut conn)?),
+        Action::Down => {
+            let _lease = db.lease()?.context("another process holds the log; stop it before the schema is taken back")?;
+            say!("took back {}", migrate::down(&mut conn)?);
+        }
         Action::Status => {
             for (name, applied) in migrate::status(&mut conn)? {
-                println!("{} {name}", if applied { "applied" } else { "missing" });
+                say!("{} {name}", if applied { "applied" } else { "missing" });
             }
         }
     }

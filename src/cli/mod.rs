@@ -5,6 +5,14 @@
 //! rows, a failing rule example), 2 could not run. What is for programs goes to stdout; what is
 //! for people to stderr.
 
+/// Prints a line to stdout; a reader that has gone away is no error.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($words)*);
+    }};
+}
+
 mod demo;
 mod export;
 mod import;
@@ -25,7 +33,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::app::Leader;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::Db;
+use crate::db::{Address, Db};
 
 /// Records every balance change in a trail that outsiders can verify, checks balance continuity,
 /// flags what is unusual and writes the daily compliance report.
@@ -90,6 +98,9 @@ impl Common {
     /// The database, for reading; it must have the schema of this binary.
     fn db(&self) -> anyhow::Result<(Config, Db)> {
         let config = self.config()?;
+        if let Ok(Address::Sqlite(file)) = Address::parse(&config.database.url) {
+            anyhow::ensure!(file.exists(), "there is no database {}; `serve` or `key issue` makes it", file.display());
+        }
         let db = Db::open(&config.database.url, config.database.readers)?;
         crate::db::migrate::require_current(&mut db.connect()?)?;
         Ok((config, db))
@@ -122,10 +133,22 @@ pub fn main() -> ExitCode {
         Ok(Done::Well) => ExitCode::SUCCESS,
         Ok(Done::Finding) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("counterfoil: {error:#}");
+            eprintln!("counterfoil: {}", told(&error));
             ExitCode::from(2)
         }
     }
+}
+
+/// The error with its causes, each said once.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(if text.is_empty() { "" } else { ": " });
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ pub(super) fn report(common: &Common, command: Report) -> CliResult {
         }
     };
     match &command.out {
-        None => print!("{text}{}", if text.ends_with('\n') { "" } else { "\n" }),
+        None => say!("{}", text.trim_end_matches('\n')),
         Some(path) => std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?,
     }
     Ok(Done::Well)
@@ -72,7 +72,7 @@ pub(super) fn nightly(common: &Common, command: Nightly) -> CliResult {
         eprintln!("No report is due.");
     }
     for line in made {
-        println!("{} version {} {}", text(&line["date"]), line["version"], text(&line["outcome"]));
+        say!("{} version {} {}", text(&line["date"]), line["version"], text(&line["outcome"]));
     }
     Ok(Done::Well)
 }

@@ -67,7 +67,7 @@ fn list(common: &Common) -> anyhow::Result<()> {
         let mode = mode.as_str().unwrap_or_default().replace('_', "-");
         vec![active.rule.code().to_owned(), mode, active.severity.text().to_owned(), active.check.text()]
     };
-    println!("Rule set {}", set.version);
+    say!("Rule set {}", set.version);
     table::print(&["rule", "mode", "severity", "text"], &set.rules.iter().zip(modes).map(row).collect::<Vec<_>>());
     Ok(())
 }
@@ -76,18 +76,18 @@ fn show(common: &Common, code: Option<&str>) -> anyhow::Result<()> {
     let (_, db) = common.db()?;
     let body = db.read(rules_in_force)?;
     let Some(code) = code else {
-        println!("{}", serde_json::to_string_pretty(&body)?);
+        say!("{}", serde_json::to_string_pretty(&body)?);
         return Ok(());
     };
     let rule = rule(code).with_context(|| format!("there is no rule `{code}`; see `rules list`"))?;
-    println!("{} ({})", rule.title(), rule.code());
-    println!("Typology: {}\nGrouping: {}\nSource:   {}", rule.typology(), rule.grouping(), rule.source());
+    say!("{} ({})", rule.title(), rule.code());
+    say!("Typology: {}\nGrouping: {}\nSource:   {}", rule.typology(), rule.grouping(), rule.source());
     if let Some(entry) = body.rules.iter().find(|entry| entry.code == code) {
         let check = rule.compile(&entry.parameters).map_err(anyhow::Error::msg)?;
-        println!("Text:     {}\nParameters (rule set {}): {}", check.text(), body.version, entry.parameters);
+        say!("Text:     {}\nParameters (rule set {}): {}", check.text(), body.version, entry.parameters);
     }
-    println!("Examples:");
-    rule.examples().iter().for_each(|example| println!("  {}", example.name));
+    say!("Examples:");
+    rule.examples().iter().for_each(|example| say!("  {}", example.name));
     Ok(())
 }
 
@@ -96,9 +96,9 @@ fn test() -> CliResult {
     for rule in RULES {
         let check = rule.compile(&rule.defaults()).map_err(anyhow::Error::msg)?;
         let failing = examples::failing(*rule, check.as_ref());
-        println!("{}: {} examples, {} failing", rule.code(), rule.examples().len(), failing.len());
+        say!("{}: {} examples, {} failing", rule.code(), rule.examples().len(), failing.len());
         for name in failing {
-            println!("  fails: {name}");
+            say!("  fails: {name}");
             done = Done::Finding;
         }
     }

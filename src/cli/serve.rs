@@ -41,7 +41,7 @@ pub(super) fn serve(config: Config, db: Db, announce: impl FnOnce(&App)) -> CliR
 }
 
 pub(super) fn openapi() -> CliResult {
-    println!("{}", web::openapi_json());
+    say!("{}", web::openapi_json());
     Ok(Done::Well)
 }
 

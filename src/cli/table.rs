@@ -10,7 +10,7 @@ pub(super) fn print(header: &[&str], rows: &[Vec<String>]) {
     }
     let line = |cells: Vec<&str>| {
         let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        println!("{}", padded.collect::<Vec<_>>().join("  ").trim_end());
+        say!("{}", padded.collect::<Vec<_>>().join("  ").trim_end());
     };
     line(header.to_vec());
     for row in rows {

@@ -31,7 +31,7 @@ pub(super) fn run(common: &Common, command: Verify) -> CliResult {
     let outcome = audit::verify(&db, Options { account: command.account, sources: &config.source, progress: &progress })?;
     bar.finish_and_clear();
     if command.json {
-        println!("{}", serde_json::to_string(&outcome)?);
+        say!("{}", serde_json::to_string(&outcome)?);
     } else {
         print(&outcome);
     }
@@ -40,11 +40,11 @@ pub(super) fn run(common: &Common, command: Verify) -> CliResult {
 
 fn print(outcome: &Outcome) {
     for level in &outcome.levels {
-        println!("{} {:10} {:>12}  {}", level.level, if level.ok { "holds" } else { "DOES NOT" }, level.checked, level.name);
+        say!("{} {:10} {:>12}  {}", level.level, if level.ok { "holds" } else { "DOES NOT" }, level.checked, level.name);
     }
     for finding in &outcome.findings {
         let seq = finding.seq.map_or_else(|| "-".to_owned(), |seq| seq.to_string());
-        println!("{} {} {} seq {seq}: {}", finding.level, finding.kind, finding.table, finding.detail);
+        say!("{} {} {} seq {seq}: {}", finding.level, finding.kind, finding.table, finding.detail);
     }
-    println!("{}", if outcome.ok { "Everything holds." } else { "Something does not hold." });
+    say!("{}", if outcome.ok { "Everything holds." } else { "Something does not hold." });
 }

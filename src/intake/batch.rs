@@ -115,8 +115,9 @@ impl Batch {
         self.write_states(conn)
     }
 
-    /// Writes account states alone, when the log itself has not grown.
-    pub fn write_states_only(&self, conn: &mut Conn) -> DbResult<()> {
+    /// Writes what has no leaf, when the log itself has not grown: counted refusals, states.
+    pub fn write_without_leaves(&self, conn: &mut Conn) -> DbResult<()> {
+        self.write_updates(conn)?;
         self.write_states(conn)
     }
 

@@ -1,6 +1,7 @@
 //! The second stage: one thread that owns the writing connection and commits what it is handed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
 use crate::clock::Clock;
@@ -23,7 +24,7 @@ pub(super) enum Job {
 pub(super) enum Outcome {
     Committed,
     /// The act is in the log, which now ends here.
-    Acted(Tail, Vec<Changed>),
+    Acted(Box<Tail>, Vec<Changed>),
     /// The act was refused; nothing changed.
     Refused,
     /// Nothing is known any more: read everything again.
@@ -35,6 +36,8 @@ pub(super) struct Committer {
     pub conn: Conn,
     pub clock: Clock,
     pub queue: Arc<Queue>,
+    /// Acts committed so far.
+    pub acts: Arc<AtomicU64>,
 }
 
 impl Committer {
@@ -57,7 +60,7 @@ impl Committer {
         let Sealed { batch, size_before, tail, replies } = sealed;
         let written: DbResult<()> = self.conn.write(|conn| {
             if tail.next_seq() == size_before {
-                return batch.write_states_only(conn);
+                return batch.write_without_leaves(conn);
             }
             batch.write(conn, size_before, &tail)
         });
@@ -93,7 +96,11 @@ impl Committer {
             Ok(())
         });
         let outcome = match &result {
-            Ok(()) => Outcome::Acted(grown, changed),
+            Ok(()) => {
+                // Before the answer: whoever is answered must find the change everywhere.
+                self.acts.fetch_add(1, Ordering::Release);
+                Outcome::Acted(Box::new(grown), changed)
+            }
             Err(ActError::Db(error)) => {
                 self.mend(true);
                 tracing::error!(%error, "an act could not be committed");

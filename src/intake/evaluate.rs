@@ -30,6 +30,14 @@ enum Checked {
     Rejected(Refusal),
 }
 
+/// What was decided about one entry.
+struct Decided {
+    /// Rules by their number in the set, with what they found.
+    found: Vec<(usize, Outcome)>,
+    changes: Changes,
+    pointers: Pointers,
+}
+
 /// Where an entry comes from, for every row of a submission.
 pub(super) struct From<'a> {
     pub source: Seq,
@@ -173,6 +181,11 @@ impl Engine {
             // What was erased cannot be compared; the rest decides.
             same.parts = entry.parts.clone();
         }
+        // A date that is stated as the one we derived, or left to us to derive the same, is no change.
+        let derived = || self.settings.calendar.business_date(entry.booked_at);
+        if entry.business_date.unwrap_or_else(derived) == row.business_date {
+            same.business_date = entry.business_date;
+        }
         if same != *entry {
             let detail = format!("source_ref was already used for entry {seq} with other content; use a new one");
             return Ok(Some(Checked::Rejected(Refusal::conflict(detail))));
@@ -187,7 +200,7 @@ impl Engine {
         let context = self.dictionary.context(&mut to, &mut self.conn, from.source, &entry.context)?;
         let delivery = self.dictionary.delivery(&mut to, &mut self.conn, from.source, from.delivery)?;
         let seq = self.tail.next_seq();
-        let (found, changes, pointers) = self.decide(from.source, account, seq, &entry, business_date)?;
+        let Decided { found, changes, pointers } = self.decide(from.source, account, seq, &entry, business_date)?;
         let outcomes = outcomes_of(&self.rules, seq, &found, &changes);
         let (blind, part) = self.blind(seq, &entry)?;
         let receipt_breaks = changes.opened.iter().map(|b| receipt_break(b, entry.currency)).collect();
@@ -234,14 +247,7 @@ impl Engine {
     }
 
     /// Runs the rules and places the entry on its account.
-    fn decide(
-        &mut self,
-        source: Seq,
-        account: Seq,
-        seq: Seq,
-        entry: &NewEntry,
-        business_date: i32,
-    ) -> DbResult<(Vec<(usize, Outcome)>, Changes, Pointers)> {
+    fn decide(&mut self, source: Seq, account: Seq, seq: Seq, entry: &NewEntry, business_date: i32) -> DbResult<Decided> {
         let name = self.sources.get(&source).map(String::as_str).unwrap_or_default();
         let how = self.settings.strictness(name, entry.currency);
         let missing = || DbError::Corrupt(format!("account {account} is not in memory"));
@@ -252,7 +258,7 @@ impl Engine {
             changes.opened.push(Break { seq, kind: BreakKind::ForeignSource, expected: None, found: None });
         }
         (state.dirty, state.touched) = (true, self.batch_no);
-        Ok((found, changes, state.body.append(seq)))
+        Ok(Decided { found, changes, pointers: state.body.append(seq) })
     }
 
     fn account_for(&mut self, source: Seq, entry: &NewEntry) -> DbResult<Seq> {

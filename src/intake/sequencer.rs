@@ -1,6 +1,6 @@
 //! The first stage: one thread that evaluates, and the handle by which everyone else reaches it.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -44,6 +44,7 @@ struct Shared {
     queue: Arc<Queue>,
     jobs: Sender<Job>,
     size: Arc<AtomicI64>,
+    acts: Arc<AtomicU64>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     lease: Mutex<Option<Lease>>,
 }
@@ -63,14 +64,15 @@ pub fn start(db: &Db, config: &Config, clock: Clock) -> Result<Intake, StartErro
     let queue = Arc::new(Queue::new(config.limits.queue_entries));
     let (jobs, receive) = channel();
     let size = Arc::new(AtomicI64::new(engine.tail.next_seq()));
-    let committer = Committer { db: db.clone(), conn, clock, queue: queue.clone() };
+    let acts = Arc::new(AtomicU64::new(0));
+    let committer = Committer { db: db.clone(), conn, clock, queue: queue.clone(), acts: acts.clone() };
     let sequencer =
         Sequencer { db: db.clone(), settings, queue: queue.clone(), jobs: jobs.clone(), size: size.clone(), indexing: false };
     let threads = vec![
         std::thread::Builder::new().name("committer".into()).spawn(move || committer.run(&receive))?,
         std::thread::Builder::new().name("sequencer".into()).spawn(move || sequencer.run(engine))?,
     ];
-    let shared = Shared { queue, jobs, size, threads: Mutex::new(threads), lease: Mutex::new(Some(lease)) };
+    let shared = Shared { queue, jobs, size, acts, threads: Mutex::new(threads), lease: Mutex::new(Some(lease)) };
     let intake = Intake { shared: Arc::new(shared) };
     let body = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });
     let started = intake.log().append(NewEvent::public("program.started", body));
@@ -127,6 +129,10 @@ impl Acts for Shared {
         });
         self.queue.push(Command::Act(act, done)).map_err(|_| ActError::NotWriting)?;
         receive.recv().map_err(|_| ActError::NotWriting)?
+    }
+
+    fn acts(&self) -> u64 {
+        self.acts.load(Ordering::Acquire)
     }
 
     fn side(&self, side: Side) -> Result<(), ActError> {
@@ -228,7 +234,7 @@ impl Sequencer {
             Outcome::Committed => engine.committed(),
             Outcome::Refused => {}
             Outcome::Acted(tail, changed) => {
-                engine.tail = tail;
+                engine.tail = *tail;
                 engine.size_before = engine.tail.next_seq();
                 if let Err(error) = refresh(engine, &changed) {
                     tracing::error!(%error, "what an act changed could not be read");

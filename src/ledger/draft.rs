@@ -268,6 +268,10 @@ fn diagnose(json: &[u8], error: &serde_json::Error) -> Refusal {
         }
         let readable = value.is_string() || value.is_null() || (name == "account_seq" && value.is_i64());
         if !readable {
+            if name == "account_seq" {
+                let detail = "account_seq must be a whole number of at most 63 bits";
+                return Refusal::field("field_type", name, detail);
+            }
             let detail = format!("{name} must be text in quotes, for example \"1234.50\"; a bare {} is refused", kind_of(value));
             return Refusal::field("field_type", name, detail);
         }

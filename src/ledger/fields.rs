@@ -65,7 +65,7 @@ pub(super) fn balance(field: &str, value: Option<String>, currency: Currency) ->
 
 pub(super) fn time_refusal(field: &str, error: &TimeError) -> Refusal {
     let code = match error {
-        TimeError::NotATime(_) => "time_invalid",
+        TimeError::NotATime(_) | TimeError::LeapSecond(_) => "time_invalid",
         TimeError::TooFine(_) => "time_too_fine",
         TimeError::NotADate(_) => "date_invalid",
         TimeError::OutOfRange(_) => "time_out_of_range",

@@ -195,6 +195,10 @@ pub fn entries_at(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Vec<EntryRow>> {
 
 /// The account with this number.
 pub fn account_by_number(conn: &mut Conn, number: &str) -> DbResult<Option<AccountRow>> {
+    // No account has such a number, and PostgreSQL takes no text with NUL in it.
+    if number.contains('\0') {
+        return Ok(None);
+    }
     Ok(on_conn!(conn, |c| accounts::table
         .filter(accounts::number.eq(number))
         .select(AccountRow::as_select())

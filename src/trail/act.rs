@@ -117,6 +117,10 @@ pub type Side = Box<dyn FnOnce(&mut Conn) -> Result<(), DbError> + Send>;
 pub trait Acts: Send + Sync {
     /// Runs `act` in a transaction of its own at the end of the log; returns after its commit.
     fn act(&self, act: Act) -> Result<(), ActError>;
+    /// How many acts have been committed: what was read before the present number may have changed.
+    fn acts(&self) -> u64 {
+        0
+    }
     /// Runs `side` in a transaction of its own on the writing connection; returns after its commit.
     fn side(&self, side: Side) -> Result<(), ActError>;
 }
@@ -148,6 +152,11 @@ impl Log {
         }))?;
         let value = slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         value.ok_or(ActError::NotWriting)
+    }
+
+    /// How many acts this process has committed.
+    pub fn acts(&self) -> u64 {
+        self.engine.acts()
     }
 
     /// Appends one event.

@@ -52,7 +52,11 @@ impl Entry {
 
 /// Whether a path is for programs: its errors are `problem+json`, and no session cookie is needed.
 pub fn is_api(path: &str) -> bool {
-    path.starts_with("/api/") || matches!(path, "/healthz" | "/readyz" | "/openapi.json") || path.starts_with("/assets/")
+    path.starts_with("/api/")
+        || path.starts_with("/b/")
+        || path.starts_with("/log/")
+        || matches!(path, "/healthz" | "/readyz" | "/openapi.json")
+        || path.starts_with("/assets/")
 }
 
 /// Every route: the pages', the API's, the rest.

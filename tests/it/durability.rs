@@ -48,7 +48,7 @@ fn serve_traced(database: &str, trace: &Path) -> (Child, String) {
     command.arg(env!("CARGO_BIN_EXE_counterfoil")).args(["serve", "--database", database]);
     command.env("COUNTERFOIL_SERVER__LISTEN", &address).env_remove("COUNTERFOIL_ROUNDS");
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let child = child.expect("strace is needed for this test: run scripts/setup");
+    let mut child = child.expect("strace is needed for this test: run scripts/setup");
     let url = format!("http://{address}");
     for _ in 0..300 {
         if reqwest::blocking::get(format!("{url}/healthz")).is_ok_and(|answer| answer.status() == 200) {
@@ -56,6 +56,8 @@ fn serve_traced(database: &str, trace: &Path) -> (Child, String) {
         }
         std::thread::sleep(Duration::from_millis(100));
     }
+    child.kill().unwrap();
+    child.wait().unwrap();
     panic!("the traced server did not answer within 30 s; may this user trace processes?");
 }
 

@@ -234,3 +234,48 @@ fn closed_segments_are_indexed_and_their_references_are_still_known() {
         }
     });
 }
+
+#[test]
+fn refusals_beyond_the_first_twenty_a_minute_still_count() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        for n in 0..50 {
+            bank.submit(vec![json!({ "source_ref": format!("R{n}") })]);
+        }
+        let context = counterfoil::reports::Context::new(&bank.config, bank.clock.clone());
+        let date = "2026-03-02".parse().unwrap();
+        let report = bank.db.read(|conn| counterfoil::reports::preview(conn, &context, date)).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&counterfoil::reports::formats::json(&report).unwrap()).unwrap();
+        assert_eq!(json["sources"][0]["rejected"], 50, "{kind:?}");
+    });
+}
+
+#[test]
+fn entries_of_one_instant_in_the_other_order_end_at_the_right_balance() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        let first = bank.record(entry("X1", "t", "2026-03-02T09:00:00Z", 0, 10));
+        bank.record(entry("X2", "t", "2026-03-02T10:00:00Z", 20, 30));
+        bank.record(entry("X3", "t", "2026-03-02T10:00:00Z", 10, 20));
+        let balance = bank.db.read(|conn| {
+            let account = counterfoil::ledger::store::entry(conn, first.seq)?.unwrap().account;
+            let now = bank.clock.now();
+            counterfoil::ledger::history::balance(conn, account, now, now)
+        });
+        let counterfoil::ledger::history::Balance::Known { minor, .. } = balance.unwrap() else { panic!("known") };
+        assert_eq!(minor, 3_000, "{kind:?}");
+    });
+}
+
+#[test]
+fn a_business_date_stated_as_the_one_derived_is_the_same_content() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        let first = bank.record(seed());
+        let mut stated = seed();
+        stated["business_date"] = json!("2026-03-02");
+        assert_eq!(bank.submit(vec![stated.clone()]), vec![RowResult::Duplicate(first)]);
+        stated["business_date"] = json!("2026-03-03");
+        assert!(matches!(bank.submit(vec![stated]).remove(0), RowResult::Rejected(_)));
+    });
+}

@@ -45,11 +45,11 @@ pub(super) fn run(common: &Common, command: Demo) -> CliResult {
     let config = settings(common.config()?, &dir);
     let db = Db::open(&config.database.url, config.database.readers)?;
     let words = make(&config, &db, command.days)?;
-    println!("{words}");
+    say!("{words}");
     if command.no_serve {
         return Ok(super::Done::Well);
     }
-    serve::serve(config, db, |_| println!("Stop it with Ctrl-C."))
+    serve::serve(config, db, |_| say!("Stop it with Ctrl-C."))
 }
 
 fn free_folder() -> anyhow::Result<PathBuf> {

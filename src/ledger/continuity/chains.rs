@@ -63,7 +63,7 @@ impl Chain {
 /// Whether something at (`at`, `order`) may come before something else; the sender's order wins.
 fn not_after(at: i64, order: Option<i64>, other_at: i64, other_order: Option<i64>) -> bool {
     match (order, other_order) {
-        (Some(order), Some(other)) => order < other,
+        (Some(order), Some(other)) if order != other => order < other,
         _ => at <= other_at,
     }
 }
@@ -265,7 +265,7 @@ enum Place {
 
 fn is_newer(leg: &Leg, last: &Leg) -> bool {
     match (last.order, leg.order) {
-        (Some(last), Some(order)) => order > last,
+        (Some(last), Some(order)) if order != last => order > last,
         _ => leg.at > last.at,
     }
 }

@@ -59,7 +59,14 @@ pub fn close(log: &Log, closing: Closing) -> Result<Seq, ActError> {
             credits: sums.credits,
             received_at,
         };
-        store::append(tx.conn, &closing.sums.iter().map(row).collect::<Vec<_>>())?;
+        let mut rows: Vec<ClosingRow> = closing.sums.iter().map(row).collect();
+        if rows.is_empty() {
+            // Nothing was sent: a marker of its own, with no currency and a count of zero.
+            let (source, business_date) = (closing.source, closing.business_date);
+            let currency = String::new();
+            rows.push(ClosingRow { seq, source, business_date, currency, entries: 0, debits: 0, credits: 0, received_at });
+        }
+        store::append(tx.conn, &rows)?;
         Ok(seq)
     })
 }

@@ -11,7 +11,7 @@ use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 
 use super::store::{EntryRow, entries_at};
-use store::Link;
+use store::{Latest, Link};
 
 /// Entries that one page looks at.
 pub const SCAN_MAX: i64 = 20_000;
@@ -119,13 +119,25 @@ pub fn balance(conn: &mut Conn, account: Seq, at: Moment, known_at: Moment) -> D
     if head.position > BALANCE_MAX {
         return Ok(Balance::TooLong);
     }
-    Ok(match store::latest(conn, head.seq, BALANCE_MAX, at, known_at)? {
+    let instant = store::latest(conn, head.seq, BALANCE_MAX, at, known_at)?;
+    Ok(match end_of(&instant) {
         None => Balance::NoEntry,
         Some(latest) => match latest.balance_after {
             Some(minor) => Balance::Known { minor, seq: latest.seq, booked_at: Moment(latest.booked_at) },
             None => Balance::NotStated { seq: latest.seq },
         },
     })
+}
+
+/// The entry that an instant ends with: entries of one instant may come in either order, and the
+/// last is the one whose balance after no other of them begins at. Of several, the newest.
+fn end_of(instant: &[Latest]) -> Option<&Latest> {
+    let surplus = |balance: Option<i64>| {
+        let ends = instant.iter().filter(|e| e.balance_after == balance).count();
+        let begins = instant.iter().filter(|e| e.balance_before == balance).count();
+        balance.is_some() && ends > begins
+    };
+    instant.iter().find(|e| surplus(e.balance_after)).or(instant.first())
 }
 
 #[cfg(test)]

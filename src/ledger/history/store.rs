@@ -76,23 +76,32 @@ pub struct Latest {
     pub booked_at: i64,
     /// Minor units, if it states one.
     #[diesel(sql_type = Nullable<BigInt>)]
+    pub balance_before: Option<i64>,
+    /// Minor units, if it states one.
+    #[diesel(sql_type = Nullable<BigInt>)]
     pub balance_after: Option<i64>,
 }
 
-/// The latest entry by (`booked_at`, `seq`), booked at or before `at` and recorded at or before
-/// `known_at`, among the `count` entries up to `last`. Attempts move nothing and do not count.
-pub fn latest(conn: &mut Conn, last: Seq, count: i64, at: Moment, known_at: Moment) -> DbResult<Option<Latest>> {
+/// The entries of the latest instant booked at or before `at` and recorded at or before `known_at`,
+/// among the `count` entries up to `last`; the newest in the log first, at most [`INSTANT_MAX`].
+/// Attempts move nothing and do not count.
+pub fn latest(conn: &mut Conn, last: Seq, count: i64, at: Moment, known_at: Moment) -> DbResult<Vec<Latest>> {
     let booked = super::super::Status::Booked.code();
     let (at, known_at) = (at.0, known_at.0);
     let sql = format!(
-        "WITH RECURSIVE walk(seq, prev, booked_at, recorded_at, balance_after, status, n) AS (\
-         SELECT seq, prev, booked_at, recorded_at, balance_after, status, 1 FROM entries WHERE seq = {last} \
-         UNION ALL SELECT e.seq, e.prev, e.booked_at, e.recorded_at, e.balance_after, e.status, w.n + 1 \
+        "WITH RECURSIVE walk(seq, prev, booked_at, recorded_at, balance_before, balance_after, status, n) AS (\
+         SELECT seq, prev, booked_at, recorded_at, balance_before, balance_after, status, 1 FROM entries WHERE seq = {last} \
+         UNION ALL SELECT e.seq, e.prev, e.booked_at, e.recorded_at, e.balance_before, e.balance_after, e.status, w.n + 1 \
          FROM walk w JOIN entries e ON e.seq = w.prev WHERE w.n < {count}) \
-         SELECT seq, booked_at, balance_after FROM walk \
+         SELECT seq, booked_at, balance_before, balance_after FROM walk \
          WHERE status = {booked} AND booked_at <= {at} AND recorded_at <= {known_at} \
-         ORDER BY booked_at DESC, seq DESC LIMIT 1"
+         ORDER BY booked_at DESC, seq DESC LIMIT {INSTANT_MAX}"
     );
-    let found: Vec<Latest> = on_conn!(conn, |c| diesel::sql_query(sql.as_str()).load(c))?;
-    Ok(found.into_iter().next())
+    let mut found: Vec<Latest> = on_conn!(conn, |c| diesel::sql_query(sql.as_str()).load(c))?;
+    let instant = found.first().map(|latest| latest.booked_at);
+    found.retain(|latest| Some(latest.booked_at) == instant);
+    Ok(found)
 }
+
+/// Entries of one instant that are put in order.
+const INSTANT_MAX: i64 = 256;

@@ -73,6 +73,9 @@ fn invalid(field: &str, detail: impl std::fmt::Display) -> Problem {
 
 impl CloseBody {
     fn read(json: &[u8]) -> Result<CloseBody, Problem> {
+        if json.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {
+            return Err(Problem::new(400, "unreadable", "a closing is a JSON object, not a list; see /docs for its fields"));
+        }
         serde_json::from_slice(json)
             .map_err(|e| Problem::new(400, "unreadable", format!("not readable as a closing: {e}; see /docs")))
     }
