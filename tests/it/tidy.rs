@@ -25,7 +25,8 @@ const LAYERS: &[&[&str]] = &[
     &["access"],
     &["trail"],
     &["db"],
-    &["config", "clock", "ids", "money"],
+    &["config"],
+    &["clock", "ids", "money"],
 ];
 
 /// Macros that live at the root of the crate, and the room they belong to.
