@@ -226,7 +226,7 @@ fn each_outside_world_stays_in_its_room() {
                 Some(room) => source.room() == room,
                 None => source.path == **home || source.path.ends_with(&format!("/{home}")),
             };
-            if homes.iter().any(|h| home(h)) {
+            if homes.iter().any(home) {
                 continue;
             }
             match ELSEWHERE.iter().find(|(name, path, _)| name == world && *path == source.path) {
