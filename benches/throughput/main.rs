@@ -20,6 +20,10 @@ use counterfoil::db::{self, Db, bulk};
 use counterfoil::intake::{self, Delivery, DeliveryKind, Intake, Row, RowResult, Submission};
 use counterfoil::trail::NewEvent;
 
+/// The program's own allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BATCHES: [usize; 4] = [1, 100, 1_000, 10_000];
 
 fn main() {
