@@ -22,6 +22,7 @@ mod figures;
 mod findings;
 mod hits;
 mod outcomes;
+mod promises;
 mod ranges;
 mod references;
 mod repeats;

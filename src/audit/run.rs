@@ -14,6 +14,7 @@ use super::checker::Checker;
 use super::continuity::Settings;
 use super::entries::Entries;
 use super::findings::Findings;
+use super::promises;
 use super::ranges::Ranges;
 use super::repeats::Repeats;
 use super::store::{self, Slice};
@@ -164,5 +165,6 @@ fn finish(conn: &mut Conn, checker: Checker, state: Option<&LogState>, (size, ro
     breaks.finish(conn, only.id, &mut hits, findings)?;
     hits.finish(conn, &defined, findings)?;
     repeats.finish(conn, size, findings)?;
+    promises::check(conn, size, findings)?;
     Ok(std::mem::take(findings).outcome())
 }

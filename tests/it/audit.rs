@@ -91,3 +91,35 @@ fn what_is_changed_behind_the_log_s_back_is_found_and_named() {
         assert!(kinds.contains(&"break_differs") && kinds.contains(&"hit_missing"), "{kind:?}: {kinds:?}");
     });
 }
+
+#[test]
+fn a_stored_report_an_alert_or_a_role_that_was_changed_or_removed_is_found() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        bank.record(entry("V1", "ACC-1", "2026-03-01T10:00:00Z", 0, 20_000));
+        counterfoil::access::users::add(
+            &bank.intake.log(),
+            &bank.clock,
+            "a@bank.example",
+            counterfoil::access::Role::Analyst,
+            "correct horse battery",
+        )
+        .unwrap();
+        let context = counterfoil::reports::Context::new(&bank.config, bank.clock.clone());
+        let date = Some("2026-03-01".parse().unwrap());
+        counterfoil::reports::run_nightly(&bank.intake.log(), &bank.db, &context, date, &|_| "<html>".to_owned()).unwrap();
+        assert_eq!(verified(&bank).findings, [], "{kind:?}");
+        let mut conn = bank.db.connect().unwrap();
+        match kind {
+            Kind::Sqlite => conn.execute("DROP TRIGGER reports_no_update").unwrap(),
+            Kind::Postgres => conn.execute("ALTER TABLE reports DISABLE TRIGGER ALL").unwrap(),
+        }
+        conn.execute("UPDATE reports SET html = '<html>!'").unwrap();
+        conn.execute("UPDATE users SET role = 'officer'").unwrap();
+        conn.execute("DELETE FROM alerts").unwrap();
+        let found: Vec<(&str, &str)> = verified(&bank).findings.iter().map(|f| (f.kind, f.table)).collect();
+        for expected in [("report_differs", "reports"), ("row_differs", "users"), ("row_missing", "alerts")] {
+            assert!(found.contains(&expected), "{kind:?}: {expected:?} in {found:?}");
+        }
+    });
+}

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use counterfoil_verify::{Tiles, commitment, leaf::jump_position};
 use serde_json::{Value, json};
 
-use crate::alerts::store::HitRow;
+use crate::alerts::store::{AlertRow, HitRow, OPEN};
 use crate::audit::store::{FigureRow, RangeRow, RuleSetRow};
 use crate::clock::{Clock, HOUR, MINUTE, Moment};
 use crate::db::{Conn, Db, bulk, migrate};
@@ -38,6 +38,7 @@ struct Bank {
     accounts: Vec<Account>,
     account_rows: Vec<AccountRow>,
     hits: Vec<HitRow>,
+    alerts: Vec<AlertRow>,
     breaks: BTreeMap<(i64, i16), BreakRow>,
     figures: HashMap<(i32, i16, i64), FigureRow>,
     ranges: BTreeMap<i32, RangeRow>,
@@ -72,6 +73,7 @@ impl Bank {
             accounts: Vec::new(),
             account_rows: Vec::new(),
             hits: Vec::new(),
+            alerts: Vec::new(),
             breaks: BTreeMap::new(),
             figures: HashMap::new(),
             ranges: BTreeMap::new(),
@@ -228,6 +230,7 @@ impl Bank {
         if amount >= 1_000_000 {
             let alert = self.event("alert.opened", json!({ "rule": "high-value", "entry": row.seq }), None);
             self.hit(row, row.seq, "high-value", false, Some(alert));
+            self.alerts.push(alert_row(alert, row));
         }
         if let Some(named) = late {
             self.hit(row, named, "high-frequency", true, None);
@@ -282,6 +285,7 @@ impl Bank {
         bulk::append(conn, &self.parts)?;
         bulk::append(conn, &self.tail.take_full_tiles())?;
         bulk::append(conn, &self.hits)?;
+        bulk::append(conn, &self.alerts)?;
         bulk::append(conn, &self.breaks.into_values().collect::<Vec<_>>())?;
         bulk::append(conn, &self.figures.into_values().collect::<Vec<_>>())?;
         bulk::append(conn, &self.ranges.into_values().collect::<Vec<_>>())?;
@@ -366,4 +370,29 @@ fn outcomes(changes: &Changes, amount: i64, late: Option<i64>) -> Option<String>
         .map(|(name, list)| (name.to_owned(), Value::Array(list)))
         .collect();
     (!object.is_empty()).then(|| Value::Object(object).to_string())
+}
+
+fn alert_row(id: i64, entry: &EntryRow) -> AlertRow {
+    AlertRow {
+        id,
+        reference: format!("ALR-2026-{id:06}"),
+        rule: "high-value".into(),
+        rules: entry.rules,
+        account: entry.account,
+        severity: 3,
+        state: OPEN,
+        business_date: entry.business_date,
+        opened_at: entry.recorded_at,
+        first_booked_at: entry.booked_at,
+        last_seq: entry.seq,
+        hits: 1,
+        explanation: "{}".into(),
+        previous: None,
+        disposition: None,
+        comment: None,
+        duplicate_of: None,
+        closed_at: None,
+        closed_by: None,
+        closed_seq: None,
+    }
 }
