@@ -32,6 +32,13 @@ impl fmt::Display for AlertRef {
     }
 }
 
+/// Whether a character leaves no mark, or turns the direction of others: two texts that differ only
+/// in such characters look alike.
+pub fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}' | '\u{feff}')
+}
+
 /// An account for mail, lists and reports: its last characters, at most four and at most a third.
 pub fn mask_account(number: &str) -> String {
     let chars: Vec<char> = number.chars().collect();

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use serde_json::json;
 
 use crate::access::{Permission, users};
-use crate::ids::{AlertRef, Seq};
+use crate::ids::{AlertRef, Seq, is_invisible};
 use crate::trail::{ActError, ActTx, Changed, Log, NewEvent};
 
 use super::store::{self, AlertRow, Closing, OPEN};
@@ -108,7 +108,7 @@ impl Wanted {
     fn act(self, tx: &mut ActTx<'_>) -> Result<Seq, ActError> {
         users::require(tx.conn, self.user, Permission::DecideAlerts)?;
         let alert = self.alert(tx)?;
-        let chars = self.comment.chars().count();
+        let chars = self.comment.trim().chars().filter(|c| !is_invisible(*c)).count();
         if !COMMENT_CHARS.contains(&chars) {
             let (least, most) = (COMMENT_CHARS.start(), COMMENT_CHARS.end());
             let detail = format!("the comment has {chars} characters; write {least} to {most}: what was checked and found");

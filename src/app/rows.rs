@@ -85,6 +85,7 @@ const CODES: &[&str] = &[
     "field_required",
     "field_too_long",
     "control_character",
+    "invisible_character",
     "value_unknown",
     "direction_required",
     "balance_after_required",

@@ -1,5 +1,8 @@
 //! Addresses, and what a fresh connection of either kind must be told.
 
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use diesel::connection::SimpleConnection;
@@ -77,9 +80,19 @@ const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout=10000; PRAGMA journal_mode=WA
 fn connect_sqlite(path: &Path) -> DbResult<SqliteConnection> {
     let connect = |e: String| DbError::Connect(format!("{}: {e}", path.display()));
     let text = path.to_str().ok_or_else(|| connect("the file name is not UTF-8".into()))?;
+    make_private(path).map_err(|e| connect(e.to_string()))?;
     let mut conn = SqliteConnection::establish(text).map_err(|e| connect(e.to_string()))?;
     conn.batch_execute(SQLITE_SETTINGS).map_err(|e| connect(e.to_string()))?;
     Ok(conn)
+}
+
+/// Makes a file that is not there yet readable by its owner alone, before anything is in it; SQLite
+/// gives the files beside it the same mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn connect_postgres(url: &str) -> DbResult<PgConnection> {

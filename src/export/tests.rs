@@ -22,6 +22,15 @@ fn printable(max: usize) -> impl Strategy<Value = String> {
     prop::collection::vec(chars, 1..max).prop_map(|chars| chars.into_iter().collect())
 }
 
+/// What may stand in an identifier: no blank at its edges and nothing that cannot be seen.
+fn identifier() -> impl Strategy<Value = String> {
+    printable(20).prop_map(|text| {
+        let seen: String = text.chars().filter(|c| !crate::ids::is_invisible(*c)).collect();
+        let trimmed = seen.trim();
+        if trimmed.is_empty() { "R".to_owned() } else { trimmed.to_owned() }
+    })
+}
+
 prop_compose! {
     fn some_parts()(texts in prop::collection::vec(prop::option::of(printable(20)), 5)) -> Parts {
         let mut texts = texts.into_iter();
@@ -42,7 +51,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn some_entry()(refs in (printable(20), printable(20), prop::option::of(printable(20)), prop::option::of(printable(20))),
+    fn some_entry()(refs in (identifier(), identifier(), prop::option::of(identifier()), prop::option::of(identifier())),
                     currency in prop::sample::select(vec!["USD", "JPY", "KWD"]),
                     codes in (prop::sample::select(Kind::ALL), prop::sample::select(Direction::ALL), prop::sample::select(Status::ALL)),
                     places in (prop::option::of(prop::sample::select(Channel::ALL)), prop::option::of(prop::sample::select(Instrument::ALL))),

@@ -329,6 +329,9 @@ mod tests {
             ("amout", "\"1\"", "unknown_field"),
             ("source_ref", "\"\"", "field_required"),
             ("account", "\"a\\u0000b\"", "control_character"),
+            ("account", "\"12345 \"", "invisible_character"),
+            ("account", "\"12345\\u200b\"", "invisible_character"),
+            ("source_ref", "\"  \"", "invisible_character"),
         ] {
             let refusal = refused(field, value);
             assert_eq!(refusal.code, code, "{field} = {value}: {refusal}");

@@ -5,7 +5,12 @@ use std::net::IpAddr;
 use crate::clock::{Moment, TimeError, day_number, parse_date};
 use crate::money::{Currency, Money, MoneyError};
 
+use crate::ids::is_invisible;
+
 use super::Refusal;
+
+/// Fields that name something: what looks the same must be the same.
+const IDENTIFIERS: &[&str] = &["source_ref", "account", "transaction_ref", "reverses"];
 
 /// Empty text is absent; over-long text and control characters are refused.
 pub(super) fn tidy(field: &str, max: usize, slot: Option<&mut Option<String>>) -> Result<(), Refusal> {
@@ -21,6 +26,12 @@ pub(super) fn tidy(field: &str, max: usize, slot: Option<&mut Option<String>>) -
     if text.bytes().any(|b| b < 0x20 || b == 0x7f) {
         let detail = format!("{field} holds a control character; send printable text only");
         return Err(Refusal::field("control_character", field, detail));
+    }
+    if IDENTIFIERS.contains(&field) && (text.trim() != text || text.contains(is_invisible)) {
+        let detail = format!(
+            "{field} begins or ends with a blank, or holds a character that cannot be seen; two accounts must not look alike"
+        );
+        return Err(Refusal::field("invisible_character", field, detail));
     }
     Ok(())
 }

@@ -153,10 +153,12 @@ impl Balances {
             credits: plain(self.credits, unit),
             debits: plain(self.debits, unit),
             difference: known.then(|| plain(difference, unit)),
-            state: match (known, difference) {
-                (false, _) => "not available",
-                (true, 0) => "proven",
-                (true, _) => "difference",
+            state: match (known, difference, self.unknown) {
+                (false, ..) => "not available",
+                (true, 0, 0) => "proven",
+                // The sums shown cover every account, the proof only some: it must not claim more.
+                (true, 0, _) => "partial",
+                (true, ..) => "difference",
             }
             .to_owned(),
         }

@@ -149,7 +149,8 @@ pub struct RollForward {
     pub debits: String,
     /// Closing less what it should be; absent when no balance is known.
     pub difference: Option<String>,
-    /// `proven`, `difference` or `not available`.
+    /// `proven`, `partial` (it adds up for the accounts with balances; others have none), `difference`
+    /// or `not available`.
     pub state: String,
 }
 

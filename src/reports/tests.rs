@@ -70,7 +70,7 @@ fn a_day_without_entries_says_so_and_unknown_is_not_zero() {
 }
 
 #[test]
-fn currencies_are_never_mixed_and_the_roll_forward_is_proven() {
+fn currencies_are_never_mixed_and_the_roll_forward_claims_only_what_it_covers() {
     let house = House::new();
     let core = house.source("core");
     let (dollars, yen, blank) =
@@ -85,10 +85,11 @@ fn currencies_are_never_mixed_and_the_roll_forward_is_proven() {
     assert_eq!((usd.entries, usd.attempted, usd.accounts, usd.accounts_unknown), (3, 1, 2, 1));
     assert_eq!((usd.credits.as_str(), usd.debits.as_str()), ("501.49", "200.00"));
     assert_eq!((usd.opening.as_deref(), usd.closing.as_deref()), (Some("1000.00"), Some("1300.50")));
-    assert_eq!((usd.roll_forward.state.as_str(), usd.roll_forward.difference.as_deref()), ("proven", Some("0.00")));
+    assert_eq!((usd.roll_forward.state.as_str(), usd.roll_forward.difference.as_deref()), ("partial", Some("0.00")));
     assert_eq!(usd.roll_forward.credits, "500.50");
     let jpy = &report.totals["JPY"];
     assert_eq!((jpy.entries, jpy.credits.as_str(), jpy.closing.as_deref()), (1, "700", Some("1700")));
+    assert_eq!(jpy.roll_forward.state, "proven");
     assert_eq!(report.kinds["USD"]["deposit"].entries, 2);
     assert_eq!(report.kinds["USD"]["withdrawal"].debits, "200.00");
     let hours: Vec<(&str, &str, &str)> =

@@ -76,3 +76,15 @@ fn garbage_is_refused_in_words() {
         assert!(!run.stderr.contains("panicked") && run.stderr.len() > 20, "{name}: {}", run.stderr);
     }
 }
+
+#[test]
+fn the_database_file_and_those_beside_it_are_readable_by_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let database = format!("sqlite:{}", dir.path().join("p.db").display());
+    let _serve = Program::new(dir.path()).args(["--database", &database]).spawn_serve();
+    for name in ["p.db", "p.db-wal", "p.db-shm"] {
+        let mode = std::fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
+    }
+}

@@ -53,6 +53,10 @@ fn proof(totals: &Totals) -> Tag {
     let difference = totals.roll_forward.difference.as_deref();
     match totals.roll_forward.state.as_str() {
         "proven" => tag("Proven", "good"),
+        "partial" => {
+            let known = totals.accounts.saturating_sub(totals.accounts_unknown);
+            tag(format!("Only {} of {} accounts", count(known), count(totals.accounts)), "warn")
+        }
         "difference" => tag(format!("Differs by {}", known_money(difference)), "bad"),
         _ => tag("Not available", "neutral"),
     }
