@@ -1,14 +1,24 @@
 //! What a stranger needs to verify a Counterfoil log: the bytes of a leaf, the
-//! tree over the leaves, its proofs, and the tiles the tree is stored in.
+//! tree over the leaves, its proofs, the tiles the tree is stored in, and the
+//! signed checkpoints that hold its root.
 //!
 //! The crate reads and writes nothing: callers hand it values and hashes.
-//! `docs/log-format.md` specifies the same format in words, with test vectors.
+//! `docs/log-format.md` specifies the same formats in words, with test vectors.
 
+pub mod checkpoint;
+pub mod key;
 pub mod leaf;
+pub mod note;
 mod proof;
+pub mod text;
 pub mod tile;
+pub mod tlog_proof;
 pub mod tree;
 
+pub use checkpoint::{Checkpoint, CheckpointError, Origin, Signed};
+pub use key::{Algorithm, KeyError, SignerKey, VerifierKey};
 pub use leaf::{EntryLeaf, EventLeaf, Hash, TooLong, commitment};
+pub use note::{Note, NoteError};
 pub use tile::{FullTile, Tiles};
+pub use tlog_proof::{ProofError, TlogProof};
 pub use tree::{Fault, Frontier, Malformed};

@@ -1,9 +1,12 @@
-//! Tests of the log format and of the tree.
+//! Tests of the log format, the tree, and what travels: notes, checkpoints, proofs.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod checkpoint;
 mod document;
 mod leaf;
+mod note;
 mod proof;
 mod tile;
+mod tlog_proof;
 mod tree;
 mod vectors;

@@ -24,7 +24,7 @@ impl Nodes {
         Ok(self.0[level as usize][index as usize])
     }
 
-    fn inclusion(&self, index: u64, size: u64) -> Vec<Hash> {
+    pub fn inclusion(&self, index: u64, size: u64) -> Vec<Hash> {
         inclusion_proof(index, size, |l, i| self.read(l, i)).unwrap()
     }
 

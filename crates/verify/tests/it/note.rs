@@ -1,0 +1,210 @@
+//! Keys and notes: published examples, another reader's spelling, and what must not pass.
+
+use counterfoil_verify::key::{Algorithm, KeyError, SignerKey, VerifierKey};
+use counterfoil_verify::note::{MAX_BYTES, MAX_SIGNATURES, Note, NoteError};
+use proptest::prelude::*;
+
+/// The example of the Go package golang.org/x/mod/sumdb/note.
+const PETER_SECRET: &str = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
+const PETER: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+const ENOCH: &str = "EnochRoot+af0cfe78+ATtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop";
+const TEXT: &str = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n";
+const BY_PETER: &str =
+    "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
+const BY_ENOCH: &str =
+    "— EnochRoot rwz+eBzmZa0SO3NbfRGzPCpDckykFXSdeX+MNtCOXm2/5n2tiOHp+vAF1aGrQ5ovTG01oOTGwnWLox33WWd1RvMc+QQ=\n";
+
+/// The example of the signed-note specification.
+const FOO: &str = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
+const FOO_NOTE: &str = "This is an example message.\n\n\
+    — example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n";
+
+/// Another line of the specification's example: the poem has an empty line in its text.
+const POEM: &str = "Ognuno sta solo sul cuor della terra\ntrafitto da un raggio di sole:\n\ned è subito sera.\n\n\
+    — quasimodo.example/salvatore NnugSzTjtVAewIS+Z/iJhUPeFDkO/5QQ2i5ddnGITLlC+EhfLW9oJKONrMouFSQU0xMcXxj99ihAQwaqP3ZekRwNtIc=\n";
+
+fn key(text: &str) -> VerifierKey {
+    text.parse().unwrap()
+}
+
+fn signer(name: &str, seed: u8) -> SignerKey {
+    SignerKey::from_seed(name, [seed; 32]).unwrap()
+}
+
+#[test]
+fn the_published_example_is_signed_byte_for_byte() {
+    let secret: SignerKey = PETER_SECRET.parse().unwrap();
+    assert_eq!(secret.secret(), PETER_SECRET);
+    assert_eq!(secret.verifier().to_string(), PETER);
+    assert_eq!(Note::sign(TEXT, &[&secret]).unwrap().to_string(), format!("{TEXT}\n{BY_PETER}"));
+    assert!(!format!("{secret:?}").contains("AYEKFALVFGy"), "a secret in a log line");
+}
+
+#[test]
+fn published_notes_open() {
+    let both = format!("{TEXT}\n{BY_PETER}{BY_ENOCH}");
+    let note = Note::parse(&both).unwrap();
+    assert_eq!(note.to_string(), both);
+    let names = |keys: &[VerifierKey]| {
+        let verified = note.open(keys).unwrap();
+        assert_eq!(verified.text, TEXT);
+        verified.signers.into_iter().map(|s| s.key.name().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&[key(PETER)]), ["PeterNeumann"]);
+    assert_eq!(names(&[key(ENOCH), key(PETER)]), ["PeterNeumann", "EnochRoot"]);
+    assert_eq!(Note::parse(FOO_NOTE).unwrap().open(&[key(FOO)]).unwrap().text, "This is an example message.\n");
+    let poem = Note::parse(POEM).unwrap();
+    assert!(poem.unverified_text().ends_with("sole:\n\ned è subito sera.\n"));
+    assert_eq!(poem.to_string(), POEM);
+}
+
+/// As the Go package's own test: no part of a key is a key, and no byte may be another.
+#[test]
+fn no_mangled_key_is_read() {
+    for text in [PETER, PETER_SECRET] {
+        let reads = |t: &str| t.parse::<VerifierKey>().is_ok() || t.parse::<SignerKey>().is_ok();
+        for from in 0..=text.len() {
+            for to in from..=text.len() {
+                assert!(text.len() == to - from || !reads(&text[from..to]), "{}", &text[from..to]);
+            }
+        }
+        for at in 0..text.len() {
+            let mut bytes = text.as_bytes().to_vec();
+            bytes[at] += 1;
+            let mangled = String::from_utf8(bytes).unwrap();
+            assert!(!reads(&mangled), "{mangled}");
+        }
+    }
+}
+
+#[test]
+fn refused_keys_say_why() {
+    let error = |text: &str| text.parse::<VerifierKey>().unwrap_err();
+    assert_eq!(error("PeterNeumann+cc469956+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TWBADKEY=="), KeyError::Material);
+    assert_eq!(error("PeterNeumann+173116ae+ZRpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"), KeyError::Algorithm(0x65));
+    assert_eq!(error(PETER_SECRET), KeyError::Secret);
+    assert_eq!(error("PeterNeumann"), KeyError::Form);
+    assert_eq!(error(&PETER.replace("c74f20a3", "c74f20a4")), KeyError::OtherId { expected: "c74f20a3".into() });
+    assert_eq!(error(&PETER.replace("c74f20a3", "C74F20A3")), KeyError::Id);
+    let new = |name: &str, public: &[u8; 32]| VerifierKey::new(name, Algorithm::Ed25519, public).unwrap_err();
+    for name in ["", "a b", "a+b", "a\u{a0}b", "a\nb", "a\u{7f}b", &"n".repeat(256)] {
+        assert_eq!(new(name, &[0; 32]), KeyError::Name, "{name:?}");
+    }
+    // The neutral element, for which a signature of anything can be made.
+    let mut neutral = [0; 32];
+    neutral[0] = 1;
+    assert_eq!(new("n", &neutral), KeyError::Point);
+    assert_eq!(SignerKey::from_seed("a b", [1; 32]).unwrap_err(), KeyError::Name);
+}
+
+#[test]
+fn a_note_of_unknown_keys_says_nothing() {
+    let note = Note::parse(format!("{TEXT}\n{BY_PETER}")).unwrap();
+    let untrusted = NoteError::Untrusted { signed_by: vec!["PeterNeumann+c74f20a3".into()] };
+    assert_eq!(note.open(&[]).unwrap_err(), untrusted);
+    assert_eq!(note.open(&[key(ENOCH)]).unwrap_err(), untrusted);
+    // The same name and another key, the same key under another name.
+    let [other, renamed] = [signer("PeterNeumann", 9).verifier(), {
+        let peter = key(PETER);
+        VerifierKey::new("PeterNewman", Algorithm::Ed25519, &peter.public()).unwrap()
+    }];
+    assert_eq!(note.open(&[other, renamed]).unwrap_err(), untrusted);
+}
+
+#[test]
+fn a_bad_signature_of_a_known_key_spoils_the_note() {
+    let forged = NoteError::Forged { key: "PeterNeumann".into() };
+    let changed = format!("{}\n{BY_PETER}{BY_ENOCH}", TEXT.replace("answer", "answers"));
+    assert_eq!(Note::parse(changed).unwrap().open(&[key(PETER)]).unwrap_err(), forged);
+    // A good one, by an other key or even the same, does not make up for it.
+    let bad = BY_PETER.replace("x08go/ZJ", "x08go/ZK");
+    for note in [format!("{TEXT}\n{bad}{BY_ENOCH}"), format!("{TEXT}\n{BY_PETER}{bad}")] {
+        assert_eq!(Note::parse(note).unwrap().open(&[key(ENOCH), key(PETER)]).unwrap_err(), forged);
+    }
+    let unknown = Note::parse(format!("{TEXT}\n{bad}{BY_ENOCH}")).unwrap();
+    assert!(unknown.open(&[key(ENOCH)]).is_ok(), "nobody asked for Peter's");
+}
+
+#[test]
+fn a_signer_counts_once() {
+    let note = Note::parse(format!("{TEXT}\n{BY_PETER}{BY_PETER}")).unwrap();
+    assert_eq!(note.open(&[key(PETER), key(PETER)]).unwrap().signers.len(), 1);
+}
+
+#[test]
+fn misshapen_notes_are_refused() {
+    let error = |text: &str| Note::parse(text).unwrap_err();
+    assert_eq!(error(""), NoteError::Unfinished);
+    assert_eq!(error(TEXT), NoteError::Unsigned);
+    assert_eq!(error(&format!("{TEXT}\n")), NoteError::Unsigned);
+    assert_eq!(error(&format!("{TEXT}{BY_PETER}")), NoteError::Unsigned);
+    assert_eq!(error(format!("{TEXT}\n{BY_PETER}").trim_end()), NoteError::Unfinished);
+    assert_eq!(error(&format!("{TEXT}\n{BY_PETER}").replace('\n', "\r\n")), NoteError::Control);
+    assert_eq!(error(&format!("a\tb\n\n{BY_PETER}")), NoteError::Control);
+    assert_eq!(Note::parse(b"\xff\n\n").unwrap_err(), NoteError::Utf8);
+    assert_eq!(error(&"x".repeat(MAX_BYTES + 1)), NoteError::TooLong);
+    let line = |line: &str| error(&format!("{TEXT}\n{BY_PETER}{line}\n"));
+    for bad in
+        ["- n AAAAAAA=", "— n", "—  AAAAAAA=", "— a b AAAAAAA=", "— n AAAAAA==", "— n AAAAAAA", "— n AAAAAAB=", "— n+m AAAAAAA="]
+    {
+        assert_eq!(line(bad), NoteError::Line(2), "{bad}");
+    }
+    let many = |n: usize| format!("{TEXT}\n{}", "— n AAAAAAA=\n".repeat(n));
+    assert_eq!(error(&many(MAX_SIGNATURES + 1)), NoteError::TooMany);
+    assert_eq!(Note::parse(many(MAX_SIGNATURES)).unwrap().signatures().len(), MAX_SIGNATURES);
+}
+
+#[test]
+fn what_cannot_be_signed() {
+    let (log, witness) = (signer("log", 1), SignerKey::witness_from_seed("w", [2; 32]).unwrap());
+    assert_eq!(Note::sign("no end", &[&log]).unwrap_err(), NoteError::Unfinished);
+    assert_eq!(Note::sign("a\tb\n", &[&log]).unwrap_err(), NoteError::Control);
+    assert_eq!(Note::sign("a\n", &[]).unwrap_err(), NoteError::Unsigned);
+    assert_eq!(Note::sign("a\n", &[&witness]).unwrap_err(), NoteError::OtherUse { key: "w".into() });
+    let mut note = Note::sign("a\n", &[&log]).unwrap();
+    assert_eq!(note.cosign(&log, 1).unwrap_err(), NoteError::OtherUse { key: "log".into() });
+    for _ in 1..MAX_SIGNATURES {
+        note.cosign(&witness, 1).unwrap();
+    }
+    assert_eq!(note.cosign(&witness, 1).unwrap_err(), NoteError::TooMany);
+}
+
+#[test]
+fn signatures_of_one_text_come_together() {
+    let (log, witness) = (signer("log", 1), SignerKey::witness_from_seed("w", [2; 32]).unwrap());
+    let mut note = Note::sign("a\n", &[&log]).unwrap();
+    let mut cosigned = note.clone();
+    cosigned.cosign(&witness, 77).unwrap();
+    note.merge(&cosigned).unwrap();
+    note.merge(&cosigned).unwrap();
+    assert_eq!(note, cosigned);
+    note.merge(&Note::sign("b\n", &[&log]).unwrap()).unwrap();
+    assert_eq!(note, cosigned, "another text's signatures stay out");
+}
+
+proptest! {
+    #[test]
+    fn what_is_signed_opens_and_nothing_else(lines in prop::collection::vec("[^\\p{Cc}]{0,30}", 1..6), seed: [u8; 32], at: prop::sample::Index, bit in 0_u8..8) {
+        let text = lines.join("\n") + "\n";
+        let secret = SignerKey::from_seed("log.example/a", seed).unwrap();
+        prop_assert_eq!(secret.secret().parse::<SignerKey>().unwrap().verifier(), secret.verifier());
+        let printed = Note::sign(&text, &[&secret]).unwrap().to_string();
+        let keys = [secret.verifier()];
+        let note = Note::parse(&printed).unwrap();
+        prop_assert_eq!(note.open(&keys).unwrap().text, &text);
+        let mut spoilt = printed.clone().into_bytes();
+        spoilt[at.index(printed.len())] ^= 1_u8 << bit;
+        let opened = Note::parse(&spoilt).is_ok_and(|note| note.open(&keys).is_ok());
+        prop_assert!(!opened, "{}", String::from_utf8_lossy(&spoilt));
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), text in "(\\PC|\n|— | ){0,80}") {
+        for input in [bytes.as_slice(), text.as_bytes()] {
+            if let Ok(note) = Note::parse(input) {
+                let printed = note.to_string();
+                prop_assert_eq!(printed.as_bytes(), input);
+            }
+        }
+    }
+}
