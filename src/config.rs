@@ -35,6 +35,8 @@ pub struct Config {
     pub limits: Limits,
     /// Keys outside the database.
     pub keys: Keys,
+    /// How checkpoints leave the building.
+    pub anchor: Anchor,
     /// What is known of each source beforehand.
     pub source: Vec<Source>,
 }
@@ -147,6 +149,23 @@ pub struct Limits {
 pub struct Keys {
     /// Folder of the keys that must not be in the database; empty: `keys` beside it.
     pub dir: String,
+    /// The key that signs checkpoints, as `PRIVATE+KEY+…`; empty: a file in `dir`.
+    pub log: String,
+}
+
+/// Section `anchor`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Anchor {
+    /// File to which each signed checkpoint is appended, best on another machine's disk; empty: none.
+    pub file: String,
+    /// Who gets the nightly checkpoint besides `mail.reports_to`: somebody outside IT.
+    #[serde(deserialize_with = "addresses")]
+    pub mail_to: Vec<String>,
+    /// Hours after which a log without a checkpoint brought back from outside is warned of.
+    pub max_age_hours: u32,
+    /// Whether `/log/tile/…` answers without a key: tiles hold hashes only.
+    pub public_tiles: bool,
 }
 
 /// One `[[source]]`.
@@ -290,6 +309,12 @@ impl Default for ContinuitySettings {
 impl Default for Limits {
     fn default() -> Self {
         Limits { queue_entries: 50_000, accounts_cached: 1_000_000, segment_entries: 262_144 }
+    }
+}
+
+impl Default for Anchor {
+    fn default() -> Self {
+        Anchor { file: String::new(), mail_to: Vec::new(), max_age_hours: 48, public_tiles: false }
     }
 }
 

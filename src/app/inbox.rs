@@ -61,7 +61,14 @@ impl Drop for Inbox {
 fn answer_waiting(app: &App) -> Result<(), DbError> {
     for row in app.db.read(|conn| store::waiting(conn, TAKE))? {
         let result = match serde_json::from_str::<Request>(&row.request) {
-            Ok(request) => perform(app, request),
+            Ok(request) => {
+                let ends = request.ends_a_command();
+                let done = perform(app, request);
+                if ends {
+                    app.sign();
+                }
+                done
+            }
             Err(error) => Err(RequestError::failed(format!("the leader does not know this request: {error}"))),
         };
         let answer = match result {
@@ -137,7 +144,7 @@ impl Leader {
     pub fn close(self) {
         if let Leader::Here(app, inbox) = self {
             drop(inbox);
-            app.intake.stop();
+            app.stop();
         }
     }
 }

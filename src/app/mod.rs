@@ -20,10 +20,10 @@ pub use rows::{WireResult, WireRow};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::Db;
+use crate::db::{Db, DbResult};
 use crate::intake::{self, Intake, StartError};
 use crate::ledger::BusinessCalendar;
-use crate::trail::Log;
+use crate::trail::{Log, Signer};
 
 /// One running instance that holds the log for writing. Cheap to clone.
 #[derive(Clone)]
@@ -38,19 +38,42 @@ pub struct App {
     pub calendar: Arc<BusinessCalendar>,
     /// The way in for entries.
     pub intake: Intake,
+    /// Signs checkpoints of the log.
+    pub signer: Arc<Signer>,
 }
 
 impl App {
     /// Takes the lease and opens the log for writing; [`StartError::Held`] if another has it.
     pub fn start(config: Config, db: Db, clock: Clock) -> Result<App, StartError> {
         let intake = intake::start(&db, &config, clock.clone())?;
-        Ok(App::new(config, db, clock, intake))
+        let app = App::new(config, db, clock, intake)?;
+        app.sign();
+        Ok(app)
     }
 
     /// Over a database that is already written by `intake`.
-    pub fn new(config: Config, db: Db, clock: Clock, intake: Intake) -> App {
+    ///
+    /// # Errors
+    /// When the key that signs the log cannot be read or made.
+    pub fn new(config: Config, db: Db, clock: Clock, intake: Intake) -> DbResult<App> {
         let calendar = Arc::new(BusinessCalendar::new(&config.bank));
-        App { config: Arc::new(config), db, clock, calendar, intake }
+        let signer = Arc::new(Signer::open(&db, &config, clock.clone())?);
+        Ok(App { config: Arc::new(config), db, clock, calendar, intake, signer })
+    }
+
+    /// Signs the log as it stands. What cannot be signed or kept is said in the program's own log and
+    /// tried again: what is committed is not lost by it.
+    pub fn sign(&self) {
+        if let Err(error) = self.signer.sign(&self.log()) {
+            tracing::error!(%error, "no checkpoint could be signed or kept outside the database; it is tried again");
+        }
+    }
+
+    /// Takes nothing more, commits what waits, signs the log and lets it go.
+    pub fn stop(&self) {
+        self.intake.announce_stop();
+        self.sign();
+        self.intake.halt();
     }
 
     /// The handle through which acts are recorded.

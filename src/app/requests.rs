@@ -38,6 +38,13 @@ pub enum Request {
     Submit { source: Seq, origin: String, history: bool, rows: Vec<WireRow> },
 }
 
+impl Request {
+    /// Whether the command that asks is done with this, so that the log is signed before it ends.
+    pub(super) fn ends_a_command(&self) -> bool {
+        !matches!(self, Request::BeginImport { .. } | Request::NoteImport(_) | Request::Submit { .. })
+    }
+}
+
 /// Why a request was not done.
 #[derive(Clone, Debug, Serialize, Deserialize, thiserror::Error)]
 #[error("{detail}")]

@@ -17,6 +17,7 @@ mod demo;
 mod export;
 mod import;
 mod key;
+mod log;
 mod migrate;
 mod report;
 mod rules;
@@ -71,6 +72,8 @@ enum Command {
     User(user::User),
     /// Keys of the sources that send: issue, rotate, revoke, list
     Key(key::Key),
+    /// The log: its verifier key, its newest checkpoint
+    Log(log::Log),
     /// The rules: list, show, test, activate
     Rules(rules::Rules),
     /// The schema: up, down, status
@@ -126,6 +129,7 @@ pub fn main() -> ExitCode {
         Command::Openapi => serve::openapi(),
         Command::User(command) => user::run(&cli.common, command),
         Command::Key(command) => key::run(&cli.common, command),
+        Command::Log(command) => log::run(&cli.common, command),
         Command::Rules(command) => rules::run(&cli.common, command),
         Command::Migrate(command) => migrate::run(&cli.common, command),
     };

@@ -34,7 +34,7 @@ pub(super) fn serve(config: Config, db: Db, announce: impl FnOnce(&App)) -> CliR
     });
     drop(jobs);
     drop(inbox);
-    app.intake.stop();
+    app.stop();
     tracing::info!("everything acknowledged is on the disk; the log is closed");
     result?;
     Ok(Done::Well)

@@ -57,6 +57,19 @@ impl Address {
         }
     }
 
+    /// What tells this database from others in one folder: the file's name, or host and database without
+    /// user and password.
+    pub fn name(&self) -> String {
+        match self {
+            Address::Sqlite(path) => path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            Address::Postgres(url) => {
+                let place = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+                let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+                place.split('?').next().unwrap_or(place).to_owned()
+            }
+        }
+    }
+
     /// Whether a server answers behind it, which may have gone away.
     pub fn is_remote(&self) -> bool {
         matches!(self, Address::Postgres(_))

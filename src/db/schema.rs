@@ -397,6 +397,26 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    checkpoints (number) {
+        number -> BigInt,
+        size -> BigInt,
+        root -> Binary,
+        signed_at -> BigInt,
+        note -> Text,
+    }
+}
+
+diesel::table! {
+    anchors (id) {
+        id -> BigInt,
+        kind -> Text,
+        size -> BigInt,
+        signed_at -> BigInt,
+        returned_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     log_state,
     entries,
@@ -429,4 +449,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     reports,
     jobs,
     inbox,
+    checkpoints,
+    anchors,
 );

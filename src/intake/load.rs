@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use counterfoil_verify::{Hash, Tiles};
+use counterfoil_verify::Tiles;
 use diesel::prelude::*;
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::db::{Conn, DbError, DbResult};
 use crate::detect::{RuleSet, RuleSetBody};
 use crate::ids::Seq;
 use crate::ledger::store::{self as ledger_store, EntryRow};
-use crate::ledger::{Context, Parts};
+use crate::ledger::{Context, Parts, leaves};
 use crate::on_conn;
 use crate::trail::store::{self as trail_store, LogState};
 use crate::trail::{ActTx, NewEvent, Tail};
@@ -97,34 +97,11 @@ pub(super) fn sources(conn: &mut Conn) -> DbResult<HashMap<Seq, String>> {
     Ok(ledger_store::sources(conn)?.into_iter().map(|row| (row.id, row.name)).collect())
 }
 
-/// Hashes of the leaves after the last full tile, re-computed from their rows.
-fn trailing(conn: &mut Conn, state: &LogState) -> DbResult<Vec<Hash>> {
-    let from = state.size - state.size % 256;
-    let mut hashes: Vec<(Seq, Hash)> = Vec::new();
-    let too_long = |e: counterfoil_verify::TooLong| DbError::Corrupt(e.to_string());
-    for row in ledger_store::entries_between(conn, from, state.size, 256)? {
-        hashes.push((row.seq, row.leaf_hash(&state.origin).map_err(too_long)?));
-    }
-    for row in trail_store::events_between(conn, from, state.size, 256)? {
-        let leaf = counterfoil_verify::EventLeaf {
-            seq: row.seq,
-            recorded_at: row.recorded_at,
-            kind: &row.kind,
-            body: &row.body,
-            blind: &row.blind,
-        };
-        let mut bytes = Vec::new();
-        leaf.encode(&state.origin, &mut bytes).map_err(too_long)?;
-        hashes.push((row.seq, counterfoil_verify::leaf::hash(&bytes)));
-    }
-    hashes.sort_by_key(|(seq, _)| *seq);
-    Ok(hashes.into_iter().map(|(_, hash)| hash).collect())
-}
-
 /// Reads everything the engine holds.
 pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engine> {
     let state = trail_store::state(&mut conn)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))?;
-    let trailing = trailing(&mut conn, &state)?;
+    let from = state.size - state.size % 256;
+    let trailing = leaves::hashes(&mut conn, &state.origin, from, state.size)?;
     let tail = trail_store::load_tail(&mut conn, &state, &trailing)?;
     let reference_runs = runs::load(&mut conn, RunKind::Reference)?;
     let indexed_to = runs::indexed_to(&mut conn)?;

@@ -10,7 +10,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, DbError, Lease, migrate};
 use crate::ids::Seq;
-use crate::trail::{Act, ActError, Acts, Changed, Log, NewEvent, Side};
+use crate::ledger::leaves;
+use crate::trail::keys::KeyFolder;
+use crate::trail::{Act, ActError, Acts, Changed, Log, NewEvent, Side, anchor};
 
 use super::committer::{Committer, Job, Outcome, stopped};
 use super::engine::{Engine, Settings};
@@ -58,6 +60,7 @@ pub fn start(db: &Db, config: &Config, clock: Clock) -> Result<Intake, StartErro
         migrate::up(&mut conn)?;
     }
     migrate::require_current(&mut conn)?;
+    anchor::check(&mut conn, &KeyFolder::of(config, db.address()), leaves::hashes)?;
     let settings = Arc::new(Settings::new(config, db.address(), clock.clone())?);
     load::take_over(&mut conn, &settings)?;
     let engine = load::engine(db.connect()?, &settings)?;
@@ -106,10 +109,20 @@ impl Intake {
         self.shared.size.load(Ordering::Acquire)
     }
 
-    /// Takes nothing more, commits what waits, stores the account states and lets the lease go.
+    /// Records that the program stops, and stops.
     pub fn stop(&self) {
+        self.announce_stop();
+        self.halt();
+    }
+
+    /// Records that the program stops.
+    pub fn announce_stop(&self) {
         let body = serde_json::json!({});
         let _ = self.log().append(NewEvent::public("program.stopped", body));
+    }
+
+    /// Takes nothing more, commits what waits, stores the account states and lets the lease go.
+    pub fn halt(&self) {
         self.shared.queue.stop();
         let threads = std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads.into_iter().rev() {

@@ -6,7 +6,6 @@
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -14,6 +13,7 @@ use sha2::Sha256;
 use crate::clock::Clock;
 use crate::config::{Config, SessionKind};
 use crate::db::{Address, DbError, DbResult};
+use crate::trail::keys;
 
 const FILE: &str = "session.key";
 
@@ -27,7 +27,7 @@ impl SessionKey {
         if !config.source.iter().any(|source| source.session == SessionKind::Secret) {
             return Ok(None);
         }
-        let dir = folder(config, address);
+        let dir = keys::folder(config, address);
         let path = dir.join(FILE);
         let failed = |e: std::io::Error| DbError::Unfit(format!("the key {} cannot be read or made: {e}", path.display()));
         if !path.exists() {
@@ -52,12 +52,4 @@ impl SessionKey {
         mac.update(token.as_bytes());
         Some(hex::encode(mac.finalize().into_bytes()))
     }
-}
-
-fn folder(config: &Config, address: &Address) -> PathBuf {
-    if !config.keys.dir.is_empty() {
-        return PathBuf::from(&config.keys.dir);
-    }
-    let beside = address.file().and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
-    beside.join("keys")
 }

@@ -14,10 +14,17 @@ use std::time::Duration;
 
 pub use nightly::{NightlyError, verify_and_note};
 
+use serde_json::json;
+
 use crate::alerts::grace;
 use crate::app::App;
 use crate::notify::{Mailer, deliver_due};
+use crate::trail::{ActError, NewEvent};
 
+/// How often the log is signed if it has grown: well within the ten seconds it may take.
+const SIGN_EVERY: Duration = Duration::from_secs(1);
+/// How often the log says that its writer is there, so that a gap is visible.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(55);
 /// How often waiting mail is looked for: well within the ten seconds that the first may take.
 const MAIL_EVERY: Duration = Duration::from_secs(1);
 /// How often overdue breaks are looked for.
@@ -54,10 +61,16 @@ impl Jobs {
     /// Starts every job on a thread of its own.
     pub fn start(app: &App, mailer: Mailer) -> std::io::Result<Jobs> {
         let mut jobs = Jobs { bell: Arc::new(Bell::default()), threads: Vec::new() };
+        let signing = app.clone();
+        jobs.every(SIGN_EVERY, "sign", move || signing.signer.sign(&signing.log()).map(drop).map_err(|e| e.to_string()))?;
+        let beating = app.clone();
+        jobs.every(HEARTBEAT_EVERY, "heartbeat", move || heartbeat(&beating).map_err(|e| e.to_string()))?;
         let mail = app.clone();
         if !mailer.is_off() {
             jobs.every(MAIL_EVERY, "mail", move || {
-                deliver_due(&mail.db, &mail.log(), &mailer, &mail.config, &mail.clock).map(drop).map_err(|e| e.to_string())
+                let sign = || mail.signer.sign(&mail.log()).map(drop);
+                let done = deliver_due(&mail.db, &mail.log(), &mailer, &mail.config, &mail.clock, &sign);
+                done.map(drop).map_err(|e| e.to_string())
             })?;
         }
         let overdue = app.clone();
@@ -89,6 +102,12 @@ impl Jobs {
         self.threads.push(std::thread::Builder::new().name(name.into()).spawn(run)?);
         Ok(())
     }
+}
+
+/// Says in the log that its writer is there.
+fn heartbeat(app: &App) -> Result<(), ActError> {
+    let body = json!({ "entries_waiting": app.intake.waiting() });
+    app.log().append(NewEvent::public("program.heartbeat", body)).map(drop)
 }
 
 impl Drop for Jobs {

@@ -15,6 +15,7 @@ mod entry;
 pub mod feeds;
 mod fields;
 pub mod history;
+pub mod leaves;
 pub mod lookup;
 mod refusal;
 pub mod store;

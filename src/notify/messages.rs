@@ -28,17 +28,19 @@ pub struct Frame {
     pub bank: String,
     /// Where links begin, without a slash at the end.
     pub public_url: String,
-    /// The log as it stands when the mail is written.
-    pub log: Option<LogFact>,
+    /// A signed checkpoint that covers what the mail reports.
+    pub checkpoint: Option<CheckpointFact>,
 }
 
-/// Size and root of the log.
+/// A signed checkpoint of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogFact {
-    /// Leaves.
+pub struct CheckpointFact {
+    /// From 1.
+    pub number: i64,
+    /// Leaves it covers.
     pub size: i64,
-    /// Lower-case hex.
-    pub root: String,
+    /// The signed note, as a verifier reads it.
+    pub note: String,
 }
 
 /// To whom, when and under which id.

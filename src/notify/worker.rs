@@ -44,7 +44,17 @@ pub enum DeliverError {
 /// Makes up the mails that may leave, tries those that are due and records what became of them.
 /// Blocks while it speaks with the relay, without any open transaction. To be called every second or
 /// so, by one worker at a time, from a blocking thread. Ends early when the relay cannot be reached.
-pub fn deliver_due(db: &Db, log: &Log, mailer: &Mailer, config: &Config, clock: &Clock) -> Result<Delivered, DeliverError> {
+///
+/// `sign` makes a checkpoint of everything committed before it is called: each mail carries one that
+/// covers what it reports.
+pub fn deliver_due(
+    db: &Db,
+    log: &Log,
+    mailer: &Mailer,
+    config: &Config,
+    clock: &Clock,
+    sign: &dyn Fn() -> Result<(), ActError>,
+) -> Result<Delivered, DeliverError> {
     let mut done = Delivered::default();
     if mailer.is_off() {
         return Ok(done);
@@ -55,7 +65,11 @@ pub fn deliver_due(db: &Db, log: &Log, mailer: &Mailer, config: &Config, clock: 
         let domain = mailer.domain().to_owned();
         log.side(move |conn| store::make_up(conn, now, &domain))?;
     }
-    for mail in db.read(|conn| store::due(conn, now, MAILS_PER_PASS))? {
+    let due = db.read(|conn| store::due(conn, now, MAILS_PER_PASS))?;
+    if !due.is_empty() {
+        sign()?;
+    }
+    for mail in due {
         let answer = match db.read(|conn| write(conn, config, &mail, clock.now()))? {
             Ok(letter) => mailer.send(&letter),
             // It ends visibly, instead of holding up the mails behind it for ever.
@@ -81,8 +95,8 @@ fn next_due(conn: &mut Conn, now: Moment) -> DbResult<Option<Moment>> {
 
 /// Renders a mail from the facts as they stand; the inner error says why that can never be.
 fn write(conn: &mut Conn, config: &Config, mail: &MadeUp, date: Moment) -> DbResult<Result<Letter, String>> {
-    let log = messages::store::log_now(conn)?;
-    let frame = Frame { bank: config.bank.name.clone(), public_url: config.public_url(), log };
+    let checkpoint = messages::store::checkpoint(conn)?;
+    let frame = Frame { bank: config.bank.name.clone(), public_url: config.public_url(), checkpoint };
     let to = Envelope { message_id: mail.message_id.clone(), recipient: mail.recipient.clone(), date };
     let (total, limit) = (usize::try_from(mail.rows).unwrap_or_default(), LISTED_MAX as i64);
     let id = mail.message_id.as_str();

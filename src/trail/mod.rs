@@ -9,12 +9,18 @@
 //! appends it), leaf and tree formats (`crates/verify`).
 
 mod act;
+pub mod anchor;
 mod event;
+pub mod keys;
+pub mod returned;
+mod signer;
 pub mod store;
 mod tail;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod tree;
 
 pub use act::{Act, ActError, ActTx, Acts, Changed, Log, Side};
 pub use event::NewEvent;
+pub use signer::Signer;
 pub use tail::Tail;

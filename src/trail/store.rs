@@ -4,7 +4,7 @@ use counterfoil_verify::{Hash, Tiles};
 use diesel::prelude::*;
 
 use crate::clock::Moment;
-use crate::db::schema::{entries, event_parts, events, jobs, log_state, tiles};
+use crate::db::schema::{anchors, checkpoints, entries, event_parts, events, jobs, log_state, tiles};
 use crate::db::{Conn, DbError, DbResult, bulk};
 use crate::ids::Seq;
 use crate::{bulk_row, on_conn};
@@ -172,4 +172,43 @@ pub fn job(conn: &mut Conn, name: &str) -> DbResult<Option<JobRow>> {
 /// How many full tiles are stored.
 pub fn tile_count(conn: &mut Conn) -> DbResult<i64> {
     Ok(on_conn!(conn, |c| tiles::table.count().get_result(c))?)
+}
+
+bulk_row! {
+    /// A row of `checkpoints`.
+    CheckpointRow => checkpoints { number: i64, size: i64, root: Vec<u8>, signed_at: i64, note: String }
+}
+bulk_row! {
+    /// A row of `anchors`: a checkpoint that came back from outside.
+    AnchorRow => anchors { id: i64, kind: String, size: i64, signed_at: i64, returned_at: i64 }
+}
+
+/// The newest signed checkpoint.
+pub fn newest_checkpoint(conn: &mut Conn) -> DbResult<Option<CheckpointRow>> {
+    let query = checkpoints::table.order(checkpoints::number.desc());
+    Ok(on_conn!(conn, |c| query.select(CheckpointRow::as_select()).first(c).optional())?)
+}
+
+/// Signed checkpoints after `number`, oldest first, at most `limit`.
+pub fn checkpoints_after(conn: &mut Conn, number: i64, limit: i64) -> DbResult<Vec<CheckpointRow>> {
+    let query = checkpoints::table.filter(checkpoints::number.gt(number)).order(checkpoints::number).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(CheckpointRow::as_select()).load(c))?)
+}
+
+/// The signed checkpoint of this size.
+pub fn checkpoint_of_size(conn: &mut Conn, size: i64) -> DbResult<Option<CheckpointRow>> {
+    let query = checkpoints::table.filter(checkpoints::size.eq(size));
+    Ok(on_conn!(conn, |c| query.select(CheckpointRow::as_select()).first(c).optional())?)
+}
+
+/// The largest checkpoint that came back from outside and was a state of this log.
+pub fn newest_anchor(conn: &mut Conn) -> DbResult<Option<AnchorRow>> {
+    let query = anchors::table.order((anchors::size.desc(), anchors::id.desc()));
+    Ok(on_conn!(conn, |c| query.select(AnchorRow::as_select()).first(c).optional())?)
+}
+
+/// The newest returns of checkpoints, at most `limit`.
+pub fn anchors_newest(conn: &mut Conn, limit: i64) -> DbResult<Vec<AnchorRow>> {
+    let query = anchors::table.order(anchors::id.desc()).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(AnchorRow::as_select()).load(c))?)
 }

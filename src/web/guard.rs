@@ -143,8 +143,13 @@ async fn admit(app: &App, entry: &Entry, req: &mut ServiceRequest) -> Result<(),
         }
         Who::Officer(permission) => officer(app, entry, req, permission).await,
         Who::Key(scope) => sender(req, scope).await,
-        Who::OfficerOrKey(_, scope) if req.headers().contains_key(AUTHORIZATION) => sender(req, scope).await,
-        Who::OfficerOrKey(permission, _) => officer(app, entry, req, permission).await,
+        Who::AnyoneIfPublic(..) if app.config.anchor.public_tiles => Ok(()),
+        Who::OfficerOrKey(permission, scope) | Who::AnyoneIfPublic(permission, scope) => {
+            match req.headers().contains_key(AUTHORIZATION) {
+                true => sender(req, scope).await,
+                false => officer(app, entry, req, permission).await,
+            }
+        }
     }
 }
 

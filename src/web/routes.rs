@@ -19,6 +19,8 @@ pub enum Who {
     Key(Scope),
     /// Either of them.
     OfficerOrKey(Permission, Scope),
+    /// Everyone if `anchor.public_tiles` is set, else either of them.
+    AnyoneIfPublic(Permission, Scope),
 }
 
 /// One route.

@@ -36,6 +36,7 @@ impl Table {
             ("{source}", "core".into()),
             ("{name}", "app.css".into()),
             ("{id}", "1".into()),
+            ("{tile:.+}", "0/000.p/1".into()),
         ];
         let path = values.iter().fold(route.path.to_owned(), |path, (name, value)| path.replace(name, value));
         assert!(!path.contains('{'), "a parameter of {path} is not known here: add it to the list");
@@ -105,10 +106,12 @@ fn every_role_gets_exactly_what_it_may() {
                 match route.who {
                     Who::Anyone => assert!(is_in(&answer), "{what}"),
                     Who::Key(_) => assert_out(route, &answer, 401),
-                    Who::Officer(permission) | Who::OfficerOrKey(permission, _) if role.may(permission) => {
+                    Who::Officer(permission) | Who::OfficerOrKey(permission, _) | Who::AnyoneIfPublic(permission, _)
+                        if role.may(permission) =>
+                    {
                         assert!(is_in(&answer), "{what}")
                     }
-                    Who::Officer(_) | Who::OfficerOrKey(..) => assert_out(route, &answer, 403),
+                    Who::Officer(_) | Who::OfficerOrKey(..) | Who::AnyoneIfPublic(..) => assert_out(route, &answer, 403),
                 }
                 if route.path == "/sign-out" {
                     session = table.site.sign_in(role);
@@ -155,8 +158,10 @@ fn a_key_does_what_its_scopes_say_and_nothing_else() {
                     Who::Officer(_) => assert_out(route, &answer, 401),
                     // Alerts need a second scope: whoever may not know of hits may not know of alerts.
                     Who::OfficerOrKey(Permission::ReadCustomers, _) => assert_out(route, &answer, 403),
-                    Who::Key(needed) | Who::OfficerOrKey(_, needed) if needed == scope => assert!(is_in(&answer), "{what}"),
-                    Who::Key(_) | Who::OfficerOrKey(..) => assert_out(route, &answer, 403),
+                    Who::Key(needed) | Who::OfficerOrKey(_, needed) | Who::AnyoneIfPublic(_, needed) if needed == scope => {
+                        assert!(is_in(&answer), "{what}")
+                    }
+                    Who::Key(_) | Who::OfficerOrKey(..) | Who::AnyoneIfPublic(..) => assert_out(route, &answer, 403),
                 }
             }
         }

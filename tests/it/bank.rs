@@ -30,7 +30,7 @@ pub fn on_both(story: impl Fn(Kind)) {
 /// Where the log is kept, as long as this lives.
 pub enum Home {
     Sqlite(tempfile::TempDir),
-    Postgres(Database<'static>),
+    Postgres(Database<'static>, tempfile::TempDir),
 }
 
 impl Home {
@@ -41,7 +41,7 @@ impl Home {
                 cluster().template(|url| {
                     db::migrate::up(&mut Db::open(url, 1).unwrap().connect().unwrap()).unwrap();
                 });
-                Home::Postgres(cluster().database())
+                Home::Postgres(cluster().database(), tempfile::tempdir().unwrap())
             }
         }
     }
@@ -49,8 +49,14 @@ impl Home {
     pub fn url(&self) -> String {
         match self {
             Home::Sqlite(dir) => format!("sqlite:{}", dir.path().join("bank.db").display()),
-            Home::Postgres(database) => database.url().to_owned(),
+            Home::Postgres(database, _) => database.url().to_owned(),
         }
+    }
+
+    /// Where keys are kept that must not be in the database.
+    pub fn keys(&self) -> String {
+        let (Home::Sqlite(dir) | Home::Postgres(_, dir)) = self;
+        dir.path().join("keys").display().to_string()
     }
 }
 
@@ -75,7 +81,10 @@ impl Bank {
         Bank::at(Home::new(kind), config, Clock::fixed(Moment::parse("2026-03-02T12:00:00Z").unwrap(), 7))
     }
 
-    pub fn at(home: Home, config: Config, clock: Clock) -> Bank {
+    pub fn at(home: Home, mut config: Config, clock: Clock) -> Bank {
+        if config.keys.dir.is_empty() {
+            config.keys.dir = home.keys();
+        }
         let db = Db::open(&home.url(), 4).unwrap();
         let intake = intake::start(&db, &config, clock.clone()).unwrap();
         let known = db.read(counterfoil::ledger::store::sources).unwrap();

@@ -10,6 +10,7 @@ mod config;
 mod crash;
 mod durability;
 mod intake;
+mod log;
 mod mail;
 mod migrations;
 mod pages;

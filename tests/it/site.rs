@@ -49,7 +49,7 @@ impl Site {
             config.server.workers = 2;
             change(config);
         });
-        let app = App::new(bank.config.clone(), bank.db.clone(), bank.clock.clone(), bank.intake.clone());
+        let app = App::new(bank.config.clone(), bank.db.clone(), bank.clock.clone(), bank.intake.clone()).unwrap();
         let (leave, left) = tokio::sync::oneshot::channel();
         let (tell, told) = sync_channel(1);
         let serving = app.clone();

@@ -77,7 +77,7 @@ fn make(config: &Config, db: &Db, days: u32) -> anyhow::Result<String> {
     let inbox = Inbox::open(app.clone())?;
     let made = people_and_key(&app).and_then(|words| history::record(&app, days).map(|()| words));
     drop(inbox);
-    app.intake.stop();
+    app.stop();
     let words = made?;
     Ok(format!(
         "\nDemo Bank is ready: {}\n\n{words}\nMail is written to {}\n",

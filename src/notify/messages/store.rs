@@ -3,12 +3,13 @@
 use diesel::prelude::*;
 
 use crate::clock::day_date;
-use crate::db::schema::{accounts, alerts, events, log_state, outbox, reports};
+use crate::db::schema::{accounts, alerts, events, outbox, reports};
 use crate::db::{Conn, DbResult};
 use crate::detect::Severity;
 use crate::on_conn;
+use crate::trail::store as trail_store;
 
-use super::{AlertFact, HistoryFact, LogFact, ReportFact, counts};
+use super::{AlertFact, CheckpointFact, HistoryFact, ReportFact, counts};
 use crate::notify::store::PENDING;
 
 /// The gravest alerts of a mail, at most `limit`; of equal ones the oldest first.
@@ -63,9 +64,8 @@ pub fn histories_of(conn: &mut Conn, message_id: &str, limit: i64) -> DbResult<V
     Ok(rows.into_iter().map(|(seq, body)| HistoryFact { seq, counts: counts::of_history(&body) }).collect())
 }
 
-/// The log as it stands: a number that a rewritten log would have to match.
-pub fn log_now(conn: &mut Conn) -> DbResult<Option<LogFact>> {
-    let row: Option<(i64, Vec<u8>)> =
-        on_conn!(conn, |c| log_state::table.select((log_state::size, log_state::root)).first(c).optional())?;
-    Ok(row.map(|(size, root)| LogFact { size, root: hex::encode(root) }))
+/// The newest signed checkpoint.
+pub fn checkpoint(conn: &mut Conn) -> DbResult<Option<CheckpointFact>> {
+    let newest = trail_store::newest_checkpoint(conn)?;
+    Ok(newest.map(|row| CheckpointFact { number: row.number, size: row.size, note: row.note }))
 }

@@ -2,8 +2,9 @@
 use super::*;
 
 fn frame() -> Frame {
-    let log = LogFact { size: 4_711, root: "ab".repeat(32) };
-    Frame { bank: "Example Bank".into(), public_url: "https://monitor.bank.example".into(), log: Some(log) }
+    let note = format!("bank/log\n4711\n{}\n\n\u{2014} bank/log {}\n", "q".repeat(44), "Q".repeat(92));
+    let checkpoint = CheckpointFact { number: 12, size: 4_711, note };
+    Frame { bank: "Example Bank".into(), public_url: "https://monitor.bank.example".into(), checkpoint: Some(checkpoint) }
 }
 
 fn envelope() -> Envelope {
@@ -84,8 +85,15 @@ fn one_alert() {
 
     Signing in is required; opening a link changes nothing.
 
-    The log when this was written, worth keeping: 4711 leaves, root
-    abababababababababababababababababababababababababababababababab
+    Checkpoint 12 covers the 4711 leaves of the log, and so all this mail
+    reports. Keep this mail: with it anybody can tell whether they were changed later.
+
+    bank/log
+    4711
+    qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq
+
+    — bank/log QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ
+
 
     You receive this mail as part of your duties at Example Bank. To change
     who receives it, ask the administrator of the monitor. Do not forward it.
@@ -149,8 +157,15 @@ fn a_daily_report() {
 
     Signing in is required; opening a link changes nothing.
 
-    The log when this was written, worth keeping: 4711 leaves, root
-    abababababababababababababababababababababababababababababababab
+    Checkpoint 12 covers the 4711 leaves of the log, and so all this mail
+    reports. Keep this mail: with it anybody can tell whether they were changed later.
+
+    bank/log
+    4711
+    qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq
+
+    — bank/log QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ
+
 
     You receive this mail as part of your duties at Example Bank. To change
     who receives it, ask the administrator of the monitor. Do not forward it.
@@ -175,8 +190,15 @@ fn an_import_of_history() {
 
     Signing in is required; opening a link changes nothing.
 
-    The log when this was written, worth keeping: 4711 leaves, root
-    abababababababababababababababababababababababababababababababab
+    Checkpoint 12 covers the 4711 leaves of the log, and so all this mail
+    reports. Keep this mail: with it anybody can tell whether they were changed later.
+
+    bank/log
+    4711
+    qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq
+
+    — bank/log QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ
+
 
     You receive this mail as part of your duties at Example Bank. To change
     who receives it, ask the administrator of the monitor. Do not forward it.

@@ -42,6 +42,10 @@ pub(super) fn no_session(config: &Config) -> Cookie<'static> {
 pub(super) enum Done {
     /// An alert was closed by the event with this number.
     AlertClosed(i64),
+    /// A checkpoint came back and is a state of this log: the event with this number says so.
+    CheckpointHolds(i64),
+    /// A checkpoint came back that is none: the event with this number says why.
+    CheckpointFails(i64),
     /// The session is over.
     SignedOut,
 }
@@ -50,6 +54,8 @@ impl Done {
     fn code(self) -> String {
         match self {
             Done::AlertClosed(seq) => format!("closed.{seq}"),
+            Done::CheckpointHolds(seq) => format!("holds.{seq}"),
+            Done::CheckpointFails(seq) => format!("fails.{seq}"),
             Done::SignedOut => "signed-out".to_owned(),
         }
     }
@@ -58,6 +64,8 @@ impl Done {
     pub(super) fn parse(code: &str) -> Option<Done> {
         match code.split_once('.') {
             Some(("closed", seq)) => seq.parse().ok().map(Done::AlertClosed),
+            Some(("holds", seq)) => seq.parse().ok().map(Done::CheckpointHolds),
+            Some(("fails", seq)) => seq.parse().ok().map(Done::CheckpointFails),
             None if code == "signed-out" => Some(Done::SignedOut),
             _ => None,
         }
@@ -65,11 +73,18 @@ impl Done {
 
     /// In words.
     pub(super) fn flash(self) -> Flash {
-        let text = match self {
-            Done::AlertClosed(seq) => format!("The alert is closed. The decision is event {seq} of the log."),
-            Done::SignedOut => "You have signed out.".to_owned(),
+        let (tone, text) = match self {
+            Done::AlertClosed(seq) => ("good", format!("The alert is closed. The decision is event {seq} of the log.")),
+            Done::CheckpointHolds(seq) => {
+                ("good", format!("Consistent: the log extends this checkpoint, nothing it covers was changed. Event {seq}."))
+            }
+            Done::CheckpointFails(seq) => (
+                "bad",
+                format!("Not a state of this log. Event {seq} says why; keep the mail, and call who answers for this log."),
+            ),
+            Done::SignedOut => ("good", "You have signed out.".to_owned()),
         };
-        Flash { tone: "good".to_owned(), text }
+        Flash { tone: tone.to_owned(), text }
     }
 
     /// The cookie that carries it to the next page.

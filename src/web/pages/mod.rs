@@ -16,6 +16,7 @@ mod account;
 mod accounts;
 mod alert;
 mod alerts;
+mod checkpoints;
 mod contexts;
 mod cookies;
 mod desk;
@@ -60,5 +61,6 @@ pub static ROUTES: &[Entry] = &[
     Entry::get("/reports", REPORTS, || get().to(reports::list)),
     Entry::get("/reports/{date}", REPORTS, || get().to(reports::show)),
     Entry::get("/trail", STATUS, || get().to(trail::show)),
+    Entry::post("/trail/checkpoints", Who::Officer(Permission::ReadTrail), || post().to(checkpoints::bring_back)),
     Entry::get("/docs", Who::Anyone, || get().to(docs::show)),
 ];

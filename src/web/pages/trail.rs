@@ -13,9 +13,10 @@ use crate::ids::Seq;
 use crate::reports::page::words::{LocalTime, count, counted, fact, link, mono, tag, words};
 use crate::trail::store::{self, EventRow, JobRow, LogState};
 
+use super::checkpoints::{self, Held};
 use super::desk::{Desk, Page};
 use super::errors::Trouble;
-use super::views::{Empty, Fact, Link, Pager, Tag, Tile, TrailEventRow, TrailPage};
+use super::views::{Fact, Link, Pager, Tag, Tile, TrailEventRow, TrailPage};
 
 /// Events of one page.
 const PAGE: i64 = 50;
@@ -32,12 +33,13 @@ pub(super) struct Asked {
 }
 
 /// Made by the thousand while entries are recorded; left out unless asked for.
-const DEFINITIONS: [&str; 3] = ["account.defined", "context.defined", "delivery.defined"];
+const DEFINITIONS: [&str; 4] = ["account.defined", "context.defined", "delivery.defined", "program.heartbeat"];
 
 struct Shown {
     state: LogState,
     verify: Option<JobRow>,
     tiles: i64,
+    held: Held,
     events: Vec<EventRow>,
     users: HashMap<Seq, String>,
 }
@@ -50,7 +52,14 @@ fn read(conn: &mut Conn, before: Option<Seq>, events: bool, all: bool) -> Result
         false => (Vec::new(), Vec::new()),
     };
     let users = users.into_iter().map(|user| (user.id, user.email)).collect();
-    Ok(Shown { users, verify: store::job(conn, "verify")?, tiles: store::tile_count(conn)?, state, events })
+    Ok(Shown {
+        users,
+        verify: store::job(conn, "verify")?,
+        tiles: store::tile_count(conn)?,
+        held: Held::read(conn)?,
+        state,
+        events,
+    })
 }
 
 /// `GET /trail`
@@ -64,14 +73,16 @@ pub(super) async fn show(desk: Desk, asked: web::Query<Asked>) -> Page {
     let page = TrailPage {
         chrome: desk.chrome("Trail"),
         summary: format!("{} recorded. {}", counted(shown.state.size, "leaf", "leaves"), verified.sentence()),
-        tiles: tiles(&shown, &verified, time),
-        log: log(&shown.state, time),
+        tiles: tiles(&shown, &verified, time, (desk.now(), desk.app.config.anchor.max_age_hours)),
+        log: log(&shown.state, shown.tiles, time),
         verification: verified.facts(time),
         verified: verified.tag(),
-        checkpoint: vec![fact("Signed checkpoints", "None yet")],
-        note: None,
-        anchors: Vec::new(),
-        anchors_empty: nothing_outside(),
+        key: vec![mono("Verifier key", desk.app.signer.verifier().to_string())],
+        checkpoint: shown.held.facts(time),
+        note: shown.held.note(),
+        anchors: shown.held.rows(time),
+        anchors_empty: checkpoints::nothing_outside(),
+        may_bring_back: may,
         pager: pager(&shown, before, more, may, all),
         events: shown.events.iter().map(|event| row(event, &shown.users, time)).collect(),
         other: may.then(|| other(all)),
@@ -79,13 +90,7 @@ pub(super) async fn show(desk: Desk, asked: web::Query<Asked>) -> Page {
     desk.show(&page)
 }
 
-fn nothing_outside() -> Empty {
-    let text = "No checkpoint has come back from outside. Whoever controls this machine could rewrite the log unseen; \
-        note the size and root above somewhere else.";
-    Empty { title: "Nothing is held outside yet".to_owned(), text: text.to_owned(), action: None }
-}
-
-fn tiles(shown: &Shown, verified: &Verified, time: LocalTime) -> Vec<Tile> {
+fn tiles(shown: &Shown, verified: &Verified, time: LocalTime, (now, hours): (Moment, u32)) -> Vec<Tile> {
     let tile =
         |label: &str, value: String, note: String| Tile { label: label.to_owned(), values: vec![value], note, ..Tile::default() };
     let newest = format!("newest {}", time.second(Moment(shown.state.recorded_at)));
@@ -97,17 +102,18 @@ fn tiles(shown: &Shown, verified: &Verified, time: LocalTime) -> Vec<Tile> {
     vec![
         tile("Leaves", count(shown.state.size), newest),
         tile("Verified up to", to, behind),
-        tile("Tiles stored", count(shown.tiles), "of 256 hashes each".to_owned()),
+        shown.held.tile(now, hours, time),
         tile("Writer's epoch", count(shown.state.epoch), "one more at each start".to_owned()),
     ]
 }
 
-fn log(state: &LogState, time: LocalTime) -> Vec<Fact> {
+fn log(state: &LogState, tiles: i64, time: LocalTime) -> Vec<Fact> {
     vec![
         mono("Origin", state.origin.clone()),
         fact("Size", count(state.size)),
         mono("Root", hex::encode(&state.root)),
         fact("Newest leaf recorded", time.second(Moment(state.recorded_at))),
+        fact("Full tiles stored", count(tiles)),
     ]
 }
 

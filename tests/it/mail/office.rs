@@ -12,7 +12,7 @@ use counterfoil::ids::{AlertRef, Seq};
 use counterfoil::ledger::store::AccountRow;
 use counterfoil::notify::store::{self, Summary};
 use counterfoil::notify::{DeliverError, Delivered, MailKind, Mailer, deliver_due};
-use counterfoil::trail::{Act, ActError, Acts, Log, NewEvent, Side, store as trail};
+use counterfoil::trail::{Act, ActError, Acts, Log, NewEvent, Side, Signer, store as trail};
 use serde_json::{Value, json};
 
 use super::settings;
@@ -29,6 +29,7 @@ pub struct Office {
     pub bank: Bank,
     log: Log,
     failing: Arc<Failing>,
+    signer: Signer,
 }
 
 /// The bank's log, or one whose disk is full.
@@ -61,7 +62,8 @@ impl Office {
 
     pub fn of(bank: Bank) -> Office {
         let failing = Arc::new(Failing { log: bank.intake.log(), full: AtomicBool::new(false) });
-        Office { log: Log::new(failing.clone()), bank, failing }
+        let signer = Signer::open(&bank.db, &bank.config, bank.clock.clone()).unwrap();
+        Office { log: Log::new(failing.clone()), bank, failing, signer }
     }
 
     /// Whether results cannot be recorded from now on.
@@ -89,7 +91,8 @@ impl Office {
 
     /// A pass of the worker.
     pub fn deliver(&self, mailer: &Mailer, config: &Config) -> Result<Delivered, DeliverError> {
-        deliver_due(&self.bank.db, &self.log, mailer, config, &self.bank.clock)
+        let sign = || self.signer.sign(&self.log).map(drop);
+        deliver_due(&self.bank.db, &self.log, mailer, config, &self.bank.clock, &sign)
     }
 
     /// (sent, failed, dead) of a pass.

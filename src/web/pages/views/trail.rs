@@ -20,7 +20,9 @@ pub struct TrailPage {
     pub verification: Vec<Fact>,
     /// Its result.
     pub verified: Tag,
-    /// The last checkpoint: number, size, time, key.
+    /// The key by which checkpoints are trusted.
+    pub key: Vec<Fact>,
+    /// The last checkpoint: number, size, time.
     pub checkpoint: Vec<Fact>,
     /// The signed note itself.
     pub note: Option<String>,
@@ -28,6 +30,8 @@ pub struct TrailPage {
     pub anchors: Vec<AnchorRow>,
     /// Said when there are none.
     pub anchors_empty: Empty,
+    /// Whether the reader may bring a checkpoint back.
+    pub may_bring_back: bool,
     /// The newest events.
     pub events: Vec<TrailEventRow>,
     /// The way on.

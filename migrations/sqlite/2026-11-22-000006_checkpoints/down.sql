@@ -1,0 +1,2 @@
+DROP TABLE anchors;
+DROP TABLE checkpoints;

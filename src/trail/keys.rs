@@ -1,0 +1,142 @@
+//! What is kept outside the database: the key that signs checkpoints, the last signed checkpoint of
+//! each log, and which log a database held.
+//!
+//! All of it lies in `keys.dir`, so that whoever can rewrite the database alone can neither sign nor
+//! make the newest state forgotten. Files are named after the log, or after the database:
+//! `LOG.key` (mode 0600), `LOG.checkpoint`, `DATABASE.log`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use counterfoil_verify::{Note, SignerKey};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::{Address, DbError, DbResult};
+
+/// The folder of `keys.dir`, seen by one database.
+#[derive(Clone, Debug)]
+pub struct KeyFolder {
+    dir: PathBuf,
+    database: String,
+    given: Option<String>,
+}
+
+/// The folder of the keys: the one configured, else `keys` beside the SQLite file.
+pub fn folder(config: &Config, address: &Address) -> PathBuf {
+    if !config.keys.dir.is_empty() {
+        return PathBuf::from(&config.keys.dir);
+    }
+    let beside = address.file().and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
+    beside.join("keys")
+}
+
+impl KeyFolder {
+    /// Where the keys of the database at `address` are.
+    pub fn of(config: &Config, address: &Address) -> KeyFolder {
+        let given = Some(config.keys.log.trim().to_owned()).filter(|key| !key.is_empty());
+        KeyFolder { dir: folder(config, address), database: file_name(&address.name()), given }
+    }
+
+    /// The folder itself.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The key that signs the log named `origin`, if there is one.
+    ///
+    /// # Errors
+    /// When the file or the setting holds no key of this log.
+    pub fn key(&self, origin: &str) -> DbResult<Option<SignerKey>> {
+        let path = self.key_path(origin);
+        let (text, from) = match &self.given {
+            Some(text) => (Some(text.clone()), "keys.log".to_owned()),
+            None => (self.read(&path)?, path.display().to_string()),
+        };
+        let Some(text) = text else { return Ok(None) };
+        let key: SignerKey = text.trim().parse().map_err(|e| DbError::Unfit(format!("{from}: {e}")))?;
+        if key.name() == origin {
+            return Ok(Some(key));
+        }
+        Err(DbError::Unfit(format!("{from} holds the key of {}, but the database holds the log {origin}", key.name())))
+    }
+
+    /// The key that signs the log named `origin`, made and said loudly if there is none.
+    ///
+    /// # Errors
+    /// When the key cannot be read or made.
+    pub fn key_or_new(&self, origin: &str, clock: &Clock) -> DbResult<SignerKey> {
+        if let Some(key) = self.key(origin)? {
+            return Ok(key);
+        }
+        let key = SignerKey::from_seed(origin, clock.random::<32>()).map_err(|e| DbError::Unfit(e.to_string()))?;
+        let path = self.key_path(origin);
+        self.replace(&path, &format!("{}\n", key.secret()))?;
+        tracing::warn!(
+            path = %path.display(), verifier = %key.verifier(),
+            "made the key that signs this log: keep a copy outside this machine and print the verifier key on paper"
+        );
+        Ok(key)
+    }
+
+    /// The last checkpoint signed of the log named `origin`, as kept here.
+    pub fn checkpoint(&self, origin: &str) -> DbResult<Option<Note>> {
+        let path = self.dir.join(format!("{}.checkpoint", file_name(origin)));
+        let Some(text) = self.read(&path)? else { return Ok(None) };
+        let note = Note::parse(text).map_err(|e| DbError::Unfit(format!("{}: {e}", path.display())))?;
+        Ok(Some(note))
+    }
+
+    /// Keeps a signed checkpoint of the log named `origin` as the last one.
+    pub fn keep(&self, origin: &str, note: &Note) -> DbResult<()> {
+        self.replace(&self.dir.join(format!("{}.checkpoint", file_name(origin))), &note.to_string())
+    }
+
+    /// The name of the log that this database is known to hold.
+    pub fn origin(&self) -> DbResult<Option<String>> {
+        Ok(self.read(&self.origin_path())?.map(|text| text.trim().to_owned()))
+    }
+
+    /// Notes which log this database holds.
+    pub fn set_origin(&self, origin: &str) -> DbResult<()> {
+        if self.origin()?.as_deref() == Some(origin) {
+            return Ok(());
+        }
+        self.replace(&self.origin_path(), &format!("{origin}\n"))
+    }
+
+    /// The file that says which log this database holds.
+    pub fn origin_path(&self) -> PathBuf {
+        self.dir.join(format!("{}.log", self.database))
+    }
+
+    fn key_path(&self, origin: &str) -> PathBuf {
+        self.dir.join(format!("{}.key", file_name(origin)))
+    }
+
+    fn read(&self, path: &Path) -> DbResult<Option<String>> {
+        match fs::read_to_string(path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(DbError::Unfit(format!("{} cannot be read: {error}", path.display()))),
+        }
+    }
+
+    /// Writes a file whole or not at all, readable by its owner alone, on the disk when this returns.
+    fn replace(&self, path: &Path, text: &str) -> DbResult<()> {
+        let failed = |e: std::io::Error| DbError::Unfit(format!("{} cannot be written: {e}", path.display()));
+        fs::create_dir_all(&self.dir).map_err(failed)?;
+        let next = path.with_added_extension("next");
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next).map_err(failed)?;
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        fs::rename(&next, path).map_err(failed)?;
+        File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(failed)
+    }
+}
+
+/// A name fit for a file: letters, digits, `.` and `-` stay, all else becomes `_`.
+fn file_name(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' }).collect()
+}

@@ -1,0 +1,134 @@
+//! A checkpoint that comes back from outside: was it really a state of this log?
+//!
+//! Mail programs quote, wrap ends of lines and add words around a note; what is pasted is searched for
+//! the note, and only the note is judged. Each return is recorded, whatever it says.
+
+use counterfoil_verify::{Checkpoint, Note, Origin, VerifierKey};
+use serde_json::{Value, json};
+
+use crate::db::{Conn, DbResult, bulk};
+use crate::ids::Seq;
+
+use super::store::{self, AnchorRow};
+use super::tree::{LeafHashes, Tree};
+use super::{ActError, ActTx, NewEvent};
+
+/// The longest text that is searched for a note: a mail with its headers.
+pub const TEXT_MAX: usize = 64 * 1024;
+
+/// What a returned checkpoint says about this log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// The log extends it: nothing it covers was changed.
+    Consistent {
+        /// Leaves it covers.
+        size: u64,
+    },
+    /// The key of this log signed it, but it is no state of this log: the log was changed or cut.
+    Contradicts {
+        /// Leaves it covers.
+        size: u64,
+        /// What does not fit.
+        why: String,
+    },
+    /// No checkpoint of this log: unreadable, of another log, or not signed by its key.
+    NotThisLog(String),
+}
+
+/// Holds a returned text against the log.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn compare(conn: &mut Conn, key: &VerifierKey, text: &str, leaves: LeafHashes) -> DbResult<Compared> {
+    let Some(note) = find(text, key.name()) else {
+        let words =
+            format!("there is no checkpoint of {} in it; paste the lines from the log's name to the signature", key.name());
+        return Ok(Compared::NotThisLog(words));
+    };
+    let opened = Checkpoint::open(&note, std::slice::from_ref(key), Origin::OfKey);
+    let signed = match opened {
+        Ok(signed) => signed.checkpoint,
+        Err(error) => return Ok(Compared::NotThisLog(error.to_string())),
+    };
+    conn.snapshot(|conn| {
+        let Some(state) = store::state(conn)? else { return Ok(Compared::NotThisLog("there is no log".into())) };
+        let size = signed.size;
+        Ok(match Tree::of(conn, &state, leaves).root_at(size)? {
+            Some(root) if root == signed.root => Compared::Consistent { size },
+            Some(_) => Compared::Contradicts { size, why: "its root is not that of the leaves stored here".into() },
+            None => Compared::Contradicts { size, why: format!("only {} leaves are stored here", state.size) },
+        })
+    })
+}
+
+/// The note of the log named `origin` in a text such as a whole mail, quoted or not.
+fn find(text: &str, origin: &str) -> Option<Note> {
+    let start = text.floor_char_boundary(TEXT_MAX.min(text.len()));
+    let bare = |line: &str| line.trim_start_matches(['>', ' ', '\u{a0}']).trim_end().to_owned();
+    let lines: Vec<String> = text[..start].lines().map(bare).collect();
+    let first = lines.iter().rposition(|line| line == origin)?;
+    let mut note = String::new();
+    let mut signed = false;
+    for line in &lines[first..] {
+        let signature = line.starts_with("\u{2014} ");
+        if signed && !signature {
+            break;
+        }
+        signed |= signature;
+        note.push_str(line);
+        note.push('\n');
+    }
+    Note::parse(note).ok()
+}
+
+impl Compared {
+    /// The event that tells of it, and whether it counts as an anchor.
+    fn event(&self, kind: &str, by: &Value) -> NewEvent {
+        let (name, mut body) = match self {
+            Compared::Consistent { size } => ("anchor.returned", json!({ "size": size })),
+            Compared::Contradicts { size, why } => ("anchor.contradicted", json!({ "size": size, "why": why })),
+            Compared::NotThisLog(why) => ("anchor.refused", json!({ "why": why })),
+        };
+        body["how"] = kind.into();
+        if let (Some(body), Some(by)) = (body.as_object_mut(), by.as_object()) {
+            body.extend(by.clone());
+        }
+        NewEvent::public(name, body)
+    }
+
+    /// Records the return; one that is consistent resets the anchor age. `kind` is how it came back
+    /// (`officer`, `witness`), `by` public fields that say who brought it.
+    ///
+    /// # Errors
+    /// As [`ActTx::append`].
+    pub fn record(&self, tx: &mut ActTx<'_>, kind: &'static str, by: &Value) -> Result<Seq, ActError> {
+        let id = tx.append(self.event(kind, by))?;
+        if let Compared::Consistent { size } = self {
+            let size = i64::try_from(*size).unwrap_or(i64::MAX);
+            // One that is not stored (the same size was signed before the cache began) was there now at the latest.
+            let signed_at = store::checkpoint_of_size(tx.conn, size)?.map_or(tx.now().0, |row| row.signed_at);
+            let row = AnchorRow { id, kind: kind.to_owned(), size, signed_at, returned_at: tx.now().0 };
+            bulk::append(tx.conn, &[row])?;
+        }
+        Ok(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use counterfoil_verify::SignerKey;
+
+    #[test]
+    fn a_note_is_found_in_a_quoted_mail() {
+        let key = SignerKey::from_seed("bank/log", [7; 32]).unwrap();
+        let note = Checkpoint::new("bank/log", 9, [3; 32]).sign(&[&key]).unwrap();
+        let quoted: String = note.to_string().lines().map(|line| format!("> {line}\r\n")).collect();
+        for mail in [note.to_string(), format!("Subject: x\r\n\r\nHello\r\n\r\n{quoted}\r\n> You receive this mail\r\n")] {
+            assert_eq!(find(&mail, "bank/log"), Some(note.clone()), "{mail}");
+        }
+        assert_eq!(find("bank/log\n9\n", "bank/log"), None);
+        assert_eq!(find("", "bank/log"), None);
+    }
+}

@@ -1,0 +1,233 @@
+//! The log for those who trust nobody: its checkpoint, its tiles (C2SP tlog-tiles) and its proofs.
+//!
+//! Tiles and proofs hold hashes only, and every leaf holds something that cannot be guessed, so they
+//! tell nothing but how large the log is. Proofs end at a signed checkpoint, which is made within
+//! seconds of a commit.
+
+use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, web};
+use counterfoil_verify::tile::WIDTH;
+use counterfoil_verify::{Note, TlogProof};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::db::{Conn, DbError, DbResult};
+use crate::ids::Seq;
+use crate::ledger::{leaves, store as ledger_store};
+use crate::trail::store::{self, CheckpointRow};
+use crate::trail::tree::Tree;
+use crate::web::guard::{Caller, hidden};
+use crate::web::params::{Params, place};
+use crate::web::problem::{Problem, ProblemBody};
+
+/// A tile never changes: whoever has it need not ask again.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+/// The newest signed checkpoint: a C2SP signed note with origin, size and root.
+#[utoipa::path(
+    get, path = "/log/checkpoint", tag = "Log",
+    responses(
+        (status = 200, description = "The signed note.", body = String, content_type = "text/plain"),
+        (status = 503, description = "Nothing is signed yet; try again shortly.", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn checkpoint(req: HttpRequest, app: Data<App>) -> Result<HttpResponse, Problem> {
+    Params::of(&req, &[])?;
+    let db = app.db.clone();
+    let newest = web::block(move || db.read(store::newest_checkpoint)).await??;
+    let Some(newest) = newest else { return Ok(not_yet("no checkpoint is signed yet")) };
+    Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").insert_header((CACHE_CONTROL, "no-cache")).body(newest.note))
+}
+
+fn not_yet(detail: &str) -> HttpResponse {
+    let problem = Problem::new(503, "not_signed_yet", format!("{detail}; a checkpoint is signed within seconds: try again"));
+    let mut answer = actix_web::ResponseError::error_response(&problem);
+    answer.headers_mut().insert(RETRY_AFTER, actix_web::http::header::HeaderValue::from_static("2"));
+    answer
+}
+
+/// A tile's level, number and width from its path, e.g. `0/x001/067.p/5`.
+fn parse_tile(path: &str) -> Option<(u8, u64, usize)> {
+    let (level, rest) = path.split_once('/')?;
+    let level: u8 = level.parse().ok().filter(|n: &u8| n.to_string() == level && *n < 8)?;
+    let (number, width) = match rest.split_once(".p/") {
+        Some((number, width)) => {
+            let parsed = width.parse().ok().filter(|n: &usize| n.to_string() == width && (1..WIDTH).contains(n))?;
+            (number, parsed)
+        }
+        None => (rest, WIDTH),
+    };
+    let parts: Vec<&str> = number.split('/').collect();
+    let (last, before) = parts.split_last()?;
+    let mut index = 0u64;
+    for digits in before.iter().map(|part| part.strip_prefix('x')).chain([Some(*last)]) {
+        let digits = digits.filter(|d| d.len() == 3 && d.bytes().all(|b| b.is_ascii_digit()))?;
+        index = index.checked_mul(1000)?.checked_add(digits.parse().ok()?)?;
+    }
+    let shortest = before.first().is_none_or(|first| *first != "x000");
+    shortest.then_some((level, index, width))
+}
+
+/// A tile of the tree: up to 256 hashes of 32 bytes.
+///
+/// The path is as C2SP tlog-tiles has it: `<level>/<number>[.p/<width>]`. Needs a key or a session
+/// unless `anchor.public_tiles` is set.
+#[utoipa::path(
+    get, path = "/log/tile/{tile}", tag = "Log", security(("key" = ["read"]), ("session" = [])),
+    params(("tile" = String, Path, description = "`0/x001/067` or, of an unfinished tile, `0/x001/067.p/5`.")),
+    responses(
+        (status = 200, description = "The hashes one after the other.", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 401, description = "Neither key nor session.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope, or the role may not.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The tree does not reach that far, or not a tile's path.", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn tile(req: HttpRequest, app: Data<App>, path: Path<String>) -> Result<HttpResponse, Problem> {
+    Params::of(&req, &[])?;
+    let (level, index, width) = parse_tile(&path).ok_or_else(|| Problem::not_found("tile"))?;
+    let db = app.db.clone();
+    let found = web::block(move || db.read(|conn| with_tree(conn, |tree| tree.tile(level, index, width)))).await??;
+    let data = found.flatten().ok_or_else(|| Problem::not_found("tile"))?;
+    Ok(HttpResponse::Ok().content_type("application/octet-stream").insert_header((CACHE_CONTROL, FOR_EVER)).body(data))
+}
+
+fn with_tree<T>(conn: &mut Conn, read: impl FnOnce(&mut Tree<'_>) -> DbResult<T>) -> DbResult<Option<T>> {
+    conn.snapshot(|conn| {
+        let Some(state) = store::state(conn)? else { return Ok(None) };
+        read(&mut Tree::of(conn, &state, leaves::hashes)).map(Some)
+    })
+}
+
+/// What a caller may have a proof of.
+enum Proof {
+    Of(TlogProof),
+    Unsigned,
+    Nothing,
+    OtherSource,
+}
+
+/// The proof that a leaf is in the log, ending at the newest signed checkpoint: a C2SP `.tlog-proof`.
+///
+/// A key gets proofs of its own source's entries; an officer of every leaf.
+#[utoipa::path(
+    get, path = "/api/v1/log/proof/{seq}", tag = "Log", security(("key" = ["read"]), ("session" = [])),
+    params(("seq" = i64, Path, description = "The leaf's place in the log, from its receipt.")),
+    responses(
+        (status = 200, description = "The proof.", body = String, content_type = "text/plain"),
+        (status = 401, description = "Neither key nor session.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope, or the role may not.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No such leaf that you may see.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Not signed yet; try again shortly.", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn proof(req: HttpRequest, caller: Caller, app: Data<App>, seq: Path<String>) -> Result<HttpResponse, Problem> {
+    Params::of(&req, &[])?;
+    let seq = place(&seq).map_err(|_| Problem::not_found("leaf"))?;
+    let (source, db) = (caller.source(), app.db.clone());
+    let found = web::block(move || db.read(|conn| prove(conn, source, seq))).await??;
+    match found {
+        Proof::Of(proof) => {
+            let name = format!("attachment; filename=\"{seq}.tlog-proof\"");
+            let mut answer = HttpResponse::Ok();
+            answer.content_type("text/plain; charset=utf-8").insert_header(("content-disposition", name));
+            Ok(answer.body(proof.to_string()))
+        }
+        Proof::Unsigned => Ok(not_yet("the leaf is in the log, but not under a checkpoint")),
+        Proof::Nothing => Err(Problem::not_found("leaf")),
+        Proof::OtherSource => Err(hidden(&req, &caller, "leaf").await),
+    }
+}
+
+fn prove(conn: &mut Conn, source: Option<Seq>, seq: Seq) -> DbResult<Proof> {
+    if let Some(source) = source {
+        let Some(row) = ledger_store::entry(conn, seq)? else { return Ok(Proof::Nothing) };
+        if row.source != source {
+            return Ok(Proof::OtherSource);
+        }
+    }
+    let size = store::state(conn)?.map_or(0, |state| state.size);
+    if seq >= size {
+        return Ok(Proof::Nothing);
+    }
+    let Some(newest) = store::newest_checkpoint(conn)?.filter(|newest| newest.size > seq) else { return Ok(Proof::Unsigned) };
+    let (index, size) = (seq.unsigned_abs(), newest.size.unsigned_abs());
+    let Some(hashes) = with_tree(conn, |tree| tree.inclusion(index, size))? else { return Ok(Proof::Nothing) };
+    let checkpoint = note(&newest)?;
+    Ok(Proof::Of(TlogProof { extra: None, index, hashes, checkpoint }))
+}
+
+fn note(row: &CheckpointRow) -> DbResult<Note> {
+    Note::parse(&row.note).map_err(|e| DbError::Corrupt(format!("checkpoint {}: {e}; run `counterfoil verify`", row.number)))
+}
+
+/// That one size of the log is a prefix of another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Consistency {
+    /// Leaves of the smaller tree.
+    from: u64,
+    /// Leaves of the larger one.
+    to: u64,
+    /// Root of the smaller one, lower-case hex.
+    from_root: String,
+    /// Root of the larger one, lower-case hex.
+    to_root: String,
+    /// RFC 6962 consistency proof, lower-case hex.
+    proof: Vec<String>,
+}
+
+/// The proof that the log of `from` leaves is a prefix of that of `to` leaves (RFC 6962).
+#[utoipa::path(
+    get, path = "/api/v1/log/consistency", tag = "Log", security(("key" = ["read"]), ("session" = [])),
+    params(
+        ("from" = u64, Query, description = "Leaves of the smaller tree, at least 1."),
+        ("to" = Option<u64>, Query, description = "Leaves of the larger one; none: the newest checkpoint's size."),
+    ),
+    responses(
+        (status = 200, description = "The proof with both roots.", body = Consistency),
+        (status = 400, description = "A parameter cannot be used.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "Neither key nor session.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope, or the role may not.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing is signed yet; try again shortly.", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn consistency(req: HttpRequest, app: Data<App>) -> Result<HttpResponse, Problem> {
+    let query = Params::of(&req, &["from", "to"])?;
+    let number = |text: &str| text.parse::<u64>().ok().filter(|n| *n >= 1).ok_or("a whole number from 1");
+    let from = query.read("from", number)?.ok_or_else(|| Problem::parameter("from", "from: the smaller size is missing"))?;
+    let to = query.read("to", number)?;
+    let db = app.db.clone();
+    let signed = web::block(move || db.read(store::newest_checkpoint)).await??;
+    let Some(signed) = signed.map(|row| row.size.unsigned_abs()) else { return Ok(not_yet("nothing is signed yet")) };
+    let to = to.unwrap_or(signed);
+    if to > signed {
+        return Err(Problem::parameter("to", format!("to: the newest checkpoint covers {signed} leaves; ask for at most that")));
+    }
+    if from > to {
+        return Err(Problem::parameter("from", format!("from: at most {to}, the larger size")));
+    }
+    let db = app.db.clone();
+    let read = move |tree: &mut Tree<'_>| Ok((tree.root_at(from)?, tree.root_at(to)?, tree.consistency(from, to)?));
+    let found = web::block(move || db.read(|conn| with_tree(conn, read))).await??;
+    let Some((Some(old), Some(new), hashes)) = found else { return Err(Problem::not_found("size of the log")) };
+    let proof = hashes.iter().map(hex::encode).collect();
+    Ok(HttpResponse::Ok().json(Consistency { from, to, from_root: hex::encode(old), to_root: hex::encode(new), proof }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tile_s_path_is_read_as_it_is_written_and_in_no_other_way() {
+        for (level, index, width) in [(0, 0, 256), (0, 67, 5), (1, 1_067, 256), (3, 1_234_067, 255), (7, 999, 1)] {
+            let path = counterfoil_verify::tile::path(level, index, width);
+            assert_eq!(parse_tile(path.trim_start_matches("tile/")), Some((level, index, usize::from(width))), "{path}");
+        }
+        for path in ["0/67", "0/x000/067", "00/067", "8/000", "0/067.p/0", "0/067.p/256", "0/067.p/05", "0/x1/067", "0/", "a/000"]
+        {
+            assert_eq!(parse_tile(path), None, "{path}");
+        }
+    }
+}
