@@ -16,6 +16,7 @@ pub mod feeds;
 mod fields;
 pub mod history;
 pub mod lookup;
+mod past;
 mod refusal;
 pub mod store;
 
@@ -23,4 +24,5 @@ pub use business_date::BusinessCalendar;
 pub use codes::{ActorKind, BreakKind, BreakState, Channel, Direction, Instrument, Kind, Status};
 pub use draft::{Draft, FIELDS};
 pub use entry::{Context, FLAG_DATE_STATED, NewEntry, Parts};
+pub use past::{Horizon, LookBacks, PAST_MAX, Past, PastEntry};
 pub use refusal::Refusal;
