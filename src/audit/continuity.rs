@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 
-use crate::config::{Mode, Source};
+use crate::config::Source;
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::continuity::{Break, Changes, Strictness};
 use crate::ledger::store::{BreakRow, EntryRow};
 use crate::ledger::{BreakKind, BreakState};
-use crate::money::{Currency, Money};
+use crate::money::Currency;
 
 use super::L4;
 use super::findings::Findings;
@@ -21,48 +21,30 @@ use super::store;
 const BREAKS_MAX: usize = 4_000_000;
 /// Breaks read at once.
 const ROWS: i64 = 10_000;
-/// The cap of roundings per day is this many times the tolerance unless the source states one.
-const TOLERANCES_PER_DAY: i64 = 100;
 
-/// Modes and tolerances by source name.
+/// The settings of sources, by name.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
-    modes: HashMap<String, Mode>,
-    tolerances: HashMap<(String, &'static str), (i64, i64)>,
+    sources: HashMap<String, Source>,
 }
 
 impl Settings {
     /// Reads `[[source]]`; refuses an amount that its currency cannot have.
     pub(super) fn read(sources: &[Source]) -> DbResult<Settings> {
-        let mut settings = Settings::default();
         for source in sources {
-            settings.modes.insert(source.name.clone(), source.continuity);
-            let mut per_day = amounts(source, &source.tolerance_per_day)?;
-            for (currency, tolerance) in amounts(source, &source.tolerance)? {
-                let day = per_day.remove(currency).unwrap_or_else(|| tolerance.saturating_mul(TOLERANCES_PER_DAY));
-                settings.tolerances.insert((source.name.clone(), currency), (tolerance, day));
+            for code in source.tolerance.keys().chain(source.tolerance_per_day.keys()) {
+                let read = Currency::parse(code).and_then(|currency| Strictness::of(Some(source), currency));
+                read.map_err(|e| DbError::Unfit(format!("tolerances of source {}: {e}", source.name)))?;
             }
         }
-        Ok(settings)
+        Ok(Settings { sources: sources.iter().map(|source| (source.name.clone(), source.clone())).collect() })
     }
 
-    /// How strict the check of entries of `source` is.
+    /// How strict the check of entries of `source` is. Every tolerance was read before.
     pub(super) fn of(&self, source: &str, currency: &str) -> Strictness {
-        let mode = self.modes.get(source).copied().unwrap_or_default();
-        let currency = Currency::parse(currency).ok();
-        let stated = currency.and_then(|c| self.tolerances.get(&(source.to_owned(), c.code())).copied());
-        let (tolerance, tolerance_per_day) = stated.unwrap_or_default();
-        Strictness { mode, tolerance, tolerance_per_day }
+        let read = Currency::parse(currency).and_then(|currency| Strictness::of(self.sources.get(source), currency));
+        read.unwrap_or_default()
     }
-}
-
-fn amounts(source: &Source, stated: &std::collections::BTreeMap<String, String>) -> DbResult<HashMap<&'static str, i64>> {
-    let read = |(code, amount): (&String, &String)| {
-        let currency = Currency::parse(code)?;
-        Ok((currency.code(), Money::parse_amount(amount, currency)?.minor()))
-    };
-    let unfit = |e: crate::money::MoneyError| DbError::Unfit(format!("tolerances of source {}: {e}", source.name));
-    stated.iter().map(read).collect::<Result<_, _>>().map_err(unfit)
 }
 
 /// What the replay of one entry gives and its leaf does not say, or the other way round.

@@ -1,15 +1,17 @@
 //! L3: what each entry says, against everything before it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use counterfoil_verify::leaf::jump_position;
 
 use crate::alerts::store::HitRow;
 use crate::clock::Moment;
+use crate::db::Conn;
 use crate::ids::Seq;
 use crate::ledger::continuity::{AccountContinuity, Strictness};
 use crate::ledger::store::EntryRow;
-use crate::ledger::{Channel, Context, Direction, Instrument, Kind, NewEntry, Parts, Status};
+use crate::ledger::{Channel, Context, Direction, Instrument, Kind, LookBacks, NewEntry, PAST_MAX, Parts, Past, Status, history};
 use crate::money::Currency;
 use crate::trail::store::{EventPartRow, EventRow};
 
@@ -43,6 +45,7 @@ pub(super) struct Entries {
     pub(super) repeats: Repeats,
     pub(super) only: Only,
     settings: Settings,
+    past: Pasts,
     source_names: HashMap<Seq, String>,
     accounts: HashMap<Seq, Account>,
     currencies: Vec<(String, Currency)>,
@@ -61,8 +64,26 @@ struct Account {
     how: Strictness,
 }
 
+/// Look-backs of late entries, over a connection of their own: what has a place does not change.
+struct Pasts {
+    conn: Conn,
+    known: LookBacks,
+}
+
+impl Pasts {
+    /// What lies before an entry on its account; `None` when it cannot be read, which others find.
+    fn of(&mut self, row: &EntryRow) -> Option<Arc<Past>> {
+        if let Some(past) = self.known.find(row.account) {
+            return Some(past);
+        }
+        let mut entries = history::earlier(&mut self.conn, row.prev?, PAST_MAX).ok()?;
+        entries.reverse();
+        Some(self.known.remember(row.account, Past { entries }))
+    }
+}
+
 impl Entries {
-    pub(super) fn new(settings: Settings, number: Option<String>, ranges: Ranges, repeats: Repeats) -> Entries {
+    pub(super) fn new(conn: Conn, settings: Settings, number: Option<String>, ranges: Ranges, repeats: Repeats) -> Entries {
         Entries {
             defined: Defined::default(),
             breaks: Breaks::default(),
@@ -72,6 +93,7 @@ impl Entries {
             repeats,
             only: Only { number, id: None },
             settings,
+            past: Pasts { conn, known: LookBacks::default() },
             source_names: HashMap::new(),
             accounts: HashMap::new(),
             currencies: Vec::new(),
@@ -162,7 +184,10 @@ impl Entries {
         };
         account.place(row, findings);
         let (Some(entry), Some(continuity)) = (entry, &mut account.continuity) else { return };
-        let changes = continuity.add(row.seq, entry, row.business_date, how);
+        let wanted = continuity.wants_past(row.seq, entry, how);
+        let past = if wanted { self.past.of(row) } else { None };
+        self.past.known.learn(row.account, row.seq, entry);
+        let changes = continuity.add(row.seq, entry, row.business_date, how, past.as_deref());
         let foreign = row.source != account.source && entry.status == Status::Booked;
         if (!changes.is_empty() || row.outcomes.is_some() || foreign)
             && let Some(detail) = continuity::difference(row.seq, &changes, foreign, outcomes)

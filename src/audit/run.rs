@@ -35,10 +35,11 @@ const STRETCH: Seq = 1_000 * SLICE;
 /// account asked for is not in the log. What does not hold together is in the outcome instead.
 pub fn verify(db: &Db, options: Options<'_>) -> DbResult<Outcome> {
     let settings = Settings::read(options.sources)?;
-    db.connect()?.snapshot(|conn| whole(conn, options, settings))
+    let aside = db.connect()?;
+    db.connect()?.snapshot(|conn| whole(conn, aside, options, settings))
 }
 
-fn whole(conn: &mut Conn, options: Options<'_>, settings: Settings) -> DbResult<Outcome> {
+fn whole(conn: &mut Conn, aside: Conn, options: Options<'_>, settings: Settings) -> DbResult<Outcome> {
     let mut findings = Findings::default();
     let state = trail::state(conn)?;
     let last = store::last_place(conn)?;
@@ -51,7 +52,7 @@ fn whole(conn: &mut Conn, options: Options<'_>, settings: Settings) -> DbResult<
     let rows = last.map_or(0, |last| last.saturating_add(1)).max(0);
     let size = state.as_ref().map_or(rows, |state| state.size.max(0));
     let origin = origin(conn, state.as_ref(), &mut findings)?;
-    let entries = Entries::new(settings, options.account, ranges(conn)?, Repeats::new(size));
+    let entries = Entries::new(aside, settings, options.account, ranges(conn)?, Repeats::new(size));
     let checker = Checker::new(origin, findings, entries);
     let checker = stream(conn, checker, size.min(rows), size, options.progress)?;
     finish(conn, checker, state.as_ref(), (size, rows))

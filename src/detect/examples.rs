@@ -183,7 +183,7 @@ pub fn failing(rule: &dyn Rule, check: &dyn Check) -> Vec<&'static str> {
     rule.examples().iter().filter(wrong).map(|example| example.name).collect()
 }
 
-fn plain_entry(account: &str, booked_at: Moment, currency: Currency, amount: i64) -> NewEntry {
+pub(super) fn plain_entry(account: &str, booked_at: Moment, currency: Currency, amount: i64) -> NewEntry {
     NewEntry {
         source_ref: String::new(),
         account: account.to_owned(),

@@ -6,10 +6,11 @@
 
 use serde_json::json;
 
-use crate::clock::SECOND;
+use crate::clock::{Moment, SECOND};
+use crate::ids::Seq;
 
 use super::examples::Example;
-use super::{Case, Check, Evidence, Hit, Outcome, Placed, Rule, Severity, examples};
+use super::{Case, Check, Evidence, Hit, Outcome, Placed, Recent, Rule, Severity, examples};
 
 pub(super) struct HighFrequency;
 
@@ -20,6 +21,8 @@ struct Count {
 
 /// Counts above this would need more history than is kept per account.
 const COUNT_MAX: usize = 100;
+/// Entries listed as evidence of one hit, unless the line itself is higher.
+const LISTED_MAX: usize = 50;
 const WINDOW_SECONDS_MAX: i64 = 7 * 86_400;
 
 impl Rule for HighFrequency {
@@ -80,15 +83,20 @@ impl Count {
     /// The first entry of the window that ends at `list[i]`, if that window holds enough.
     fn crossed(&self, list: &[Placed], i: usize) -> Option<usize> {
         let start = (i + 1).checked_sub(self.count)?;
-        (list[start].at >= list[i].at - self.window_seconds * SECOND).then_some(start)
+        (list[start].at >= list[i].at - self.window()).then_some(start)
     }
 
-    fn hit(&self, list: &[Placed], i: usize, start: usize, late: bool) -> Hit {
-        let from = list[i].at - self.window_seconds * SECOND;
+    /// The entries of the window that ends at `list[i]`, the newest of them listed; where older ones
+    /// may have been forgotten, so many *or more*.
+    fn hit(&self, list: &[Placed], i: usize, start: usize, seen: (bool, bool)) -> Hit {
+        let (forgot, late) = seen;
+        let from = list[i].at - self.window();
         let first = (0..=start).find(|k| list[*k].at >= from).unwrap_or(start);
-        let entries: Vec<i64> = list[first..=i].iter().map(|p| p.seq).collect();
+        let count = i + 1 - first;
+        let listed = first.max((i + 1).saturating_sub(LISTED_MAX.max(self.count)));
+        let entries: Vec<i64> = list[listed..=i].iter().map(|p| p.seq).collect();
         let evidence = Evidence {
-            observed: entries.len().to_string(),
+            observed: if first == 0 && forgot { format!("{count} or more") } else { count.to_string() },
             threshold: self.count.to_string(),
             window: Some(self.window_text()),
             entries,
@@ -107,19 +115,19 @@ impl Check for Count {
             return Outcome::NotApplicable;
         }
         let at = case.entry.booked_at;
-        let place = case.recent.place(at, case.seq);
-        if place == 0 && case.recent.forgot() {
+        if self.lacks(case.recent, at, case.seq) {
             return Outcome::InsufficientHistory;
         }
+        let place = case.recent.place(at, case.seq);
         let mut list = case.recent.placed().to_vec();
         list.insert(place, Placed { at: at.0, seq: case.seq });
         let mut hits = Vec::new();
         for i in place..list.len().min(place + self.count) {
             let Some(start) = self.crossed(&list, i) else { continue };
             // Without the new entry the same window reached one further back.
-            let was_hit = i > place && start > 0 && list[start - 1].at >= list[i].at - self.window_seconds * SECOND;
+            let was_hit = i > place && start > 0 && list[start - 1].at >= list[i].at - self.window();
             if !was_hit {
-                hits.push(self.hit(&list, i, start, i > place));
+                hits.push(self.hit(&list, i, start, (case.recent.forgot(), i > place)));
             }
         }
         if hits.is_empty() { Outcome::Clear } else { Outcome::Hits(hits) }
@@ -135,5 +143,13 @@ impl Check for Count {
 
     fn reach(&self) -> usize {
         2 * self.count
+    }
+
+    fn window(&self) -> i64 {
+        self.window_seconds * SECOND
+    }
+
+    fn lacks(&self, recent: &Recent, at: Moment, seq: Seq) -> bool {
+        !recent.reaches(at, seq, self.count - 1, at.0.saturating_sub(self.window()))
     }
 }

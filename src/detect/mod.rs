@@ -12,12 +12,15 @@ mod high_frequency;
 mod high_value;
 mod recent;
 mod rule_set;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
 pub use recent::{Placed, Recent};
 pub use rule_set::{ActiveRule, Mode, RuleEntry, RuleSet, RuleSetBody};
 
+use crate::clock::Moment;
 use crate::ids::Seq;
 use crate::ledger::NewEntry;
 use crate::money::Currency;
@@ -66,6 +69,14 @@ pub trait Check: Send + Sync {
     fn reach(&self) -> usize {
         0
     }
+    /// Microseconds before an entry that it looks at.
+    fn window(&self) -> i64 {
+        0
+    }
+    /// Whether `recent` lacks entries that it must see to judge one that belongs at (`at`, `seq`).
+    fn lacks(&self, _recent: &Recent, _at: Moment, _seq: Seq) -> bool {
+        false
+    }
 }
 
 /// One entry with its history: a rule's whole world.
@@ -74,7 +85,7 @@ pub struct Case<'a> {
     pub entry: &'a NewEntry,
     /// Its place in the log.
     pub seq: Seq,
-    /// The account's other booked entries nearest in time.
+    /// The account's other booked entries nearest in time; from a look-back where memory falls short.
     pub recent: &'a Recent,
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
 use crate::ids::Seq;
+use crate::ledger::{Horizon, Past, PastEntry};
 
 /// An entry's place in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -19,11 +20,13 @@ pub struct Placed {
 pub struct Recent {
     placed: Vec<Placed>,
     forgot: bool,
+    horizon: Horizon,
 }
 
 impl Recent {
     /// Adds a booked entry; keeps the newest `bound`.
     pub fn add(&mut self, at: Moment, seq: Seq, bound: usize) {
+        self.horizon.add(at);
         let new = Placed { at: at.0, seq };
         let place = self.place(at, seq);
         if place == 0 && self.forgot {
@@ -50,5 +53,22 @@ impl Recent {
     /// Whether entries older than the first have been forgotten.
     pub fn forgot(&self) -> bool {
         self.forgot
+    }
+
+    /// Whether the `count` entries before the place of (`at`, `seq`) are here, or all those that
+    /// were booked at `since` or later.
+    pub fn reaches(&self, at: Moment, seq: Seq, count: usize, since: i64) -> bool {
+        !self.forgot || self.place(at, seq) >= count || self.placed.first().is_some_and(|first| first.at < since)
+    }
+
+    /// The same account as a look-back sees it from `since` on; nothing, with everything forgotten,
+    /// when the look-back does not reach so far.
+    pub fn looked_back(&self, past: &Past, since: i64) -> Recent {
+        let counted: Vec<&PastEntry> = past.entries.iter().filter(|entry| entry.counts()).collect();
+        let enough = self.horizon.complete_after(counted.len()).is_none_or(|after| after < since);
+        let near = counted.into_iter().filter(|entry| enough && entry.booked_at >= since);
+        let mut placed: Vec<Placed> = near.map(|entry| Placed { at: entry.booked_at, seq: entry.seq }).collect();
+        placed.sort_unstable();
+        Recent { placed, forgot: !enough, horizon: Horizon::default() }
     }
 }

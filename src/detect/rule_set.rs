@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Moment;
 use crate::ids::Seq;
 
-use super::{Check, RULES, Rule, Severity, rule};
+use super::{Check, RULES, Recent, Rule, Severity, rule};
 
 /// Whether a rule runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +99,16 @@ impl RuleSet {
     /// How many entries of an account must be remembered for these rules.
     pub fn reach(&self) -> usize {
         self.rules.iter().map(|r| r.check.reach()).max().unwrap_or(0)
+    }
+
+    /// Microseconds that these rules look back from an entry.
+    pub fn window(&self) -> i64 {
+        self.rules.iter().map(|r| r.check.window()).max().unwrap_or(0)
+    }
+
+    /// Whether a rule that runs must see more of the account than `recent` holds.
+    pub fn lacks(&self, recent: &Recent, at: Moment, seq: Seq) -> bool {
+        recent.forgot() && self.rules.iter().any(|r| r.mode != Mode::Off && r.check.lacks(recent, at, seq))
     }
 
     /// The rule of the set with this code.

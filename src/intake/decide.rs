@@ -1,6 +1,6 @@
 //! What was decided with an entry: the rules' outcomes, as text for the leaf and for the receipt.
 
-use crate::detect::{Case, Mode, Outcome, RuleSet};
+use crate::detect::{Case, Mode, Outcome, Recent, RuleSet};
 use crate::ids::Seq;
 use crate::ledger::continuity::{Break, Changes};
 use crate::ledger::{BreakKind, NewEntry, Status};
@@ -8,11 +8,10 @@ use crate::money::{Currency, plain};
 
 use super::ReceiptBreak;
 use super::outcomes::{BreakOutcome, Named, Outcomes, RuleOutcome};
-use super::state::AccountState;
 
 /// Every rule that is not off, with its outcome.
-pub(super) fn run_rules(rules: &RuleSet, entry: &NewEntry, seq: Seq, state: &AccountState) -> Vec<(usize, Outcome)> {
-    let case = Case { entry, seq, recent: &state.body.recent };
+pub(super) fn run_rules(rules: &RuleSet, entry: &NewEntry, seq: Seq, recent: &Recent) -> Vec<(usize, Outcome)> {
+    let case = Case { entry, seq, recent };
     let running = rules.rules.iter().enumerate().filter(|(_, rule)| rule.mode != Mode::Off);
     let evaluated = running.map(|(i, rule)| match entry.status {
         Status::Attempted => (i, Outcome::NotApplicable),

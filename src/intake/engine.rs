@@ -1,19 +1,19 @@
 //! What the sequencer holds between batches, all of it read from the database and read again after
 //! any failure.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use crate::clock::{Clock, MINUTE, Moment};
-use crate::config::{Config, Mode, SessionKind, Source};
-use crate::db::{Address, Conn, DbResult};
+use crate::config::{Config, SessionKind, Source};
+use crate::db::{Address, Conn, DbError, DbResult};
 use crate::detect::RuleSet;
 use crate::ids::Seq;
 use crate::ledger::continuity::Strictness;
 use crate::ledger::store::{self as ledger_store, AccountRow};
-use crate::ledger::{BusinessCalendar, Context};
-use crate::money::{Currency, Money};
+use crate::ledger::{BusinessCalendar, Context, LookBacks};
+use crate::money::Currency;
 use crate::trail::Tail;
 
 use super::alerting::Alerting;
@@ -67,16 +67,9 @@ impl Settings {
     }
 
     /// How strictly entries of a source are checked in a currency.
-    pub fn strictness(&self, source: &str, currency: Currency) -> Strictness {
-        let Some(known) = self.sources.get(source) else { return Strictness::default() };
-        let amount = |table: &BTreeMap<String, String>| {
-            let text = table.get(currency.code())?;
-            Money::parse_amount(text, currency).ok().map(Money::minor)
-        };
-        let tolerance = amount(&known.tolerance).unwrap_or(0);
-        let per_day = amount(&known.tolerance_per_day).unwrap_or(tolerance.saturating_mul(100));
-        let mode = known.continuity;
-        Strictness { mode: if mode == Mode::Auto { Mode::PerEntry } else { mode }, tolerance, tolerance_per_day: per_day }
+    pub fn strictness(&self, source: &str, currency: Currency) -> DbResult<Strictness> {
+        let unfit = |e| DbError::Unfit(format!("[[source]] {source}: tolerance: {e}"));
+        Strictness::of(self.sources.get(source), currency).map_err(unfit)
     }
 }
 
@@ -115,6 +108,7 @@ pub(super) struct Engine {
     /// Digests of every account number there is: a new one asks no database.
     pub known: KnownNumbers,
     pub states: HashMap<Seq, AccountState>,
+    pub look_backs: LookBacks,
     pub dictionary: Dictionary,
     pub references: References,
     pub figures: Figures,
@@ -171,8 +165,7 @@ impl Engine {
 
     /// Holds an account in memory.
     pub fn remember_account(&mut self, row: AccountRow, body: Body) -> DbResult<()> {
-        let currency =
-            Currency::parse(&row.currency).map_err(|e| crate::db::DbError::Corrupt(format!("account {}: {e}", row.id)))?;
+        let currency = Currency::parse(&row.currency).map_err(|e| DbError::Corrupt(format!("account {}: {e}", row.id)))?;
         let state = AccountState { id: row.id, source: row.source, currency, touched: self.batch_no, dirty: false, body };
         self.known.add(&row.number);
         self.numbers.insert(row.number, row.id);

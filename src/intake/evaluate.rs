@@ -249,16 +249,20 @@ impl Engine {
     /// Runs the rules and places the entry on its account.
     fn decide(&mut self, source: Seq, account: Seq, seq: Seq, entry: &NewEntry, business_date: i32) -> DbResult<Decided> {
         let name = self.sources.get(&source).map(String::as_str).unwrap_or_default();
-        let how = self.settings.strictness(name, entry.currency);
+        let how = self.settings.strictness(name, entry.currency)?;
         let missing = || DbError::Corrupt(format!("account {account} is not in memory"));
+        let seen = self.seen(account, seq, entry, how)?;
         let state = self.states.get_mut(&account).ok_or_else(missing)?;
-        let found = run_rules(&self.rules, entry, seq, state);
-        let mut changes = state.body.learn(seq, entry, business_date, how, self.rules.reach());
+        let found = run_rules(&self.rules, entry, seq, seen.recent.as_ref().unwrap_or(&state.body.recent));
+        let past = seen.past.as_deref();
+        let mut changes = state.body.learn(seq, entry, business_date, how, self.rules.reach(), past);
         if state.source != source && entry.status == Status::Booked {
             changes.opened.push(Break { seq, kind: BreakKind::ForeignSource, expected: None, found: None });
         }
         (state.dirty, state.touched) = (true, self.batch_no);
-        Ok(Decided { found, changes, pointers: state.body.append(seq) })
+        let pointers = state.body.append(seq);
+        self.look_backs.learn(account, seq, entry);
+        Ok(Decided { found, changes, pointers })
     }
 
     fn account_for(&mut self, source: Seq, entry: &NewEntry) -> DbResult<Seq> {

@@ -33,9 +33,22 @@ pub(super) fn take_over(conn: &mut Conn, settings: &Settings) -> DbResult<LogSta
         if trail_store::state(conn)?.is_none() {
             create(conn, settings)?;
         }
+        drop_outdated_states(conn)?;
         trail_store::begin_epoch(conn)?;
         trail_store::state(conn)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))
     })
+}
+
+/// Account states of an earlier version of this program are dropped: all are read again from the log.
+fn drop_outdated_states(conn: &mut Conn) -> DbResult<()> {
+    let any: Option<Vec<u8>> =
+        on_conn!(conn, |c| account_states::table.select(account_states::body).limit(1).first(c).optional())?;
+    if any.is_some_and(|body| !Body::is_current(&body)) {
+        tracing::info!("account states of an earlier version are derived again from the log");
+        on_conn!(conn, |c| diesel::delete(account_states::table).execute(c))?;
+        trail_store::set_states_from(conn, 0)?;
+    }
+    Ok(())
 }
 
 /// Leaf 0 names the log and its format; leaf 1 is the first rule set.
@@ -121,6 +134,7 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
         numbers: HashMap::new(),
         known,
         states: HashMap::new(),
+        look_backs: Default::default(),
         dictionary: Default::default(),
         references,
         figures: Default::default(),
@@ -172,11 +186,17 @@ fn replay_entry(engine: &mut Engine, row: &EntryRow, loaded: &mut HashMap<Seq, S
     }
     let entry = row.to_entry("", Context::default(), Parts::default())?;
     let source = engine.sources.get(&row.source).cloned().unwrap_or_default();
-    let how = engine.settings.strictness(&source, entry.currency);
-    let reach = engine.rules.reach();
-    if let Some(state) = engine.states.get_mut(&row.account) {
+    let how = engine.settings.strictness(&source, entry.currency)?;
+    let (reach, account) = (engine.rules.reach(), row.account);
+    let wanted = engine.states.get(&account).filter(|state| state.body.continuity.wants_past(row.seq, &entry, how));
+    let past = match wanted {
+        Some(_) => Some(engine.look_back(account, row.prev)?),
+        None => None,
+    };
+    engine.look_backs.learn(account, row.seq, &entry);
+    if let Some(state) = engine.states.get_mut(&account) {
         state.body.append(row.seq);
-        state.body.learn(row.seq, &entry, row.business_date, how, reach);
+        state.body.learn(row.seq, &entry, row.business_date, how, reach, past.as_deref());
         state.dirty = true;
     }
     Ok(())

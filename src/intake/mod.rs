@@ -24,6 +24,7 @@ mod evaluate;
 mod figures;
 mod indexer;
 mod load;
+mod lookback;
 mod outcomes;
 mod queue;
 mod references;

@@ -6,8 +6,11 @@ use crate::db::{DbError, DbResult};
 use crate::detect::Recent;
 use crate::ids::Seq;
 use crate::ledger::continuity::{AccountContinuity, Changes, Strictness};
-use crate::ledger::{NewEntry, Status};
+use crate::ledger::{NewEntry, Past, Status};
 use crate::money::Currency;
+
+/// First byte of a stored state. Those of the first version, which had none, began with 0 or 1.
+const FORMAT: u8 = 2;
 
 /// One account.
 #[derive(Clone, Debug)]
@@ -42,11 +45,22 @@ pub(super) struct Pointers {
 
 impl Body {
     pub fn encode(&self) -> DbResult<Vec<u8>> {
-        postcard::to_stdvec(self).map_err(|e| DbError::Corrupt(format!("an account state cannot be written: {e}")))
+        let written = postcard::to_extend(self, vec![FORMAT]);
+        written.map_err(|e| DbError::Corrupt(format!("an account state cannot be written: {e}")))
     }
 
     pub fn decode(account: Seq, bytes: &[u8]) -> DbResult<Body> {
-        postcard::from_bytes(bytes).map_err(|e| DbError::Corrupt(format!("the stored state of account {account}: {e}")))
+        let (format, body) = bytes.split_first().unwrap_or((&0, &[]));
+        if *format != FORMAT {
+            let what = format!("the stored state of account {account} is of another version of this program");
+            return Err(DbError::Corrupt(what));
+        }
+        postcard::from_bytes(body).map_err(|e| DbError::Corrupt(format!("the stored state of account {account}: {e}")))
+    }
+
+    /// Whether a stored state is one that this version can read.
+    pub fn is_current(bytes: &[u8]) -> bool {
+        bytes.first() == Some(&FORMAT)
     }
 
     /// Takes the next position for the entry at `seq`. The jump pointer of index n leads to
@@ -69,8 +83,16 @@ impl Body {
     }
 
     /// What an entry changes in continuity and in the rules' memory.
-    pub fn learn(&mut self, seq: Seq, entry: &NewEntry, business_date: i32, how: Strictness, reach: usize) -> Changes {
-        let changes = self.continuity.add(seq, entry, business_date, how);
+    pub fn learn(
+        &mut self,
+        seq: Seq,
+        entry: &NewEntry,
+        business_date: i32,
+        how: Strictness,
+        reach: usize,
+        past: Option<&Past>,
+    ) -> Changes {
+        let changes = self.continuity.add(seq, entry, business_date, how, past);
         if entry.status == Status::Booked && entry.amount > 0 {
             self.recent.add(entry.booked_at, seq, reach);
         }

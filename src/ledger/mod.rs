@@ -17,6 +17,7 @@ mod fields;
 pub mod history;
 pub mod leaves;
 pub mod lookup;
+mod past;
 mod refusal;
 pub mod store;
 
@@ -24,4 +25,5 @@ pub use business_date::BusinessCalendar;
 pub use codes::{ActorKind, BreakKind, BreakState, Channel, Direction, Instrument, Kind, Status};
 pub use draft::{Draft, FIELDS};
 pub use entry::{Context, FLAG_DATE_STATED, NewEntry, Parts};
+pub use past::{Horizon, LookBacks, PAST_MAX, Past, PastEntry};
 pub use refusal::Refusal;

@@ -279,3 +279,51 @@ fn a_business_date_stated_as_the_one_derived_is_the_same_content() {
         assert!(matches!(bank.submit(vec![stated]).remove(0), RowResult::Rejected(_)));
     });
 }
+
+#[test]
+fn a_straggler_beyond_what_memory_holds_is_judged_by_looking_back_and_names_whom_it_pushed_over() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        let at = |minute: i64| format!("2026-03-02T{:02}:{:02}:00Z", 8 + minute / 60, minute % 60);
+        // Five within an hour, then a busy afternoon of which no hour holds six.
+        let mut minutes = vec![0, 1, 2, 3, 4];
+        minutes.extend((0..40).map(|i| 90 + 20 * i));
+        let rows: Vec<_> = minutes.iter().map(|m| entry(&format!("B{m}"), "77", &at(*m), *m, m + 1)).collect();
+        let recorded = bank.submit(rows);
+        let seqs: Vec<i64> =
+            recorded.iter().map(|r| if let RowResult::Recorded(r) = r { r.seq } else { panic!("{r:?}") }).collect();
+        let bank = bank.restart();
+        let straggler = bank.record(entry("late", "77", &at(2), 500, 501));
+        assert_eq!(straggler.hits.len(), 1, "{straggler:?}");
+        let hits = bank.db.read(|conn| counterfoil::alerts::store::hits_of_entry(conn, seqs[4])).unwrap();
+        assert_eq!((hits.len(), hits[0].late, hits[0].decided_by), (1, 1, straggler.seq));
+        let row = bank.db.read(|conn| counterfoil::ledger::store::entry(conn, straggler.seq)).unwrap().unwrap();
+        assert!(!row.outcomes.unwrap_or_default().contains("insufficient_history"));
+    });
+}
+
+#[test]
+fn a_late_run_that_nets_to_zero_heals_and_verification_follows() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        let at = |minute: i64| format!("2026-03-02T10:{minute:02}:00Z");
+        bank.record(entry("Z0", "5", &at(0), 0, 100));
+        for i in 0..20 {
+            bank.record(entry(&format!("Z{}", i + 10), "5", &at(10 + i), 100 + i, 101 + i));
+        }
+        let out = bank.record(entry("Z2", "5", &at(2), 150, 100));
+        assert!(!out.breaks.is_empty(), "half of a run stands apart");
+        let bank = bank.restart();
+        bank.record(entry("Z1", "5", &at(1), 100, 150));
+        let account = bank.db.read(|conn| counterfoil::ledger::store::account_by_number(conn, "5")).unwrap().unwrap();
+        let breaks = bank.db.read(|conn| counterfoil::ledger::store::breaks_of(conn, account.id, 10)).unwrap();
+        let healed = counterfoil::ledger::BreakState::Healed.code();
+        assert!(!breaks.is_empty() && breaks.iter().all(|b| b.state == healed), "{breaks:?}");
+        let outcome = counterfoil::audit::verify(
+            &bank.db,
+            counterfoil::audit::Options { account: None, sources: &[], progress: &|_, _| {} },
+        );
+        let outcome = outcome.unwrap();
+        assert!(outcome.findings.is_empty(), "{:?}", outcome.findings);
+    });
+}

@@ -183,7 +183,7 @@ impl Bank {
         let entry = entry(at, amount, before);
         let date = at.div_euclid(24 * HOUR) as i32;
         let account = &mut self.accounts[which];
-        let changes = account.continuity.add(seq, &entry, date, Strictness::default());
+        let changes = account.continuity.add(seq, &entry, date, Strictness::default(), None);
         account.balance = before + amount;
         let position = account.places.len() as i64 + 1;
         let late = (n == 30).then(|| account.places[2]);

@@ -2,19 +2,21 @@
 //!
 //! `base` are the chains before the latest instant, `group` the entries of that instant, `chains`
 //! what [`trails::solve`] makes of both. A newer entry closes the group; one of the same instant is
-//! solved with it, in whatever order leaves the fewest chains; a late one joins `base`.
+//! solved with it, in whatever order leaves the fewest chains; a late one joins `base`, or, where it
+//! stands apart from what memory holds, is placed among all entries ([`super::anew`]).
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Seq;
 use crate::ledger::BreakKind;
 
+use super::anew::Looked;
 use super::{Break, Changes, trails};
 
 /// Open chains per account; beyond it the oldest is frozen, visibly.
 pub const CHAINS_MAX: usize = 64;
 /// Entries of one instant that are solved together; beyond it the instant is cut in two.
-pub const GROUP_MAX: usize = 256;
+pub const GROUP_MAX: usize = 1_024;
 
 /// An entry as continuity sees it; minor units, microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +53,7 @@ impl Chain {
         (self.last_at, self.last_order, self.end) = (leg.at, leg.order, leg.after);
     }
 
-    fn permits_after(&self, leg: &Leg) -> bool {
+    pub fn permits_after(&self, leg: &Leg) -> bool {
         not_after(self.last_at, self.last_order, leg.at, leg.order)
     }
 
@@ -74,36 +76,106 @@ pub struct Chains {
     base: Vec<Chain>,
     group: Vec<Leg>,
     chains: Vec<Chain>,
-    /// The account's first instant, when its entries are a closed loop: as long as the next instant
-    /// grows, it may have to be turned to end elsewhere.
-    first_loop: Vec<Leg>,
+    /// Loops of `base` that nothing has continued: each may still be turned to end elsewhere.
+    loops: Vec<Vec<Leg>>,
+    /// Those that the latest instant made.
+    fresh: Vec<Vec<Leg>>,
+    /// Some of the past is no longer matched: what stands apart cannot be solved anew.
+    partial: bool,
 }
 
 impl Chains {
-    /// Places a leg; answers the rounding that was tolerated where it joined.
-    pub(super) fn add(&mut self, leg: Leg, tolerance: i64, changes: &mut Changes) -> i64 {
+    /// Places a leg, with what is known of the `past` where memory does not suffice
+    /// ([`Chains::wants_past`]); answers the rounding that was tolerated where it joined.
+    pub(super) fn add(&mut self, leg: Leg, tolerance: i64, past: Option<Looked<'_>>, changes: &mut Changes) -> i64 {
         if let Some(rounded) = self.append_in_order(&leg, tolerance) {
             return rounded;
         }
         let before = self.broken();
-        match self.place(&leg) {
-            Place::Newer => {
-                self.first_loop.clear();
-                if self.base.is_empty() && self.chains.iter().any(|c| c.first.before == c.end) {
-                    self.first_loop.clone_from(&self.group);
-                }
-                self.base.clone_from(&self.chains);
-                self.group.clear();
-                self.group.push(leg);
-            }
-            Place::SameInstant => self.group.push(leg),
-            Place::Late => self.insert_late(leg, tolerance),
+        let anew = past.and_then(|past| self.anew(&leg, past, tolerance));
+        match anew {
+            Some(anew) => *self = anew,
+            None => self.insert(leg, tolerance),
         }
-        self.chains = trails::solve(&self.base, &self.group, tolerance);
-        self.turn_first_loop(tolerance);
         self.freeze(changes);
         self.report(&before, changes);
         0
+    }
+
+    /// Whether placing this leg rightly takes the entries it may have to go between.
+    pub(super) fn wants_past(&self, leg: &Leg, tolerance: i64) -> bool {
+        if self.partial || !matches!(self.place(leg), Place::Late) {
+            return false;
+        }
+        let mut tried = self.clone();
+        tried.insert(*leg, tolerance);
+        tried.chains.len() > 1
+    }
+
+    /// Places a leg by what memory holds.
+    fn insert(&mut self, leg: Leg, tolerance: i64) {
+        match self.place(&leg) {
+            Place::Newer => self.next_instant(vec![leg]),
+            Place::SameInstant => self.group.push(leg),
+            Place::Late => self.insert_late(leg, tolerance),
+        }
+        self.solve(tolerance);
+    }
+
+    /// One chain that nothing is known of but its two ends.
+    pub(super) fn of(chain: Chain) -> Chains {
+        Chains { chains: vec![chain], ..Chains::default() }
+    }
+
+    /// Every chain.
+    pub(super) fn all(&self) -> &[Chain] {
+        &self.chains
+    }
+
+    /// Entries of one instant, later than all before.
+    pub(super) fn instant(&mut self, group: Vec<Leg>, tolerance: i64) {
+        self.next_instant(group);
+        self.solve(tolerance);
+    }
+
+    /// What there was becomes the base of a later instant.
+    fn next_instant(&mut self, group: Vec<Leg>) {
+        self.loops.append(&mut self.fresh);
+        let chains = &self.chains;
+        let untouched = |legs: &Vec<Leg>| trails::chain_of(legs).is_some_and(|chain| chains.contains(&chain));
+        self.loops.retain(untouched);
+        while self.loops.iter().map(Vec::len).sum::<usize>() > GROUP_MAX {
+            self.loops.remove(0);
+        }
+        self.base.clone_from(&self.chains);
+        self.group = group;
+    }
+
+    /// The fewest chains that base and group can be; a loop that nothing has continued is turned
+    /// to end where an entry of the group begins, if that leaves fewer.
+    fn solve(&mut self, tolerance: i64) {
+        let mut solved = trails::solve(&self.base, &self.group, tolerance);
+        for i in 0..self.loops.len() {
+            for at in 0..self.group.len() {
+                let Some((base, turned)) = self.turned(i, self.group[at].before) else { continue };
+                let other = trails::solve(&base, &self.group, tolerance);
+                if other.chains.len() < solved.chains.len() {
+                    (solved, self.base, self.loops[i]) = (other, base, turned);
+                }
+            }
+        }
+        (self.chains, self.fresh) = (solved.chains, solved.loops);
+    }
+
+    /// The base with a loop turned to begin and end at `balance`, if it passes there.
+    fn turned(&self, which: usize, balance: i64) -> Option<(Vec<Chain>, Vec<Leg>)> {
+        let mut legs = self.loops[which].clone();
+        let now = trails::chain_of(&legs)?;
+        let turn = legs.iter().position(|leg| leg.before == balance).filter(|turn| *turn > 0)?;
+        legs.rotate_left(turn);
+        let turned = trails::chain_of(&legs)?;
+        let base = self.base.iter().map(|chain| if *chain == now { turned } else { *chain }).collect();
+        Some((base, legs))
     }
 
     /// Moves the latest end by an entry that carries no balances.
@@ -115,8 +187,8 @@ impl Chains {
                 }
             };
             self.chains.iter_mut().for_each(moved);
-            self.base.clone_from(&self.chains);
-            self.group.clear();
+            self.cut();
+            self.partial = true;
         }
     }
 
@@ -132,20 +204,12 @@ impl Chains {
         self.chains.iter().max_by_key(|chain| (chain.last_order, chain.last_at, chain.first.seq))
     }
 
-    /// An instant that ends where it began has no order of its own when nothing came before it: it
-    /// is turned to end where an entry of the next instant begins, if that leaves fewer chains.
-    fn turn_first_loop(&mut self, tolerance: i64) {
-        if self.first_loop.is_empty() || self.chains.len() < 2 {
-            return;
-        }
-        for leg in &self.group {
-            let base = trails::solve_towards(&[], &self.first_loop, tolerance, Some(leg.before));
-            let chains = trails::solve(&base, &self.group, tolerance);
-            if chains.len() < self.chains.len() {
-                (self.base, self.chains) = (base, chains);
-                return;
-            }
-        }
+    /// Nothing of what there is will be ordered anew.
+    fn cut(&mut self) {
+        self.base.clone_from(&self.chains);
+        self.group.clear();
+        self.loops.clear();
+        self.fresh.clear();
     }
 
     /// The usual case, without any search: one chain, and the entry follows its end.
@@ -155,7 +219,7 @@ impl Chains {
             self.chains.push(Chain::of(*leg));
             return Some(0);
         }
-        if self.base.is_empty() && self.group.len() > 1 {
+        if !self.loops.is_empty() || !self.fresh.is_empty() {
             return None;
         }
         let [only] = self.chains.as_mut_slice() else { return None };
@@ -163,7 +227,6 @@ impl Chains {
         if !self.group.last().is_some_and(|last| is_newer(leg, last)) {
             return None;
         }
-        self.first_loop.clear();
         self.base.clear();
         self.base.push(*only);
         only.append(leg);
@@ -213,13 +276,18 @@ impl Chains {
                 joined.remove(j);
             }
         }
-        let count = |base: &[Chain]| trails::solve(base, &self.group, tolerance).len();
+        let count = |base: &[Chain]| trails::solve(base, &self.group, tolerance).chains.len();
         self.base = if count(&joined) <= count(&alone) { joined } else { alone };
+    }
+
+    /// The chain that is no break.
+    pub(super) fn first(&self) -> Option<&Chain> {
+        self.chains.iter().min_by_key(|c| (c.first.order, c.first.at, c.first.seq))
     }
 
     /// The breaks: every chain but the first, by booking time and then by place in the log.
     fn broken(&self) -> Vec<Break> {
-        let Some(first) = self.chains.iter().min_by_key(|c| (c.first.order, c.first.at, c.first.seq)) else { return Vec::new() };
+        let Some(first) = self.first() else { return Vec::new() };
         let others = self.chains.iter().filter(|c| c.first.seq != first.first.seq);
         others.map(|chain| self.describe(chain)).collect()
     }
@@ -241,8 +309,8 @@ impl Chains {
             let others = self.chains.iter().filter(|c| (c.first.at, c.first.seq) != first);
             let Some(oldest) = others.min_by_key(|c| (c.last_at, c.first.seq)).map(|c| c.first.seq) else { return };
             self.chains.retain(|c| c.first.seq != oldest);
-            self.base.clone_from(&self.chains);
-            self.group.clear();
+            self.cut();
+            self.partial = true;
             changes.frozen.push(oldest);
         }
     }

@@ -8,21 +8,28 @@
 //!
 //! Pure: no database, no clock. What it proves is coherence, not truth.
 
+mod anew;
+#[cfg(test)]
+mod anew_tests;
 mod chains;
 mod numbering;
 #[cfg(test)]
 mod tests;
 mod trails;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use chains::{CHAINS_MAX, Chains, GROUP_MAX, Leg};
 use numbering::Numbering;
 
-use crate::config::Mode;
+use crate::config::{Mode, Source};
 use crate::ids::Seq;
+use crate::money::{Currency, Money, MoneyError};
 
-use super::{BreakKind, NewEntry, Status};
+use super::{BreakKind, Horizon, NewEntry, Past, PastEntry, Status};
+use anew::{Looked, leg_of};
 
 /// A break that was found, in minor units of the account's currency (or numbers, for `sequence`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +93,28 @@ pub struct Strictness {
     pub tolerance_per_day: i64,
 }
 
+impl Strictness {
+    /// As the settings of a source say, for entries in `currency`; a source without settings is
+    /// checked entry by entry and tolerates nothing.
+    ///
+    /// # Errors
+    /// When a tolerance is not an amount that its currency can have.
+    pub fn of(source: Option<&Source>, currency: Currency) -> Result<Strictness, MoneyError> {
+        let Some(source) = source else { return Ok(Strictness::default()) };
+        let stated = |table: &BTreeMap<String, String>| {
+            let text = table.get(currency.code());
+            text.map(|text| Money::parse_amount(text, currency).map(Money::minor)).transpose()
+        };
+        let tolerance = stated(&source.tolerance)?.unwrap_or(0);
+        let per_day = stated(&source.tolerance_per_day)?;
+        let tolerance_per_day = per_day.unwrap_or(tolerance.saturating_mul(TOLERANCES_PER_DAY));
+        Ok(Strictness { mode: source.continuity, tolerance, tolerance_per_day })
+    }
+}
+
+/// The cap of roundings per account and business date, in tolerances, unless the source states one.
+const TOLERANCES_PER_DAY: i64 = 100;
+
 /// What continuity remembers of one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountContinuity {
@@ -93,13 +122,24 @@ pub struct AccountContinuity {
     numbering: Numbering,
     drift_date: i32,
     drift: i64,
+    horizon: Horizon,
 }
 
 impl AccountContinuity {
-    /// Places `entry`, which got the place `seq`; answers what that changed.
-    pub fn add(&mut self, seq: Seq, entry: &NewEntry, business_date: i32, how: Strictness) -> Changes {
+    /// Places `entry`, which got the place `seq`; answers what that changed. With a look-back at the
+    /// account's earlier entries where [`AccountContinuity::wants_past`] asks for one: without it
+    /// what comes late may stand apart although it belongs between two others.
+    pub fn add(&mut self, seq: Seq, entry: &NewEntry, business_date: i32, how: Strictness, past: Option<&Past>) -> Changes {
         let mut changes = Changes::default();
-        if entry.status == Status::Attempted || how.mode == Mode::None {
+        if entry.status == Status::Attempted {
+            return changes;
+        }
+        let looked = past.map(|past| {
+            let booked = past.entries.iter().filter(|entry| entry.status == Status::Booked).count();
+            Looked { past, complete_after: self.horizon.complete_after(booked) }
+        });
+        self.horizon.add(entry.booked_at);
+        if how.mode == Mode::None {
             return changes;
         }
         if let Some(number) = entry.account_seq {
@@ -108,12 +148,12 @@ impl AccountContinuity {
         if how.mode == Mode::Sequenced || how.mode == Mode::Daily {
             return changes;
         }
-        let Some(leg) = self.leg(seq, entry) else {
+        let Some(leg) = leg_of(&PastEntry::of(seq, entry)) else {
             self.chains.shift(entry.signed());
             return changes;
         };
         let off = self.arithmetic(seq, entry, how.tolerance, &mut changes);
-        let rounded = off.saturating_add(self.chains.add(leg, how.tolerance, &mut changes));
+        let rounded = off.saturating_add(self.chains.add(leg, how.tolerance, looked, &mut changes));
         self.add_drift(seq, rounded, business_date, how, &mut changes);
         changes
     }
@@ -128,13 +168,11 @@ impl AccountContinuity {
         self.chains.count()
     }
 
-    fn leg(&self, seq: Seq, entry: &NewEntry) -> Option<Leg> {
-        let after = entry.balance_after?;
-        // A balance before that does not fit 63 bits cannot be right; arithmetic reports it.
-        let derived = after.checked_sub(entry.signed()).unwrap_or(after);
-        let before = entry.balance_before.unwrap_or(derived);
-        let moved = entry.balance_before.is_none().then(|| entry.signed());
-        Some(Leg { seq, at: entry.booked_at.0, order: entry.account_seq, before, after, moved })
+    /// Whether placing `entry` rightly takes a look back at the account's earlier entries.
+    pub fn wants_past(&self, seq: Seq, entry: &NewEntry, how: Strictness) -> bool {
+        let checked = !matches!(how.mode, Mode::None | Mode::Sequenced | Mode::Daily);
+        let leg = leg_of(&PastEntry::of(seq, entry)).filter(|_| checked && entry.status == Status::Booked);
+        leg.is_some_and(|leg| self.chains.wants_past(&leg, how.tolerance))
     }
 
     /// Reports before ± amount ≠ after; answers a rounding within the tolerance.

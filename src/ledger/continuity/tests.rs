@@ -9,7 +9,7 @@ use crate::money::Currency;
 
 use super::*;
 
-fn entry(at: i64, signed: i64, before: Option<i64>, after: Option<i64>) -> NewEntry {
+pub(super) fn entry(at: i64, signed: i64, before: Option<i64>, after: Option<i64>) -> NewEntry {
     NewEntry {
         source_ref: String::new(),
         account: "1".into(),
@@ -39,9 +39,27 @@ fn open_after(entries: &[NewEntry], tolerance: i64) -> Vec<Seq> {
     let mut account = AccountContinuity::default();
     let mut open = Vec::new();
     for (seq, entry) in (0..).zip(entries) {
-        let changes = account.add(seq, entry, 0, how);
+        let changes = account.add(seq, entry, 0, how, None);
         open.retain(|seq| !changes.healed.iter().any(|(healed, _)| healed == seq));
         open.extend(changes.opened.iter().map(|b| b.seq));
+    }
+    open
+}
+
+/// The breaks still open when entries that come late are placed with a look-back, as live.
+pub(super) fn open_looking_back(entries: &[NewEntry]) -> Vec<Seq> {
+    let how = Strictness { mode: Mode::PerEntry, tolerance: 0, tolerance_per_day: i64::MAX };
+    let (mut account, mut past) = (AccountContinuity::default(), Past::default());
+    let mut open = Vec::new();
+    for (seq, entry) in (0..).zip(entries) {
+        let wanted = account.wants_past(seq, entry, how);
+        let changes = account.add(seq, entry, 0, how, wanted.then_some(&past));
+        open.retain(|seq| !changes.healed.iter().any(|(healed, _)| healed == seq));
+        open.extend(changes.opened.iter().filter(|b| b.kind == BreakKind::Chain).map(|b| b.seq));
+        past.entries.push(PastEntry::of(seq, entry));
+        let over = past.entries.len().saturating_sub(crate::ledger::PAST_MAX);
+        past.entries.drain(..over);
+        assert_eq!(open.len() + 1, account.chain_count());
     }
     open
 }
@@ -142,7 +160,7 @@ fn chains_that_stand_apart_are_bounded_and_the_oldest_is_frozen() {
     let mut account = AccountContinuity::default();
     let mut frozen = 0;
     for i in 0..(CHAINS_MAX as i64 + 10) {
-        frozen += account.add(i, &entry(i * MINUTE, 1, Some(i * 1000), Some(i * 1000 + 1)), 0, how).frozen.len();
+        frozen += account.add(i, &entry(i * MINUTE, 1, Some(i * 1000), Some(i * 1000 + 1)), 0, how, None).frozen.len();
     }
     assert_eq!((account.chain_count(), frozen), (CHAINS_MAX, 10));
 }

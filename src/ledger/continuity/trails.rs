@@ -17,39 +17,51 @@ struct Trail {
     legs: Vec<usize>,
 }
 
-/// The chains that result when the entries of `group`, all of one instant, follow those of `base`.
-pub(super) fn solve(base: &[Chain], group: &[Leg], tolerance: i64) -> Vec<Chain> {
-    solve_towards(base, group, tolerance, None)
+/// What entries of one instant come to.
+#[derive(Debug, Default)]
+pub(super) struct Solved {
+    /// Those of `base`, continued or not, then the new ones.
+    pub chains: Vec<Chain>,
+    /// New ones that end where they begin: nothing says at which of their balances that is.
+    pub loops: Vec<Vec<Leg>>,
 }
 
-/// The same, where a closed loop that nothing precedes is begun at the balance `towards`.
-pub(super) fn solve_towards(base: &[Chain], group: &[Leg], tolerance: i64, towards: Option<i64>) -> Vec<Chain> {
-    let mut trails = exact(base, group, towards);
+/// The chains that result when the entries of `group`, all of one instant, follow those of `base`.
+pub(super) fn solve(base: &[Chain], group: &[Leg], tolerance: i64) -> Solved {
+    let mut trails = exact(base, group);
     if tolerance > 0 {
         join_within(base, group, tolerance, &mut trails);
     }
-    let mut chains = base.to_vec();
+    let mut solved = Solved { chains: base.to_vec(), loops: Vec::new() };
     for trail in &trails {
         let legs = trail.legs.iter().map(|i| &group[*i]);
         match trail.base {
-            Some(b) => legs.for_each(|leg| chains[b].append(leg)),
+            Some(b) => legs.for_each(|leg| solved.chains[b].append(leg)),
             None => {
-                let mut legs = legs.copied();
-                if let Some(first) = legs.next() {
-                    let mut chain = Chain::of(first);
-                    legs.for_each(|leg| chain.append(&leg));
-                    chains.push(chain);
+                let legs: Vec<Leg> = legs.copied().collect();
+                let Some(chain) = chain_of(&legs) else { continue };
+                solved.chains.push(chain);
+                if chain.first.before == chain.end && legs.iter().any(|leg| leg.before != chain.end) {
+                    solved.loops.push(legs);
                 }
             }
         }
     }
-    chains
+    solved
+}
+
+/// The chain of legs that follow one another.
+pub(super) fn chain_of(legs: &[Leg]) -> Option<Chain> {
+    let (first, rest) = legs.split_first()?;
+    let mut chain = Chain::of(*first);
+    rest.iter().for_each(|leg| chain.append(leg));
+    Some(chain)
 }
 
 /// Edges not walked yet, by the balance they leave; earliest in the log first.
 type Edges = BTreeMap<i64, VecDeque<usize>>;
 
-fn exact(base: &[Chain], group: &[Leg], towards: Option<i64>) -> Vec<Trail> {
+fn exact(base: &[Chain], group: &[Leg]) -> Vec<Trail> {
     let mut edges = Edges::new();
     for (i, leg) in group.iter().enumerate() {
         edges.entry(leg.before).or_default().push_back(i);
@@ -66,10 +78,7 @@ fn exact(base: &[Chain], group: &[Leg], towards: Option<i64>) -> Vec<Trail> {
         trails.push(Trail { base: None, legs });
     }
     let mut cycles = Vec::new();
-    loop {
-        let wanted = towards.filter(|balance| edges.get(balance).is_some_and(|out| !out.is_empty()));
-        let any = edges.iter().find(|(_, out)| !out.is_empty()).map(|(balance, _)| *balance);
-        let Some(start) = wanted.or(any) else { break };
+    while let Some(start) = edges.iter().find(|(_, out)| !out.is_empty()).map(|(balance, _)| *balance) {
         cycles.push(walk(start, group, &mut edges));
     }
     splice_all(base, group, &mut trails, cycles);

@@ -10,6 +10,7 @@ use crate::clock::Moment;
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 
+use super::PastEntry;
 use super::store::{EntryRow, entries_at};
 use store::{Latest, Link};
 
@@ -66,6 +67,11 @@ pub enum Balance {
 /// The account's newest entry: its place and its number on the account.
 pub fn newest(conn: &mut Conn, account: Seq) -> DbResult<Option<(Seq, i64)>> {
     Ok(head(conn, account)?.map(|link| (link.seq, link.position)))
+}
+
+/// The entries up to `last` along their pointers, at most `count`.
+pub fn earlier(conn: &mut Conn, last: Seq, count: usize) -> DbResult<Vec<PastEntry>> {
+    store::earlier(conn, last, count)
 }
 
 fn head(conn: &mut Conn, account: Seq) -> DbResult<Option<Link>> {

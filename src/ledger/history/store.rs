@@ -5,12 +5,13 @@
 //! the others by following `prev` and `jump`.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable};
+use diesel::sql_types::{BigInt, Nullable, SmallInt};
 
 use crate::clock::Moment;
 use crate::db::schema::{account_states, entries, log_state};
-use crate::db::{Conn, DbResult};
+use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
+use crate::ledger::{Direction, PastEntry, Status};
 use crate::on_conn;
 
 /// What a step needs of an entry.
@@ -63,6 +64,47 @@ pub fn walk(conn: &mut Conn, last: Seq, count: i64, from: Option<Moment>, to: Op
     );
     let places: Vec<Place> = on_conn!(conn, |c| diesel::sql_query(sql.as_str()).load(c))?;
     Ok(places.into_iter().map(|place| place.seq).collect())
+}
+
+#[derive(QueryableByName)]
+struct Earlier {
+    #[diesel(sql_type = BigInt)]
+    seq: i64,
+    #[diesel(sql_type = BigInt)]
+    booked_at: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    account_seq: Option<i64>,
+    #[diesel(sql_type = BigInt)]
+    amount: i64,
+    #[diesel(sql_type = SmallInt)]
+    direction: i16,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    balance_before: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    balance_after: Option<i64>,
+    #[diesel(sql_type = SmallInt)]
+    status: i16,
+}
+
+/// The `count` entries up to `last`, as far as their pointers lead.
+pub fn earlier(conn: &mut Conn, last: Seq, count: usize) -> DbResult<Vec<PastEntry>> {
+    const COLUMNS: [&str; 9] =
+        ["seq", "prev", "booked_at", "account_seq", "amount", "direction", "balance_before", "balance_after", "status"];
+    let (columns, joined) = (COLUMNS.join(", "), format!("e.{}", COLUMNS.join(", e.")));
+    let sql = format!(
+        "WITH RECURSIVE walk({columns}, n) AS (SELECT {columns}, 1 FROM entries WHERE seq = {last} \
+         UNION ALL SELECT {joined}, w.n + 1 FROM walk w JOIN entries e ON e.seq = w.prev WHERE w.n < {count}) \
+         SELECT seq, booked_at, account_seq, amount, direction, balance_before, balance_after, status FROM walk"
+    );
+    let found: Vec<Earlier> = on_conn!(conn, |c| diesel::sql_query(sql.as_str()).load(c))?;
+    let corrupt = |seq: i64, what: &str| DbError::Corrupt(format!("entry {seq}: unknown {what}; run `counterfoil verify`"));
+    let read = |e: Earlier| {
+        let direction = Direction::from_code(e.direction).ok_or_else(|| corrupt(e.seq, "direction"))?;
+        let status = Status::from_code(e.status).ok_or_else(|| corrupt(e.seq, "status"))?;
+        let Earlier { seq, booked_at, account_seq, amount, balance_before, balance_after, .. } = e;
+        Ok(PastEntry { seq, booked_at, account_seq, amount, direction, balance_before, balance_after, status })
+    };
+    found.into_iter().map(read).collect()
 }
 
 /// The latest booked entry among those up to `last`.
