@@ -74,8 +74,9 @@ impl Committer {
                 tracing::error!(%error, "a batch could not be committed");
                 self.mend(true);
                 let failed = Failed("the database did not take the batch".into());
-                replies.into_iter().for_each(|(reply, _)| reply(Err(failed.clone())));
+                // Before the answers: whoever sends again at once must not be evaluated on what is lost.
                 self.queue.finished(Outcome::Failed);
+                replies.into_iter().for_each(|(reply, _)| reply(Err(failed.clone())));
             }
         }
     }
