@@ -4,6 +4,7 @@ use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 
 use crate::config::Config;
+use crate::reports::page::words::counted;
 
 use super::views::Flash;
 
@@ -42,6 +43,8 @@ pub(super) fn no_session(config: &Config) -> Cookie<'static> {
 pub(super) enum Done {
     /// An alert was closed by the event with this number.
     AlertClosed(i64),
+    /// Somebody signed in after this many wrong passwords.
+    SignedIn(u32),
     /// The session is over.
     SignedOut,
 }
@@ -50,6 +53,7 @@ impl Done {
     fn code(self) -> String {
         match self {
             Done::AlertClosed(seq) => format!("closed.{seq}"),
+            Done::SignedIn(failures) => format!("tried.{failures}"),
             Done::SignedOut => "signed-out".to_owned(),
         }
     }
@@ -58,6 +62,7 @@ impl Done {
     pub(super) fn parse(code: &str) -> Option<Done> {
         match code.split_once('.') {
             Some(("closed", seq)) => seq.parse().ok().map(Done::AlertClosed),
+            Some(("tried", failures)) => failures.parse().ok().map(Done::SignedIn),
             None if code == "signed-out" => Some(Done::SignedOut),
             _ => None,
         }
@@ -66,6 +71,12 @@ impl Done {
     /// In words.
     pub(super) fn flash(self) -> Flash {
         let text = match self {
+            Done::SignedIn(failures) => {
+                let refused = "sign-in with a wrong password was refused";
+                let refused = counted(failures.into(), refused, "sign-ins with a wrong password were refused");
+                let text = format!("Since you last signed in, {refused}. If that was not you, tell your administrator.");
+                return Flash { tone: "warn".to_owned(), text };
+            }
             Done::AlertClosed(seq) => format!("The alert is closed. The decision is event {seq} of the log."),
             Done::SignedOut => "You have signed out.".to_owned(),
         };
@@ -114,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_message_travels_as_a_code_only() {
-        for done in [Done::AlertClosed(4200), Done::SignedOut] {
+        for done in [Done::AlertClosed(4200), Done::SignedIn(3), Done::SignedOut] {
             assert_eq!(Done::parse(&done.code()), Some(done));
         }
         for forged in ["closed.<b>", "closed", "You won", ""] {
