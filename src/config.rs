@@ -71,6 +71,8 @@ pub struct Server {
     pub body_limit: usize,
     /// Largest array of entries in one request.
     pub batch_limit: usize,
+    /// Seconds after which a request body that has stopped arriving is given up with 408.
+    pub body_seconds: u64,
     /// Worker threads; 0: one per core.
     pub workers: usize,
 }
@@ -269,6 +271,7 @@ impl Default for Server {
             trusted_proxies: Vec::new(),
             body_limit: 16 << 20,
             batch_limit: 10_000,
+            body_seconds: 60,
             workers: 0,
         }
     }
@@ -358,8 +361,8 @@ impl Config {
         if self.bank.weekend.len() > 6 {
             return refuse("bank.weekend must leave at least one business day".into());
         }
-        if self.server.body_limit < 1024 || self.server.batch_limit == 0 {
-            return refuse("server.body_limit must be at least 1024 bytes and server.batch_limit 1".into());
+        if self.server.body_limit < 1024 || self.server.batch_limit == 0 || self.server.body_seconds == 0 {
+            return refuse("server.body_limit must be at least 1024 bytes, server.batch_limit and server.body_seconds 1".into());
         }
         if self.database.readers == 0 || self.limits.queue_entries == 0 || self.limits.segment_entries < 1024 {
             return refuse("database.readers and limits.queue_entries must be at least 1, limits.segment_entries 1024".into());

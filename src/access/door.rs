@@ -14,6 +14,7 @@ use super::key_cache::KeyCache;
 use super::keys::{self, ApiKey};
 use super::passwords::Verifier;
 use super::sessions::{self, Session};
+use super::throttle::Throttle;
 
 /// The kind of the event of a refused sign-in.
 pub(super) const REFUSED: &str = "session.refused";
@@ -46,6 +47,7 @@ struct Inner {
     keys: KeyCache,
     refused: Flood,
     denied: Flood,
+    throttle: Throttle,
 }
 
 impl Door {
@@ -53,7 +55,7 @@ impl Door {
     pub fn new(db: Db, log: Log, clock: Clock) -> Door {
         let verifier = Verifier::new(&clock);
         let (keys, refused, denied) = (KeyCache::new(), Flood::new(REFUSED), Flood::new(DENIED));
-        Door { inner: Arc::new(Inner { db, log, clock, verifier, keys, refused, denied }) }
+        Door { inner: Arc::new(Inner { db, log, clock, verifier, keys, refused, denied, throttle: Throttle::default() }) }
     }
 
     /// The session of a token, its use noted.
@@ -89,7 +91,7 @@ impl Door {
     /// Records that a request was refused: the route's template, who asked, a stable reason, and
     /// privately the address. An error means that it could not be recorded: answer 503, not 403.
     pub fn denied(&self, what: &'static str, who: Option<Who>, reason: &'static str, ip: Option<&str>) -> Result<(), ActError> {
-        let noted = self.inner.denied.note(self.clock().now());
+        let noted = self.inner.denied.note(self.clock().now(), ip);
         if !noted.singly {
             return Ok(());
         }
@@ -143,6 +145,10 @@ impl Door {
         &self.inner.verifier
     }
 
+    pub(super) fn throttle(&self) -> &Throttle {
+        &self.inner.throttle
+    }
+
     pub(super) fn refused(&self) -> &Flood {
         &self.inner.refused
     }
@@ -157,7 +163,7 @@ pub(super) fn shortened(text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::access::Scopes;
+    use crate::access::{Origin, Scopes};
     use crate::clock::{MINUTE, SECOND};
     use crate::trail::testing::Bench;
     use crate::trail::{Act, Acts, Side};
@@ -173,11 +179,11 @@ mod tests {
         for _ in 0..100 {
             door.denied("/alerts", None, "not_signed_in", None).unwrap();
         }
-        assert_eq!(bench.events("access.denied").len(), 20);
+        assert_eq!(bench.events("access.denied").len(), 21, "twenty of each address");
         bench.clock.advance(MINUTE);
         door.denied("/alerts", None, "not_signed_in", None).unwrap();
         let events = bench.events("access.denied");
-        assert_eq!((events.len(), events[20].1["counted"].as_u64()), (22, Some(81)));
+        assert_eq!((events.len(), events[21].1["counted"].as_u64()), (23, Some(80)));
         for _ in 0..25 {
             door.denied("/alerts", None, "not_signed_in", None).unwrap();
         }
@@ -200,7 +206,7 @@ mod tests {
         let bench = Bench::new();
         let door = Door::new(bench.db.clone(), Log::new(Arc::new(Nowhere)), bench.clock.clone());
         assert!(door.denied("/alerts", None, "not_signed_in", None).is_err());
-        assert!(door.sign_in("ada@bank.example", "wrong", None, None).is_err());
+        assert!(door.sign_in("ada@bank.example", "wrong", &Origin::default()).is_err());
     }
 
     #[test]

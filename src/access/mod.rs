@@ -6,7 +6,8 @@
 //!
 //! Invariants: no password, token or secret is stored, only what recognises it; the log commits to
 //! each of these digests, so that one replaced in the database is seen; a refusal says the same
-//! whatever its reason and takes as long; disabling a user or revoking a key acts within a second;
+//! whatever its reason, and takes as long for an account that exists as for one that does not; what
+//! is tried from one place makes nobody wait elsewhere ([`throttle`]); disabling a user or revoking a key acts within a second;
 //! a refusal that cannot be recorded is an error (it fails closed), and a flood of them is counted,
 //! not listed.
 //!
@@ -16,7 +17,6 @@ mod door;
 mod flood;
 mod key_cache;
 pub mod keys;
-mod lockout;
 mod passwords;
 mod roles;
 mod scopes;
@@ -24,6 +24,7 @@ pub mod searches;
 pub mod sessions;
 mod sign_in;
 pub mod store;
+mod throttle;
 pub mod users;
 
 pub use door::{Door, Who};
@@ -31,7 +32,7 @@ pub use keys::ApiKey;
 pub use roles::{Permission, Role};
 pub use scopes::{Scope, Scopes};
 pub use sessions::Session;
-pub use sign_in::{SignIn, SignInError};
+pub use sign_in::{Origin, SignIn, SignInError};
 pub use users::User;
 
 /// 32 random bytes or a digest as URL-safe text without padding.

@@ -1,7 +1,7 @@
 //! Sessions: an opaque token in the browser, its digest here.
 //!
 //! A session ends after 15 minutes without use ([`IDLE`]), 12 hours after signing in
-//! ([`ABSOLUTE`]), by signing out, when its user is disabled or gets another password, or when a
+//! ([`ABSOLUTE`]), by signing out, by signing in again in the same browser, when its user is disabled or gets another password, or when a
 //! fourth one of the same user begins. Use is noted at most once a minute, so that a page costs no
 //! write; the idle time is therefore 14 to 15 minutes.
 
@@ -13,8 +13,9 @@ use crate::db::{Conn, DbResult, bulk};
 use crate::ids::Seq;
 use crate::trail::{ActError, ActTx, Log, NewEvent};
 
+use super::door::shortened;
 use super::store::{self, SessionRow};
-use super::{Role, User, base64url, digest};
+use super::{Origin, Role, User, base64url, digest};
 
 /// A session that is not used for this long is over, microseconds.
 pub const IDLE: i64 = 15 * MINUTE;
@@ -140,12 +141,20 @@ pub(super) struct NewSession {
     pub csrf: String,
     pub ip: Option<String>,
     pub user_agent: Option<String>,
+    /// The session that the same browser had until now.
+    pub replaces: Option<Session>,
 }
 
-/// Opens a session inside the act of signing in; ends the oldest ones beyond [`PARALLEL`].
+/// Opens a session inside the act of signing in; ends the one it replaces, and the oldest ones
+/// beyond [`PARALLEL`].
 pub(super) fn open(tx: &mut ActTx<'_>, user: Seq, new: &NewSession) -> Result<(), ActError> {
     let now = tx.now();
     let token_hash = digest(new.token.as_bytes());
+    if let Some(old) = &new.replaces
+        && store::delete_session(tx.conn, &old.token_hash)?
+    {
+        tx.append(closed(old.user, &old.token_hash, "replaced"))?;
+    }
     let rows = store::sessions_of(tx.conn, user)?;
     let (over, alive): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| is_over(row, now));
     for row in over {
@@ -173,9 +182,10 @@ pub(super) fn open(tx: &mut ActTx<'_>, user: Seq, new: &NewSession) -> Result<()
 
 impl NewSession {
     /// With a token and a form token of 256 random bits each.
-    pub(super) fn draw(clock: &crate::clock::Clock, ip: Option<String>, user_agent: Option<String>) -> NewSession {
+    pub(super) fn draw(clock: &crate::clock::Clock, from: &Origin<'_>) -> NewSession {
         let (token, csrf) = (base64url(&clock.random::<32>()), base64url(&clock.random::<32>()));
-        NewSession { token, csrf, ip, user_agent }
+        let (ip, user_agent) = (from.ip.map(shortened), from.user_agent.map(shortened));
+        NewSession { token, csrf, ip, user_agent, replaces: from.session.cloned() }
     }
 }
 

@@ -1,22 +1,32 @@
 //! Signing in: one question, one answer, whatever is wrong.
 //!
-//! After wrong passwords further attempts must wait ([`super::lockout`]); an attempt made while
-//! waiting is refused even with the right password, and does not count. An unknown address takes
-//! as long as a known one and reads the same.
+//! After wrong passwords further attempts from the same place must wait ([`super::throttle`]); an
+//! attempt made while waiting is refused even with the right password, and does not count. An
+//! unknown address takes as long as a known one, waits as long, and reads the same.
 
 use serde_json::json;
 
-use crate::clock::Moment;
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::trail::{ActError, NewEvent};
 
 use super::door::{Door, REFUSED, shortened};
-use super::lockout::after_failure;
 use super::passwords::Credential;
-use super::sessions::{self, NewSession};
+use super::sessions::{self, NewSession, Session};
 use super::store::{self, ACTIVE, UserRow};
+use super::throttle::Place;
 use super::{User, users};
+
+/// Whence somebody signs in.
+#[derive(Clone, Copy, Default)]
+pub struct Origin<'a> {
+    /// The client's address; to the private part of the event.
+    pub ip: Option<&'a str>,
+    /// The browser; to the private part of the event.
+    pub user_agent: Option<&'a str>,
+    /// The session that this browser has already; it ends.
+    pub session: Option<&'a Session>,
+}
 
 /// Someone who has just signed in.
 #[derive(Clone)]
@@ -27,6 +37,8 @@ pub struct SignIn {
     pub csrf: String,
     /// Who.
     pub user: User,
+    /// Wrong passwords since they signed in before, from anywhere.
+    pub failures: u32,
 }
 
 /// Why nobody was let in.
@@ -51,7 +63,7 @@ enum Outcome {
     Unknown,
     WrongPassword,
     Disabled,
-    Locked,
+    Throttled,
 }
 
 impl Outcome {
@@ -60,87 +72,83 @@ impl Outcome {
             Outcome::Unknown => "unknown",
             Outcome::WrongPassword => "wrong_password",
             Outcome::Disabled => "disabled",
-            Outcome::Locked => "locked",
+            Outcome::Throttled => "throttled",
         }
     }
 }
 
-fn is_locked(row: &UserRow, now: Moment) -> bool {
-    row.locked_until.is_some_and(|until| now < Moment(until))
-}
-
-/// What there is to say of this user beside the password.
-fn obstacle(row: &UserRow, now: Moment) -> Option<Outcome> {
-    if row.state != ACTIVE {
-        Some(Outcome::Disabled)
-    } else if is_locked(row, now) {
-        Some(Outcome::Locked)
-    } else {
-        None
-    }
-}
+/// Lets through, or says what is wrong.
+type Checked<T> = Result<T, Outcome>;
 
 impl Door {
     /// Lets someone in who knows their password. Blocks for some tens of milliseconds: call it from
-    /// a blocking thread. `ip` and `user_agent` go to the private part of the event.
-    pub fn sign_in(
-        &self,
-        email: &str,
-        password: &str,
-        ip: Option<&str>,
-        user_agent: Option<&str>,
-    ) -> Result<SignIn, SignInError> {
+    /// a blocking thread.
+    pub fn sign_in(&self, email: &str, password: &str, from: &Origin<'_>) -> Result<SignIn, SignInError> {
         let address = users::normalise_email(email).ok();
         let row = match &address {
             Some(address) => self.db().read(|c| store::user_by_email(c, address)).map_err(ActError::from)?,
             None => None,
         };
-        let credential = row.as_ref().map(|row| Credential::from_stored(row.password_hash.clone()));
-        let right = self.verifier().verify(credential.as_ref(), password).map_err(|_| SignInError::Busy)?;
-        let session = NewSession::draw(self.clock(), ip.map(shortened), user_agent.map(shortened));
-        let outcome = match &row {
-            None => Outcome::Unknown,
-            Some(row) => match obstacle(row, self.clock().now()) {
-                Some(outcome) => outcome,
-                None if !right => Outcome::WrongPassword,
-                None => match self.let_in(row, session.clone())? {
-                    Ok(user) => return Ok(SignIn { token: session.token, csrf: session.csrf, user }),
-                    Err(outcome) => outcome,
-                },
+        let session = NewSession::draw(self.clock(), from);
+        let place = Place::new(address.as_deref().unwrap_or(email), from.ip);
+        let outcome = match self.check(&place, row.as_ref(), password)? {
+            Err(outcome) => outcome,
+            Ok(row) => match self.let_in(row, session.clone())? {
+                Ok((user, failures)) => {
+                    self.throttle().succeeded(&place);
+                    return Ok(SignIn { token: session.token, csrf: session.csrf, user, failures });
+                }
+                Err(outcome) => outcome,
             },
         };
         self.refuse(outcome, row.map(|row| row.id), email, session)?;
         Err(SignInError::Refused)
     }
 
-    /// Opens the session, unless the user changed since the password was checked: many attempts at
-    /// once must not get past the lock.
-    fn let_in(&self, checked: &UserRow, session: NewSession) -> Result<Result<User, Outcome>, ActError> {
+    /// Checks the password, unless this place must wait.
+    fn check<'a>(&self, place: &Place, row: Option<&'a UserRow>, password: &str) -> Result<Checked<&'a UserRow>, SignInError> {
+        if !self.throttle().enter(place, row.map(|row| row.password_hash.as_str()), self.clock().now()) {
+            return Ok(Err(Outcome::Throttled));
+        }
+        let credential = row.map(|row| Credential::from_stored(row.password_hash.clone()));
+        let Ok(right) = self.verifier().verify(credential.as_ref(), password) else {
+            self.throttle().undo(place);
+            return Err(SignInError::Busy);
+        };
+        Ok(match row {
+            None => Err(Outcome::Unknown),
+            Some(row) if row.state != ACTIVE => Err(Outcome::Disabled),
+            Some(_) if !right => Err(Outcome::WrongPassword),
+            Some(row) => Ok(row),
+        })
+    }
+
+    /// Opens the session, unless the user changed since the password was checked.
+    fn let_in(&self, checked: &UserRow, session: NewSession) -> Result<Checked<(User, u32)>, ActError> {
         let checked = checked.clone();
         self.log().act(move |tx| {
             let Some(row) = store::user(tx.conn, checked.id)? else { return Ok(Err(Outcome::Unknown)) };
-            if let Some(outcome) = obstacle(&row, tx.now()) {
-                return Ok(Err(outcome));
+            if row.state != ACTIVE {
+                return Ok(Err(Outcome::Disabled));
             }
             if row.password_hash != checked.password_hash {
                 return Ok(Err(Outcome::WrongPassword));
             }
             if row.failures != 0 {
-                store::set_failures(tx.conn, row.id, 0, None)?;
+                store::set_failures(tx.conn, row.id, 0)?;
             }
             sessions::open(tx, row.id, &session)?;
-            Ok(Ok(User { locked_until: None, ..User::from_row(&row)? }))
+            Ok(Ok((User::from_row(&row)?, row.failures.unsigned_abs())))
         })
     }
 
     /// Counts a wrong password and records the refusal; a flood of them is counted.
     fn refuse(&self, outcome: Outcome, user: Option<Seq>, email: &str, from: NewSession) -> Result<(), ActError> {
         let counts = user.filter(|_| outcome == Outcome::WrongPassword);
-        let noted = self.refused().note(self.clock().now());
+        let noted = self.refused().note(self.clock().now(), from.ip.as_deref());
         if !noted.singly {
-            let now = self.clock().now();
             return match counts {
-                Some(user) => self.log().side(move |conn| count_failure(conn, user, now)),
+                Some(user) => self.log().side(move |conn| count_failure(conn, user)),
                 None => Ok(()),
             };
         }
@@ -148,19 +156,14 @@ impl Door {
         let private = json!({ "email": shortened(email), "ip": from.ip, "user_agent": from.user_agent });
         let event = NewEvent::with_private(REFUSED, body, private);
         self.refused().write(self.log(), noted.earlier, Some(event), move |tx| {
-            let now = tx.now();
-            counts.map_or(Ok(()), |user| count_failure(tx.conn, user, now)).map_err(ActError::from)
+            counts.map_or(Ok(()), |user| count_failure(tx.conn, user)).map_err(ActError::from)
         })
     }
 }
 
-fn count_failure(conn: &mut Conn, user: Seq, now: Moment) -> DbResult<()> {
+fn count_failure(conn: &mut Conn, user: Seq) -> DbResult<()> {
     let Some(row) = store::user(conn, user)? else { return Ok(()) };
-    if is_locked(&row, now) {
-        return Ok(());
-    }
-    let (failures, locked_until) = after_failure(row.failures, now);
-    store::set_failures(conn, user, failures, locked_until)
+    store::set_failures(conn, user, row.failures.saturating_add(1))
 }
 
 #[cfg(test)]
@@ -168,7 +171,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::access::{Role, sessions};
-    use crate::clock::{HOUR, MINUTE, SECOND};
+    use crate::clock::{HOUR, MINUTE, Moment, SECOND};
     use crate::trail::testing::Bench;
 
     const EMAIL: &str = "ada@bank.example";
@@ -182,7 +185,7 @@ mod tests {
     }
 
     fn attempt(door: &Door, email: &str, password: &str) -> Result<SignIn, SignInError> {
-        door.sign_in(email, password, Some("192.0.2.7"), Some("Browser/1.0"))
+        door.sign_in(email, password, &Origin { ip: Some("192.0.2.7"), user_agent: Some("Browser/1.0"), session: None })
     }
 
     #[test]
@@ -222,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_wrong_passwords_lock_for_half_an_hour_even_the_right_one() {
+    fn ten_wrong_passwords_make_their_place_wait_and_nobody_elsewhere() {
         let (bench, door) = house();
         for _ in 0..10 {
             assert!(attempt(&door, EMAIL, "wrong").is_err());
@@ -230,10 +233,13 @@ mod tests {
         }
         bench.clock.advance(27 * MINUTE);
         assert!(attempt(&door, EMAIL, PASSWORD).is_err(), "28 minutes and the one before are not over");
+        let elsewhere = Origin { ip: Some("198.51.100.9"), ..Origin::default() };
+        let signed_in = door.sign_in(EMAIL, PASSWORD, &elsewhere).unwrap();
+        assert_eq!(signed_in.failures, 10, "whoever signs in is told what was tried");
         bench.clock.advance(2 * MINUTE);
-        assert!(attempt(&door, EMAIL, PASSWORD).is_ok());
-        let row = bench.read(|c| store::user_by_email(c, EMAIL)).unwrap();
-        assert_eq!((row.failures, row.locked_until), (0, None));
+        assert_eq!(attempt(&door, EMAIL, PASSWORD).unwrap().failures, 0);
+        let outcomes = bench.events("session.refused");
+        assert_eq!(outcomes.last().unwrap().1["outcome"], "throttled");
     }
 
     #[test]
@@ -249,7 +255,20 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_refusals_is_counted_and_still_locks() {
+    fn signing_in_again_ends_the_session_before() {
+        let (bench, door) = house();
+        let first = attempt(&door, EMAIL, PASSWORD).unwrap();
+        let session = door.session(&first.token).unwrap();
+        let again = Origin { session: session.as_ref(), ..Origin::default() };
+        let second = door.sign_in(EMAIL, PASSWORD, &again).unwrap();
+        assert_eq!(door.session(&first.token).unwrap(), None);
+        assert!(door.session(&second.token).unwrap().is_some());
+        let closed = bench.events("session.closed").remove(0).1;
+        assert_eq!((closed["reason"].as_str(), closed["user"].as_i64()), (Some("replaced"), Some(second.user.id)));
+    }
+
+    #[test]
+    fn a_flood_of_refusals_is_counted() {
         let (bench, door) = house();
         for _ in 0..20 {
             assert!(attempt(&door, "bob@bank.example", "wrong").is_err());

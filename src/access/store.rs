@@ -65,10 +65,9 @@ pub fn set_password(conn: &mut Conn, id: Seq, password_hash: &str) -> DbResult<(
     Ok(())
 }
 
-/// Notes failed attempts, and until when further ones are refused.
-pub fn set_failures(conn: &mut Conn, id: Seq, failures: i32, locked_until: Option<Moment>) -> DbResult<()> {
-    let set = (users::failures.eq(failures), users::locked_until.eq(locked_until.map(|m| m.0)));
-    on_conn!(conn, |c| diesel::update(users::table.find(id)).set(set).execute(c))?;
+/// Notes how many wrong passwords there were since the right one.
+pub fn set_failures(conn: &mut Conn, id: Seq, failures: i32) -> DbResult<()> {
+    on_conn!(conn, |c| diesel::update(users::table.find(id)).set(users::failures.eq(failures)).execute(c))?;
     Ok(())
 }
 

@@ -33,21 +33,12 @@ pub struct User {
     pub active: bool,
     /// When they were added.
     pub created_at: Moment,
-    /// Until when attempts to sign in are refused, after too many wrong passwords.
-    pub locked_until: Option<Moment>,
 }
 
 impl User {
     pub(super) fn from_row(row: &UserRow) -> DbResult<User> {
         let role = Role::parse(&row.role).ok_or_else(|| DbError::Corrupt(format!("user {}: unknown role", row.id)))?;
-        Ok(User {
-            id: row.id,
-            email: row.email.clone(),
-            role,
-            active: row.state == ACTIVE,
-            created_at: Moment(row.created_at),
-            locked_until: row.locked_until.map(Moment),
-        })
+        Ok(User { id: row.id, email: row.email.clone(), role, active: row.state == ACTIVE, created_at: Moment(row.created_at) })
     }
 }
 

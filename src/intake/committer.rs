@@ -74,7 +74,7 @@ impl Committer {
                 tracing::error!(%error, "a batch could not be committed");
                 self.mend(true);
                 let failed = Failed("the database did not take the batch".into());
-                // First the engine: what is sent after the answer must not be evaluated on what failed.
+                // Before the answers: whoever sends again at once must not be evaluated on what is lost.
                 self.queue.finished(Outcome::Failed);
                 replies.into_iter().for_each(|(reply, _)| reply(Err(failed.clone())));
             }

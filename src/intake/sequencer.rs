@@ -190,7 +190,13 @@ impl Sequencer {
                         let outcome = self.queue.wait_outcome();
                         self.finish(&mut engine, outcome);
                     }
-                    in_flight = self.act(&engine, act, done);
+                    // Nothing is evaluated meanwhile: an act moves the log's end, and whatever was given a
+                    // place before it would lose that place, though it is acknowledged.
+                    if self.act(&engine, act, done) {
+                        let outcome = self.queue.wait_outcome();
+                        self.finish(&mut engine, outcome);
+                    }
+                    in_flight = false;
                 }
                 Next::Command(Command::Indexed(last)) => self.indexed(&mut engine, last),
                 Next::Send => in_flight = self.send(&mut engine),

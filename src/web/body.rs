@@ -1,17 +1,15 @@
 //! Request bodies, bounded before and after decompression.
 
 use std::io::Write;
-use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_ENCODING, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use flate2::write::MultiGzDecoder;
 use futures_util::StreamExt;
 
+use super::patience;
 use super::problem::Problem;
 
-/// A sender that says nothing for this long is given up.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Compressed bytes fed at once: they grow at most a thousandfold, so at most to 1 MiB or so.
 const BITE: usize = 1024;
 
@@ -36,18 +34,9 @@ impl Packing {
     }
 }
 
-fn broken() -> Problem {
-    Problem::new(400, "body_incomplete", "the request body ended early or was damaged on the way; send it again")
-}
-
-/// The next piece of a body; `None` at its end.
+/// The next piece of a body; `None` at its end. How long it may take stands in the body itself.
 pub async fn next_piece(payload: &mut Payload) -> Result<Option<Bytes>, Problem> {
-    match tokio::time::timeout(SILENCE_MAX, payload.next()).await {
-        Err(_) => Err(Problem::new(408, "body_too_slow", "the request body stopped arriving; send it again")),
-        Ok(None) => Ok(None),
-        Ok(Some(Ok(piece))) => Ok(Some(piece)),
-        Ok(Some(Err(_))) => Err(broken()),
-    }
+    payload.next().await.transpose().map_err(|error| patience::problem(&error))
 }
 
 /// The whole body as sent, at most `limit` bytes; still packed.

@@ -11,21 +11,19 @@ use std::sync::Arc;
 use actix_web::body::BoxBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, LOCATION, ORIGIN};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, LOCATION};
 use actix_web::middleware::Next;
-use actix_web::web::{self, BytesMut, Data, Query};
+use actix_web::web::{self, Data};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
-use futures_util::StreamExt;
 
 use crate::access::{ApiKey, Door, Permission, Scope, Session, Who as Asker};
 use crate::app::App;
 
+use super::form;
+use super::patience::Patience;
 use super::peer::Peer;
 use super::problem::Problem;
 use super::routes::{Entry, Who, is_api};
-
-/// The largest form of a page.
-const FORM_MAX: usize = 64 * 1024;
 
 /// The path of the entry that was matched, for logs and metrics.
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +113,9 @@ pub async fn check(
     if let Some(first) = entries.first() {
         req.extensions_mut().insert(Template(first.path));
     }
+    if let Some(patience) = req.app_data::<Data<Patience>>().cloned() {
+        patience.bound(&mut req);
+    }
     // No entry with this method: the resource answers 405.
     let Some(entry) = entries.iter().find(|e| e.method == *req.method()) else { return next.call(req).await };
     match admit(&app, entry, &mut req).await {
@@ -133,7 +134,7 @@ async fn admit(app: &App, entry: &Entry, req: &mut ServiceRequest) -> Result<(),
                 // Pages for everyone still show who is signed in.
                 let session = session(app, req).await?;
                 if entry.method != Method::GET {
-                    same_origin(app, req.headers()).map_err(|reason| Refused::new(403, reason, None))?;
+                    form::same_origin(app, req.headers()).map_err(|reason| Refused::new(403, reason, None))?;
                 }
                 if let Some(session) = session {
                     req.extensions_mut().insert(session);
@@ -177,8 +178,8 @@ async fn officer(app: &App, entry: &Entry, req: &mut ServiceRequest, permission:
         return Err(Refused::new(403, "role", who).into());
     }
     if entry.method != Method::GET {
-        same_origin(app, req.headers()).map_err(|reason| Refused::new(403, reason, who))?;
-        let given = form_token(req).await?;
+        form::same_origin(app, req.headers()).map_err(|reason| Refused::new(403, reason, who))?;
+        let given = form::token(req).await?;
         if !given.is_some_and(|given| session.csrf_matches(&given)) {
             return Err(Refused::new(403, "form_token", who).into());
         }
@@ -200,47 +201,6 @@ async fn session(app: &App, req: &ServiceRequest) -> Result<Option<Session>, Pro
 fn bearer(headers: &HeaderMap) -> Option<String> {
     let (scheme, key) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned())
-}
-
-/// The token of the form, from header `x-csrf-token` or from the form's field `csrf`. The form is
-/// put back for the handler.
-async fn form_token(req: &mut ServiceRequest) -> Result<Option<String>, Problem> {
-    if let Some(header) = req.headers().get("x-csrf-token") {
-        return Ok(header.to_str().ok().map(str::to_owned));
-    }
-    let form = "application/x-www-form-urlencoded";
-    let is_form = req.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).is_some_and(|t| t.starts_with(form));
-    if !is_form {
-        return Ok(None);
-    }
-    let mut payload = req.take_payload();
-    let mut body = BytesMut::new();
-    while let Some(piece) = payload.next().await {
-        let piece = piece.map_err(|_| Problem::new(400, "body_incomplete", "the form ended early; send it again"))?;
-        if body.len() + piece.len() > FORM_MAX {
-            return Err(Problem::too_large("the form is larger than any of ours"));
-        }
-        body.extend_from_slice(&piece);
-    }
-    let body = body.freeze();
-    let fields = std::str::from_utf8(&body).ok().and_then(|text| Query::<Vec<(String, String)>>::from_query(text).ok());
-    let token = fields.and_then(|fields| fields.into_inner().into_iter().find(|(name, _)| name == "csrf"));
-    req.set_payload(Payload::from(body));
-    Ok(token.map(|(_, value)| value))
-}
-
-/// Whether the browser says that the request comes from our own pages; browsers too old to say so
-/// are left to the form's token.
-fn same_origin(app: &App, headers: &HeaderMap) -> Result<(), &'static str> {
-    let text = |name: &str| headers.get(name).map(|v| v.to_str().unwrap_or("?").to_owned());
-    if let Some(site) = text("sec-fetch-site") {
-        return if matches!(site.as_str(), "same-origin" | "none") { Ok(()) } else { Err("cross_site") };
-    }
-    let Some(origin) = text(ORIGIN.as_str()) else { return Ok(()) };
-    let ours = app.config.public_url();
-    let host = text(HOST.as_str()).unwrap_or_default();
-    let here = origin.split_once("://").is_some_and(|(_, of)| !host.is_empty() && of.eq_ignore_ascii_case(&host));
-    if here || origin.eq_ignore_ascii_case(&ours) { Ok(()) } else { Err("cross_site") }
 }
 
 /// Records the refusal and says so; a reader without a session is asked to sign in.
@@ -276,7 +236,11 @@ fn told(refused: &Refused) -> Problem {
             Problem::new(403, "scope_missing", "the key lacks the scope that this needs; see /docs, then issue another key")
         }
         (_, "role") => Problem::new(403, "role", "your role may not do this; ask an administrator who may"),
-        (_, "form_token") => Problem::new(403, "form_token", "the form is out of date; open the page again and repeat"),
+        (_, "form_token") => Problem::new(
+            403,
+            "form_token",
+            "the form is out of date, because you signed in again or waited too long; nothing was changed",
+        ),
         _ => Problem::new(403, "cross_site", "the request came from another site; open the page here and repeat"),
     }
 }
@@ -286,7 +250,7 @@ pub fn render(req: &HttpRequest, problem: &Problem) -> HttpResponse {
     if is_api(req.path()) {
         problem.response()
     } else {
-        super::pages::error(req, problem.http_status(), Some(&sentence(&problem.detail)))
+        super::pages::error(req, problem.http_status(), problem.code, &sentence(&problem.detail))
     }
 }
 

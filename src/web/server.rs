@@ -5,21 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::error::InternalError;
-use actix_web::http::StatusCode;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{self, Data, FormConfig, ServiceConfig};
 use actix_web::{App as Site, HttpRequest, HttpResponse, HttpServer, dev, rt};
 use metrics_exporter_prometheus::PrometheusHandle;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::sync::watch;
 
 use crate::access::Door;
 use crate::app::App;
 use crate::config;
 
+use super::patience::Patience;
 use super::problem::Problem;
 use super::routes::{self, Entry};
-use super::{guard, headers, numbers, observe, ops, pages};
+use super::{form, guard, headers, numbers, observe, ops};
 
 /// How long requests may take to finish after the process was asked to leave, seconds.
 const LEAVE_SECONDS: u64 = 30;
@@ -107,6 +108,13 @@ impl Server {
         let door = Door::new(app.db.clone(), app.log(), app.clock.clone());
         let metrics = numbers::install();
         let settings = app.config.server.clone();
+        let (tell, told) = watch::channel(false);
+        let patience = Data::new(Patience::new(Duration::from_secs(settings.body_seconds), told));
+        let leave = async move {
+            leave.await;
+            // Bodies that are still arriving hear it and end; without that they would hold the process up.
+            let _ = tell.send(true);
+        };
         let (app, shared_door) = (Data::new(app), Data::new(door.clone()));
         let groups = grouped();
         let (site_app, site_groups) = (app.clone(), groups.clone());
@@ -115,8 +123,9 @@ impl Server {
             Site::new()
                 .app_data(app)
                 .app_data(door)
-                .app_data(FormConfig::default().error_handler(|error, req| {
-                    let answer = pages::error(req, StatusCode::BAD_REQUEST, None);
+                .app_data(patience.clone())
+                .app_data(FormConfig::default().limit(form::FORM_MAX).error_handler(|error, req| {
+                    let answer = guard::render(req, &form::problem(&error));
                     InternalError::from_response(error, answer).into()
                 }))
                 .configure(|config| configure(config, &site_groups))

@@ -1,6 +1,11 @@
 //! How entries enter the log: receipts, repetition, conflicts, breaks, hits.
 
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use counterfoil::audit::Options;
 use counterfoil::intake::RowResult;
+use counterfoil::trail::NewEvent;
 use serde_json::json;
 
 use crate::bank::{Bank, entry, on_both};
@@ -325,5 +330,39 @@ fn a_late_run_that_nets_to_zero_heals_and_verification_follows() {
         );
         let outcome = outcome.unwrap();
         assert!(outcome.findings.is_empty(), "{:?}", outcome.findings);
+    });
+}
+
+#[test]
+fn an_entry_that_arrives_while_an_act_is_under_way_keeps_its_place() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        let (holding, held) = channel();
+        let (release, released) = channel::<()>();
+        let log = bank.intake.log();
+        let act = std::thread::spawn(move || {
+            log.act(move |tx| {
+                holding.send(()).unwrap();
+                released.recv_timeout(Duration::from_secs(60)).unwrap();
+                tx.append(NewEvent::public("test.happened", json!({})))
+            })
+        });
+        held.recv().unwrap();
+        let receipts: Vec<_> = std::thread::scope(|threads| {
+            let bank = &bank;
+            let record = |n: i64| move || bank.record(entry(&format!("M{n}"), "1", "2026-03-02T10:00:00Z", n, n + 1));
+            let waiting: Vec<_> = (0..4).map(|n| threads.spawn(record(n))).collect();
+            std::thread::sleep(Duration::from_millis(200));
+            release.send(()).unwrap();
+            waiting.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let event = act.join().unwrap().unwrap();
+        for receipt in receipts {
+            assert_ne!(receipt.seq, event);
+            let stored = bank.db.read(|conn| counterfoil::ledger::store::entry(conn, receipt.seq)).unwrap();
+            assert!(stored.is_some(), "acknowledged at {} and not there", receipt.seq);
+        }
+        let options = Options { account: None, sources: &[], progress: &|_, _| {} };
+        assert!(counterfoil::audit::verify(&bank.db, options).unwrap().ok);
     });
 }

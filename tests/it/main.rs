@@ -5,6 +5,7 @@ mod access_table;
 mod api;
 mod audit;
 mod bank;
+mod bounds;
 mod browser_story;
 mod config;
 mod crash;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 
-use counterfoil::access::{Door, Role, Scopes, keys, users};
+use counterfoil::access::{Door, Origin, Role, Scopes, keys, users};
 use counterfoil::app::App;
 use counterfoil::config::Config;
 use counterfoil::trail::store as trail;
@@ -97,7 +97,7 @@ impl Site {
         let email = format!("{role}@bank.example");
         let _ = users::add(&self.app.log(), &self.app.clock, &email, role, PASSWORD);
         let door = Door::new(self.app.db.clone(), self.app.log(), self.app.clock.clone());
-        let signed = door.sign_in(&email, PASSWORD, None, None).unwrap();
+        let signed = door.sign_in(&email, PASSWORD, &Origin::default()).unwrap();
         SignedIn { cookie: format!("cf_session={}", signed.token), csrf: signed.csrf }
     }
 

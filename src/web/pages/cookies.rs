@@ -4,6 +4,7 @@ use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 
 use crate::config::Config;
+use crate::reports::page::words::counted;
 
 use super::views::Flash;
 
@@ -46,6 +47,8 @@ pub(super) enum Done {
     CheckpointHolds(i64),
     /// A checkpoint came back that is none: the event with this number says why.
     CheckpointFails(i64),
+    /// Somebody signed in after this many wrong passwords.
+    SignedIn(u32),
     /// The session is over.
     SignedOut,
 }
@@ -56,6 +59,7 @@ impl Done {
             Done::AlertClosed(seq) => format!("closed.{seq}"),
             Done::CheckpointHolds(seq) => format!("holds.{seq}"),
             Done::CheckpointFails(seq) => format!("fails.{seq}"),
+            Done::SignedIn(failures) => format!("tried.{failures}"),
             Done::SignedOut => "signed-out".to_owned(),
         }
     }
@@ -66,6 +70,7 @@ impl Done {
             Some(("closed", seq)) => seq.parse().ok().map(Done::AlertClosed),
             Some(("holds", seq)) => seq.parse().ok().map(Done::CheckpointHolds),
             Some(("fails", seq)) => seq.parse().ok().map(Done::CheckpointFails),
+            Some(("tried", failures)) => failures.parse().ok().map(Done::SignedIn),
             None if code == "signed-out" => Some(Done::SignedOut),
             _ => None,
         }
@@ -74,6 +79,11 @@ impl Done {
     /// In words.
     pub(super) fn flash(self) -> Flash {
         let (tone, text) = match self {
+            Done::SignedIn(failures) => {
+                let refused = "sign-in with a wrong password was refused";
+                let refused = counted(failures.into(), refused, "sign-ins with a wrong password were refused");
+                ("warn", format!("Since you last signed in, {refused}. If that was not you, tell your administrator."))
+            }
             Done::AlertClosed(seq) => ("good", format!("The alert is closed. The decision is event {seq} of the log.")),
             Done::CheckpointHolds(seq) => {
                 ("good", format!("Consistent: the log extends this checkpoint, nothing it covers was changed. Event {seq}."))
@@ -129,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_message_travels_as_a_code_only() {
-        for done in [Done::AlertClosed(4200), Done::SignedOut] {
+        for done in [Done::AlertClosed(4200), Done::SignedIn(3), Done::SignedOut] {
             assert_eq!(Done::parse(&done.code()), Some(done));
         }
         for forged in ["closed.<b>", "closed", "You won", ""] {

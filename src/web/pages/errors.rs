@@ -1,7 +1,8 @@
 //! What went wrong, as a page with a reference to quote.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::http::Uri;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, REFERER};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use askama::Template;
 
@@ -70,13 +71,37 @@ impl ResponseError for Failure {
     }
 }
 
-/// The page for `status`, inside the frame of whoever asked. `detail`, a sentence, replaces the
-/// usual one where there is more to say.
-pub fn error(request: &HttpRequest, status: StatusCode, detail: Option<&str>) -> HttpResponse {
-    match Desk::of(request) {
-        Some(desk) => page(desk.chrome(""), status, detail, desk.reference()).error_response(),
-        None => page(Chrome::default(), status, detail, String::new()).error_response(),
+/// The page for `status`, inside the frame of whoever asked. `detail`, a sentence, says what
+/// happened; `code` is the problem's.
+pub fn error(request: &HttpRequest, status: StatusCode, code: &str, detail: &str) -> HttpResponse {
+    let desk = Desk::of(request);
+    let (chrome, reference) = desk.map_or_else(Default::default, |desk| (desk.chrome(""), desk.reference()));
+    let failure = match code {
+        "form_token" => expired(chrome, status, detail, reference, back(request)),
+        _ => page(chrome, status, Some(detail), reference),
+    };
+    failure.error_response()
+}
+
+/// The page of ours that a form was sent from.
+fn back(request: &HttpRequest) -> Option<String> {
+    let from: Uri = request.headers().get(REFERER)?.to_str().ok()?.parse().ok()?;
+    let path = from.path_and_query()?.as_str();
+    let here = request.headers().get(HOST)?.to_str().ok()? == from.authority()?.as_str();
+    (here && path.starts_with('/') && !path.starts_with("//")).then(|| path.to_owned())
+}
+
+/// A form whose token is not the session's: no offence, and no lack of rights.
+fn expired(chrome: Chrome, status: StatusCode, detail: &str, reference: String, back: Option<String>) -> Failure {
+    let mut failure = page(chrome, status, Some(detail), reference);
+    failure.page.heading = "This form has expired".to_owned();
+    failure.page.chrome.title = failure.page.heading.clone();
+    failure.page.steps =
+        vec!["Open the page again and repeat what you did. What you typed may still be there when you go back.".to_owned()];
+    if let Some(back) = back {
+        failure.page.links.insert(0, link("Open the page again", &back));
     }
+    failure
 }
 
 /// A handler's trouble as a page.
@@ -138,6 +163,10 @@ fn words(status: StatusCode) -> (&'static str, &'static str, &'static str) {
             "Ask someone with the right role, or your administrator.",
         ),
         404 => ("Not found", "There is nothing at this address.", "Check the address, or start from Today."),
+        405 => {
+            ("Not possible that way", "This address does not take what was sent to it.", "Start from the page the form is on.")
+        }
+        408 => ("Too slow", "What was sent stopped arriving. Nothing was changed.", "Go back and send it again."),
         409 => (
             "Already changed",
             "Someone else was faster. Nothing was changed by you.",

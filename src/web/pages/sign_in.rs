@@ -5,7 +5,7 @@ use actix_web::http::header::USER_AGENT;
 use actix_web::{HttpRequest, web};
 use serde::Deserialize;
 
-use crate::access::{Door, SignInError, sessions};
+use crate::access::{Door, Origin, SignInError, sessions};
 
 use super::cookies::{self, Done};
 use super::desk::{Desk, Page};
@@ -52,12 +52,17 @@ pub(super) async fn form(desk: Desk, asked: web::Query<Asked>) -> Page {
 /// `POST /sign-in`
 pub(super) async fn enter(desk: Desk, request: HttpRequest, door: web::Data<Door>, sent: web::Form<Sent>) -> Page {
     let agent = request.headers().get(USER_AGENT).and_then(|v| v.to_str().ok()).map(str::to_owned);
-    let (email, password, peer) = (sent.email.clone(), sent.password.clone(), desk.peer.clone());
-    let tried = web::block(move || door.sign_in(&email, &password, peer.as_deref(), agent.as_deref())).await;
+    let (email, password, peer, session) = (sent.email.clone(), sent.password.clone(), desk.peer.clone(), desk.session.clone());
+    let tried = web::block(move || {
+        let from = Origin { ip: peer.as_deref(), user_agent: agent.as_deref(), session: session.as_ref() };
+        door.sign_in(&email, &password, &from)
+    });
+    let tried = tried.await;
     let tried = tried.map_err(|e| desk.fail(Trouble::Broken(e.to_string())))?;
     let (status, error) = match tried {
         Ok(signed_in) => {
-            let mut response = desk.go(local(&sent.next), None);
+            let tried = (signed_in.failures > 0).then_some(Done::SignedIn(signed_in.failures));
+            let mut response = desk.go(local(&sent.next), tried);
             let cookie = cookies::session(&desk.app.config, signed_in.token);
             response.add_cookie(&cookie).map_err(|e| desk.fail(Trouble::Broken(e.to_string())))?;
             return Ok(response);
