@@ -6,6 +6,9 @@
 //! `docs/log-format.md` specifies the same formats in words, with test vectors.
 
 pub mod checkpoint;
+pub mod decode;
+pub mod heads;
+pub mod heads_proof;
 pub mod key;
 pub mod leaf;
 pub mod note;

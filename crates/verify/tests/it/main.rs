@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod checkpoint;
+mod decode;
 mod document;
+mod heads;
 mod leaf;
 mod note;
 mod proof;
