@@ -233,6 +233,22 @@ pub const fn jump_position(position: i64) -> Option<i64> {
     Some((n & (n - 1)) + 1)
 }
 
+/// Appends an integer field.
+pub(crate) fn put_int(out: &mut Vec<u8>, value: i64) {
+    int(out, value);
+}
+
+/// Appends an integer field, or null.
+pub(crate) fn put_opt_int(out: &mut Vec<u8>, value: Option<i64>) {
+    opt_int(out, value);
+}
+
+/// Appends a hash as a field.
+pub(crate) fn put_hash(out: &mut Vec<u8>, value: &Hash) {
+    out.extend_from_slice(&[0, 32]);
+    out.extend_from_slice(value);
+}
+
 fn begin(out: &mut Vec<u8>, origin: &str, word: &'static str) -> Result<(), TooLong> {
     out.reserve(512);
     out.push(VERSION);

@@ -1,14 +1,20 @@
 //! What a stranger needs to verify a Counterfoil log: the bytes of a leaf, the
 //! tree over the leaves, its proofs, the tiles the tree is stored in, and the
-//! signed checkpoints that hold its root.
+//! signed checkpoints that hold its root; and the check of a whole log.
 //!
 //! The crate reads and writes nothing: callers hand it values and hashes.
 //! `docs/log-format.md` specifies the same formats in words, with test vectors.
 
+pub mod check;
 pub mod checkpoint;
+pub mod decode;
+pub mod export;
+pub mod heads;
+pub mod heads_proof;
 pub mod key;
 pub mod leaf;
 pub mod note;
+pub mod policy;
 mod proof;
 pub mod text;
 pub mod tile;
@@ -19,6 +25,7 @@ pub use checkpoint::{Checkpoint, CheckpointError, Origin, Signed};
 pub use key::{Algorithm, KeyError, SignerKey, VerifierKey};
 pub use leaf::{EntryLeaf, EventLeaf, Hash, TooLong, commitment};
 pub use note::{Note, NoteError};
+pub use policy::{Policy, PolicyError};
 pub use tile::{FullTile, Tiles};
 pub use tlog_proof::{ProofError, TlogProof};
 pub use tree::{Fault, Frontier, Malformed};

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
+use counterfoil_verify::heads::{Head, Heads};
 use counterfoil_verify::tree::{consistency_proof, inclusion_proof, node};
-use counterfoil_verify::{Frontier, Hash, leaf};
+use counterfoil_verify::{Checkpoint, Frontier, Hash, SignerKey, TlogProof, leaf};
 
 use crate::vectors::{
-    bare, entry_blind, entry_bytes, entry_fields, event, event_blind, event_bytes, event_fields, full, listing,
+    ORIGIN, bare, counted, entry_blind, entry_bytes, entry_fields, event, event_blind, event_bytes, event_fields, full, listing,
 };
 
 const DOCUMENT: &str = include_str!("../../../../docs/log-format.md");
@@ -45,7 +46,8 @@ fn computed() -> BTreeMap<String, String> {
     let inclusion = inclusion_proof(1, 3, read).unwrap();
     let consistency = consistency_proof(2, 3, read).unwrap();
     let [event_leaf, full_leaf, bare_leaf] = leaves;
-    BTreeMap::from(
+    let (heads, travelling) = (heads(&hashes), travelling(frontier.root(), &inclusion));
+    BTreeMap::from_iter(
         [
             ("entry.commitment", hex::encode(entry_blind)),
             ("event.commitment", hex::encode(event_blind)),
@@ -62,8 +64,39 @@ fn computed() -> BTreeMap<String, String> {
             ("tree.inclusion", hex::encode(inclusion.as_flattened())),
             ("tree.consistency", hex::encode(consistency.as_flattened())),
         ]
+        .into_iter()
+        .chain(heads)
+        .chain(travelling)
         .map(|(name, value)| (name.to_owned(), value.trim_end().to_owned())),
     )
+}
+
+fn heads(hashes: &[Hash; 3]) -> Vec<(&'static str, String)> {
+    let head = |i: usize, account, seq, position, balance_after| Head { account, seq, position, balance_after, leaf: hashes[i] };
+    let heads = vec![head(0, 3, 70, 4, Some(12_345)), head(1, 9, 71, 1, None), head(2, 12, 65, 2, Some(-1))];
+    let (second, list) = (heads[1], Heads::new(heads).unwrap());
+    vec![
+        ("heads.head", hex::encode(second.encode())),
+        ("heads.hash", hex::encode(second.hash())),
+        ("heads.root", hex::encode(list.close("2026-03-01", 100).root)),
+    ]
+}
+
+fn travelling(root: Hash, inclusion: &[Hash]) -> Vec<(&'static str, String)> {
+    let log = SignerKey::from_seed(ORIGIN, counted(0x60)).unwrap();
+    let witness = SignerKey::witness_from_seed("witness.example/w1", counted(0x80)).unwrap();
+    let note = Checkpoint::new(ORIGIN, 3, root).sign(&[&log]).unwrap();
+    let mut cosigned = note.clone();
+    cosigned.cosign(&witness, 1_709_285_461).unwrap();
+    let cosignature = cosigned.to_string().lines().last().unwrap().to_owned();
+    let proof = TlogProof { extra: None, index: 1, hashes: inclusion.to_vec(), checkpoint: note.clone() };
+    vec![
+        ("checkpoint.key", log.verifier().to_string()),
+        ("checkpoint.note", note.to_string()),
+        ("checkpoint.witness", witness.verifier().to_string()),
+        ("checkpoint.cosignature", cosignature),
+        ("proof.file", proof.to_string()),
+    ]
 }
 
 #[test]

@@ -1,10 +1,15 @@
 //! Tests of the log format, the tree, and what travels: notes, checkpoints, proofs.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bank;
+mod check;
 mod checkpoint;
+mod decode;
 mod document;
+mod heads;
 mod leaf;
 mod note;
+mod policy;
 mod proof;
 mod tile;
 mod tlog_proof;

@@ -1,0 +1,78 @@
+//! L0: the signed notes. Whose they are, whether a key followed another rightly, and whether enough
+//! witnesses signed.
+
+use crate::checkpoint::{Checkpoint, Origin, Signed};
+use crate::note::Note;
+use crate::policy::Policy;
+
+use super::{Level, Report};
+
+/// Checkpoints that can be relied on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// The newest, that of the log at hand.
+    pub newest: Signed,
+    /// Those remembered from earlier, the smallest first.
+    pub remembered: Vec<Checkpoint>,
+}
+
+/// Opens the newest checkpoint and those remembered from earlier, each with a name for the report.
+/// `origin` is the log it must be of, when that is not the name of its key.
+///
+/// Nothing is returned when the newest cannot be relied on: there is nothing to hold a log against.
+pub fn open_notes(
+    policy: &Policy,
+    origin: Option<&str>,
+    newest: &[u8],
+    remembered: &[(String, Vec<u8>)],
+    report: &mut Report,
+) -> Option<Opened> {
+    let trusted = policy.trusted();
+    let open = |bytes: &[u8], origin: Origin<'_>| {
+        let note = Note::parse(bytes).map_err(|e| e.to_string())?;
+        Checkpoint::open(&note, &trusted, origin).map_err(|e| e.to_string())
+    };
+    report.note(Level::L0, 1);
+    let newest = match open(newest, origin.map_or(Origin::OfKey, Origin::Is)) {
+        Ok(signed) => signed,
+        Err(why) => {
+            report.add(Level::L0, "checkpoint_untrusted", None, why);
+            return None;
+        }
+    };
+    let mut all = vec![newest];
+    for (name, bytes) in remembered {
+        report.note(Level::L0, 1);
+        match open(bytes, Origin::Is(&all[0].checkpoint.origin)) {
+            Ok(signed) => all.push(signed),
+            Err(why) => report.add(Level::L0, "checkpoint_untrusted", None, format!("{name}: {why}")),
+        }
+    }
+    if !policy.quorum_met(&all[0].witnesses) {
+        let text =
+            "fewer witnesses than the policy asks for have signed the checkpoint: get it cosigned, or ask why they did not";
+        report.add(Level::L0, "quorum_missed", None, text);
+    }
+    succession(policy, &all, report);
+    let newest = all.remove(0);
+    let mut remembered: Vec<Checkpoint> = all.into_iter().map(|s| s.checkpoint).collect();
+    remembered.sort_by_key(|c| c.size);
+    Some(Opened { newest, remembered })
+}
+
+/// Where a key signs without the one before it, some checkpoint must bear both signatures.
+fn succession(policy: &Policy, all: &[Signed], report: &mut Report) {
+    let origin = &all[0].checkpoint.origin;
+    let keys: Vec<_> = policy.logs().iter().filter(|k| k.name() == origin).collect();
+    for pair in keys.windows(2) {
+        let [old, new] = pair else { continue };
+        let used = all.iter().any(|s| s.log_keys.contains(new));
+        let both = all.iter().any(|s| s.log_keys.contains(old) && s.log_keys.contains(new));
+        if used && !both && !policy.accepts_discontinuity(new) {
+            let text = format!(
+                "the key {new} followed without the signature of the one before it: if you know why, add `discontinuity {new}` to the policy"
+            );
+            report.add(Level::L0, "key_discontinuity", None, text);
+        }
+    }
+}
