@@ -162,6 +162,23 @@ impl Severity {
     }
 }
 
+/// An amount per currency, as a rule asks for it with every entry.
+pub(crate) struct Lines {
+    own: Vec<(Currency, Option<i64>)>,
+    /// Whole units of any other currency.
+    default: Option<i64>,
+}
+
+impl Lines {
+    /// The line in minor units of `currency`; `None` when it does not fit.
+    pub(crate) fn minor(&self, currency: Currency) -> Option<i64> {
+        match self.own.iter().find(|(own, _)| *own == currency) {
+            Some((_, minor)) => *minor,
+            None => self.default?.checked_mul(currency.minor_per_unit()),
+        }
+    }
+}
+
 /// `10000` units of any currency unless it has its own line; as read from a rule set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PerCurrency {
@@ -189,6 +206,18 @@ impl PerCurrency {
         crate::money::Money::parse_amount(text, currency).ok().map(crate::money::Money::minor)
     }
 
+    /// The same, read once: what a rule asks for each entry.
+    pub(crate) fn lines(&self) -> Lines {
+        let own = self.own.keys().filter_map(|code| Currency::parse(code).ok());
+        // The default is whole units, so any currency without decimals reads it as it is.
+        let units = Currency::parse("JPY").ok().filter(|yen| yen.decimals() == 0);
+        let units = units.and_then(|yen| crate::money::Money::parse_amount(&self.default, yen).ok());
+        Lines {
+            own: own.map(|currency| (currency, self.minor(currency))).collect(),
+            default: units.map(crate::money::Money::minor),
+        }
+    }
+
     /// `10,000 in the currency's units (JPY 1,000,000)`
     pub(crate) fn text(&self) -> String {
         let default = self.default.parse().map(crate::money::group_thousands).unwrap_or_else(|_| self.default.clone());
@@ -196,6 +225,27 @@ impl PerCurrency {
         match own.as_slice() {
             [] => format!("{default} in the currency's units"),
             own => format!("{default} in the currency's units ({})", own.join(", ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn lines_are_what_the_text_says_in_every_currency() {
+        for (default, own) in
+            [("10000", "500000"), ("0", "1"), ("010", "7"), ("9223372036854775807", "3"), ("92233720368547759", "3")]
+        {
+            let own = [("JPY".to_owned(), own.to_owned()), ("EUR".to_owned(), format!("{own}.25"))].into();
+            let amounts = PerCurrency { default: default.to_owned(), own };
+            let lines = amounts.lines();
+            for code in ["USD", "EUR", "JPY", "KRW", "KWD", "CLF", "UYW", "BHD", "VND"] {
+                let currency = Currency::parse(code).unwrap();
+                assert_eq!(lines.minor(currency), amounts.minor(currency), "{default} {code}");
+            }
         }
     }
 }
