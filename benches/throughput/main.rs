@@ -1,8 +1,10 @@
 //! Entries recorded per second, durably, beside what the database takes of the same rows without
 //! any of it. One table in one run: alternating rounds, medians, the machine's fsync latency.
 //!
-//! `cargo bench --bench throughput -- [rows] [rounds]`; `COUNTERFOIL_BENCH_POSTGRES=postgres://…`
-//! adds PostgreSQL (an empty database). `../shared/peers/seed_baseline.py`, where it is, is run too.
+//! `cargo bench --bench throughput -- [rows] [rounds] [sqlite|postgres|http|peer …] [batch=1000]`:
+//! words choose parts of it, none means all. `COUNTERFOIL_BENCH_POSTGRES=postgres://…` adds
+//! PostgreSQL (an empty database). `../shared/peers/seed_baseline.py`, where it is, is run too.
+//! `-- spike [rows]` instead appends that many random rows through the bulk path into one file.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod http;
@@ -26,18 +28,51 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BATCHES: [usize; 4] = [1, 100, 1_000, 10_000];
 
-fn main() {
-    let args: Vec<usize> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
-    let rows = args.first().copied().unwrap_or(200_000);
-    let rounds = args.get(1).copied().unwrap_or(5);
-    println!("rows {rows} (fewer for small batches), rounds {rounds}, medians; entries per second");
-    fsync();
-    sqlite(rows, rounds);
-    if let Ok(url) = std::env::var("COUNTERFOIL_BENCH_POSTGRES") {
-        postgres(&url, rows, rounds);
+/// What was asked for on the command line.
+struct Asked {
+    rows: usize,
+    rounds: usize,
+    batches: Vec<usize>,
+    parts: Vec<String>,
+}
+
+impl Asked {
+    fn read() -> Asked {
+        // Cargo adds `--bench`.
+        let (options, words): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|a| a.starts_with('-'));
+        drop(options);
+        let numbers: Vec<usize> = words.iter().filter_map(|a| a.parse().ok()).collect();
+        let batches: Vec<usize> = words.iter().filter_map(|a| a.strip_prefix("batch=")?.parse().ok()).collect();
+        let is_part = |a: &&String| a.chars().all(|c| c.is_ascii_lowercase());
+        Asked {
+            rows: numbers.first().copied().unwrap_or(200_000),
+            rounds: numbers.get(1).copied().unwrap_or(5),
+            batches: if batches.is_empty() { BATCHES.to_vec() } else { batches },
+            parts: words.iter().filter(is_part).cloned().collect(),
+        }
     }
-    http::measure(rows, rounds);
-    peer::measure();
+
+    fn wants(&self, part: &str) -> bool {
+        self.parts.is_empty() || self.parts.iter().any(|p| p == part)
+    }
+}
+
+fn main() {
+    let asked = Asked::read();
+    println!("rows {} (fewer for small batches), rounds {}, medians; entries per second", asked.rows, asked.rounds);
+    fsync();
+    if asked.wants("sqlite") {
+        sqlite(&asked);
+    }
+    if let (true, Ok(url)) = (asked.wants("postgres"), std::env::var("COUNTERFOIL_BENCH_POSTGRES")) {
+        postgres(&url, &asked);
+    }
+    if asked.wants("http") {
+        http::measure(asked.rows, asked.rounds);
+    }
+    if asked.wants("peer") {
+        peer::measure();
+    }
 }
 
 /// Small batches are bounded by fsync: fewer rows tell the same.
@@ -69,12 +104,19 @@ fn fsync() {
     println!("fdatasync after 4 KiB appended: p50 {:.0} us, p99 {:.0} us", micros[250], micros[495]);
 }
 
-fn sqlite(rows: usize, rounds: usize) {
-    println!("\n| SQLite, in process, batch | raw prepared insert | through the sequencer | ratio |\n|---|---|---|---|");
-    for batch in BATCHES {
-        let n = rows_for(batch, rows);
+fn head(database: &str, raw: &str) {
+    println!(
+        "\n| {database}, in process, batch | {raw} | through the sequencer | ratio | CPU of sequencer + committer, us per entry |"
+    );
+    println!("|---|---|---|---|---|");
+}
+
+fn sqlite(asked: &Asked) {
+    head("SQLite", "raw prepared insert");
+    for &batch in &asked.batches {
+        let n = rows_for(batch, asked.rows);
         let (mut raw, mut ours) = (Vec::new(), Vec::new());
-        for round in 0..rounds {
+        for round in 0..asked.rounds {
             let dir = tempfile::tempdir().unwrap();
             let url = |name: &str| format!("sqlite:{}", dir.path().join(name).display());
             raw.push(raw::sqlite(&dir.path().join("raw.db"), &rows::stored(n), batch));
@@ -84,14 +126,14 @@ fn sqlite(rows: usize, rounds: usize) {
     }
 }
 
-fn postgres(url: &str, rows: usize, rounds: usize) {
-    println!("\n| PostgreSQL, in process, batch | raw binary COPY | through the sequencer | ratio |\n|---|---|---|---|");
+fn postgres(url: &str, asked: &Asked) {
+    head("PostgreSQL", "raw binary COPY");
     let db = Db::open(url, 2).unwrap();
     db::migrate::up(&mut db.connect().unwrap()).unwrap();
-    for batch in BATCHES {
-        let n = rows_for(batch, rows);
+    for &batch in &asked.batches {
+        let n = rows_for(batch, asked.rows);
         let (mut raw, mut ours) = (Vec::new(), Vec::new());
-        for round in 0..rounds {
+        for round in 0..asked.rounds {
             raw.push(raw_copy(&db, n, batch));
             ours.push(sequencer(url, n, batch, round + 100 * batch));
         }
@@ -115,13 +157,30 @@ fn raw_copy(db: &Db, n: usize, batch: usize) -> f64 {
     n as f64 / began.elapsed().as_secs_f64()
 }
 
-fn report(batch: usize, raw: Vec<f64>, ours: Vec<f64>) {
-    let ratios = raw.iter().zip(&ours).map(|(raw, ours)| ours / raw).collect();
-    println!("| {batch} | {:.0} | {:.0} | {:.2} |", median(raw), median(ours), median(ratios));
+/// Entries per second, and the processor time of the two threads per entry.
+struct Measured {
+    rate: f64,
+    sequencer: f64,
+    committer: f64,
+}
+
+fn report(batch: usize, raw: Vec<f64>, ours: Vec<Measured>) {
+    let ratios = raw.iter().zip(&ours).map(|(raw, ours)| ours.rate / raw).collect();
+    let of = |part: fn(&Measured) -> f64| median(ours.iter().map(part).collect());
+    let (rate, sequencer, committer) = (of(|m| m.rate), of(|m| m.sequencer), of(|m| m.committer));
+    println!("| {batch} | {:.0} | {rate:.0} | {:.2} | {sequencer:.2} + {committer:.2} |", median(raw), median(ratios));
+}
+
+/// Microseconds of processor time that this process's thread of that name has used.
+fn thread_cpu(name: &str) -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().filter_map(Result::ok);
+    let mut named = tasks.filter(|t| std::fs::read_to_string(t.path().join("comm")).is_ok_and(|comm| comm.trim() == name));
+    let spent = named.next().and_then(|t| std::fs::read_to_string(t.path().join("schedstat")).ok());
+    spent.and_then(|s| s.split(' ').next()?.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1_000.0
 }
 
 /// Records `n` entries in submissions of `batch`, at most eight waiting, all acknowledged.
-fn sequencer(url: &str, n: usize, batch: usize, round: usize) -> f64 {
+fn sequencer(url: &str, n: usize, batch: usize, round: usize) -> Measured {
     let db = Db::open(url, 2).unwrap();
     let intake = intake::start(&db, &Config::default(), Clock::system()).unwrap();
     let source = source(&intake, &format!("bench-{round}"));
@@ -132,6 +191,7 @@ fn sequencer(url: &str, n: usize, batch: usize, round: usize) -> f64 {
         let rows = rest.by_ref().take(batch);
         batches.push(rows.map(|entry| Row { line: 1, entry: Ok(entry), with_next: false }).collect());
     }
+    let cpu_before = (thread_cpu("sequencer"), thread_cpu("committer"));
     let began = Instant::now();
     let (send, receive) = channel();
     let (mut waiting, mut recorded) = (0, 0);
@@ -151,8 +211,14 @@ fn sequencer(url: &str, n: usize, batch: usize, round: usize) -> f64 {
     }
     let seconds = began.elapsed().as_secs_f64();
     assert_eq!(recorded, n);
+    let each = |before: f64, name: &str| (thread_cpu(name) - before) / n as f64;
+    let measured = Measured {
+        rate: n as f64 / seconds,
+        sequencer: each(cpu_before.0, "sequencer"),
+        committer: each(cpu_before.1, "committer"),
+    };
     intake.stop();
-    n as f64 / seconds
+    measured
 }
 
 fn recorded_in(results: Vec<RowResult>) -> usize {

@@ -4,6 +4,7 @@
 //! each time). PostgreSQL: binary `COPY`. Both take the same plain rows; see [`bulk_row!`].
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
@@ -34,7 +35,9 @@ pub enum Width {
     I32,
     /// `BIGINT`.
     I64,
-    /// `TEXT` or `BYTEA`.
+    /// `TEXT`.
+    Text,
+    /// `BYTEA`.
     Bytes,
 }
 
@@ -44,6 +47,10 @@ pub trait Column {
     const WIDTH: Width;
     /// The value to store.
     fn value(&self) -> Value<'_>;
+    /// The value back, if it is one of this type.
+    fn read(value: Value<'_>) -> Option<Self>
+    where
+        Self: Sized;
 }
 
 macro_rules! int_column {
@@ -51,22 +58,24 @@ macro_rules! int_column {
         impl Column for $type {
             const WIDTH: Width = Width::$width;
             fn value(&self) -> Value<'_> { Value::Int(i64::from(*self)) }
+            fn read(value: Value<'_>) -> Option<Self> {
+                match value { Value::Int(number) => number.try_into().ok(), _ => None }
+            }
         }
     )* };
 }
 int_column!(i16 => I16, i32 => I32, i64 => I64);
 
 impl Column for String {
-    const WIDTH: Width = Width::Bytes;
+    const WIDTH: Width = Width::Text;
     fn value(&self) -> Value<'_> {
         Value::Text(self)
     }
-}
-
-impl Column for &'static str {
-    const WIDTH: Width = Width::Bytes;
-    fn value(&self) -> Value<'_> {
-        Value::Text(self)
+    fn read(value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Text(text) => Some(text.to_owned()),
+            _ => None,
+        }
     }
 }
 
@@ -75,12 +84,24 @@ impl Column for Vec<u8> {
     fn value(&self) -> Value<'_> {
         Value::Bytes(self)
     }
+    fn read(value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Bytes(bytes) => Some(bytes.to_owned()),
+            _ => None,
+        }
+    }
 }
 
 impl<T: Column> Column for Option<T> {
     const WIDTH: Width = T::WIDTH;
     fn value(&self) -> Value<'_> {
         self.as_ref().map_or(Value::Null, Column::value)
+    }
+    fn read(value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Null => Some(None),
+            value => T::read(value).map(Some),
+        }
     }
 }
 
@@ -92,6 +113,10 @@ pub trait BulkRow: 'static {
     const WIDTHS: &'static [Width];
     /// Appends the row's values, in order.
     fn values<'a>(&'a self, out: &mut Vec<Value<'a>>);
+    /// The row of these values, if they are its columns' in order.
+    fn read(values: &[Value<'_>]) -> Option<Self>
+    where
+        Self: Sized;
     /// Runs `COPY table (columns) FROM STDIN` with binary `data`.
     fn copy(conn: &mut PgConnection, data: &[u8]) -> QueryResult<usize>;
 }
@@ -116,6 +141,11 @@ macro_rules! bulk_row {
                 out.push(self.$first.value());
                 $(out.push(self.$field.value());)*
             }
+            fn read(values: &[$crate::db::bulk::Value<'_>]) -> Option<Self> {
+                use $crate::db::bulk::Column;
+                let mut values = values.iter();
+                Some($name { $first: Column::read(*values.next()?)?, $($field: Column::read(*values.next()?)?),* })
+            }
             fn copy(conn: &mut diesel::PgConnection, data: &[u8]) -> diesel::QueryResult<usize> {
                 use diesel::{ExecuteCopyFromDsl, pg::CopyFormat};
                 use $crate::db::schema::$table::dsl as t;
@@ -132,33 +162,49 @@ macro_rules! bulk_row {
 
 /// Appends `rows`; inside the caller's transaction.
 pub fn append<R: BulkRow>(conn: &mut Conn, rows: &[R]) -> DbResult<()> {
-    if rows.is_empty() {
+    append_each::<R>(conn, rows.len(), |row, out| {
+        rows[row].values(out);
+        Ok(())
+    })
+}
+
+/// Appends `rows` rows whose values `fill` puts out in order; inside the caller's transaction.
+pub fn append_each<'r, R: BulkRow>(
+    conn: &mut Conn,
+    rows: usize,
+    fill: impl Fn(usize, &mut Vec<Value<'r>>) -> DbResult<()>,
+) -> DbResult<()> {
+    if rows == 0 {
         return Ok(());
     }
     match conn {
         Conn::Sqlite(c) => {
-            let rest = append_chunks::<R, 64>(c, rows)?;
-            let rest = append_chunks::<R, 8>(c, rest)?;
-            append_chunks::<R, 1>(c, rest)?;
+            let done = append_chunks::<R, 64>(c, 0..rows, &fill)?;
+            let done = append_chunks::<R, 8>(c, done..rows, &fill)?;
+            append_chunks::<R, 1>(c, done..rows, &fill)?;
         }
         Conn::Postgres(c) => {
-            R::copy(c, &copy_binary(rows))?;
+            R::copy(c, &copy_binary::<R>(rows, fill)?)?;
         }
     }
     Ok(())
 }
 
-fn append_chunks<'r, R: BulkRow, const N: usize>(conn: &mut SqliteConnection, rows: &'r [R]) -> QueryResult<&'r [R]> {
-    let mut chunks = rows.chunks_exact(N);
+/// Appends as many whole chunks of `N` as there are in `rows`; answers the first row left.
+fn append_chunks<'r, R: BulkRow, const N: usize>(
+    conn: &mut SqliteConnection,
+    rows: Range<usize>,
+    fill: &impl Fn(usize, &mut Vec<Value<'r>>) -> DbResult<()>,
+) -> DbResult<usize> {
     let mut values: Vec<Value<'r>> = Vec::with_capacity(N * R::WIDTHS.len());
-    for chunk in chunks.by_ref() {
+    let mut next = rows.start;
+    while next + N <= rows.end {
         values.clear();
-        for row in chunk {
-            row.values(&mut values);
-        }
+        (next..next + N).try_for_each(|row| fill(row, &mut values))?;
         Insert::<R, N> { values: &values, row: PhantomData }.execute(conn)?;
+        next += N;
     }
-    Ok(chunks.remainder())
+    Ok(next)
 }
 
 /// One `INSERT` of exactly `N` rows; its text depends on the type alone, so it is prepared once.
@@ -199,21 +245,21 @@ impl<R: BulkRow, const N: usize> QueryFragment<Sqlite> for Insert<'_, R, N> {
 }
 
 /// PostgreSQL's binary `COPY` format, version "no flags".
-fn copy_binary<R: BulkRow>(rows: &[R]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(32 + rows.len() * R::WIDTHS.len() * 12);
+fn copy_binary<'r, R: BulkRow>(rows: usize, fill: impl Fn(usize, &mut Vec<Value<'r>>) -> DbResult<()>) -> DbResult<Vec<u8>> {
+    let mut out = Vec::with_capacity(32 + rows * R::WIDTHS.len() * 12);
     out.extend_from_slice(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0");
     let columns = R::WIDTHS.len() as i16;
     let mut values = Vec::with_capacity(R::WIDTHS.len());
-    for row in rows {
+    for row in 0..rows {
         values.clear();
-        row.values(&mut values);
+        fill(row, &mut values)?;
         out.extend_from_slice(&columns.to_be_bytes());
         for (value, width) in values.iter().zip(R::WIDTHS) {
             copy_value(&mut out, *value, *width);
         }
     }
     out.extend_from_slice(&(-1_i16).to_be_bytes());
-    out
+    Ok(out)
 }
 
 fn copy_value(out: &mut Vec<u8>, value: Value<'_>, width: Width) {

@@ -80,6 +80,12 @@ impl Count {
         }
     }
 
+    /// The usual case: whether a newest entry at `at` has enough of the `earlier` ones in its window.
+    fn fills(&self, earlier: &[Placed], at: i64) -> bool {
+        let start = (earlier.len() + 1).checked_sub(self.count);
+        start.is_some_and(|start| earlier[start].at >= at - self.window_seconds * SECOND)
+    }
+
     /// The first entry of the window that ends at `list[i]`, if that window holds enough.
     fn crossed(&self, list: &[Placed], i: usize) -> Option<usize> {
         let start = (i + 1).checked_sub(self.count)?;
@@ -119,7 +125,11 @@ impl Check for Count {
             return Outcome::InsufficientHistory;
         }
         let place = case.recent.place(at, case.seq);
-        let mut list = case.recent.placed().to_vec();
+        let earlier = case.recent.placed();
+        if place == earlier.len() && !self.fills(earlier, at.0) {
+            return Outcome::Clear;
+        }
+        let mut list = earlier.to_vec();
         list.insert(place, Placed { at: at.0, seq: case.seq });
         let mut hits = Vec::new();
         for i in place..list.len().min(place + self.count) {

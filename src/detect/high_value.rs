@@ -5,12 +5,13 @@ use serde_json::json;
 use crate::money::Money;
 
 use super::examples::Example;
-use super::{Case, Check, Evidence, Hit, Outcome, PerCurrency, Rule, Severity, examples};
+use super::{Case, Check, Evidence, Hit, Lines, Outcome, PerCurrency, Rule, Severity, examples};
 
 pub(super) struct HighValue;
 
 struct Threshold {
     amount: PerCurrency,
+    lines: Lines,
 }
 
 impl Rule for HighValue {
@@ -45,7 +46,8 @@ impl Rule for HighValue {
             threshold: PerCurrency,
         }
         let read: Parameters = serde_json::from_value(parameters.clone()).map_err(|e| format!("high-value: {e}"))?;
-        Ok(Box::new(Threshold { amount: read.threshold.checked().map_err(|e| format!("high-value: threshold: {e}"))? }))
+        let amount = read.threshold.checked().map_err(|e| format!("high-value: threshold: {e}"))?;
+        Ok(Box::new(Threshold { lines: amount.lines(), amount }))
     }
     fn examples(&self) -> &'static [Example] {
         examples::HIGH_VALUE
@@ -61,7 +63,7 @@ impl Check for Threshold {
         if case.entry.amount == 0 {
             return Outcome::NotApplicable;
         }
-        let Some(threshold) = self.amount.minor(case.entry.currency) else {
+        let Some(threshold) = self.lines.minor(case.entry.currency) else {
             return Outcome::Error(format!("the threshold does not fit in {}", case.entry.currency));
         };
         if case.entry.amount < threshold {

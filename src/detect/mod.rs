@@ -173,6 +173,23 @@ impl Severity {
     }
 }
 
+/// An amount per currency, as a rule asks for it with every entry.
+pub(crate) struct Lines {
+    own: Vec<(Currency, Option<i64>)>,
+    /// Whole units of any other currency.
+    default: Option<i64>,
+}
+
+impl Lines {
+    /// The line in minor units of `currency`; `None` when it does not fit.
+    pub(crate) fn minor(&self, currency: Currency) -> Option<i64> {
+        match self.own.iter().find(|(own, _)| *own == currency) {
+            Some((_, minor)) => *minor,
+            None => self.default?.checked_mul(currency.minor_per_unit()),
+        }
+    }
+}
+
 /// `10000` units of any currency unless it has its own line; as read from a rule set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PerCurrency {
@@ -198,6 +215,18 @@ impl PerCurrency {
     pub(crate) fn minor(&self, currency: Currency) -> Option<i64> {
         let text = self.own.get(currency.code()).unwrap_or(&self.default);
         crate::money::Money::parse_amount(text, currency).ok().map(crate::money::Money::minor)
+    }
+
+    /// The same, read once: what a rule asks for each entry.
+    pub(crate) fn lines(&self) -> Lines {
+        let own = self.own.keys().filter_map(|code| Currency::parse(code).ok());
+        // The default is whole units, so any currency without decimals reads it as it is.
+        let units = Currency::parse("JPY").ok().filter(|yen| yen.decimals() == 0);
+        let units = units.and_then(|yen| crate::money::Money::parse_amount(&self.default, yen).ok());
+        Lines {
+            own: own.map(|currency| (currency, self.minor(currency))).collect(),
+            default: units.map(crate::money::Money::minor),
+        }
     }
 
     /// `10,000 in the currency's units (JPY 1,000,000)`

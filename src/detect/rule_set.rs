@@ -63,6 +63,7 @@ pub struct RuleSet {
     pub version: i64,
     /// Its rules.
     pub rules: Vec<ActiveRule>,
+    reach: usize,
 }
 
 impl std::fmt::Debug for RuleSet {
@@ -91,14 +92,15 @@ impl RuleSetBody {
             let check = rule.compile(&entry.parameters)?;
             rules.push(ActiveRule { rule, mode: entry.mode, severity: entry.severity, check });
         }
-        Ok(RuleSet { id, version: self.version, rules })
+        let reach = rules.iter().map(|r| r.check.reach()).max().unwrap_or(0);
+        Ok(RuleSet { id, version: self.version, rules, reach })
     }
 }
 
 impl RuleSet {
     /// How many entries of an account must be remembered for these rules.
     pub fn reach(&self) -> usize {
-        self.rules.iter().map(|r| r.check.reach()).max().unwrap_or(0)
+        self.reach
     }
 
     /// Microseconds that these rules look back from an entry.

@@ -12,7 +12,7 @@ use crate::ledger::{PAST_MAX, Past, PastEntry};
 use crate::money::Currency;
 
 use super::examples::plain_entry;
-use super::{Case, Check, Outcome, Recent, rule};
+use super::{Case, Check, Outcome, PerCurrency, Recent, rule};
 
 fn check(window_seconds: i64, count: usize) -> Box<dyn Check> {
     let parameters = serde_json::json!({ "window_seconds": window_seconds, "count": count });
@@ -116,4 +116,19 @@ fn what_was_forgotten_is_not_passed_off_as_all() {
     let entry = plain_entry("A", Moment(40 * MINUTE), Currency::parse("USD").unwrap(), 1);
     let Outcome::Hits(hits) = check.check(&Case { entry: &entry, seq: 40, recent: &recent }) else { panic!("41 in an hour") };
     assert_eq!(hits[0].evidence.observed, "13 or more");
+}
+
+#[test]
+fn lines_are_what_the_text_says_in_every_currency() {
+    for (default, own) in
+        [("10000", "500000"), ("0", "1"), ("010", "7"), ("9223372036854775807", "3"), ("92233720368547759", "3")]
+    {
+        let own = [("JPY".to_owned(), own.to_owned()), ("EUR".to_owned(), format!("{own}.25"))].into();
+        let amounts = PerCurrency { default: default.to_owned(), own };
+        let lines = amounts.lines();
+        for code in ["USD", "EUR", "JPY", "KRW", "KWD", "CLF", "UYW", "BHD", "VND"] {
+            let currency = Currency::parse(code).unwrap();
+            assert_eq!(lines.minor(currency), amounts.minor(currency), "{default} {code}");
+        }
+    }
 }

@@ -15,9 +15,10 @@ use super::{Receipt, ReceiptHit};
 impl Engine {
     /// An entry with its private parts: of the open batch, in flight, or stored.
     pub fn stored(&mut self, seq: Seq) -> DbResult<Option<(EntryRow, Option<EntryPartRow>)>> {
-        let flying = self.in_flight.as_ref().and_then(|f| f.batch.entry(seq));
-        if let Some((row, part)) = self.open.entry(seq).or(flying) {
-            return Ok(Some((row.clone(), part.cloned())));
+        for batch in std::iter::once(&self.open).chain(self.in_flight.as_ref().map(|f| &*f.batch)) {
+            if let Some(found) = batch.entry(seq)? {
+                return Ok(Some(found));
+            }
         }
         let Some(row) = ledger_store::entry(&mut self.conn, seq)? else { return Ok(None) };
         let part = ledger_store::entry_part(&mut self.conn, seq)?;

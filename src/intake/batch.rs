@@ -16,11 +16,12 @@ use crate::trail::Tail;
 use crate::trail::store::{self as trail_store, EventPartRow, EventRow, TileRow};
 
 use super::alerting::AlertUpdate;
-use super::figures::{self, Figure, FigureKey, Range};
+use super::entries::Entries;
+use super::figures;
 
 #[derive(Default)]
 pub(super) struct Batch {
-    pub entries: Vec<EntryRow>,
+    pub entries: Entries,
     pub parts: Vec<EntryPartRow>,
     pub events: Vec<EventRow>,
     pub event_parts: Vec<EventPartRow>,
@@ -32,8 +33,7 @@ pub(super) struct Batch {
     pub alerts: Vec<AlertRow>,
     pub breaks: Vec<BreakRow>,
     pub outbox: Vec<OutboxRow>,
-    pub figures: HashMap<FigureKey, Figure>,
-    pub ranges: HashMap<(i32, Seq), Range>,
+    pub figures: figures::Changed,
     pub refusals: BTreeMap<(i32, Seq, &'static str), i64>,
     /// Account states that leave memory: account, covered up to, state.
     pub states: Vec<(Seq, Seq, Vec<u8>)>,
@@ -52,10 +52,10 @@ impl Batch {
     }
 
     /// An entry of this batch, with its private parts.
-    pub fn entry(&self, seq: Seq) -> Option<(&EntryRow, Option<&EntryPartRow>)> {
-        let at = self.entries.binary_search_by_key(&seq, |row| row.seq).ok()?;
-        let part = self.parts.binary_search_by_key(&seq, |row| row.seq).ok();
-        Some((&self.entries[at], part.map(|i| &self.parts[i])))
+    pub fn entry(&self, seq: Seq) -> DbResult<Option<(EntryRow, Option<EntryPartRow>)>> {
+        let Some(row) = self.entries.row(seq)? else { return Ok(None) };
+        let part = self.parts.binary_search_by_key(&seq, |part| part.seq).ok();
+        Ok(Some((row, part.map(|i| self.parts[i].clone()))))
     }
 
     /// Notes what a hit changed in an alert, whether stored or of this batch.
@@ -103,7 +103,7 @@ impl Batch {
         bulk::append(conn, &self.accounts)?;
         bulk::append(conn, &self.contexts)?;
         bulk::append(conn, &self.deliveries)?;
-        bulk::append(conn, &self.entries)?;
+        self.entries.append(conn)?;
         bulk::append(conn, &self.parts)?;
         bulk::append(conn, &self.tiles)?;
         bulk::append(conn, &self.hits)?;
@@ -111,7 +111,7 @@ impl Batch {
         bulk::append(conn, &self.outbox)?;
         self.write_breaks(conn)?;
         self.write_updates(conn)?;
-        figures::store(conn, &self.figures, &self.ranges)?;
+        self.figures.store(conn)?;
         self.write_states(conn)
     }
 

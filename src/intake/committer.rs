@@ -64,6 +64,8 @@ impl Committer {
             }
             batch.write(conn, size_before, &tail)
         });
+        // From here on the engine alone holds it, and may use its memory again.
+        drop(batch);
         match written {
             Ok(()) => {
                 // The engine may go on while receipts are handed out.

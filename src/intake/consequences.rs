@@ -6,22 +6,37 @@ use crate::db::{DbError, DbResult};
 use crate::detect::{Mode, Outcome};
 use crate::ids::Seq;
 use crate::ledger::continuity::Changes;
-use crate::ledger::store::{BreakRow, EntryRow};
+use crate::ledger::store::BreakRow;
 use crate::ledger::{BreakKind, BreakState};
+use crate::money::Currency;
 
 use super::ReceiptHit;
 use super::alerting::Found;
 use super::engine::Engine;
 use super::evaluate::From;
 
+/// An entry that has its place, as far as its breaks and hits need to know it.
+#[derive(Clone, Copy)]
+pub(super) struct Recorded {
+    pub seq: Seq,
+    pub recorded_at: i64,
+    pub account: Seq,
+    pub currency: Currency,
+    pub booked_at: Moment,
+    pub business_date: i32,
+}
+
 impl Engine {
-    pub fn open_breaks(&mut self, row: &EntryRow, changes: &Changes) {
+    pub fn open_breaks(&mut self, row: Recorded, changes: &Changes) {
+        if changes.is_empty() {
+            return;
+        }
         for found in &changes.opened {
             self.open.open_break(BreakRow {
                 seq: found.seq,
                 kind: found.kind.code(),
                 account: row.account,
-                currency: row.currency.clone(),
+                currency: row.currency.code().to_owned(),
                 state: BreakState::Open.code(),
                 expected: found.expected,
                 found: found.found,
@@ -42,26 +57,24 @@ impl Engine {
     }
 
     /// Sources that know dates only get until the end of the business date.
-    fn due_at(&self, row: &EntryRow) -> i64 {
+    fn due_at(&self, row: Recorded) -> i64 {
         let due = row.recorded_at.saturating_add(self.settings.grace);
         let calendar = &self.settings.calendar;
-        let date = calendar.local_date(Moment(row.booked_at));
+        let date = calendar.local_date(row.booked_at);
         let (midnight, _) = calendar.window(date);
-        if midnight.0 != row.booked_at || day_number(date) != row.business_date {
+        if midnight != row.booked_at || day_number(date) != row.business_date {
             return due;
         }
         due.max(calendar.window(date).1.0)
     }
 
     /// Stores hits and lets them join their alerts; answers them for the receipt.
-    pub fn raise(
-        &mut self,
-        from: &From<'_>,
-        row: &EntryRow,
-        booked_at: Moment,
-        found: Vec<(usize, Outcome)>,
-    ) -> DbResult<Vec<ReceiptHit>> {
+    pub fn raise(&mut self, from: &From<'_>, row: Recorded, found: Vec<(usize, Outcome)>) -> DbResult<Vec<ReceiptHit>> {
+        if found.is_empty() {
+            return Ok(Vec::new());
+        }
         let rules = self.rules.clone();
+        let booked_at = row.booked_at;
         let mut receipt = Vec::new();
         for (i, outcome) in found {
             let (rule, Outcome::Hits(hits)) = (&rules.rules[i], outcome) else { continue };
@@ -96,7 +109,7 @@ impl Engine {
         Ok(receipt)
     }
 
-    fn date_of(&mut self, seq: Seq, row: &EntryRow) -> DbResult<i32> {
+    fn date_of(&mut self, seq: Seq, row: Recorded) -> DbResult<i32> {
         Ok(self.stored(seq)?.map_or(row.business_date, |(found, _)| found.business_date))
     }
 }

@@ -20,7 +20,15 @@ pub(super) fn run_rules(rules: &RuleSet, entry: &NewEntry, seq: Seq, recent: &Re
     evaluated.filter(|(_, outcome)| *outcome != Outcome::Clear).collect()
 }
 
-pub(super) fn outcomes_of(rules: &RuleSet, seq: Seq, found: &[(usize, Outcome)], changes: &Changes) -> Outcomes {
+/// What the leaf holds of it; `None` when everything was clear.
+pub(super) fn outcomes_text(rules: &RuleSet, seq: Seq, found: &[(usize, Outcome)], changes: &Changes) -> Option<String> {
+    if found.is_empty() && changes.is_empty() {
+        return None;
+    }
+    outcomes_of(rules, seq, found, changes).text()
+}
+
+fn outcomes_of(rules: &RuleSet, seq: Seq, found: &[(usize, Outcome)], changes: &Changes) -> Outcomes {
     let mut outcomes = Outcomes::default();
     for (i, outcome) in found {
         let rule = &rules.rules[*i];

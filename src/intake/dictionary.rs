@@ -1,8 +1,9 @@
 //! Interned values: what many entries share is an event once, and its `seq` is its id.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
 
-use serde_json::{Map, Value, json};
+use foldhash::fast::RandomState;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::clock::{Clock, DAY, Moment};
@@ -14,15 +15,18 @@ use crate::trail::{NewEvent, Tail};
 
 use super::Delivery;
 use super::batch::Batch;
+use super::maps::Map;
 
 /// Contexts and deliveries kept in memory each; beyond it those already committed are let go.
 const KEPT_MAX: usize = 200_000;
 
-/// Contexts and deliveries by a digest of their content.
+/// Contexts and deliveries by a digest of their content: contexts, asked with every entry, by one
+/// of this process, deliveries by the one that is stored.
 #[derive(Default)]
 pub(super) struct Dictionary {
-    contexts: HashMap<i64, (Seq, Seq, Context)>,
-    deliveries: HashMap<i64, (Seq, Seq, Delivery)>,
+    hasher: RandomState,
+    contexts: Map<u64, (Seq, Seq, Context)>,
+    deliveries: Map<i64, (Seq, Seq, Delivery)>,
 }
 
 /// The end of the log while a batch is evaluated, and the batch.
@@ -57,20 +61,21 @@ impl Growing<'_> {
 impl Dictionary {
     /// The id of a context, defining it if it is new.
     pub fn context(&mut self, to: &mut Growing<'_>, conn: &mut Conn, source: Seq, context: &Context) -> DbResult<Seq> {
-        let fingerprint = context_fingerprint(source, context);
-        if let Some((id, of, kept)) = self.contexts.get(&fingerprint)
+        let digest = self.hasher.hash_one((source, context));
+        if let Some((id, of, kept)) = self.contexts.get(&digest)
             && *of == source
             && kept == context
         {
             return Ok(*id);
         }
+        let fingerprint = context_fingerprint(source, context);
         let stored = store::contexts_by_fingerprint(conn, fingerprint)?;
         let same = stored.into_iter().find(|row| row.source == source && row.context() == *context);
         let id = match same {
             Some(row) => row.id,
             None => define_context(to, source, context, fingerprint)?,
         };
-        self.contexts.insert(fingerprint, (id, source, context.clone()));
+        self.contexts.insert(digest, (id, source, context.clone()));
         Ok(id)
     }
 
@@ -110,7 +115,7 @@ impl Dictionary {
 }
 
 fn define_context(to: &mut Growing<'_>, source: Seq, context: &Context, fingerprint: i64) -> DbResult<Seq> {
-    let mut private = Map::new();
+    let mut private = serde_json::Map::new();
     let mut put = |key: &str, value: Option<&str>| {
         if let Some(value) = value {
             private.insert(key.to_owned(), Value::from(value));

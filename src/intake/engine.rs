@@ -2,8 +2,10 @@
 //! any failure.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
+
+use foldhash::fast::RandomState;
 
 use crate::clock::{Clock, MINUTE, Moment};
 use crate::config::{Config, SessionKind, Source};
@@ -19,8 +21,10 @@ use crate::trail::Tail;
 use super::alerting::Alerting;
 use super::batch::Batch;
 use super::dictionary::{Dictionary, Growing};
+use super::entries::Entries;
 use super::figures::Figures;
 use super::load;
+use super::maps::Map;
 use super::references::References;
 use super::refusals::Refusals;
 use super::session_key::SessionKey;
@@ -58,10 +62,14 @@ impl Settings {
         })
     }
 
-    /// Replaces a live token by its digest, for a source that sends such.
+    /// Whether a source sends live tokens.
+    pub fn hides_sessions(&self, source: &str) -> bool {
+        self.sources.get(source).is_some_and(|s| s.session == SessionKind::Secret)
+    }
+
+    /// Replaces a live token of a source that sends such by its digest.
     pub fn hide_session(&self, source: &str, context: &mut Context) {
-        let secret = self.sources.get(source).is_some_and(|s| s.session == SessionKind::Secret);
-        if let (true, Some(key), Some(token)) = (secret, &self.session_key, context.session_id.as_ref()) {
+        if let (Some(key), Some(token)) = (&self.session_key, context.session_id.as_ref()) {
             context.session_id = key.digest(source, token);
         }
     }
@@ -77,7 +85,7 @@ impl Settings {
 #[derive(Default)]
 pub(super) struct KnownNumbers {
     hasher: RandomState,
-    digests: HashSet<u64>,
+    digests: HashSet<u64, RandomState>,
 }
 
 impl KnownNumbers {
@@ -94,7 +102,7 @@ impl KnownNumbers {
 /// A batch on its way to the disk.
 pub(super) struct InFlight {
     pub batch: Arc<Batch>,
-    pub leaving: HashMap<Seq, AccountState>,
+    pub leaving: Map<Seq, AccountState>,
 }
 
 pub(super) struct Engine {
@@ -104,10 +112,10 @@ pub(super) struct Engine {
     pub size_before: Seq,
     pub rules: Arc<RuleSet>,
     pub sources: HashMap<Seq, String>,
-    pub numbers: HashMap<String, Seq>,
+    pub numbers: Map<String, Seq>,
     /// Digests of every account number there is: a new one asks no database.
     pub known: KnownNumbers,
-    pub states: HashMap<Seq, AccountState>,
+    pub states: Map<Seq, AccountState>,
     pub look_backs: LookBacks,
     pub dictionary: Dictionary,
     pub references: References,
@@ -115,9 +123,11 @@ pub(super) struct Engine {
     pub alerting: Alerting,
     pub refusals: Refusals,
     pub open: Batch,
+    /// Memory for the entries of the batch after the open one.
+    pub spare: Entries,
     pub replies: Vec<(Reply, Vec<RowResult>)>,
     pub in_flight: Option<InFlight>,
-    pub leaving: HashMap<Seq, AccountState>,
+    pub leaving: Map<Seq, AccountState>,
     pub batch_no: u64,
     pub states_from: Seq,
     pub indexed_to: Seq,
@@ -193,7 +203,9 @@ impl Engine {
     pub fn seal(&mut self) -> DbResult<Sealed> {
         self.store_states()?;
         let mut batch = std::mem::take(&mut self.open);
+        self.open.entries = std::mem::take(&mut self.spare);
         batch.tiles = self.tail.take_full_tiles();
+        batch.figures = self.figures.take_changed();
         let batch = Arc::new(batch);
         self.in_flight = Some(InFlight { batch: batch.clone(), leaving: std::mem::take(&mut self.leaving) });
         let size_before = self.size_before;
@@ -204,10 +216,10 @@ impl Engine {
 
     /// The batch in flight is on the disk.
     pub fn committed(&mut self) {
-        if let Some(flying) = self.in_flight.take()
-            && let Some(from) = flying.batch.states_from
-        {
-            self.states_from = from;
+        if let Some(flying) = self.in_flight.take() {
+            self.states_from = flying.batch.states_from.unwrap_or(self.states_from);
+            // The committer has let go of it.
+            self.spare = Arc::into_inner(flying.batch).map(|batch| batch.entries.recycled()).unwrap_or_default();
         }
         self.dictionary.trim(self.size_before);
         self.figures.trim();

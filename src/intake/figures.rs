@@ -1,15 +1,16 @@
 //! Day figures and day ranges: kept at ingest, so that report and log cannot differ.
 
-use std::collections::HashMap;
-
 use diesel::prelude::*;
 
 use crate::clock::HOUR;
 use crate::db::schema::{day_figures, day_ranges};
-use crate::db::{Conn, DbResult};
+use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::{Direction, NewEntry};
+use crate::money::Currency;
 use crate::on_conn;
+
+use super::maps::{At, Current};
 
 /// Figures kept in memory; beyond it those not in the open batch are read again when needed.
 const KEPT_MAX: usize = 200_000;
@@ -21,7 +22,7 @@ const GAP_MAX: i64 = 10_000;
 pub(super) struct FigureKey {
     pub business_date: i32,
     pub source: Seq,
-    pub currency: &'static str,
+    pub currency: Currency,
     pub kind: i16,
     pub status: i16,
     /// Whole hours since 1970 UTC of `booked_at`.
@@ -47,8 +48,17 @@ pub(super) struct Range {
 /// The current values, absolute, as the next commit will store them.
 #[derive(Default)]
 pub(super) struct Figures {
-    kept: HashMap<FigureKey, Figure>,
-    ranges: HashMap<i32, Range>,
+    figures: Current<FigureKey, Figure>,
+    ranges: Current<i32, Range>,
+    /// Ranges that ended since changes were last taken.
+    ended: Vec<(i32, Range)>,
+}
+
+/// What a batch changed.
+#[derive(Default)]
+pub(super) struct Changed {
+    figures: Vec<(FigureKey, Figure)>,
+    ranges: Vec<(i32, Range)>,
 }
 
 impl FigureKey {
@@ -56,7 +66,7 @@ impl FigureKey {
         FigureKey {
             business_date,
             source,
-            currency: entry.currency.code(),
+            currency: entry.currency,
             kind: entry.kind.code(),
             status: entry.status.code(),
             hour: entry.booked_at.0.div_euclid(HOUR),
@@ -76,90 +86,93 @@ impl Figure {
 }
 
 impl Figures {
-    /// The present value, read on a miss.
-    pub fn get(&mut self, conn: &mut Conn, key: FigureKey) -> DbResult<Figure> {
-        if let Some(figure) = self.kept.get(&key) {
-            return Ok(*figure);
-        }
-        let id = (key.business_date, key.source, key.currency, key.kind, key.status, key.hour);
-        let columns = (day_figures::entries, day_figures::credits, day_figures::debits);
-        let found: Option<(i64, i64, i64)> = on_conn!(conn, |c| day_figures::table.find(id).select(columns).first(c).optional())?;
-        let (entries, credits, debits) = found.unwrap_or_default();
-        let figure = Figure { entries, credits, debits };
-        self.kept.insert(key, figure);
-        Ok(figure)
+    /// Where the present value is kept, read on a miss; good until [`Figures::trim`].
+    pub fn at(&mut self, conn: &mut Conn, key: FigureKey) -> DbResult<At> {
+        self.figures.at(key, || read(conn, key))
+    }
+
+    /// The present value.
+    pub fn get(&self, at: At) -> Figure {
+        self.figures.get(at)
     }
 
     /// Sets the present value.
-    pub fn set(&mut self, key: FigureKey, figure: Figure) {
-        self.kept.insert(key, figure);
+    pub fn set(&mut self, at: At, figure: Figure) {
+        self.figures.set(at, figure);
     }
 
-    /// Counts the entry at `seq` in a range of its date; answers the range.
-    pub fn extend_range(&mut self, business_date: i32, seq: Seq) -> Range {
+    /// Counts the entry at `seq` in a range of its date.
+    pub fn extend_range(&mut self, business_date: i32, seq: Seq) -> DbResult<()> {
         let fresh = Range { first_seq: seq, last_seq: seq, entries: 0 };
-        let range = self.ranges.entry(business_date).or_insert(fresh);
+        let at = self.ranges.at::<DbError>(business_date, || Ok(fresh))?;
+        let mut range = self.ranges.get(at);
         if seq - range.last_seq > GAP_MAX {
-            *range = fresh;
+            self.ended.push((business_date, range));
+            range = fresh;
         }
-        range.last_seq = seq;
-        range.entries += 1;
-        *range
+        self.ranges.set(at, Range { last_seq: seq, entries: range.entries + 1, ..range });
+        Ok(())
+    }
+
+    /// What changed since this was last asked.
+    pub fn take_changed(&mut self) -> Changed {
+        let mut ranges = std::mem::take(&mut self.ended);
+        ranges.extend(self.ranges.take_changed());
+        Changed { figures: self.figures.take_changed(), ranges }
     }
 
     /// Lets go of what is committed, if there is too much.
     pub fn trim(&mut self) {
-        if self.kept.len() > KEPT_MAX {
-            self.kept.clear();
-        }
-        if self.ranges.len() > KEPT_MAX {
-            self.ranges.clear();
-        }
+        self.figures.trim(KEPT_MAX);
+        self.ranges.trim(KEPT_MAX);
     }
 }
 
-/// Stores values as they are after a batch.
-pub(super) fn store(conn: &mut Conn, figures: &HashMap<FigureKey, Figure>, ranges: &HashMap<(i32, Seq), Range>) -> DbResult<()> {
-    for (key, figure) in figures {
-        let columns = (
-            day_figures::entries.eq(figure.entries),
-            day_figures::credits.eq(figure.credits),
-            day_figures::debits.eq(figure.debits),
-        );
-        let row = (
-            day_figures::business_date.eq(key.business_date),
-            day_figures::source.eq(key.source),
-            day_figures::currency.eq(key.currency),
-            day_figures::kind.eq(key.kind),
-            day_figures::status.eq(key.status),
-            day_figures::hour.eq(key.hour),
-            columns,
-        );
-        let id = (
-            day_figures::business_date,
-            day_figures::source,
-            day_figures::currency,
-            day_figures::kind,
-            day_figures::status,
-            day_figures::hour,
-        );
-        on_conn!(conn, |c| diesel::insert_into(day_figures::table)
-            .values(row)
-            .on_conflict(id)
-            .do_update()
-            .set(columns)
-            .execute(c))?;
+/// The stored value.
+fn read(conn: &mut Conn, key: FigureKey) -> DbResult<Figure> {
+    let id = (key.business_date, key.source, key.currency.code(), key.kind, key.status, key.hour);
+    let columns = (day_figures::entries, day_figures::credits, day_figures::debits);
+    let found: Option<(i64, i64, i64)> = on_conn!(conn, |c| day_figures::table.find(id).select(columns).first(c).optional())?;
+    let (entries, credits, debits) = found.unwrap_or_default();
+    Ok(Figure { entries, credits, debits })
+}
+
+impl Changed {
+    /// Stores values as they are after a batch.
+    pub fn store(&self, conn: &mut Conn) -> DbResult<()> {
+        self.figures.iter().try_for_each(|(key, figure)| store_figure(conn, key, *figure))?;
+        self.ranges.iter().try_for_each(|(date, range)| store_range(conn, *date, *range))
     }
-    for ((date, first_seq), range) in ranges {
-        let columns = (day_ranges::last_seq.eq(range.last_seq), day_ranges::entries.eq(range.entries));
-        let row = (day_ranges::business_date.eq(date), day_ranges::first_seq.eq(first_seq), columns);
-        let id = (day_ranges::business_date, day_ranges::first_seq);
-        on_conn!(conn, |c| diesel::insert_into(day_ranges::table)
-            .values(row)
-            .on_conflict(id)
-            .do_update()
-            .set(columns)
-            .execute(c))?;
-    }
+}
+
+fn store_figure(conn: &mut Conn, key: &FigureKey, figure: Figure) -> DbResult<()> {
+    let columns =
+        (day_figures::entries.eq(figure.entries), day_figures::credits.eq(figure.credits), day_figures::debits.eq(figure.debits));
+    let row = (
+        day_figures::business_date.eq(key.business_date),
+        day_figures::source.eq(key.source),
+        day_figures::currency.eq(key.currency.code()),
+        day_figures::kind.eq(key.kind),
+        day_figures::status.eq(key.status),
+        day_figures::hour.eq(key.hour),
+        columns,
+    );
+    let id = (
+        day_figures::business_date,
+        day_figures::source,
+        day_figures::currency,
+        day_figures::kind,
+        day_figures::status,
+        day_figures::hour,
+    );
+    on_conn!(conn, |c| diesel::insert_into(day_figures::table).values(row).on_conflict(id).do_update().set(columns).execute(c))?;
+    Ok(())
+}
+
+fn store_range(conn: &mut Conn, date: i32, range: Range) -> DbResult<()> {
+    let columns = (day_ranges::last_seq.eq(range.last_seq), day_ranges::entries.eq(range.entries));
+    let row = (day_ranges::business_date.eq(date), day_ranges::first_seq.eq(range.first_seq), columns);
+    let id = (day_ranges::business_date, day_ranges::first_seq);
+    on_conn!(conn, |c| diesel::insert_into(day_ranges::table).values(row).on_conflict(id).do_update().set(columns).execute(c))?;
     Ok(())
 }

@@ -47,12 +47,15 @@ impl Engine {
         let mut entries = Vec::new();
         let mut next = head;
         while let Some(seq) = next.filter(|_| entries.len() < PAST_MAX) {
-            let flying = self.in_flight.as_ref().and_then(|f| f.batch.entry(seq));
-            let Some((row, _)) = self.open.entry(seq).or(flying) else {
+            let held = match self.open.entry(seq)? {
+                None => self.in_flight.as_ref().map(|f| f.batch.entry(seq)).transpose()?.flatten(),
+                found => found,
+            };
+            let Some((row, _)) = held else {
                 entries.extend(history::earlier(&mut self.conn, seq, PAST_MAX - entries.len())?);
                 break;
             };
-            entries.push(past_of(row)?);
+            entries.push(past_of(&row)?);
             next = row.prev;
         }
         entries.reverse();

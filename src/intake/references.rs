@@ -3,13 +3,12 @@
 //! References of the open segment are in memory; closed segments are sorted index runs, reached
 //! only when a blocked filter (12 bits a reference) says *perhaps*; the row itself decides.
 
-use std::collections::HashMap;
-
 use sha2::{Digest, Sha256};
 
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 
+use super::maps::Map;
 use super::runs::{self, Run, RunKind};
 
 /// Words of 64 bits in a block of the filter: one cache line.
@@ -38,7 +37,7 @@ impl RefKey {
 }
 
 pub(super) struct References {
-    open: HashMap<RefKey, Seq>,
+    open: Map<RefKey, Seq>,
     filter: Filter,
     runs: Vec<Run>,
 }
@@ -51,7 +50,7 @@ impl References {
         for run in &runs {
             run.for_each(conn, |key, _| filter.insert(key))?;
         }
-        Ok(References { open: HashMap::new(), filter, runs })
+        Ok(References { open: Map::default(), filter, runs })
     }
 
     pub fn insert(&mut self, key: RefKey, seq: Seq) {

@@ -4,6 +4,7 @@ use counterfoil_verify::{EntryLeaf, Hash, TooLong};
 use diesel::prelude::*;
 
 use crate::clock::Moment;
+use crate::db::bulk::{BulkRow, Value, Width};
 use crate::db::schema::{accounts, breaks, contexts, deliveries, entries, entry_parts, sources};
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
@@ -95,9 +96,16 @@ impl EntryRow {
         }
     }
 
+    /// The row whose leaf this is: the inverse of [`EntryRow::leaf`].
+    pub fn of_leaf(leaf: &[u8]) -> DbResult<EntryRow> {
+        let mut values = Vec::with_capacity(EntryRow::WIDTHS.len());
+        leaf_values(leaf, &mut values)?;
+        EntryRow::read(&values).ok_or_else(not_a_leaf)
+    }
+
     /// The RFC 6962 hash of the row's leaf in the log named `origin`.
     pub fn leaf_hash(&self, origin: &str) -> Result<Hash, TooLong> {
-        let mut bytes = Vec::with_capacity(512);
+        let mut bytes = Vec::new();
         self.leaf().encode(origin, &mut bytes)?;
         Ok(counterfoil_verify::leaf::hash(&bytes))
     }
@@ -136,6 +144,28 @@ impl EntryRow {
     fn corrupt(&self, what: &str) -> DbError {
         DbError::Corrupt(format!("entry {}: {what}", self.seq))
     }
+}
+
+/// The values of the row of `entries` whose leaf this is: its fields, after origin and word, are the
+/// columns in order.
+pub fn leaf_values<'a>(leaf: &'a [u8], out: &mut Vec<Value<'a>>) -> DbResult<()> {
+    let mut fields = counterfoil_verify::leaf::fields(leaf).skip(2);
+    for width in EntryRow::WIDTHS {
+        let Some(field) = fields.next().ok_or_else(not_a_leaf)? else {
+            out.push(Value::Null);
+            continue;
+        };
+        out.push(match width {
+            Width::Text => Value::Text(std::str::from_utf8(field).map_err(|_| not_a_leaf())?),
+            Width::Bytes => Value::Bytes(field),
+            _ => Value::Int(i64::from_be_bytes(field.try_into().map_err(|_| not_a_leaf())?)),
+        });
+    }
+    Ok(())
+}
+
+fn not_a_leaf() -> DbError {
+    DbError::Corrupt("the bytes are not the leaf of an entry".into())
 }
 
 impl ContextRow {
@@ -255,4 +285,66 @@ pub fn breaks_at(conn: &mut Conn, seq: Seq) -> DbResult<Vec<BreakRow>> {
 pub fn breaks_of(conn: &mut Conn, account: Seq, limit: i64) -> DbResult<Vec<BreakRow>> {
     let query = breaks::table.filter(breaks::account.eq(account)).order(breaks::seq.desc()).limit(limit);
     Ok(on_conn!(conn, |c| query.select(BreakRow::as_select()).load(c))?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_row_is_read_back_from_its_leaf() {
+        let full = EntryRow {
+            seq: 9,
+            recorded_at: -1,
+            source: 3,
+            source_ref: "R-ü".into(),
+            account: 4,
+            position: 2,
+            prev: Some(7),
+            jump: Some(5),
+            kind: 1,
+            direction: -1,
+            amount: i64::MAX,
+            currency: "USD".into(),
+            balance_before: Some(i64::MIN),
+            balance_after: Some(0),
+            booked_at: 77,
+            value_date: Some(-5),
+            business_date: 20_000,
+            flags: 1,
+            transaction_ref: Some("T".into()),
+            account_seq: Some(12),
+            context: 6,
+            delivery: 8,
+            channel: Some(3),
+            instrument: Some(1),
+            status: 2,
+            reverses: Some("Q".into()),
+            rules: 1,
+            outcomes: Some("{}".into()),
+            blind: vec![7; 32],
+        };
+        let bare = EntryRow {
+            prev: None,
+            jump: None,
+            balance_before: None,
+            balance_after: None,
+            value_date: None,
+            transaction_ref: None,
+            account_seq: None,
+            channel: None,
+            instrument: None,
+            reverses: None,
+            outcomes: None,
+            blind: vec![],
+            ..full.clone()
+        };
+        for row in [full, bare] {
+            let mut leaf = Vec::new();
+            row.leaf().encode("origin", &mut leaf).unwrap();
+            assert_eq!(EntryRow::of_leaf(&leaf).unwrap(), row);
+            assert!(EntryRow::of_leaf(&leaf[..leaf.len() - 1]).is_err());
+        }
+    }
 }

@@ -59,11 +59,13 @@ impl Tail {
         self.recorded_at
     }
 
-    /// Gives an entry's leaf its place; answers its hash.
-    pub fn seal_entry(&mut self, leaf: &EntryLeaf<'_>) -> Result<Hash, TooLong> {
-        self.scratch.clear();
-        leaf.encode(&self.origin, &mut self.scratch)?;
-        Ok(self.push())
+    /// Gives an entry's leaf its place; appends its bytes to `leaves` and answers its hash.
+    pub fn seal_entry(&mut self, leaf: &EntryLeaf<'_>, leaves: &mut Vec<u8>) -> Result<Hash, TooLong> {
+        let start = leaves.len();
+        leaf.encode(&self.origin, leaves)?;
+        let hash = counterfoil_verify::leaf::hash(&leaves[start..]);
+        self.push(hash);
+        Ok(hash)
     }
 
     /// Gives an event its place; answers its rows.
@@ -86,7 +88,7 @@ impl Tail {
         self.scratch.clear();
         let leaf = EventLeaf { seq, recorded_at, kind: event.kind, body: &body, blind: &blind };
         leaf.encode(&self.origin, &mut self.scratch)?;
-        self.push();
+        self.push(counterfoil_verify::leaf::hash(&self.scratch));
         Ok((EventRow { seq, recorded_at, kind: event.kind.to_owned(), body, blind }, part))
     }
 
@@ -95,12 +97,10 @@ impl Tail {
         std::mem::take(&mut self.full)
     }
 
-    fn push(&mut self) -> Hash {
-        let hash = counterfoil_verify::leaf::hash(&self.scratch);
+    fn push(&mut self, hash: Hash) {
         let mut full = Vec::new();
         self.tiles.push(hash, &mut full);
         self.full.extend(full.into_iter().map(|t| TileRow { level: i16::from(t.level), idx: t.index as i64, data: t.data }));
-        hash
     }
 }
 

@@ -187,6 +187,22 @@ impl EventLeaf<'_> {
     }
 }
 
+/// The fields of a leaf in order, read back: `None` for a null. The first two are the origin and
+/// the word `entry` or `event`. Ends early where the bytes are cut off.
+pub fn fields(leaf: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
+    let mut rest = leaf.get(1..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (length, after) = rest.split_first_chunk::<2>()?;
+        if *length == NULL {
+            rest = after;
+            return Some(None);
+        }
+        let (field, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        rest = after;
+        Some(Some(field))
+    })
+}
+
 /// The hash of a leaf's bytes, with the leaf prefix of RFC 6962.
 #[must_use]
 pub fn hash(bytes: &[u8]) -> Hash {

@@ -194,7 +194,7 @@ impl Bank {
         row.jump = jump_position(position).map(|p| account.places[p as usize - 1]);
         account.places.push(seq);
         row.outcomes = outcomes(&changes, amount, late);
-        self.tail.seal_entry(&row.leaf()).unwrap();
+        self.tail.seal_entry(&row.leaf(), &mut Vec::new()).unwrap();
         self.follow(&row, &changes, amount, late);
         self.entries.push(row);
     }

@@ -1,0 +1,177 @@
+//! An entry that is new gets its place: continuity, rules, leaf, figures, breaks and hits.
+
+use counterfoil_verify::{EntryLeaf, Hash, commitment};
+
+use crate::db::{DbError, DbResult};
+use crate::detect::Outcome;
+use crate::ids::Seq;
+use crate::ledger::continuity::{Break, Changes, Strictness};
+use crate::ledger::store::EntryPartRow;
+use crate::ledger::{BreakKind, FLAG_DATE_STATED, NewEntry, Status};
+
+use super::Receipt;
+use super::consequences::Recorded;
+use super::decide::{outcomes_text, receipt_break, run_rules};
+use super::engine::Engine;
+use super::evaluate::{Fresh, From};
+use super::state::Pointers;
+
+/// What was decided about one entry.
+struct Decided {
+    /// Rules by their number in the set, with what they found.
+    found: Vec<(usize, Outcome)>,
+    changes: Changes,
+    pointers: Pointers,
+}
+
+/// What a leaf holds beside what can be guessed.
+enum Blind {
+    /// The commitment to the private parts.
+    Commitment(Hash),
+    /// Random bytes where there are none.
+    Random([u8; 16]),
+}
+
+impl Blind {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Blind::Commitment(hash) => hash,
+            Blind::Random(bytes) => bytes,
+        }
+    }
+}
+
+impl Engine {
+    /// Gives an entry its place and decides everything about it.
+    pub fn record(&mut self, from: &mut From<'_>, mut entry: NewEntry, fresh: Fresh) -> DbResult<Receipt> {
+        let account = self.account_for(from.source, &entry, fresh.account)?;
+        let mut to = Engine::growing(&mut self.tail, &self.settings, &mut self.open);
+        let context = self.dictionary.context(&mut to, &mut self.conn, from.source, &entry.context)?;
+        let delivery = match from.delivery_id {
+            Some(id) => id,
+            None => self.dictionary.delivery(&mut to, &mut self.conn, from.source, from.delivery)?,
+        };
+        from.delivery_id = Some(delivery);
+        let seq = self.tail.next_seq();
+        let business_date = fresh.business_date;
+        let Decided { found, changes, pointers } = self.decide(from, account, seq, &entry, business_date)?;
+        let outcomes = outcomes_text(&self.rules, seq, &found, &changes);
+        let blind = self.blind(seq, &mut entry)?;
+        let leaf = EntryLeaf {
+            seq,
+            recorded_at: self.tail.recorded_at().0,
+            source: from.source,
+            source_ref: &entry.source_ref,
+            account,
+            position: pointers.position,
+            prev: pointers.prev,
+            jump: pointers.jump,
+            kind: entry.kind.code(),
+            direction: entry.direction.code(),
+            amount: entry.amount,
+            currency: entry.currency.code(),
+            balance_before: entry.balance_before,
+            balance_after: entry.balance_after,
+            booked_at: entry.booked_at.0,
+            value_date: entry.value_date,
+            business_date,
+            flags: if entry.business_date.is_some() { FLAG_DATE_STATED } else { 0 },
+            transaction_ref: entry.transaction_ref.as_deref(),
+            account_seq: entry.account_seq,
+            context,
+            delivery,
+            channel: entry.channel.map(crate::ledger::Channel::code),
+            instrument: entry.instrument.map(crate::ledger::Instrument::code),
+            status: entry.status.code(),
+            reverses: entry.reverses.as_deref(),
+            rules: self.rules.id,
+            outcomes: outcomes.as_deref(),
+            blind: blind.bytes(),
+        };
+        let recorded = Recorded {
+            seq,
+            recorded_at: leaf.recorded_at,
+            account,
+            currency: entry.currency,
+            booked_at: entry.booked_at,
+            business_date,
+        };
+        let leaf = self.open.entries.seal(&mut self.tail, &leaf)?;
+        self.count(&entry, fresh, seq)?;
+        self.references.insert(fresh.key, seq);
+        self.open_breaks(recorded, &changes);
+        let breaks = changes.opened.iter().map(|b| receipt_break(b, entry.currency)).collect();
+        let hits = self.raise(from, recorded, found)?;
+        Ok(Receipt { seq, leaf, position: pointers.position, hits, breaks })
+    }
+
+    /// Runs the rules and places the entry on its account.
+    fn decide(&mut self, from: &mut From<'_>, account: Seq, seq: Seq, entry: &NewEntry, business_date: i32) -> DbResult<Decided> {
+        let how = self.strictness(from, entry)?;
+        let missing = || DbError::Corrupt(format!("account {account} is not in memory"));
+        let seen = self.seen(account, seq, entry, how)?;
+        let state = self.states.get_mut(&account).ok_or_else(missing)?;
+        let found = run_rules(&self.rules, entry, seq, seen.recent.as_ref().unwrap_or(&state.body.recent));
+        let mut changes = state.body.learn(seq, entry, business_date, how, self.rules.reach(), seen.past.as_deref());
+        if state.source != from.source && entry.status == Status::Booked {
+            changes.opened.push(Break { seq, kind: BreakKind::ForeignSource, expected: None, found: None });
+        }
+        (state.dirty, state.touched) = (true, self.batch_no);
+        let pointers = state.body.append(seq);
+        self.look_backs.learn(account, seq, entry);
+        Ok(Decided { found, changes, pointers })
+    }
+
+    fn strictness(&self, from: &mut From<'_>, entry: &NewEntry) -> DbResult<Strictness> {
+        match from.strictness {
+            Some((currency, how)) if currency == entry.currency => Ok(how),
+            _ => {
+                let how = self.settings.strictness(&from.name, entry.currency)?;
+                from.strictness = Some((entry.currency, how));
+                Ok(how)
+            }
+        }
+    }
+
+    fn account_for(&mut self, source: Seq, entry: &NewEntry, known: Option<Seq>) -> DbResult<Seq> {
+        if let Some(id) = known {
+            return Ok(id);
+        }
+        // An entry before it in the same unit may have defined it.
+        if let Some(id) = self.account(&entry.account)? {
+            return Ok(id);
+        }
+        let mut to = Engine::growing(&mut self.tail, &self.settings, &mut self.open);
+        let row = to.define_account(source, &entry.account, entry.currency.code())?;
+        let id = row.id;
+        self.remember_account(row, Default::default())?;
+        Ok(id)
+    }
+
+    /// Takes the private parts out of the entry into the batch; answers what the leaf holds for them.
+    fn blind(&mut self, seq: Seq, entry: &mut NewEntry) -> DbResult<Blind> {
+        if entry.parts.is_empty() {
+            return Ok(Blind::Random(self.settings.clock.random()));
+        }
+        let salt = self.settings.clock.random::<32>();
+        let parts = std::mem::take(&mut entry.parts);
+        let blind = commitment(&salt, &parts.listed()).map_err(|e| DbError::Corrupt(e.to_string()))?;
+        self.open.parts.push(EntryPartRow {
+            seq,
+            salt: salt.to_vec(),
+            party: parts.party,
+            counterparty: parts.counterparty,
+            counterparty_name: parts.counterparty_name,
+            counterparty_country: parts.counterparty_country,
+            reason: parts.reason,
+        });
+        Ok(Blind::Commitment(blind))
+    }
+
+    fn count(&mut self, entry: &NewEntry, fresh: Fresh, seq: Seq) -> DbResult<()> {
+        let figure = self.figures.get(fresh.figure).with(entry.direction, entry.amount);
+        let figure = figure.ok_or_else(|| DbError::Corrupt("a day's sum overflowed".into()))?;
+        self.figures.set(fresh.figure, figure);
+        self.figures.extend_range(fresh.business_date, seq)
+    }
+}
