@@ -47,13 +47,11 @@ impl Engine {
         let account = self.account_for(from.source, &entry, fresh.account)?;
         let mut to = Engine::growing(&mut self.tail, &self.settings, &mut self.open);
         let context = self.dictionary.context(&mut to, &mut self.conn, from.source, &entry.context)?;
-        let delivery = match from.delivery_id {
-            Some(id) => id,
-            None => self.dictionary.delivery(&mut to, &mut self.conn, from.source, from.delivery)?,
-        };
+        let known = from.delivery_id.map(Ok);
+        let delivery = known.unwrap_or_else(|| self.dictionary.delivery(&mut to, &mut self.conn, from.source, from.delivery))?;
         from.delivery_id = Some(delivery);
         let seq = self.tail.next_seq();
-        let business_date = fresh.business_date;
+        let Fresh { business_date, .. } = fresh;
         let Decided { found, changes, pointers } = self.decide(from, account, seq, &entry, business_date)?;
         let outcomes = outcomes_text(&self.rules, seq, &found, &changes);
         let blind = self.blind(seq, &mut entry)?;
