@@ -173,6 +173,18 @@ pub struct Anchor {
     pub max_age_hours: u32,
     /// Whether `/log/tile/…` answers without a key: tiles hold hashes only.
     pub public_tiles: bool,
+    /// Witnesses that are asked to sign each checkpoint.
+    pub witness: Vec<Witness>,
+}
+
+/// One `[[anchor.witness]]`: a program on another host that signs only what extends what it saw before.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Witness {
+    /// Its address, e.g. `http://witness.bank.example:8481`.
+    pub url: String,
+    /// Its verifier key, as it prints it when it starts.
+    pub key: String,
 }
 
 /// One `[[source]]`.
@@ -284,7 +296,7 @@ impl Default for Limits {
 
 impl Default for Anchor {
     fn default() -> Self {
-        Anchor { file: String::new(), mail_to: Vec::new(), max_age_hours: 48, public_tiles: false }
+        Anchor { file: String::new(), mail_to: Vec::new(), max_age_hours: 48, public_tiles: false, witness: Vec::new() }
     }
 }
 
@@ -336,6 +348,11 @@ impl Config {
         }
         if !self.mail.url.is_empty() && self.mail.from.trim().is_empty() {
             return refuse("mail.from must be set when mail.url is".into());
+        }
+        for witness in &self.anchor.witness {
+            if let Err(error) = witness.key.parse::<counterfoil_verify::VerifierKey>() {
+                return refuse(format!("anchor.witness.key of {}: {error}", witness.url));
+            }
         }
         for source in &self.source {
             if source.name.trim().is_empty() {

@@ -22,6 +22,8 @@ pub mod intake;
 pub mod reports;
 
 pub mod alerts;
+pub mod witness;
+
 pub mod notify;
 
 pub mod detect;

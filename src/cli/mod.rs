@@ -25,6 +25,7 @@ mod serve;
 mod table;
 mod user;
 mod verify;
+mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -76,6 +77,7 @@ enum Command {
     Log(log::Log),
     /// The rules: list, show, test, activate
     Rules(rules::Rules),
+    Witness(witness::Witnessing),
     /// The schema: up, down, status
     Migrate(migrate::Migrate),
     /// Print the description of the HTTP interface
@@ -131,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Key(command) => key::run(&cli.common, command),
         Command::Log(command) => log::run(&cli.common, command),
         Command::Rules(command) => rules::run(&cli.common, command),
+        Command::Witness(command) => witness::run(&cli.common, command),
         Command::Migrate(command) => migrate::run(&cli.common, command),
     };
     match result {

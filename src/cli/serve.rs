@@ -46,7 +46,7 @@ pub(super) fn openapi() -> CliResult {
 }
 
 /// One JSON line per event on stderr; `RUST_LOG` chooses what.
-fn logging() {
+pub(super) fn logging() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let _ = tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_env_filter(filter).try_init();
 }

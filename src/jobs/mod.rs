@@ -6,6 +6,7 @@
 
 mod nightly;
 pub mod store;
+mod witnesses;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -21,10 +22,14 @@ use crate::app::App;
 use crate::notify::{Mailer, deliver_due};
 use crate::trail::{ActError, NewEvent};
 
+use witnesses::Witnesses;
+
 /// How often the log is signed if it has grown: well within the ten seconds it may take.
 const SIGN_EVERY: Duration = Duration::from_secs(1);
 /// How often the log says that its writer is there, so that a gap is visible.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(55);
+/// How often witnesses are asked to sign.
+const WITNESS_EVERY: Duration = Duration::from_secs(60);
 /// How often waiting mail is looked for: well within the ten seconds that the first may take.
 const MAIL_EVERY: Duration = Duration::from_secs(1);
 /// How often overdue breaks are looked for.
@@ -63,6 +68,11 @@ impl Jobs {
         let mut jobs = Jobs { bell: Arc::new(Bell::default()), threads: Vec::new() };
         let signing = app.clone();
         jobs.every(SIGN_EVERY, "sign", move || signing.signer.sign(&signing.log()).map(drop).map_err(|e| e.to_string()))?;
+        let witnesses = Witnesses::of(app);
+        if !witnesses.is_empty() {
+            let asking = app.clone();
+            jobs.every(WITNESS_EVERY, "witness", move || witnesses.turn(&asking))?;
+        }
         let beating = app.clone();
         jobs.every(HEARTBEAT_EVERY, "heartbeat", move || heartbeat(&beating).map_err(|e| e.to_string()))?;
         let mail = app.clone();

@@ -26,7 +26,9 @@ pub mod peer;
 pub mod problem;
 pub mod routes;
 mod server;
+mod witness;
 
 pub use api::openapi_json;
 pub use assets::version as asset_version;
 pub use server::{Listening, ServeError, serve, serve_until};
+pub use witness::serve_witness;

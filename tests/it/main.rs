@@ -19,3 +19,4 @@ mod program;
 mod site;
 mod support;
 mod tidy;
+mod witness;

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["audit"],
     &["intake"],
     &["reports"],
-    &["alerts", "records"],
+    &["alerts", "records", "witness"],
     &["notify"],
     &["detect"],
     &["ledger"],

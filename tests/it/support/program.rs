@@ -152,16 +152,31 @@ impl Program {
     #[track_caller]
     pub fn spawn_serve(&self) -> Server {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        self.clone().env("COUNTERFOIL_SERVER__LISTEN", address.to_string()).spawn("serve", address)
+    }
+
+    /// Starts `witness`, followed by the arguments given so far, on a free port, and waits until it
+    /// answers.
+    ///
+    /// # Panics
+    /// As [`Self::spawn_serve`].
+    #[track_caller]
+    pub fn spawn_witness(&self) -> Server {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        self.clone().args(["--listen", &address.to_string()]).spawn("witness", address)
+    }
+
+    #[track_caller]
+    fn spawn(mut self, name: &str, address: SocketAddr) -> Server {
         let log = NamedTempFile::new().unwrap_or_else(|error| panic!("no log file: {error}"));
         // Appending, so that the two streams do not overwrite each other.
         let open = || -> File {
             let opened = File::options().append(true).open(log.path());
             opened.unwrap_or_else(|error| panic!("no log file: {error}"))
         };
-        let mut serve = self.clone();
-        serve.arguments.insert(0, "serve".into());
-        let mut command = serve.command();
-        command.env("COUNTERFOIL_SERVER__LISTEN", address.to_string()).stdout(open()).stderr(open());
+        self.arguments.insert(0, name.into());
+        let mut command = self.command();
+        command.stdout(open()).stderr(open());
         let mut process = Running::start(&mut command);
         // Nothing to read for a server.
         drop(process.child.stdin.take());

@@ -1,0 +1,211 @@
+//! A witness of other logs: remembers the newest checkpoint of each, and signs only what extends it.
+//!
+//! Run on another host under another administrator (`counterfoil witness`), it is what makes a
+//! rewritten, shortened or forked log visible within minutes: C2SP tlog-witness. It has a key, a
+//! folder and a clock, and no database.
+//!
+//! Invariants: a checkpoint is compared with the remembered one, and remembered, in one step that no
+//! other request can come between; it is on the disk before it is signed; the witness never signs two
+//! checkpoints of which neither extends the other.
+//!
+//! Not here: the server (`web`), the log's side that asks for signatures ([`client`] is what it uses).
+
+mod alarm;
+pub mod client;
+mod request;
+mod store;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use counterfoil_verify::tree::{empty_root, verify_consistency};
+use counterfoil_verify::{Checkpoint, CheckpointError, Hash, Note, NoteError, Origin, SignerKey, VerifierKey};
+
+use crate::clock::{Clock, Moment, SECOND};
+
+pub use alarm::{Alarm, Watch};
+pub use request::{Request, RequestError};
+use store::Store;
+
+/// The longest request: a checkpoint with its proof.
+pub const BODY_MAX: usize = 64 * 1024;
+
+/// Why a witness cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum WitnessError {
+    /// Its folder.
+    #[error("the witness' folder {0}: {1}")]
+    Folder(PathBuf, std::io::Error),
+    /// Something in its folder.
+    #[error("{0}: {1}")]
+    File(PathBuf, String),
+    /// Its name, or a log's key.
+    #[error("{0}")]
+    Key(String),
+}
+
+/// What a witness answers; the HTTP status as C2SP tlog-witness has it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// 200: the cosignature line.
+    Signed(String),
+    /// 400: not a request.
+    Malformed(String),
+    /// 403: no trusted key signed it.
+    Untrusted(String),
+    /// 404: not a log this witness watches.
+    Unknown(String),
+    /// 409: the witness remembers another size; this one.
+    OtherSize(u64),
+    /// 409: the same size with another root: the log has forked.
+    Forked(u64),
+    /// 422: the proof does not show that the log was only extended.
+    NotExtended(String),
+    /// 500: it could not be remembered, so nothing was signed.
+    Failed(String),
+}
+
+/// What is remembered of one log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    size: u64,
+    root: Hash,
+    at: Moment,
+}
+
+/// One log that is watched.
+struct Watched {
+    key: VerifierKey,
+    seen: Option<Seen>,
+}
+
+/// A witness.
+pub struct Witness {
+    key: SignerKey,
+    clock: Clock,
+    store: Store,
+    logs: Mutex<BTreeMap<String, Watched>>,
+    alarms: Mutex<Vec<Alarm>>,
+}
+
+impl Witness {
+    /// A witness named `name` over a folder, watching the logs with these keys. Its key is made at its
+    /// first start.
+    ///
+    /// # Errors
+    /// When the folder, the key or what is remembered cannot be read.
+    pub fn open(folder: PathBuf, name: &str, logs: &[VerifierKey], clock: Clock) -> Result<Witness, WitnessError> {
+        let store = Store::open(folder)?;
+        let key = store.key(name, &clock)?;
+        let mut watched = BTreeMap::new();
+        for log in logs {
+            let seen = store.seen(log, clock.now())?;
+            watched.insert(log.name().to_owned(), Watched { key: log.clone(), seen });
+        }
+        Ok(Witness { key, clock, store, logs: Mutex::new(watched), alarms: Mutex::new(Vec::new()) })
+    }
+
+    /// The public key that a log's operator is given.
+    pub fn verifier(&self) -> VerifierKey {
+        self.key.verifier()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Watched>> {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers one `add-checkpoint` request.
+    pub fn add_checkpoint(&self, body: &[u8]) -> Answer {
+        let request = match Request::parse(body) {
+            Ok(request) => request,
+            Err(error) => return Answer::Malformed(error.to_string()),
+        };
+        let origin = request.note.unverified_text().lines().next().unwrap_or_default().to_owned();
+        // Held over check, write and signature: two requests from one old size cannot both win.
+        let mut logs = self.lock();
+        let Some(watched) = logs.get_mut(&origin) else {
+            return Answer::Unknown(format!("this witness does not watch the log {origin}"));
+        };
+        let checkpoint = match open(&request.note, &watched.key) {
+            Ok(checkpoint) => checkpoint,
+            Err(answer) => return answer,
+        };
+        if let Some(answer) = self.refusal(watched.seen.as_ref(), &request, &checkpoint) {
+            return answer;
+        }
+        let seen = Seen { size: checkpoint.size, root: checkpoint.root, at: self.clock.now() };
+        if let Err(error) = self.store.keep(&watched.key, &request.note) {
+            return Answer::Failed(error.to_string());
+        }
+        let at = seen.at;
+        watched.seen = Some(seen);
+        drop(logs);
+        self.sign(request.note, at)
+    }
+
+    /// Why a checkpoint is not one to sign; raises an alarm where the log has misbehaved.
+    fn refusal(&self, seen: Option<&Seen>, request: &Request, new: &Checkpoint) -> Option<Answer> {
+        let (size, root) = seen.map_or((0, empty_root()), |seen| (seen.size, seen.root));
+        if request.old > new.size {
+            return Some(Answer::Malformed(format!("old {} is larger than the checkpoint's size {}", request.old, new.size)));
+        }
+        if new.size < size {
+            self.alarm(Alarm::shrunk(&new.origin, size, new.size));
+        }
+        if new.size == size && new.root != root {
+            self.alarm(Alarm::forked(&new.origin, size));
+            return Some(Answer::Forked(size));
+        }
+        if request.old != size {
+            return Some(Answer::OtherSize(size));
+        }
+        if verify_consistency(size, new.size, &request.proof, &root, &new.root) {
+            return None;
+        }
+        self.alarm(Alarm::not_extended(&new.origin, size, new.size));
+        Some(Answer::NotExtended(format!("the proof does not show that the log of {} leaves extends that of {size}", new.size)))
+    }
+
+    fn sign(&self, mut note: Note, at: Moment) -> Answer {
+        let seconds = u64::try_from(at.0 / SECOND).unwrap_or_default();
+        match note.cosign(&self.key, seconds) {
+            Ok(()) => {
+                let lines = note.to_string();
+                Answer::Signed(lines.lines().last().map(|line| format!("{line}\n")).unwrap_or_default())
+            }
+            Err(error) => Answer::Failed(error.to_string()),
+        }
+    }
+
+    fn alarm(&self, alarm: Alarm) {
+        tracing::error!(log = alarm.origin, "{}", alarm.what);
+        let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
+        if alarms.len() < alarm::WAITING_MAX && !alarms.contains(&alarm) {
+            alarms.push(alarm);
+        }
+    }
+
+    /// Alarms raised since this was last called.
+    pub fn take_alarms(&self) -> Vec<Alarm> {
+        std::mem::take(&mut *self.alarms.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// When each log was last seen to grow or to be the same; `None` if never.
+    pub fn last_seen(&self) -> Vec<(String, Option<Moment>)> {
+        self.lock().iter().map(|(origin, watched)| (origin.clone(), watched.seen.as_ref().map(|seen| seen.at))).collect()
+    }
+}
+
+fn open(note: &Note, key: &VerifierKey) -> Result<Checkpoint, Answer> {
+    match Checkpoint::open(note, std::slice::from_ref(key), Origin::OfKey) {
+        Ok(signed) => Ok(signed.checkpoint),
+        Err(CheckpointError::Note(error @ (NoteError::Untrusted { .. } | NoteError::Forged { .. }))) => {
+            Err(Answer::Untrusted(error.to_string()))
+        }
+        Err(error) => Err(Answer::Malformed(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

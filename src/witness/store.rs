@@ -1,0 +1,81 @@
+//! The witness' folder: its key, and the newest checkpoint of each log.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use counterfoil_verify::{Checkpoint, Note, Origin, SignerKey, VerifierKey};
+
+use crate::clock::{Clock, Moment};
+
+use super::{Seen, WitnessError};
+
+const KEY: &str = "witness.key";
+
+pub(super) struct Store {
+    folder: PathBuf,
+}
+
+impl Store {
+    pub fn open(folder: PathBuf) -> Result<Store, WitnessError> {
+        fs::create_dir_all(&folder).map_err(|e| WitnessError::Folder(folder.clone(), e))?;
+        Ok(Store { folder })
+    }
+
+    /// The witness' key, made at the first start.
+    pub fn key(&self, name: &str, clock: &Clock) -> Result<SignerKey, WitnessError> {
+        let path = self.folder.join(KEY);
+        if let Some(text) = self.read(&path)? {
+            let key: SignerKey = text.trim().parse().map_err(|e| WitnessError::File(path.clone(), format!("{e}")))?;
+            if key.name() != name {
+                let words = format!("it is the key of the witness {}; start it with --name {0}", key.name());
+                return Err(WitnessError::File(path, words));
+            }
+            return Ok(key);
+        }
+        let key = SignerKey::witness_from_seed(name, clock.random()).map_err(|e| WitnessError::Key(format!("--name: {e}")))?;
+        self.write(&path, &format!("{}\n", key.secret())).map_err(|e| WitnessError::Folder(self.folder.clone(), e))?;
+        tracing::warn!(path = %path.display(), verifier = %key.verifier(), "made the key of this witness: keep a copy elsewhere");
+        Ok(key)
+    }
+
+    /// The newest checkpoint remembered of a log. How long it has been silent is not known after a
+    /// start, so silence counts from `now`.
+    pub fn seen(&self, log: &VerifierKey, now: Moment) -> Result<Option<Seen>, WitnessError> {
+        let path = self.path(log);
+        let Some(text) = self.read(&path)? else { return Ok(None) };
+        let unfit = |e: String| WitnessError::File(path.clone(), e);
+        let note = Note::parse(text).map_err(|e| unfit(e.to_string()))?;
+        let signed = Checkpoint::open(&note, std::slice::from_ref(log), Origin::OfKey).map_err(|e| unfit(e.to_string()))?;
+        Ok(Some(Seen { size: signed.checkpoint.size, root: signed.checkpoint.root, at: now }))
+    }
+
+    /// Remembers a checkpoint; it is on the disk when this returns.
+    pub fn keep(&self, log: &VerifierKey, note: &Note) -> std::io::Result<()> {
+        self.write(&self.path(log), &note.to_string())
+    }
+
+    fn path(&self, log: &VerifierKey) -> PathBuf {
+        let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
+        // The id tells apart names that become the same.
+        self.folder.join(format!("{}.{}.checkpoint", log.name().chars().map(safe).collect::<String>(), hex::encode(log.id())))
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<String>, WitnessError> {
+        match fs::read_to_string(path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(WitnessError::File(path.to_owned(), error.to_string())),
+        }
+    }
+
+    fn write(&self, path: &Path, text: &str) -> std::io::Result<()> {
+        let next = path.with_added_extension("next");
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&next, path)?;
+        File::open(&self.folder)?.sync_all()
+    }
+}

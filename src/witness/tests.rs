@@ -1,0 +1,128 @@
+//! What a witness signs, and what it does not.
+#![allow(clippy::unwrap_used)]
+
+use counterfoil_verify::tree::{Frontier, consistency_proof, node};
+
+use super::*;
+use crate::notify::Mailer;
+
+/// A log of numbered leaves.
+struct Log {
+    key: SignerKey,
+    leaves: Vec<Hash>,
+}
+
+impl Log {
+    fn new(size: u8) -> Log {
+        let key = SignerKey::from_seed("bank/log", [5; 32]).unwrap();
+        Log { key, leaves: (0..size).map(|i| [i; 32]).collect() }
+    }
+
+    fn subtree(&self, level: u32, index: u64) -> Hash {
+        match level {
+            0 => self.leaves[index as usize],
+            _ => node(&self.subtree(level - 1, 2 * index), &self.subtree(level - 1, 2 * index + 1)),
+        }
+    }
+
+    fn checkpoint(&self, size: usize) -> Note {
+        let mut tree = Frontier::default();
+        self.leaves[..size].iter().for_each(|leaf| tree.push(*leaf));
+        Checkpoint::new("bank/log", size as u64, tree.root()).sign(&[&self.key]).unwrap()
+    }
+
+    fn request(&self, old: u64, size: usize) -> Vec<u8> {
+        let proof = consistency_proof::<()>(old, size as u64, |level, index| Ok(self.subtree(level, index))).unwrap();
+        Request { old, proof, note: self.checkpoint(size) }.body().into_bytes()
+    }
+}
+
+fn witness(folder: &tempfile::TempDir, log: &Log) -> Witness {
+    Witness::open(folder.path().join("w"), "witness.example", &[log.key.verifier()], Clock::fixed(Moment(1_000 * SECOND), 1))
+        .unwrap()
+}
+
+#[test]
+fn it_signs_what_extends_and_remembers_it_over_a_restart() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), Log::new(20));
+    let first = witness(&folder, &log);
+    let Answer::Signed(line) = first.add_checkpoint(&log.request(0, 5)) else { panic!("the first is signed") };
+    let note = Note::parse(format!("{}\n{line}", log.checkpoint(5).unverified_text())).unwrap();
+    let signers = note.open(&[first.verifier()]).unwrap().signers;
+    assert_eq!(signers[0].time, Some(1_000));
+    drop(first);
+    let again = witness(&folder, &log);
+    assert_eq!(again.add_checkpoint(&log.request(0, 9)), Answer::OtherSize(5));
+    assert!(matches!(again.add_checkpoint(&log.request(5, 20)), Answer::Signed(_)));
+    assert!(matches!(again.add_checkpoint(&log.request(20, 20)), Answer::Signed(_)), "the same again is signed again");
+    assert_eq!(again.take_alarms(), []);
+}
+
+#[test]
+fn it_raises_an_alarm_for_a_log_that_forks_shrinks_or_was_rewritten() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), Log::new(20));
+    let witness = witness(&folder, &log);
+    assert!(matches!(witness.add_checkpoint(&log.request(0, 10)), Answer::Signed(_)));
+    let mut other = Log::new(20);
+    other.leaves[3] = [99; 32];
+    assert_eq!(witness.add_checkpoint(&other.request(10, 10)), Answer::Forked(10));
+    assert!(matches!(witness.add_checkpoint(&other.request(10, 15)), Answer::NotExtended(_)));
+    assert_eq!(witness.add_checkpoint(&log.request(4, 8)), Answer::OtherSize(10));
+    let told: Vec<String> = witness.take_alarms().into_iter().map(|alarm| alarm.what).collect();
+    assert!(told[0].contains("two different roots") && told[1].contains("rewritten") && told[2].contains("shrunk"), "{told:?}");
+    assert!(matches!(witness.add_checkpoint(&log.request(10, 11)), Answer::Signed(_)), "the true log goes on");
+}
+
+#[test]
+fn it_signs_for_nobody_else() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), Log::new(9));
+    let witness = witness(&folder, &log);
+    let stranger = SignerKey::from_seed("bank/log", [6; 32]).unwrap();
+    let forged = Checkpoint::new("bank/log", 3, [1; 32]).sign(&[&stranger]).unwrap();
+    let forged = Request { old: 0, proof: Vec::new(), note: forged }.body();
+    assert!(matches!(witness.add_checkpoint(forged.as_bytes()), Answer::Untrusted(_)));
+    let other = SignerKey::from_seed("other/log", [5; 32]).unwrap();
+    let other = Checkpoint::new("other/log", 3, [1; 32]).sign(&[&other]).unwrap();
+    let other = Request { old: 0, proof: Vec::new(), note: other }.body();
+    assert!(matches!(witness.add_checkpoint(other.as_bytes()), Answer::Unknown(_)));
+    for body in ["", "old\n\n", "old 01\n\nx", "old 1\nnothash\n\nx", "old 0\n\nno note"] {
+        assert!(matches!(witness.add_checkpoint(body.as_bytes()), Answer::Malformed(_)), "{body:?}");
+    }
+}
+
+#[test]
+fn of_two_requests_from_one_size_that_do_not_agree_one_is_signed() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), Log::new(40));
+    let witness = witness(&folder, &log);
+    assert!(matches!(witness.add_checkpoint(&log.request(0, 10)), Answer::Signed(_)));
+    let mut fork = Log::new(40);
+    fork.leaves[12] = [77; 32];
+    let bodies: Vec<Vec<u8>> = (0..8).map(|i| if i % 2 == 0 { &log } else { &fork }.request(10, 30)).collect();
+    let answers: Vec<Answer> = std::thread::scope(|threads| {
+        let witness = &witness;
+        let running: Vec<_> = bodies.iter().map(|body| threads.spawn(move || witness.add_checkpoint(body))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(answers.iter().filter(|answer| matches!(answer, Answer::Signed(_))).count(), 1);
+}
+
+#[test]
+fn silence_is_told_once_until_the_log_speaks_again() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), Log::new(9));
+    let clock = Clock::fixed(Moment(0), 1);
+    let witness = Witness::open(folder.path().join("w"), "w", &[log.key.verifier()], clock.clone()).unwrap();
+    let mail = crate::config::Mail { url: format!("file:{}", folder.path().join("mail").display()), ..Default::default() };
+    let mut watch = Watch::new(Mailer::from_config(&mail).unwrap(), vec!["a@bank.example".into()], 30, clock.clone());
+    let mails = || std::fs::read_dir(folder.path().join("mail")).map_or(0, Iterator::count);
+    watch.turn(&witness);
+    assert_eq!(mails(), 0);
+    clock.advance(31 * crate::clock::MINUTE);
+    watch.turn(&witness);
+    watch.turn(&witness);
+    assert_eq!(mails(), 1);
+    assert!(matches!(witness.add_checkpoint(&log.request(0, 3)), Answer::Signed(_)));
+    watch.turn(&witness);
+    clock.advance(31 * crate::clock::MINUTE);
+    watch.turn(&witness);
+    assert_eq!(mails(), 2);
+}
