@@ -13,6 +13,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::ids::{SOURCE_NAME_RULE, is_source_name};
 use crate::money::{Currency, Money};
 
 mod values;
@@ -355,8 +356,9 @@ impl Config {
             }
         }
         for source in &self.source {
-            if source.name.trim().is_empty() {
-                return refuse("a [[source]] needs a name".into());
+            if !is_source_name(&source.name) {
+                let shown: String = source.name.chars().take(80).collect();
+                return refuse(format!("[[source]] `{shown}` cannot be the name of a source: {SOURCE_NAME_RULE}"));
             }
             if self.source.iter().filter(|other| other.name == source.name).count() > 1 {
                 return refuse(format!("[[source]] {} is there twice", source.name));

@@ -39,6 +39,14 @@ pub fn is_invisible(c: char) -> bool {
         | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}' | '\u{feff}')
 }
 
+/// What the name of a source may be, for messages.
+pub const SOURCE_NAME_RULE: &str = "use 1 to 64 of a-z, 0-9, point, hyphen and underscore, for example core-banking";
+
+/// Whether this may be the name of a source: it stands in addresses, settings and reports.
+pub fn is_source_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
+}
+
 /// An account for mail, lists and reports: its last characters, at most four and at most a third.
 pub fn mask_account(number: &str) -> String {
     let chars: Vec<char> = number.chars().collect();

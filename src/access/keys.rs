@@ -18,7 +18,6 @@ use super::store::{self, ACTIVE, KeyRow};
 use super::{Scopes, base64url, digest};
 
 /// Longest name of a source, in characters.
-const SOURCE_NAME_MAX: usize = 64;
 /// Keys listed at most.
 const LISTED_MAX: i64 = 1_000;
 
@@ -164,10 +163,11 @@ pub fn list(conn: &mut Conn) -> DbResult<Vec<ListedKey>> {
 
 /// The source with this name; makes it, with its event, when it is unknown.
 pub fn ensure_source(tx: &mut ActTx<'_>, name: &str) -> Result<Seq, ActError> {
-    let name = source_name(name)?;
-    if let Some(id) = store::source_by_name(tx.conn, &name)? {
+    let known = if name.contains('\0') { None } else { store::source_by_name(tx.conn, name)? };
+    if let Some(id) = known {
         return Ok(id);
     }
+    let name = source_name(name)?;
     let id = tx.append(NewEvent::public("source.defined", json!({ "name": name })))?;
     let now = tx.now();
     store::insert_source(tx.conn, id, &name, now)?;
@@ -193,12 +193,12 @@ fn parts(text: &str) -> Option<(&str, &str)> {
 }
 
 fn source_name(name: &str) -> Result<String, ActError> {
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > SOURCE_NAME_MAX || name.chars().any(char::is_control) {
-        let detail = format!("a source needs a name of 1 to {SOURCE_NAME_MAX} characters, for example core-banking");
-        return Err(ActError::refused(422, "source_name_invalid", detail));
+    if crate::ids::is_source_name(name) {
+        return Ok(name.to_owned());
     }
-    Ok(name.to_owned())
+    let shown: String = name.chars().take(80).collect();
+    let rule = crate::ids::SOURCE_NAME_RULE;
+    Err(ActError::refused(422, "source_name_invalid", format!("`{shown}` cannot be the name of a source: {rule}")))
 }
 
 fn scopes_of(row: &KeyRow) -> DbResult<Scopes> {

@@ -171,6 +171,10 @@ impl Wanted {
         if found.id == alert.id {
             return refused("an alert cannot repeat itself; name the other one".into());
         }
+        if found.account != alert.account && found.rule != alert.rule {
+            let (one, two) = (&alert.reference, &found.reference);
+            return refused(format!("{two} has neither the account nor the rule of {one}, so {one} cannot repeat it"));
+        }
         if let Some(other) = &found.duplicate_of {
             // Otherwise two alerts could each be closed as a duplicate of the other.
             return refused(format!("{} is itself a duplicate; name {other}", found.reference));

@@ -43,6 +43,8 @@ pub struct WireRefusal {
     code: String,
     field: Option<String>,
     detail: String,
+    #[serde(default)]
+    first: Option<i64>,
 }
 
 impl WireRow {
@@ -72,8 +74,8 @@ impl WireRow {
 
 impl From<&Refusal> for WireRefusal {
     fn from(refusal: &Refusal) -> WireRefusal {
-        let Refusal { status, code, field, detail } = refusal.clone();
-        WireRefusal { status, code: code.to_owned(), field, detail }
+        let Refusal { status, code, field, detail, first } = refusal.clone();
+        WireRefusal { status, code: code.to_owned(), field, detail, first }
     }
 }
 
@@ -105,12 +107,16 @@ const CODES: &[&str] = &[
     "source_ref_conflict",
     "atomic_aborted",
     "paired_row_refused",
+    "country_unknown",
+    "business_date_implausible",
+    "no_entry_fits",
+    "column_count",
 ];
 
 impl From<WireRefusal> for Refusal {
     fn from(wire: WireRefusal) -> Refusal {
         let code = CODES.iter().copied().find(|code| *code == wire.code).unwrap_or("refused");
-        Refusal { status: wire.status, code, field: wire.field, detail: wire.detail }
+        Refusal { status: wire.status, code, field: wire.field, detail: wire.detail, first: wire.first }
     }
 }
 

@@ -7,7 +7,9 @@ use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::clock::Clock;
 use crate::import::{self, Format, ImportRequest, Profile, Progress, Summary, profile};
+use crate::intake::Rehearsal;
 
 use super::{CliResult, Common, Done};
 
@@ -31,7 +33,7 @@ pub(super) struct Import {
     /// Entries of the past: alerts are raised, but one summary is mailed instead of each
     #[arg(long)]
     history: bool,
-    /// Read and check everything, record nothing
+    /// Read and check everything against what is recorded, record nothing
     #[arg(long)]
     dry_run: bool,
     /// Print the summary as JSON
@@ -50,7 +52,7 @@ pub(super) fn run(common: &Common, command: Import) -> CliResult {
     let request = ImportRequest { path, source, format, profile, history, mail_to };
     let bar = Bar::default();
     let summary = if command.dry_run {
-        import::dry_run(&request, &bar)?
+        import::dry_run(&request, || Rehearsal::begin(&config, Clock::system(), &command.source), &bar)?
     } else {
         let leader = common.leader()?;
         let result = import::run(&request, &leader, leader.db(), &bar);

@@ -99,6 +99,14 @@ fn connect_sqlite(path: &Path) -> DbResult<SqliteConnection> {
     Ok(conn)
 }
 
+/// An empty SQLite database that nothing is kept of.
+pub fn in_memory() -> DbResult<Conn> {
+    let connect = |e: ConnectionError| DbError::Connect(e.to_string());
+    let mut conn = SqliteConnection::establish(":memory:").map_err(connect)?;
+    conn.batch_execute("PRAGMA foreign_keys=ON; PRAGMA recursive_triggers=ON;")?;
+    Ok(Conn::Sqlite(conn))
+}
+
 /// Makes a file that is not there yet readable by its owner alone, before anything is in it; SQLite
 /// gives the files beside it the same mode.
 fn make_private(path: &Path) -> std::io::Result<()> {

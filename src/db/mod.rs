@@ -20,7 +20,7 @@ use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::r2d2;
 use diesel::{PgConnection, SqliteConnection};
 
-pub use dialect::Address;
+pub use dialect::{Address, in_memory};
 pub use lease::Lease;
 
 /// A connection to one of the two databases.

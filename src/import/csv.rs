@@ -175,7 +175,7 @@ impl<'a> CsvRows<'a> {
     fn entries(&mut self) -> Result<Option<Vec<NewEntry>>, Refusal> {
         if self.fields.len() != self.columns {
             let text = format!("the row has {} columns, the header {}", self.fields.len(), self.columns);
-            return Err(Refusal { status: 422, code: "column_count", field: None, detail: text });
+            return Err(Refusal::whole("column_count", text));
         }
         match &self.meaning {
             Meaning::Contract(names) => {

@@ -1,18 +1,18 @@
 //! One import: a file through a bounded pipeline into the log, resumable.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 
 use crate::clock::Moment;
-use crate::db::Db;
+use crate::db::{Db, DbResult};
 use crate::ids::Seq;
-use crate::intake::RowResult;
+use crate::intake::{Rehearsal, RowResult};
 
 use super::batches::{ReadBatch, read_batches};
 use super::rejects::Rejects;
 use super::store::{self, RUNNING, RunRow};
-use super::tally::{RowOutcome, Tally};
+use super::tally::Tally;
 use super::{Batch, Begun, Finish, Format, ImportError, Leader, Profile, Progress, Read, Rows, SourceFile, Summary, Ticket};
 
 /// Batches submitted and not answered.
@@ -36,28 +36,32 @@ pub struct ImportRequest {
     pub mail_to: Vec<String>,
 }
 
-/// Reads and checks the whole file and records nothing.
-pub fn dry_run(request: &ImportRequest, progress: &dyn Progress) -> Result<Summary, ImportError> {
+/// What importing the file now would come to; records nothing. `stored` opens what is in the log,
+/// once the file can be read at all.
+pub fn dry_run(
+    request: &ImportRequest,
+    stored: impl FnOnce() -> DbResult<Rehearsal>,
+    progress: &dyn Progress,
+) -> Result<Summary, ImportError> {
     let file = SourceFile::open(&request.path)?;
     let mut tally = Tally::default();
     let rows = Rows::open(&file, request.format, request.profile.as_ref(), progress)?;
+    let mut rehearsal = stored()?;
     let mut rejects = Rejects::new(&request.path, None);
-    for row in rows {
-        let row = row?;
-        tally.rows += 1;
-        match row.read {
-            Read::Entries(_) => {}
-            Read::Skipped => tally.skipped += 1,
-            Read::Refused(refused) => {
-                tally.rejected += 1;
-                rejects.add(row.line, &refused.refusal, &row.raw);
-            }
+    std::thread::scope(|scope| {
+        let (batches, ahead) = mpsc::sync_channel(READ_AHEAD);
+        scope.spawn(move || read_batches(rows, &batches));
+        for batch in ahead {
+            let mut batch = batch?;
+            let results = rehearsal.record(std::mem::take(&mut batch.rows), request.history)?;
+            tally.batch(&batch, &results, &mut HashSet::new(), &mut rejects)?;
         }
-    }
+        Ok::<_, ImportError>(())
+    })?;
     if !file.is_unchanged() {
         return Err(ImportError::Changed);
     }
-    Ok(with_list(tally.summary(0, false), rejects))
+    Ok(with_list(tally.summary(rehearsal.open_breaks(), false), rejects))
 }
 
 /// Imports the file; goes on where an interrupted run of the same file, source and profile stopped.
@@ -78,7 +82,7 @@ pub fn run(request: &ImportRequest, leader: &dyn Leader, db: &Db, progress: &dyn
     std::thread::scope(|scope| {
         let (batches, ahead) = mpsc::sync_channel(READ_AHEAD);
         scope.spawn(move || read_batches(rows, &batches));
-        going.record(ahead, leader, &mut rejects)
+        going.record(ahead, leader, db, &mut rejects)
     })?;
     if !file.is_unchanged() {
         return Err(ImportError::Changed);
@@ -96,6 +100,11 @@ struct Going<'a> {
     /// Nothing of this run lies before this place.
     from: Seq,
     resumed: bool,
+    /// Of an interrupted run: what it counted lies before this place.
+    noted_to: Seq,
+    /// What this process counted as recorded while some of it may have been recorded before.
+    settled: HashSet<Seq>,
+    batches: usize,
     tally: Tally,
 }
 
@@ -108,15 +117,27 @@ impl<'a> Going<'a> {
         origin: String,
         db: &Db,
     ) -> Result<Going<'a>, ImportError> {
-        let (started_at, from, tally) = match &noted {
+        let (started_at, from, noted_to, tally) = match &noted {
             Some(run) => {
                 let started = Moment(run.started_at);
-                let standing = db.read(|conn| store::standing(conn, begun.source, &origin, started))?;
-                (started, 0, Tally::resume(run, standing))
+                let noted_to = db.read(|conn| store::noted_to(conn, begun.source, &origin, started, run.recorded))?;
+                (started, 0, noted_to, Tally::resume(run))
             }
-            None => (Moment(begun.now), begun.size, Tally::default()),
+            None => (Moment(begun.now), begun.size, Seq::MAX, Tally::default()),
         };
-        Ok(Going { request, digest, origin, begun, started_at, from, resumed: noted.is_some(), tally })
+        Ok(Going {
+            request,
+            digest,
+            origin,
+            begun,
+            started_at,
+            from,
+            resumed: noted.is_some(),
+            noted_to,
+            settled: HashSet::new(),
+            batches: 0,
+            tally,
+        })
     }
 
     /// Passes over the rows that are done; answers the last one's line.
@@ -135,6 +156,7 @@ impl<'a> Going<'a> {
         &mut self,
         ahead: Receiver<Result<ReadBatch, ImportError>>,
         leader: &dyn Leader,
+        db: &Db,
         rejects: &mut Rejects,
     ) -> Result<(), ImportError> {
         let mut waiting: VecDeque<(Ticket, ReadBatch)> = VecDeque::with_capacity(IN_FLIGHT);
@@ -143,14 +165,14 @@ impl<'a> Going<'a> {
                 Ok(batch) => batch,
                 Err(error) => {
                     // What was read before the damage is worth noting.
-                    self.settle(&mut waiting, 0, leader, rejects)?;
+                    self.settle(&mut waiting, 0, leader, db, rejects)?;
                     return Err(error);
                 }
             };
-            self.settle(&mut waiting, IN_FLIGHT - 1, leader, rejects)?;
+            self.settle(&mut waiting, IN_FLIGHT - 1, leader, db, rejects)?;
             waiting.push_back(self.submit(batch, leader)?);
         }
-        self.settle(&mut waiting, 0, leader, rejects)
+        self.settle(&mut waiting, 0, leader, db, rejects)
     }
 
     fn submit(&self, mut batch: ReadBatch, leader: &dyn Leader) -> Result<(Ticket, ReadBatch), ImportError> {
@@ -165,6 +187,7 @@ impl<'a> Going<'a> {
         waiting: &mut VecDeque<(Ticket, ReadBatch)>,
         left: usize,
         leader: &dyn Leader,
+        db: &Db,
         rejects: &mut Rejects,
     ) -> Result<(), ImportError> {
         while waiting.len() > left
@@ -172,25 +195,39 @@ impl<'a> Going<'a> {
         {
             let results = ticket.recv().map_err(|_| ImportError::Stopped("the log gave no answer".into()))?;
             let results = results.map_err(|e| ImportError::Stopped(e.to_string()))?;
-            self.count(&batch, &results, rejects)?;
+            let unnoted = self.unnoted(&results, db)?;
+            self.tally.batch(&batch, &results, &mut { unnoted }, rejects)?;
             leader.note(self.row())?;
         }
         Ok(())
     }
 
-    fn count(&mut self, batch: &ReadBatch, mut results: &[RowResult], rejects: &mut Rejects) -> Result<(), ImportError> {
-        for about in &batch.about {
-            let Some((of_row, rest)) = results.split_at_checked(about.legs) else {
-                return Err(ImportError::Stopped("the log answered fewer rows than it was given".into()));
-            };
-            results = rest;
-            if let RowOutcome::Rejected(refusal) = self.tally.row(of_row) {
-                rejects.add(about.line, refusal, &about.raw);
-            }
+    /// Of the entries that come back as duplicates, those that this run recorded itself before it
+    /// was interrupted, without coming to note it.
+    fn unnoted(&mut self, results: &[RowResult], db: &Db) -> Result<HashSet<Seq>, ImportError> {
+        self.batches += 1;
+        // No more than these were on their way when the run was interrupted.
+        if !self.resumed || self.batches > IN_FLIGHT + 1 {
+            self.settled.clear();
+            return Ok(HashSet::new());
         }
-        self.tally.rows += batch.read;
-        self.tally.skipped += batch.skipped;
-        Ok(())
+        self.settled.extend(results.iter().filter_map(|result| match result {
+            RowResult::Recorded(receipt) => Some(receipt.seq),
+            _ => None,
+        }));
+        let again = results.iter().filter_map(|result| match result {
+            RowResult::Duplicate(receipt) if receipt.seq >= self.noted_to => Some(receipt.seq),
+            _ => None,
+        });
+        let again: HashSet<Seq> = again.filter(|seq| !self.settled.contains(seq)).collect();
+        if again.is_empty() {
+            return Ok(again);
+        }
+        let seqs: Vec<Seq> = again.into_iter().collect();
+        let (source, since) = (self.begun.source, self.started_at);
+        let ours = db.read(|conn| store::recorded_from(conn, source, &self.origin, since, &seqs))?;
+        self.settled.extend(&ours);
+        Ok(ours.into_iter().collect())
     }
 
     /// The run as it stands.

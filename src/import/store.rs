@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
-use crate::db::schema::{breaks, deliveries, entries, hits, import_runs};
+use crate::db::schema::{breaks, deliveries, entries, import_runs};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::intake::DeliveryKind;
@@ -42,13 +42,6 @@ pub const RUNNING: &str = "running";
 /// `import_runs.state`: came to its end.
 pub const DONE: &str = "done";
 
-/// What the log says a run has recorded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Standing {
-    pub recorded: u64,
-    pub hits: u64,
-}
-
 /// The run with this digest.
 pub(super) fn run(conn: &mut Conn, digest: &str) -> DbResult<Option<RunRow>> {
     Ok(on_conn!(conn, |c| import_runs::table.find(digest).select(RunRow::as_select()).first(c).optional())?)
@@ -76,26 +69,38 @@ fn deliveries_of(conn: &mut Conn, source: Seq, origin: &str) -> DbResult<Vec<Seq
     Ok(on_conn!(conn, |c| query.load(c))?)
 }
 
-/// Entries and hits recorded from a file since an instant. Reads the rows since then: an
+/// The place after the last entry of a file that was recorded since an instant and is among the
+/// first `noted`: what an interrupted run had counted lies before it. Reads the rows since then: an
 /// interrupted run asks once.
-pub(super) fn standing(conn: &mut Conn, source: Seq, origin: &str, since: Moment) -> DbResult<Standing> {
+pub(super) fn noted_to(conn: &mut Conn, source: Seq, origin: &str, since: Moment, noted: i64) -> DbResult<Seq> {
     let ids = deliveries_of(conn, source, origin)?;
-    let Some(first) = ids.first().copied() else { return Ok(Standing::default()) };
-    let recorded: i64 = on_conn!(conn, |c| entries::table
+    let Some(first) = ids.first().copied().filter(|_| noted > 0) else { return Ok(0) };
+    let last: Option<i64> = on_conn!(conn, |c| entries::table
         .filter(entries::seq.gt(first))
         .filter(entries::recorded_at.ge(since.0))
         .filter(entries::delivery.eq_any(&ids))
-        .count()
-        .get_result(c))?;
-    let decided: i64 = on_conn!(conn, |c| hits::table
-        .inner_join(entries::table.on(entries::seq.eq(hits::decided_by)))
-        .filter(hits::decided_by.gt(first))
-        .filter(entries::recorded_at.ge(since.0))
-        .filter(entries::delivery.eq_any(&ids))
-        .count()
-        .get_result(c))?;
-    let count = |n: i64| u64::try_from(n).unwrap_or(0);
-    Ok(Standing { recorded: count(recorded), hits: count(decided) })
+        .order(entries::seq)
+        .offset(noted - 1)
+        .limit(1)
+        .select(entries::seq)
+        .first(c)
+        .optional())?;
+    Ok(last.map_or(Seq::MAX, |last| last + 1))
+}
+
+/// Which of these entries were recorded from a file since an instant.
+pub(super) fn recorded_from(conn: &mut Conn, source: Seq, origin: &str, since: Moment, seqs: &[Seq]) -> DbResult<Vec<Seq>> {
+    let ids = deliveries_of(conn, source, origin)?;
+    let mut found = Vec::new();
+    for some in seqs.chunks(1_000) {
+        let query = entries::table
+            .filter(entries::seq.eq_any(some))
+            .filter(entries::recorded_at.ge(since.0))
+            .filter(entries::delivery.eq_any(&ids))
+            .select(entries::seq);
+        found.extend(on_conn!(conn, |c| query.load::<i64>(c))?);
+    }
+    Ok(found)
 }
 
 /// Breaks opened by entries of a file at or after `from` (a place) and `since`, and still open.
@@ -142,7 +147,8 @@ mod tests {
         let second = row.clone();
         bench.log.side(move |conn| save(conn, &second)).unwrap();
         assert_eq!(bench.read(|c| run(c, "ab")), Some(row));
-        assert_eq!(bench.read(|c| standing(c, 1, "f", Moment(0))), Standing::default());
+        assert_eq!(bench.read(|c| noted_to(c, 1, "f", Moment(0), 0)), 0);
+        assert_eq!(bench.read(|c| recorded_from(c, 1, "f", Moment(0), &[1, 2])), Vec::<Seq>::new());
         assert_eq!(bench.read(|c| open_breaks(c, 1, "f", 0, Moment(0))), 0);
     }
 }

@@ -1,13 +1,18 @@
 //! What a run has come to: pure bookkeeping.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::intake::RowResult;
+use crate::ids::Seq;
+use crate::intake::{Receipt, RowResult};
 use crate::ledger::Refusal;
 
-use super::store::{RunRow, Standing};
+use super::ImportError;
+use super::batches::ReadBatch;
+use super::rejects::Rejects;
+use super::store::RunRow;
 
 /// The last line of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -54,36 +59,30 @@ pub(super) struct Tally {
     pub rejected: u64,
     pub hits: u64,
     pub skipped: u64,
-    /// Entries that an interrupted run recorded without noting it: they come back as duplicates
-    /// once and are already counted as recorded.
-    overlap: u64,
 }
 
 impl Tally {
-    /// Takes up an interrupted run: its notes, and what the log says it really recorded.
-    pub fn resume(noted: &RunRow, standing: Standing) -> Tally {
+    /// Takes up an interrupted run where its notes end.
+    pub fn resume(noted: &RunRow) -> Tally {
         let count = |n: i64| u64::try_from(n).unwrap_or(0);
-        let recorded = standing.recorded.max(count(noted.recorded));
         Tally {
             rows: count(noted.rows_done),
-            recorded,
+            recorded: count(noted.recorded),
             duplicates: count(noted.duplicates),
             rejected: count(noted.rejected),
-            hits: standing.hits.max(count(noted.hits)),
+            hits: count(noted.hits),
             skipped: 0,
-            overlap: recorded - count(noted.recorded),
         }
     }
 
-    /// Counts the entries of one row; they were recorded together or not at all.
-    pub fn row<'r>(&mut self, results: &'r [RowResult]) -> RowOutcome<'r> {
+    /// Counts the entries of one row; they were recorded together or not at all. `unnoted` are
+    /// places of entries that the interrupted run recorded and did not come to note: they come back
+    /// as duplicates, once each, and are this run's.
+    pub fn row<'r>(&mut self, results: &'r [RowResult], unnoted: &mut HashSet<Seq>) -> RowOutcome<'r> {
         for result in results {
             match result {
-                RowResult::Recorded(receipt) => {
-                    self.recorded += 1;
-                    self.hits += receipt.hits.len() as u64;
-                }
-                RowResult::Duplicate(_) if self.overlap > 0 => self.overlap -= 1,
+                RowResult::Recorded(receipt) => self.recorded(receipt),
+                RowResult::Duplicate(receipt) if unnoted.remove(&receipt.seq) => self.recorded(receipt),
                 RowResult::Duplicate(_) => self.duplicates += 1,
                 RowResult::Rejected(_) => {}
             }
@@ -100,6 +99,33 @@ impl Tally {
             }
             None => RowOutcome::Taken,
         }
+    }
+
+    /// Counts the answers to a batch, in its order, and lists its refused rows.
+    pub fn batch(
+        &mut self,
+        batch: &ReadBatch,
+        mut results: &[RowResult],
+        unnoted: &mut HashSet<Seq>,
+        rejects: &mut Rejects,
+    ) -> Result<(), ImportError> {
+        for about in &batch.about {
+            let Some((of_row, rest)) = results.split_at_checked(about.legs) else {
+                return Err(ImportError::Stopped("the log answered fewer rows than it was given".into()));
+            };
+            results = rest;
+            if let RowOutcome::Rejected(refusal) = self.row(of_row, unnoted) {
+                rejects.add(about.line, refusal, &about.raw);
+            }
+        }
+        self.rows += batch.read;
+        self.skipped += batch.skipped;
+        Ok(())
+    }
+
+    fn recorded(&mut self, receipt: &Receipt) {
+        self.recorded += 1;
+        self.hits += receipt.hits.len() as u64;
     }
 
     /// As the last line.
@@ -121,11 +147,11 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intake::{Receipt, ReceiptHit};
+    use crate::intake::ReceiptHit;
 
-    fn receipt(hits: usize) -> Receipt {
+    fn receipt(seq: Seq, hits: usize) -> Receipt {
         let hit = ReceiptHit { rule: "high-value".into(), severity: "high".into(), alert: None };
-        Receipt { seq: 1, leaf: [0; 32], position: 1, hits: vec![hit; hits], breaks: Vec::new() }
+        Receipt { seq, leaf: [0; 32], position: 1, hits: vec![hit; hits], breaks: Vec::new() }
     }
 
     fn run(rows_done: i64, recorded: i64, duplicates: i64) -> RunRow {
@@ -145,35 +171,28 @@ mod tests {
 
     #[test]
     fn rows_are_counted_once_and_entries_each() {
-        let mut tally = Tally::default();
-        assert_eq!(tally.row(&[RowResult::Recorded(receipt(2)), RowResult::Recorded(receipt(0))]), RowOutcome::Taken);
+        let (mut tally, mut none) = (Tally::default(), HashSet::new());
+        let taken = [RowResult::Recorded(receipt(1, 2)), RowResult::Recorded(receipt(2, 0))];
+        assert_eq!(tally.row(&taken, &mut none), RowOutcome::Taken);
         let refusal = Refusal::field("currency_mismatch", "currency", "no");
-        let companion = Refusal { status: 422, code: "atomic", field: None, detail: "the other leg was refused".into() };
+        let companion = Refusal::whole("atomic", "the other leg was refused");
         let results = [RowResult::Rejected(companion), RowResult::Rejected(refusal.clone())];
-        assert_eq!(tally.row(&results), RowOutcome::Rejected(&refusal));
-        tally.row(&[RowResult::Duplicate(receipt(3))]);
+        assert_eq!(tally.row(&results, &mut none), RowOutcome::Rejected(&refusal));
+        tally.row(&[RowResult::Duplicate(receipt(1, 3))], &mut none);
         assert_eq!((tally.recorded, tally.duplicates, tally.rejected, tally.hits), (2, 1, 1, 2));
     }
 
     #[test]
     fn what_was_recorded_but_not_noted_before_an_interruption_is_no_duplicate() {
-        // Noted: 10,000 rows with 9,990 recorded, 9 duplicates, 1 rejected. The log holds 14,985 of
-        // the run: 4,995 of the next batch were committed, the note was not.
-        let mut tally = Tally::resume(&run(10_000, 9_990, 9), Standing { recorded: 14_985, hits: 7 });
-        assert_eq!((tally.rows, tally.recorded, tally.duplicates, tally.hits), (10_000, 14_985, 9, 7));
-        // That batch again: 4,995 come back, and 5 were true duplicates.
-        for _ in 0..5_000 {
-            tally.row(&[RowResult::Duplicate(receipt(1))]);
+        // Noted: 10,000 rows with 9,990 recorded, 9 duplicates, 1 rejected. Of the next rows two were
+        // committed, the note was not.
+        let mut tally = Tally::resume(&run(10_000, 9_990, 9));
+        let mut unnoted: HashSet<Seq> = [501, 502].into();
+        for seq in [501, 77, 502, 501] {
+            tally.row(&[RowResult::Duplicate(receipt(seq, 1))], &mut unnoted);
         }
-        tally.row(&[RowResult::Recorded(receipt(1))]);
-        assert_eq!((tally.recorded, tally.duplicates, tally.hits), (14_986, 14, 8));
-    }
-
-    #[test]
-    fn a_run_that_had_noted_everything_has_no_overlap() {
-        let mut tally = Tally::resume(&run(100, 99, 0), Standing { recorded: 99, hits: 2 });
-        tally.row(&[RowResult::Duplicate(receipt(0))]);
-        assert_eq!((tally.recorded, tally.duplicates), (99, 1));
+        tally.row(&[RowResult::Recorded(receipt(503, 1))], &mut unnoted);
+        assert_eq!((tally.rows, tally.recorded, tally.duplicates, tally.hits), (10_000, 9_993, 11, 5));
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::sync::Mutex;
 use std::sync::mpsc;
 
 use super::*;
-use crate::intake::{Failed, Receipt, RowResult};
+use crate::clock::{Clock, Moment};
+use crate::intake::{Failed, Receipt, Rehearsal, RowResult};
 use crate::ledger::Refusal;
 use crate::trail::testing::Bench;
 
@@ -34,10 +35,17 @@ fn request(path: &Path) -> ImportRequest {
     }
 }
 
+/// Over a log that is not there yet.
+fn nothing_stored() -> crate::db::DbResult<Rehearsal> {
+    let mut config = crate::config::Config::default();
+    config.database.url = "sqlite:/nowhere/at/all.db".into();
+    Rehearsal::begin(&config, Clock::fixed(Moment(0), 7), "core")
+}
+
 /// A dry run over `bytes`: rows read and the refusals as line, field and code.
 fn dry(bytes: &[u8]) -> Result<(u64, Vec<String>), String> {
     let folder = folder();
-    let summary = dry_run(&request(&put(folder.path(), bytes)), &()).map_err(|e| e.to_string())?;
+    let summary = dry_run(&request(&put(folder.path(), bytes)), nothing_stored, &()).map_err(|e| e.to_string())?;
     let list = folder.path().join("file.rejects.csv");
     let listed = if list.exists() { std::fs::read_to_string(list).unwrap() } else { String::new() };
     let first_three = |line: &str| line.split(',').take(3).collect::<Vec<_>>().join(",");
@@ -148,9 +156,9 @@ fn garbage_gives_words_or_refused_rows_and_never_a_panic() {
     assert_eq!(dry(&one_line), Ok((1, vec!["1,,unreadable".to_owned()])));
     let nuls = [HEADER.as_bytes(), &[0; 4096], b"\n"].concat();
     assert_eq!(dry(&nuls).map(|(read, refused)| (read, refused.len())), Ok((1, 1)));
-    let directory = dry_run(&request(folder().path()), &()).unwrap_err().to_string();
+    let directory = dry_run(&request(folder().path()), nothing_stored, &()).unwrap_err().to_string();
     assert!(directory.contains("not a regular file") || directory.contains("cannot be opened"), "{directory}");
-    let nothing = dry_run(&request(Path::new("/nowhere/at/all")), &()).unwrap_err().to_string();
+    let nothing = dry_run(&request(Path::new("/nowhere/at/all")), nothing_stored, &()).unwrap_err().to_string();
     assert!(nothing.contains("cannot be opened"), "{nothing}");
 }
 
@@ -203,7 +211,7 @@ fn an_interrupted_run_goes_on_where_it_stopped_and_sums_up() {
     let text = format!("{HEADER}R,A,USD,deposit,bad,2026-11-20T14:03:22Z\n{}", rows(22_000));
     let request = request(&put(folder.path(), text.as_bytes()));
     let conflict_at_100: fn(u64) -> RowResult = |line| match line {
-        100 => RowResult::Rejected(Refusal::conflict("other content")),
+        100 => RowResult::Rejected(Refusal::conflict(Some(7), "other content")),
         _ => RowResult::Recorded(receipt()),
     };
     let first = played(&bench, conflict_at_100, 2);

@@ -5,11 +5,12 @@ use crate::db::{DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::continuity::Break;
 use crate::ledger::store::{self as ledger_store, EntryPartRow, EntryRow};
-use crate::ledger::{BreakKind, Context};
+use crate::ledger::{BreakKind, Context, NewEntry};
 
 use super::decide::receipt_break;
 use super::engine::Engine;
-use super::outcomes::Outcomes;
+use super::outcomes::{Outcomes, REVERSES_UNKNOWN};
+use super::references::RefKey;
 use super::{Receipt, ReceiptHit};
 
 impl Engine {
@@ -43,6 +44,17 @@ impl Engine {
         }
         let row = ledger_store::account(&mut self.conn, id)?;
         row.map(|row| row.number).ok_or_else(|| DbError::Corrupt(format!("account {id} is missing")))
+    }
+
+    /// What is noted beside the outcomes of rules and continuity.
+    pub fn notes(&mut self, source: Seq, entry: &NewEntry) -> DbResult<Vec<String>> {
+        let Some(reversed) = &entry.reverses else { return Ok(Vec::new()) };
+        for seq in self.references.find(&mut self.conn, RefKey::of(source, reversed))? {
+            if self.stored(seq)?.is_some_and(|(row, _)| row.source == source && row.source_ref == *reversed) {
+                return Ok(Vec::new());
+            }
+        }
+        Ok(vec![REVERSES_UNKNOWN.to_owned()])
     }
 
     /// The receipt of an entry as it was at recording.

@@ -96,6 +96,13 @@ impl Batch {
         }
     }
 
+    /// Breaks that this batch changes: their new state, and whether it opened them.
+    pub fn break_states(&self) -> impl Iterator<Item = ((Seq, i16), BreakState, bool)> {
+        let state = |code| BreakState::from_code(code).unwrap_or(BreakState::Open);
+        let own = self.breaks.iter().map(move |row| ((row.seq, row.kind), state(row.state), true));
+        own.chain(self.break_updates.iter().map(|(name, (state, _))| (*name, *state, false)))
+    }
+
     /// Writes everything and moves the log state from `size_before` to `tail`.
     pub fn write(&self, conn: &mut Conn, size_before: Seq, tail: &Tail) -> DbResult<()> {
         trail_store::advance(conn, size_before, tail)?;

@@ -21,11 +21,17 @@ pub(super) fn run_rules(rules: &RuleSet, entry: &NewEntry, seq: Seq, recent: &Re
 }
 
 /// What the leaf holds of it; `None` when everything was clear.
-pub(super) fn outcomes_text(rules: &RuleSet, seq: Seq, found: &[(usize, Outcome)], changes: &Changes) -> Option<String> {
-    if found.is_empty() && changes.is_empty() {
+pub(super) fn outcomes_text(
+    rules: &RuleSet,
+    seq: Seq,
+    found: &[(usize, Outcome)],
+    changes: &Changes,
+    notes: Vec<String>,
+) -> Option<String> {
+    if found.is_empty() && changes.is_empty() && notes.is_empty() {
         return None;
     }
-    outcomes_of(rules, seq, found, changes).text()
+    Outcomes { notes, ..outcomes_of(rules, seq, found, changes) }.text()
 }
 
 fn outcomes_of(rules: &RuleSet, seq: Seq, found: &[(usize, Outcome)], changes: &Changes) -> Outcomes {

@@ -27,6 +27,7 @@ use super::load;
 use super::maps::Map;
 use super::references::References;
 use super::refusals::Refusals;
+use super::rehearsal::Rehearsed;
 use super::session_key::SessionKey;
 use super::state::{AccountState, Body};
 use super::{Reply, RowResult};
@@ -117,6 +118,8 @@ pub(super) struct Engine {
     pub known: KnownNumbers,
     pub states: Map<Seq, AccountState>,
     pub look_backs: LookBacks,
+    /// In a dry run: what was evaluated so far and is not stored anywhere.
+    pub rehearsed: Option<Rehearsed>,
     pub dictionary: Dictionary,
     pub references: References,
     pub figures: Figures,

@@ -11,7 +11,7 @@ use super::engine::Engine;
 use super::figures::FigureKey;
 use super::maps::{At, Map};
 use super::references::RefKey;
-use super::refusals::RefusedRow;
+use super::refusals::{self, RefusedRow};
 use super::{Delivery, Receipt, Row, RowResult, Submission};
 
 /// What is known of a row before anything is changed.
@@ -94,7 +94,7 @@ impl Engine {
             Checked::Duplicate(receipt) => RowResult::Duplicate(receipt),
             Checked::SameAs(_) => RowResult::Rejected(together(false)),
             Checked::Rejected(refusal) => {
-                refused.push((row.line, number, Vec::new()));
+                refused.push((row.line, number, refusals::bytes_of(Ok(entry))));
                 RowResult::Rejected(refusal)
             }
         })
@@ -115,8 +115,7 @@ impl Engine {
         for (i, (row, checked)) in unit.into_iter().zip(checked).enumerate() {
             let result = match checked {
                 Checked::Rejected(refusal) => {
-                    let bytes = row.entry.err().map(|r| r.bytes).unwrap_or_default();
-                    refused.push((row.line, first + i, bytes));
+                    refused.push((row.line, first + i, refusals::bytes_of(row.entry)));
                     RowResult::Rejected(refusal)
                 }
                 _ if spoilt => RowResult::Rejected(together(atomic)),
@@ -156,10 +155,13 @@ impl Engine {
                 if let Some(earlier) = seen.get(&key).copied() {
                     outcome = match &unit[earlier].entry {
                         Ok(other) if other == entry => Checked::SameAs(earlier),
-                        _ => Checked::Rejected(Refusal::conflict(format!(
-                            "source_ref was already used by line {} with other content; use a new one",
-                            unit[earlier].line
-                        ))),
+                        _ => Checked::Rejected(Refusal::conflict(
+                            None,
+                            format!(
+                                "source_ref was already used by line {} with other content; use a new one",
+                                unit[earlier].line
+                            ),
+                        )),
                     };
                 } else {
                     seen.insert(key, i);
@@ -201,6 +203,9 @@ impl Engine {
 
     /// Compares with the entry at `seq`: `None` if that has another reference after all.
     fn compare(&mut self, from: &From<'_>, entry: &NewEntry, seq: Seq) -> DbResult<Option<Checked>> {
+        if let Some(checked) = self.compare_rehearsed(entry, seq) {
+            return Ok(Some(checked));
+        }
         let Some((row, part)) = self.stored(seq)? else { return Ok(None) };
         if row.source != from.source || row.source_ref != entry.source_ref {
             return Ok(None);
@@ -220,10 +225,18 @@ impl Engine {
             same.business_date = entry.business_date;
         }
         if same != *entry {
-            let detail = format!("source_ref was already used for entry {seq} with other content; use a new one");
-            return Ok(Some(Checked::Rejected(Refusal::conflict(detail))));
+            return Ok(Some(Checked::Rejected(conflict(seq))));
         }
         Ok(Some(Checked::Duplicate(self.receipt_again(&row)?)))
+    }
+
+    /// In a dry run: compares with an entry that would have been recorded before.
+    fn compare_rehearsed(&self, entry: &NewEntry, seq: Seq) -> Option<Checked> {
+        let rehearsed = self.rehearsed.as_ref()?;
+        let date = entry.business_date.unwrap_or_else(|| self.settings.calendar.business_date(entry.booked_at));
+        let same = rehearsed.same(seq, entry, date)?;
+        let receipt = Receipt { seq, leaf: [0; 32], position: 0, hits: Vec::new(), breaks: Vec::new() };
+        Some(if same { Checked::Duplicate(receipt) } else { Checked::Rejected(conflict(seq)) })
     }
 
     fn tell_refusals(&mut self, from: &From<'_>, results: &[RowResult], refused: &[(u64, usize, Vec<u8>)]) -> DbResult<()> {
@@ -257,7 +270,11 @@ fn together(atomic: bool) -> Refusal {
     } else {
         ("paired_row_refused", "not recorded, because the entry it belongs together with was refused")
     };
-    Refusal { status: 422, code, field: None, detail: detail.to_owned() }
+    Refusal::whole(code, detail)
+}
+
+fn conflict(first: Seq) -> Refusal {
+    Refusal::conflict(Some(first), format!("source_ref was already used for entry {first} with other content; use a new one"))
 }
 
 fn currency_mismatch(account: Currency, sent: Currency) -> Refusal {

@@ -135,6 +135,7 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
         known,
         states: Default::default(),
         look_backs: Default::default(),
+        rehearsed: None,
         dictionary: Default::default(),
         references,
         figures: Default::default(),

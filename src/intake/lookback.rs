@@ -46,6 +46,10 @@ impl Engine {
         }
         let mut entries = Vec::new();
         let mut next = head;
+        if let Some((before, rehearsed)) = self.rehearsed.as_ref().and_then(|rehearsed| rehearsed.past(account)) {
+            entries.extend(rehearsed.take(PAST_MAX));
+            next = before;
+        }
         while let Some(seq) = next.filter(|_| entries.len() < PAST_MAX) {
             let held = match self.open.entry(seq)? {
                 None => self.in_flight.as_ref().map(|f| f.batch.entry(seq)).transpose()?.flatten(),

@@ -32,6 +32,7 @@ mod queue;
 mod record;
 mod references;
 mod refusals;
+mod rehearsal;
 mod rules;
 pub mod runs;
 mod sequencer;
@@ -39,7 +40,8 @@ mod session_key;
 mod state;
 
 pub use load::rules_in_force;
-pub use outcomes::Outcomes;
+pub use outcomes::{Outcomes, REVERSES_UNKNOWN};
+pub use rehearsal::{ENTRIES_MAX as REHEARSED_MAX, Rehearsal};
 pub use rules::define_rules;
 pub use sequencer::{Intake, StartError, start};
 

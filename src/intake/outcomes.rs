@@ -19,7 +19,13 @@ pub struct Outcomes {
     /// Chain breaks no longer matched: the entries they are named at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub frozen: Vec<Seq>,
+    /// What else is to be known: [`REVERSES_UNKNOWN`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
+
+/// A note: the entry says that it cancels one of its source that is not in the log.
+pub const REVERSES_UNKNOWN: &str = "reverses_unknown";
 
 /// One rule's outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -53,7 +53,11 @@ impl Engine {
         let seq = self.tail.next_seq();
         let Fresh { business_date, .. } = fresh;
         let Decided { found, changes, pointers } = self.decide(from, account, seq, &entry, business_date)?;
-        let outcomes = outcomes_text(&self.rules, seq, &found, &changes);
+        let notes = self.notes(from.source, &entry)?;
+        let outcomes = outcomes_text(&self.rules, seq, &found, &changes, notes);
+        if let Some(rehearsed) = &mut self.rehearsed {
+            rehearsed.learn(seq, (account, pointers.prev), &entry, business_date);
+        }
         let blind = self.blind(seq, &mut entry)?;
         let leaf = EntryLeaf {
             seq,

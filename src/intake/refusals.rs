@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use crate::clock::{MINUTE, Moment};
 use crate::db::DbResult;
 use crate::ids::Seq;
-use crate::ledger::Refusal;
+use crate::ledger::{Draft, NewEntry, Refusal};
 use crate::trail::NewEvent;
 
+use super::Refused;
 use super::dictionary::Growing;
 
 /// Refusal events a minute and delivery before a flood is only counted.
@@ -90,7 +91,24 @@ impl Refusals {
     }
 }
 
+/// The row as it was sent; one that could be read is written again, so that a conflict keeps what
+/// was refused, with a live token as its digest.
+pub(super) fn bytes_of(entry: Result<NewEntry, Refused>) -> Vec<u8> {
+    match entry {
+        Err(unread) => unread.bytes,
+        Ok(entry) => {
+            let mut row = serde_json::to_value(Draft::from(&entry)).unwrap_or_default();
+            if let Some(fields) = row.as_object_mut() {
+                fields.retain(|_, value| !value.is_null());
+            }
+            row.to_string().into_bytes()
+        }
+    }
+}
+
 fn describe(row: &RefusedRow<'_>) -> Value {
     let text = String::from_utf8_lossy(&row.bytes[..row.bytes.len().min(BYTES_KEPT)]);
-    json!({ "line": row.line, "code": row.refusal.code, "field": row.refusal.field, "row": text })
+    json!({
+        "line": row.line, "code": row.refusal.code, "field": row.refusal.field, "first_seq": row.refusal.first, "row": text
+    })
 }

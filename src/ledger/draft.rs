@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::clock::day_date;
 use crate::money::{Currency, Money};
 
-use super::fields::{address, balance, choice, date, money_refusal, one_of, required, tidy, time, whole_number};
+use super::fields::{
+    address, balance, choice, country, date, money_refusal, one_of, plausible_date, required, tidy, time, whole_number,
+};
 use super::{ActorKind, Channel, Context, Direction, Instrument, Kind, NewEntry, Parts, Refusal, Status};
 
 /// Every field of the contract with the characters it may have, in the order of exports.
@@ -173,6 +175,9 @@ impl Draft {
             let detail = "balance_before without balance_after; send both, only balance_after, or neither";
             return Err(Refusal::field("balance_after_required", "balance_after", detail));
         }
+        let booked_at = time("booked_at", &required("booked_at", self.booked_at)?)?;
+        let business_date = plausible_date(booked_at, date("business_date", self.business_date)?)?;
+        let counterparty_country = self.counterparty_country.map(country).transpose()?;
         Ok(NewEntry {
             source_ref: required("source_ref", self.source_ref)?,
             account: required("account", self.account)?,
@@ -182,9 +187,9 @@ impl Draft {
             amount: amount.map_err(|e| money_refusal("amount", &e))?.minor(),
             balance_before,
             balance_after,
-            booked_at: time("booked_at", &required("booked_at", self.booked_at)?)?,
+            booked_at,
             value_date: date("value_date", self.value_date)?,
-            business_date: date("business_date", self.business_date)?,
+            business_date,
             transaction_ref: self.transaction_ref,
             account_seq: whole_number("account_seq", self.account_seq)?,
             context: Context {
@@ -203,7 +208,7 @@ impl Draft {
                 party: self.party,
                 counterparty: self.counterparty,
                 counterparty_name: self.counterparty_name,
-                counterparty_country: self.counterparty_country,
+                counterparty_country,
                 reason: self.reason,
             },
         })
@@ -332,6 +337,11 @@ mod tests {
             ("account", "\"12345 \"", "invisible_character"),
             ("account", "\"12345\\u200b\"", "invisible_character"),
             ("source_ref", "\"  \"", "invisible_character"),
+            ("counterparty_country", "\"se\"", "country_unknown"),
+            ("counterparty_country", "\"SWE\"", "country_unknown"),
+            ("counterparty_country", "\"ZZ\"", "country_unknown"),
+            ("business_date", "\"2025-11-18\"", "business_date_implausible"),
+            ("business_date", "\"2027-11-22\"", "business_date_implausible"),
         ] {
             let refusal = refused(field, value);
             assert_eq!(refusal.code, code, "{field} = {value}: {refusal}");

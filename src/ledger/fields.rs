@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::clock::{Moment, TimeError, day_number, parse_date};
+use crate::clock::{DAY, Moment, TimeError, day_date, day_number, parse_date};
 use crate::money::{Currency, Money, MoneyError};
 
 use crate::ids::is_invisible;
@@ -91,6 +91,40 @@ pub(super) fn time(field: &str, text: &str) -> Result<Moment, Refusal> {
 pub(super) fn date(field: &str, value: Option<String>) -> Result<Option<i32>, Refusal> {
     let Some(text) = value else { return Ok(None) };
     parse_date(&text).map(|d| Some(day_number(d))).map_err(|e| time_refusal(field, &e))
+}
+
+/// Days by which a business date may differ from the date of booking: beyond a year it is a slip of
+/// the sender's, and would put the entry on a report that nobody reads any more.
+const BUSINESS_DATE_APART: i64 = 366;
+
+pub(super) fn plausible_date(booked_at: Moment, stated: Option<i32>) -> Result<Option<i32>, Refusal> {
+    let Some(day) = stated else { return Ok(None) };
+    if (i64::from(day) - booked_at.0.div_euclid(DAY)).abs() > BUSINESS_DATE_APART {
+        let detail = format!(
+            "business_date {} lies more than {BUSINESS_DATE_APART} days from booked_at; correct one of them, or leave it out",
+            day_date(day)
+        );
+        return Err(Refusal::field("business_date_implausible", "business_date", detail));
+    }
+    Ok(Some(day))
+}
+
+/// Officially assigned codes of ISO 3166-1 alpha-2, and XK, which is assigned by use.
+const COUNTRIES: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW \
+     BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB \
+     GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM \
+     KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC \
+     NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL \
+     SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK \
+     YE YT ZA ZM ZW";
+
+pub(super) fn country(text: String) -> Result<String, Refusal> {
+    if text.len() == 2 && COUNTRIES.split_whitespace().any(|code| code == text) {
+        return Ok(text);
+    }
+    let shown: String = text.chars().take(40).collect();
+    let detail = format!("`{shown}` is not a country of ISO 3166; use its two letters in capitals, for example SE");
+    Err(Refusal::field("country_unknown", "counterparty_country", detail))
 }
 
 pub(super) fn whole_number(field: &str, value: Option<String>) -> Result<Option<i64>, Refusal> {

@@ -1,5 +1,7 @@
 //! Why a row was not taken: a stable code, the field, and words that name the next step.
 
+use crate::ids::Seq;
+
 /// A row that was not recorded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
@@ -12,22 +14,29 @@ pub struct Refusal {
     pub field: Option<String>,
     /// For people.
     pub detail: String,
+    /// Of a conflict: the place of the entry that has the reference.
+    pub first: Option<Seq>,
 }
 
 impl Refusal {
     /// 400: not readable as an entry at all.
     pub fn unreadable(detail: impl Into<String>) -> Refusal {
-        Refusal { status: 400, code: "unreadable", field: None, detail: detail.into() }
+        Refusal { status: 400, code: "unreadable", field: None, detail: detail.into(), first: None }
     }
 
     /// 422: readable, but this field cannot be accepted.
     pub fn field(code: &'static str, field: &str, detail: impl Into<String>) -> Refusal {
-        Refusal { status: 422, code, field: Some(field.to_owned()), detail: detail.into() }
+        Refusal { status: 422, code, field: Some(field.to_owned()), detail: detail.into(), first: None }
     }
 
-    /// 409: the same reference with other content.
-    pub fn conflict(detail: impl Into<String>) -> Refusal {
+    /// 422: readable, but not acceptable, for no single field's sake.
+    pub fn whole(code: &'static str, detail: impl Into<String>) -> Refusal {
+        Refusal { status: 422, code, field: None, detail: detail.into(), first: None }
+    }
+
+    /// 409: the same reference with other content; `first` is the entry that has it.
+    pub fn conflict(first: Option<Seq>, detail: impl Into<String>) -> Refusal {
         let field = Some("source_ref".to_owned());
-        Refusal { status: 409, code: "source_ref_conflict", field, detail: detail.into() }
+        Refusal { status: 409, code: "source_ref_conflict", field, detail: detail.into(), first }
     }
 }

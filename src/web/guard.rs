@@ -170,7 +170,12 @@ async fn sender(req: &ServiceRequest, scope: Scope) -> Result<(), Stop> {
 }
 
 async fn officer(app: &App, entry: &Entry, req: &mut ServiceRequest, permission: Permission) -> Result<(), Stop> {
-    let session = session(app, req).await?.ok_or(Refused::new(401, "not_signed_in", None))?;
+    let Some(session) = session(app, req).await? else {
+        let keyed = is_api(entry.path) && req.headers().contains_key(AUTHORIZATION);
+        return Err(
+            if keyed { Refused::new(403, "officers_only", None) } else { Refused::new(401, "not_signed_in", None) }.into()
+        );
+    };
     let who = Some(Asker::User(session.user));
     // Whoever is refused is told so inside their own frame.
     req.extensions_mut().insert(session.clone());
@@ -232,6 +237,9 @@ fn told(refused: &Refused) -> Problem {
             Problem::new(401, "key_unknown", "this key is not known or was revoked; issue one with `counterfoil key issue`")
         }
         (401, _) => Problem::unauthenticated(),
+        (_, "officers_only") => {
+            Problem::new(403, "officers_only", "this is for officers: sign in; an API key may not do it, whatever its scopes")
+        }
         (_, "scope") => {
             Problem::new(403, "scope_missing", "the key lacks the scope that this needs; see /docs, then issue another key")
         }
@@ -313,12 +321,17 @@ impl Caller {
 
 /// Answers that something of another source does not exist, and records that it was asked for.
 pub async fn hidden(req: &HttpRequest, caller: &Caller, what: &str) -> Problem {
-    let template = req.extensions().get::<Template>().map_or("", |t| t.0);
-    let peer = req.extensions().get::<Peer>().copied().unwrap_or(Peer(None));
-    match record(req, template, Some(caller.asker()), "other_source", peer).await {
+    match refused(req, caller, "other_source").await {
         Ok(()) => Problem::not_found(what),
         Err(problem) => problem,
     }
+}
+
+/// Records that a handler refuses whom its route let through.
+pub async fn refused(req: &HttpRequest, caller: &Caller, reason: &'static str) -> Result<(), Problem> {
+    let template = req.extensions().get::<Template>().map_or("", |t| t.0);
+    let peer = req.extensions().get::<Peer>().copied().unwrap_or(Peer(None));
+    record(req, template, Some(caller.asker()), reason, peer).await
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 
 use crate::db::DbError;
+use crate::ids::Seq;
 use crate::intake::{Busy, Failed, Stopped};
 use crate::ledger::Refusal;
 use crate::trail::ActError;
@@ -32,6 +33,8 @@ pub struct Problem {
     pub field: Option<String>,
     /// The line of the file or the number in the array, from 1.
     pub line: Option<u64>,
+    /// Of a conflict: the place of the entry that has the reference.
+    pub first: Option<Seq>,
     /// What a `405` allows.
     allow: Option<String>,
 }
@@ -58,6 +61,13 @@ pub struct ProblemBody {
     /// The line of the file or the number in the array, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
+    /// Of a conflict: the place in the log of the entry that has the `source_ref`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 4711)]
+    first_seq: Option<i64>,
+    /// The same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<i64>,
 }
 
 impl From<Problem> for ProblemBody {
@@ -70,6 +80,8 @@ impl From<Problem> for ProblemBody {
             detail: problem.detail,
             field: problem.field,
             line: problem.line,
+            first_seq: problem.first,
+            seq: problem.first,
         }
     }
 }
@@ -77,7 +89,7 @@ impl From<Problem> for ProblemBody {
 impl Problem {
     /// A problem of this status, code and detail.
     pub fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { status, code, detail: detail.into(), field: None, line: None, allow: None }
+        Problem { status, code, detail: detail.into(), field: None, line: None, first: None, allow: None }
     }
 
     /// A parameter or field that cannot be used.
@@ -172,7 +184,7 @@ impl ResponseError for Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
-        Problem { field: refusal.field, ..Problem::new(refusal.status, refusal.code, refusal.detail) }
+        Problem { field: refusal.field, first: refusal.first, ..Problem::new(refusal.status, refusal.code, refusal.detail) }
     }
 }
 

@@ -256,7 +256,8 @@ fn an_alert_is_listed_shown_and_closed_by_an_officer_only() {
 
         let decision = json!({ "disposition": "nope", "comment": "Salary, agreed with the branch by telephone." });
         let closing = format!("{path}/disposition");
-        site.post(&closing, &decision).problem(401, "not_signed_in");
+        site.post(&closing, &decision).problem(403, "officers_only");
+        Answer::of(site.plain(Method::POST, &closing).json(&decision).send().unwrap()).problem(401, "not_signed_in");
         let officer = site.sign_in(Role::Officer);
         let by_officer = |method: Method, path: &str| {
             site.plain(method, path).header("cookie", &officer.cookie).header("x-csrf-token", &officer.csrf)

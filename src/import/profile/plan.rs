@@ -86,7 +86,7 @@ impl<'a> Plan<'a> {
         if entries.is_empty() {
             let detail =
                 format!("no [[entry]] of profile {} fits this row; extend the profile, or [[skip]] such rows", self.profile);
-            return Err(Refusal { status: 422, code: "no_entry_fits", field: None, detail });
+            return Err(Refusal::whole("no_entry_fits", detail));
         }
         Ok(Some(entries))
     }

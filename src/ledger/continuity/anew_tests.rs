@@ -32,7 +32,9 @@ fn shuffled(entries: &[NewEntry], seed: u64) -> Vec<NewEntry> {
     let mut entries = entries.to_vec();
     let mut state = seed | 1;
     for i in (1..entries.len()).rev() {
-        (state ^= state << 13, state ^= state >> 7, state ^= state << 17);
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
         entries.swap(i, (state % (i as u64 + 1)) as usize);
     }
     entries

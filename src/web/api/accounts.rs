@@ -33,7 +33,7 @@ pub struct AccountView {
     pub created_at: String,
     /// How many entries it has.
     pub entries: i64,
-    /// The place of its newest entry in the log.
+    /// The place of its newest entry in the log; `null` when another source sent that one.
     pub newest: Option<Seq>,
     /// Its balance now, as in `/balance`.
     pub balance: BalanceView,
@@ -50,7 +50,7 @@ pub struct BalanceView {
     /// ISO 4217.
     #[schema(example = "USD")]
     pub currency: String,
-    /// The entry that says so.
+    /// The entry that says so; `null` when another source sent it.
     pub seq: Option<Seq>,
     /// When that entry was booked, RFC 3339.
     pub booked_at: Option<String>,
@@ -119,6 +119,12 @@ fn currency_of(account: &AccountRow) -> DbResult<Currency> {
     Currency::parse(&account.currency).map_err(|e| DbError::Corrupt(format!("account {}: {e}", account.id)))
 }
 
+/// The place of an entry, unless another source sent it.
+fn own(conn: &mut Conn, account: &AccountRow, seq: Seq) -> DbResult<Option<Seq>> {
+    let sent = store::entry(conn, seq)?.map(|row| row.source);
+    Ok(Some(seq).filter(|_| sent == Some(account.source)))
+}
+
 fn balance_view(conn: &mut Conn, account: &AccountRow, at: Moment, known_at: Moment) -> DbResult<BalanceView> {
     let currency = currency_of(account)?;
     let mut view = BalanceView {
@@ -133,10 +139,10 @@ fn balance_view(conn: &mut Conn, account: &AccountRow, at: Moment, known_at: Mom
     match history::balance(conn, account.id, at, known_at)? {
         Balance::Known { minor, seq, booked_at } => {
             view.balance = Some(Money::new(minor, currency).to_string());
-            (view.seq, view.booked_at) = (Some(seq), Some(booked_at.to_string()));
+            (view.seq, view.booked_at) = (own(conn, account, seq)?, Some(booked_at.to_string()));
         }
         Balance::NoEntry => view.reason = Some("no_entry"),
-        Balance::NotStated { seq } => (view.seq, view.reason) = (Some(seq), Some("not_stated")),
+        Balance::NotStated { seq } => (view.seq, view.reason) = (own(conn, account, seq)?, Some("not_stated")),
         Balance::TooLong => {
             tracing::warn!(target: "counterfoil::web", "an account has more than {BALANCE_MAX} entries: its balance was not looked for");
             view.reason = Some("too_many_entries");
@@ -168,7 +174,10 @@ pub async fn show(req: HttpRequest, sender: Sender, app: Data<App>, number: Path
             source,
             created_at: Moment(account.created_at).to_string(),
             entries: newest.map_or(0, |(_, position)| position),
-            newest: newest.map(|(seq, _)| seq),
+            newest: match newest {
+                Some((seq, _)) => own(conn, &account, seq)?,
+                None => None,
+            },
             balance: balance_view(conn, &account, now, now)?,
             open_breaks: open as i64,
             account: account.number,
@@ -179,7 +188,8 @@ pub async fn show(req: HttpRequest, sender: Sender, app: Data<App>, number: Path
 
 /// The entries of an account, in the order of recording.
 ///
-/// A late entry comes at the end, so that pages once read never change.
+/// A late entry comes at the end, so that pages once read never change. Entries that another source
+/// sent on the account are left out.
 #[utoipa::path(
     get, path = "/api/v1/accounts/{account}/entries", tag = "Accounts", security(("key" = ["read"])),
     params(
@@ -205,7 +215,9 @@ pub async fn entries(req: HttpRequest, sender: Sender, app: Data<App>, number: P
     let read = move |conn: &mut Conn, account: AccountRow| {
         let page = history::page(conn, account.id, &window, limit)?;
         let mut views = Views::new(conn, full)?;
-        let items = page.items.iter().map(|row| views.view(conn, row)).collect::<DbResult<_>>()?;
+        // What another source sent is that source's, whosever the account is.
+        let own = page.items.iter().filter(|row| row.source == account.source);
+        let items = own.map(|row| views.view(conn, row)).collect::<DbResult<_>>()?;
         Ok(EntryPage { items, next: page.next.map(|position| position.to_string()) })
     };
     Ok(HttpResponse::Ok().json(of_account(&req, &app, sender, number.into_inner(), read).await?))

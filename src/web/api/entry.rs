@@ -14,6 +14,7 @@ use crate::clock::{Moment, day_date};
 use crate::db::{Conn, DbError, DbResult};
 use crate::detect::Severity;
 use crate::ids::Seq;
+use crate::intake::Outcomes;
 use crate::ledger::store::{self, BreakRow, ContextRow, EntryRow};
 use crate::ledger::{BreakKind, BreakState, Context, NewEntry, Parts};
 use crate::money::{Currency, Money};
@@ -42,6 +43,11 @@ pub struct EntryView {
     pub hits: Vec<HitBody>,
     /// Breaks named at it, with what became of them.
     pub breaks: Vec<BreakView>,
+    /// What else was found when it was recorded: `reverses_unknown` when it cancels an entry that its
+    /// source had not sent by then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub notes: Vec<String>,
 }
 
 /// A break and what became of it.
@@ -83,6 +89,7 @@ impl Views {
             entry: EntryBody { business_date: Some(day_date(row.business_date).to_string()), ..body(&entry) },
             hits: if self.full { hits(conn, row.seq)? } else { Vec::new() },
             breaks,
+            notes: Outcomes::read(row.outcomes.as_deref()).map_err(|e| DbError::Corrupt(e.to_string()))?.notes,
         })
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -76,8 +77,7 @@ impl CloseBody {
         if json.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {
             return Err(Problem::new(400, "unreadable", "a closing is a JSON object, not a list; see /docs for its fields"));
         }
-        serde_json::from_slice(json)
-            .map_err(|e| Problem::new(400, "unreadable", format!("not readable as a closing: {e}; see /docs")))
+        serde_json::from_slice(json).map_err(|e| diagnose(json, &e))
     }
 
     fn totals(self) -> Result<BTreeMap<String, TotalsBody>, Problem> {
@@ -98,8 +98,62 @@ impl CloseBody {
     }
 }
 
+/// Fields of a closing, of its totals, and which of them is a number or an object.
+const FIELDS: [&str; 6] = ["business_date", "totals", "currency", "count", "debits", "credits"];
+const TOTALS: [&str; 3] = ["count", "debits", "credits"];
+
+/// Finds out which field made an object unreadable.
+fn diagnose(json: &[u8], error: &serde_json::Error) -> Problem {
+    let unreadable = || Problem::new(400, "unreadable", format!("not readable as a closing: {error}; see /docs"));
+    let Ok(Value::Object(object)) = serde_json::from_slice::<Value>(json) else { return unreadable() };
+    let named = faulty(&object, &FIELDS).or_else(|| {
+        let totals = object.get("totals").and_then(Value::as_object);
+        totals.into_iter().flatten().find_map(|(code, one)| match one {
+            Value::Object(one) => faulty(one, &TOTALS).or_else(|| {
+                let missing = TOTALS.into_iter().find(|name| !one.contains_key(*name));
+                missing.map(|name| invalid(name, format!("is required for {}", short(code))))
+            }),
+            _ => Some(wrong_type("totals")),
+        })
+    });
+    named.unwrap_or_else(unreadable)
+}
+
+fn faulty(object: &Map<String, Value>, known: &[&str]) -> Option<Problem> {
+    object.iter().find_map(|(name, value)| match name.as_str() {
+        other if !known.contains(&other) => {
+            let detail = format!("`{}` is not a field of a closing; see /docs for the fields", short(other));
+            Some(Problem::field(422, "unknown_field", &short(other), detail))
+        }
+        name => {
+            let right = match name {
+                "count" => value.is_i64(),
+                "totals" => value.is_object(),
+                _ => value.is_string(),
+            };
+            (!right && !value.is_null()).then(|| wrong_type(name))
+        }
+    })
+}
+
+fn wrong_type(field: &str) -> Problem {
+    let detail = match field {
+        "count" => "count is a whole number without quotes".to_owned(),
+        "totals" => "totals is an object: {\"USD\": {\"count\", \"debits\", \"credits\"}}".to_owned(),
+        _ => format!("{field} is text in quotes"),
+    };
+    Problem::field(422, "field_type", field, detail)
+}
+
+fn short(name: &str) -> String {
+    name.chars().take(64).collect()
+}
+
 fn sums(code: &str, totals: &TotalsBody) -> Result<Sums, Problem> {
     let currency = Currency::parse(code).map_err(|e| invalid("currency", e))?;
+    if totals.count < 0 {
+        return Err(invalid("count", "is zero or more"));
+    }
     let amount = |field: &str, text: &str| Money::parse_amount(text, currency).map(Money::minor).map_err(|e| invalid(field, e));
     let (debits, credits) = (amount("debits", &totals.debits)?, amount("credits", &totals.credits)?);
     Ok(Sums { currency, count: totals.count, debits, credits })
@@ -181,8 +235,16 @@ mod tests {
             (r#"{"currency":"USD","count":1,"debits":"0"}"#, "credits"),
             (r#"{"totals":{"XXX1":{"count":1,"debits":"0","credits":"5"}}}"#, "currency"),
             (r#"{"totals":{"USD":{"count":1,"debits":"0.001","credits":"5"}}}"#, "debits"),
-            (r#"{"totals":{"USD":{"count":1,"debits":"0","credits":5}}}"#, ""),
-            (r#"{"nope":1}"#, ""),
+            (r#"{"totals":{"USD":{"count":-1,"debits":"0","credits":"5"}}}"#, "count"),
+            (r#"{"totals":{"USD":{"count":1,"debits":"0","credits":5}}}"#, "credits"),
+            (r#"{"totals":{"USD":{"count":"1","debits":"0","credits":"5"}}}"#, "count"),
+            (r#"{"totals":{"USD":{"debits":"0","credits":"5"}}}"#, "count"),
+            (r#"{"totals":{"USD":5}}"#, "totals"),
+            (r#"{"totals":[]}"#, "totals"),
+            (r#"{"business_date":20261120}"#, "business_date"),
+            (r#"{"nope":1}"#, "nope"),
+            ("{nope", ""),
+            ("5", ""),
         ] {
             assert_eq!(field(json).as_deref(), Some(name), "{json}");
         }

@@ -13,7 +13,9 @@ use sha2::{Digest, Sha256};
 use crate::app::App;
 use crate::clock::parse_date;
 use crate::db::{Conn, DbError, DbResult};
+use crate::ledger::store::sources;
 use crate::reports::{self, Context, Report, formats, page};
+use crate::web::guard::{Caller, refused};
 use crate::web::headers;
 use crate::web::params::Params;
 use crate::web::problem::{Problem, ProblemBody};
@@ -96,6 +98,15 @@ fn write(report: &Report, format: Format) -> DbResult<String> {
     }
 }
 
+/// A report tells of every source, a key belongs to one.
+async fn turned_away(req: &HttpRequest, caller: &Caller) -> Problem {
+    let detail = "the report covers every source of this book, and a key sees its own source only; sign in to read it";
+    match refused(req, caller, "report_of_all_sources").await {
+        Ok(()) => Problem::new(403, "report_of_all_sources", detail),
+        Err(problem) => problem,
+    }
+}
+
 /// The version asked for; none: the newest stored one, else a preview; 0: a preview.
 fn find(conn: &mut Conn, ctx: &Context, date: NaiveDate, version: Option<i32>, format: Format) -> DbResult<Option<Written>> {
     let stored = if version == Some(0) { None } else { reports::load(conn, date, version)? };
@@ -131,7 +142,7 @@ fn policy(html: &str) -> String {
 ///
 /// The newest stored version, else a preview (`version` 0). The format is the extension (`.json`,
 /// `.html`, `.csv`, `.txt`) or what `Accept` says. The report is the bank's: it covers every source,
-/// with masked accounts.
+/// with masked accounts. So a key gets it only where its source is the only one of the book.
 #[utoipa::path(
     get, path = "/api/v1/reports/{business_date}", tag = "Reports", security(("key" = ["read"]), ("session" = [])),
     params(
@@ -143,12 +154,19 @@ fn policy(html: &str) -> String {
             (serde_json::Value = "application/json"), (String = "text/html"), (String = "text/csv"), (String = "text/plain"))),
         (status = 400, description = "Not a date, or a parameter cannot be used.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Neither key nor session.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope, or the role may not.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope, there are other sources than the key's, or the role may not.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such version.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 406, description = "None of the formats asked for.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-pub async fn show(req: HttpRequest, app: Data<App>, named: Path<String>) -> Result<HttpResponse, Problem> {
+pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, named: Path<String>) -> Result<HttpResponse, Problem> {
+    let (source, db) = (caller.source(), app.db.clone());
+    if let Some(own) = source {
+        let sources = web::block(move || db.read(sources)).await??;
+        if sources.iter().any(|source| source.id != own) {
+            return Err(turned_away(&req, &caller).await);
+        }
+    }
     let query = Params::of(&req, &["version"])?;
     let number = |text: &str| text.parse::<i32>().ok().filter(|v| *v >= 0).ok_or("a whole number from 0");
     let version = query.read("version", number)?;

@@ -286,11 +286,12 @@ mod tests {
         let rows = vec![
             RowBody::new(1, RowResult::Recorded(receipt()), true),
             RowBody::new(2, RowResult::Duplicate(receipt()), true),
-            RowBody::new(3, RowResult::Rejected(Refusal::conflict("first recorded as 7")), true),
+            RowBody::new(3, RowResult::Rejected(Refusal::conflict(Some(7), "first recorded as 7")), true),
         ];
         assert_eq!(Summary::of(&rows), Summary { recorded: 1, duplicates: 1, rejected: 1 });
         let json = serde_json::to_value(&rows[2]).unwrap();
         assert_eq!((&json["status"], &json["line"]), (&"rejected".into(), &3.into()));
         assert_eq!((&json["problem"]["code"], &json["problem"]["line"]), (&"source_ref_conflict".into(), &3.into()));
+        assert_eq!((&json["problem"]["first_seq"], &json["problem"]["seq"]), (&7.into(), &7.into()));
     }
 }
