@@ -15,6 +15,7 @@ mod mail;
 mod migrations;
 mod pages;
 mod program;
+mod reading;
 mod site;
 mod support;
 mod tidy;

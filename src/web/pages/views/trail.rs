@@ -28,6 +28,8 @@ pub struct TrailPage {
     pub anchors: Vec<AnchorRow>,
     /// Said when there are none.
     pub anchors_empty: Empty,
+    /// What the list of events holds.
+    pub events_title: String,
     /// The newest events.
     pub events: Vec<TrailEventRow>,
     /// The way on.
@@ -62,6 +64,8 @@ pub struct TrailEventRow {
     pub at: String,
     /// Its kind, as `alert.opened`.
     pub kind: String,
-    /// What happened, without personal data.
+    /// What happened, in one sentence without personal data.
     pub summary: String,
+    /// The page it is about.
+    pub about: Option<Link>,
 }
