@@ -142,6 +142,11 @@ pub fn keys(conn: &mut Conn, limit: i64) -> DbResult<Vec<(KeyRow, String)>> {
     Ok(on_conn!(conn, |c| query.select((KeyRow::as_select(), sources::name)).load(c))?)
 }
 
+/// The key issued at `id`.
+pub fn key_by_id(conn: &mut Conn, id: Seq) -> DbResult<Option<KeyRow>> {
+    Ok(on_conn!(conn, |c| api_keys::table.find(id).select(KeyRow::as_select()).first(c).optional())?)
+}
+
 /// Ends a key.
 pub fn revoke_key(conn: &mut Conn, id: Seq, now: Moment) -> DbResult<()> {
     let set = (api_keys::state.eq(ENDED), api_keys::revoked_at.eq(Some(now.0)));

@@ -59,6 +59,13 @@ pub fn list(
     rows.iter().map(|row| continuity_break(row, &accounts)).collect()
 }
 
+/// The breaks named at an entry, by kind.
+pub fn at(conn: &mut Conn, seq: Seq) -> DbResult<Vec<ContinuityBreak>> {
+    let rows = crate::ledger::store::breaks_at(conn, seq)?;
+    let accounts = accounts(conn, rows.iter().map(|row| row.account))?;
+    rows.iter().map(|row| continuity_break(row, &accounts)).collect()
+}
+
 /// How many breaks are open.
 pub fn open_count(conn: &mut Conn) -> DbResult<u64> {
     Ok(store::breaks_count(conn, BreakState::Open)?.unsigned_abs())

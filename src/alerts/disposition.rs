@@ -96,6 +96,22 @@ pub fn close(
     closed
 }
 
+/// Refuses a comment that says too little or too much, or that is no plain text.
+pub fn check_comment(comment: &str) -> Result<(), ActError> {
+    let comment = comment.replace("\r\n", "\n");
+    let chars = comment.trim().chars().filter(|c| !is_invisible(*c)).count();
+    if !COMMENT_CHARS.contains(&chars) {
+        let (least, most) = (COMMENT_CHARS.start(), COMMENT_CHARS.end());
+        let detail = format!("the comment has {chars} characters; write {least} to {most}: what was checked and found");
+        return Err(ActError::refused(422, "comment_length", detail));
+    }
+    if comment.contains(|c: char| c.is_control() && c != '\n' && c != '\t') {
+        let detail = "the comment contains control characters; write plain text";
+        return Err(ActError::refused(422, "comment_unreadable", detail));
+    }
+    Ok(())
+}
+
 struct Wanted {
     reference: Option<AlertRef>,
     disposition: Disposition,
@@ -108,16 +124,7 @@ impl Wanted {
     fn act(self, tx: &mut ActTx<'_>) -> Result<Seq, ActError> {
         users::require(tx.conn, self.user, Permission::DecideAlerts)?;
         let alert = self.alert(tx)?;
-        let chars = self.comment.trim().chars().filter(|c| !is_invisible(*c)).count();
-        if !COMMENT_CHARS.contains(&chars) {
-            let (least, most) = (COMMENT_CHARS.start(), COMMENT_CHARS.end());
-            let detail = format!("the comment has {chars} characters; write {least} to {most}: what was checked and found");
-            return Err(ActError::refused(422, "comment_length", detail));
-        }
-        if self.comment.contains(|c: char| c.is_control() && c != '\n' && c != '\t') {
-            let detail = "the comment contains control characters; write plain text";
-            return Err(ActError::refused(422, "comment_unreadable", detail));
-        }
+        check_comment(&self.comment)?;
         let duplicate_of = self.original(tx, &alert)?;
         let body = json!({
             "alert": alert.id, "ref": alert.reference, "disposition": self.disposition.text(),

@@ -26,7 +26,7 @@ mod testing;
 pub use alert::{Account, Alert, Decision, Explanation, State};
 pub use breaks::{BreakFilter, ContinuityBreak};
 pub use cursor::{Cursor, Order};
-pub use disposition::{COMMENT_CHARS, Disposition, close};
+pub use disposition::{COMMENT_CHARS, Disposition, check_comment, close};
 pub use opening::{NewAlert, OpeningEntry, References};
 pub use queue::{AlertCounts, AlertDetail, AlertFilter, AlertPage, HitLine};
 pub use sentences::break_sentence;

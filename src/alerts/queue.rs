@@ -156,7 +156,8 @@ pub fn of_account(conn: &mut Conn, account: Seq, limit: usize) -> DbResult<Vec<A
     Ok(list(conn, &filter, Order::Newest, None, limit)?.items)
 }
 
-fn hit_line(row: &HitRow) -> DbResult<HitLine> {
+/// One hit from its row.
+pub fn hit_line(row: &HitRow) -> DbResult<HitLine> {
     let corrupt = |what: &str| DbError::Corrupt(format!("hit of {} at {}: {what}", row.rule, row.seq));
     Ok(HitLine {
         seq: row.seq,

@@ -264,6 +264,11 @@ pub fn contexts_by_fingerprint(conn: &mut Conn, fingerprint: i64) -> DbResult<Ve
     Ok(on_conn!(conn, |c| query.select(ContextRow::as_select()).load(c))?)
 }
 
+/// The delivery defined at `id`.
+pub fn delivery(conn: &mut Conn, id: Seq) -> DbResult<Option<DeliveryRow>> {
+    Ok(on_conn!(conn, |c| deliveries::table.find(id).select(DeliveryRow::as_select()).first(c).optional())?)
+}
+
 /// Deliveries with this fingerprint: usually one.
 pub fn deliveries_by_fingerprint(conn: &mut Conn, fingerprint: i64) -> DbResult<Vec<DeliveryRow>> {
     let query = deliveries::table.filter(deliveries::fingerprint.eq(fingerprint)).order(deliveries::id.desc()).limit(8);

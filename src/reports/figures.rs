@@ -23,7 +23,7 @@ use super::{
 pub struct Span {
     /// 0 for a preview.
     pub version: i32,
-    /// Where late, future and access begin; entries of the date count from the log's beginning.
+    /// Where late and future entries begin; entries of the date count from the log's beginning.
     pub from: Seq,
     /// Nothing after it counts.
     pub to: Seq,
@@ -79,7 +79,7 @@ fn sections(conn: &mut Conn, ctx: &Context, date: NaiveDate, span: &Span, day: &
         future_total: others.future_total,
         alerts: signals::alerts(conn, ctx, number, span.to, now)?,
         rules,
-        access: operations::access(conn, span)?,
+        access: operations::access(conn, due::window(&ctx.calendar, date), span)?,
         notifications: operations::notifications(conn, ctx, number, span.to)?,
         integrity: operations::integrity(conn, number, span, &day.activity, now)?,
         signoff: Vec::new(),

@@ -205,7 +205,8 @@ pub struct SeverityCounts {
     pub past_due: i64,
 }
 
-/// Events of this version's range by what they were: `sign_ins`, `denied`, …
+/// Events recorded within the date's window by what they were: `sign_ins`, `denied`, …; what was
+/// counted instead of listed is in its number.
 pub type Access = BTreeMap<String, i64>;
 
 /// Mail about the alerts of the date, as of when the report was computed.
@@ -244,6 +245,9 @@ pub struct Integrity {
     pub computed_at: String,
     /// The program that computed it.
     pub program: String,
+    /// When the log was created: nothing older was recorded by it.
+    #[serde(default)]
+    pub book_began_at: Option<String>,
     /// The version this one replaces, and what differs.
     pub restates: Option<Restates>,
 }

@@ -132,6 +132,18 @@ pub struct BreakItem {
     pub business_date: NaiveDate,
     /// When that was recorded.
     pub opened_at: String,
+    /// When the entry the break is named at was booked.
+    #[serde(default)]
+    pub booked_at: Option<String>,
+    /// The session that entry came from.
+    #[serde(default)]
+    pub session: Option<String>,
+    /// The IP address it came from.
+    #[serde(default)]
+    pub ip: Option<String>,
+    /// What leads to the session and the address without naming them.
+    #[serde(default)]
+    pub context: Option<Seq>,
     /// What closed it: an entry or an event.
     pub closed_by: Option<Seq>,
     /// The alert it raised.

@@ -72,14 +72,22 @@ impl House {
 
     /// Appends an event as a place in the log, and rows in the same act.
     pub fn place(&self, kind: &'static str, rows: impl FnOnce(&mut Conn, Seq) + Send + 'static) -> Seq {
-        self.bench
-            .log
-            .act(move |tx| {
-                let seq = tx.append(NewEvent::public(kind, json!({})))?;
-                rows(tx.conn, seq);
-                Ok(seq)
-            })
-            .unwrap()
+        self.place_with(kind, json!({}), rows)
+    }
+
+    /// The same with a body.
+    pub fn place_with(
+        &self,
+        kind: &'static str,
+        body: serde_json::Value,
+        rows: impl FnOnce(&mut Conn, Seq) + Send + 'static,
+    ) -> Seq {
+        let act = self.bench.log.act(move |tx| {
+            let seq = tx.append(NewEvent::public(kind, body))?;
+            rows(tx.conn, seq);
+            Ok(seq)
+        });
+        act.unwrap()
     }
 
     pub fn source(&self, name: &str) -> Seq {

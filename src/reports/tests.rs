@@ -1,9 +1,11 @@
 //! Figures, on small databases filled by hand.
 #![allow(clippy::unwrap_used)]
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::clock::HOUR;
+use crate::db::bulk;
+use crate::ledger::store::ContextRow;
 use crate::ledger::{BreakState, Kind, Status as EntryStatus};
 use crate::notify::store::{DEAD, OutboxRow, PENDING, SENT};
 
@@ -288,4 +290,56 @@ fn the_last_full_verification_is_named() {
     assert_eq!((report.access["sign_ins"], report.access["denied"]), (1, 0));
     assert_eq!(report.integrity.root.len(), 64);
     assert_eq!(report.seq_to, report.integrity.size - 1);
+}
+
+#[test]
+fn a_break_says_when_its_entry_was_booked_and_whence_it_came() {
+    let house = House::new();
+    let core = house.source("core");
+    let account = house.account(core, "DE89370400440532013000", "USD");
+    let seq = house.entry(Put::new(core, account, 100, Some(500)));
+    house.place("context.defined", move |c, _| {
+        let session_id = Some("S-9".to_owned());
+        let row = ContextRow {
+            id: 0,
+            source: core,
+            session_id,
+            ip: Some("192.0.2.7".to_owned()),
+            user_agent: None,
+            device_id: None,
+            actor: None,
+            actor_kind: None,
+            fingerprint: 0,
+        };
+        bulk::append(c, &[row]).unwrap();
+    });
+    house.broken(seq, account, DAY, BreakState::Open, None);
+    let item = house.preview(DAY).continuity.items.remove(0);
+    assert!(item.booked_at.as_deref().is_some_and(|at| at.starts_with(DAY)), "{item:?}");
+    assert_eq!((item.session.as_deref(), item.ip.as_deref(), item.context), (Some("S-9"), Some("192.0.2.7"), Some(0)));
+    assert_ne!(item.booked_at.as_deref(), Some(item.opened_at.as_str()), "booked is not recorded");
+}
+
+#[test]
+fn access_counts_what_happened_within_the_window_and_floods_with_their_number() {
+    let house = House::new();
+    house.source("core");
+    house.place("session.opened", |_, _| {});
+    house.place_with("session.refused", json!({ "user": null, "outcome": "unknown" }), |_, _| {});
+    house.place_with("session.refused", json!({ "counted": 480, "addresses": 3, "minute": "2026-11-20T12:00:00Z" }), |_, _| {});
+    let access = house.preview(DAY).access;
+    assert_eq!((access["sign_ins"], access["sign_ins_refused"], access["denied"]), (1, 481, 0));
+    for other in ["2026-11-19", "2026-11-21"] {
+        let access = house.preview(other).access;
+        assert_eq!((access["sign_ins"], access["sign_ins_refused"]), (0, 0), "{other}");
+    }
+}
+
+#[test]
+fn a_date_before_the_book_says_so() {
+    let house = House::new();
+    house.source("core");
+    let report = house.preview("2020-01-01");
+    assert!(report.verdict.starts_with("This date lies before the book's start on 2026-11-"), "{}", report.verdict);
+    assert!(!house.preview(DAY).verdict.contains("before the book"));
 }

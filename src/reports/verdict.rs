@@ -1,5 +1,7 @@
 //! The verdict: one sentence that an officer reads first.
 
+use crate::clock::Moment;
+
 use super::{Report, Source, SourceState, Status};
 
 /// Names printed of sources that need attention; the rest is a number.
@@ -9,7 +11,9 @@ const NAMES_MAX: usize = 5;
 pub(super) fn sentence(report: &Report) -> String {
     let entries: i64 = report.totals.values().map(|t| t.entries).sum();
     let attempted: i64 = report.totals.values().map(|t| t.attempted).sum();
-    let mut parts = vec![if entries == 0 && attempted == 0 {
+    let mut parts = vec![if let Some(began) = before_the_book(report) {
+        format!("This date lies before the book's start on {began}: nothing was recorded of it")
+    } else if entries == 0 && attempted == 0 {
         format!("No entries with this business date; {}", feeds(&report.sources))
     } else {
         format!("{}: {}, {}", lead(&report.sources), count(entries, "entry", "entries"), feeds(&report.sources))
@@ -26,6 +30,16 @@ pub(super) fn sentence(report: &Report) -> String {
     parts.push(format!("{} raised ({} past due)", count(alerts.raised, "alert", "alerts"), alerts.past_due));
     exceptions(report, &mut parts);
     parts.join(", ") + "."
+}
+
+/// The local date on which the log was created, if the reported date ended before and nothing of it
+/// was sent later.
+pub(super) fn before_the_book(report: &Report) -> Option<String> {
+    let began = report.integrity.book_began_at.as_deref()?;
+    let nothing = report.totals.is_empty() && report.sources.is_empty();
+    let (end, start) = (Moment::parse(&report.window.to).ok()?, Moment::parse(began).ok()?);
+    let zone: chrono_tz::Tz = report.window.time_zone.parse().unwrap_or(chrono_tz::Tz::UTC);
+    (nothing && end <= start).then(|| start.utc().with_timezone(&zone).date_naive().to_string())
 }
 
 /// What is said only when there is any.
@@ -46,8 +60,13 @@ fn exceptions(report: &Report, parts: &mut Vec<String>) {
         parts.push("the running day figures differ from the entries: run `counterfoil verify`".into());
     }
     if let Some(restates) = &report.integrity.restates {
-        let word = if report.status == Status::Preview { "differs from" } else { "restates" };
-        parts.push(format!("{word} version {} in {}", restates.version, count(restates.changes_total, "figure", "figures")));
+        parts.push(match (report.status, restates.changes_total) {
+            (Status::Preview, 0) => format!("no figure differs from version {}", restates.version),
+            (status, n) => {
+                let word = if status == Status::Preview { "differs from" } else { "restates" };
+                format!("{word} version {} in {}", restates.version, count(n, "figure", "figures"))
+            }
+        });
     }
 }
 

@@ -130,6 +130,13 @@ pub fn events_without(conn: &mut Conn, kinds: &[&str], before: Option<Seq>, limi
     Ok(on_conn!(conn, |c| query.select(EventRow::as_select()).load(c))?)
 }
 
+/// The newest events before `before` whose kind is one of these, newest first, at most `limit`.
+pub fn events_of(conn: &mut Conn, kinds: &[&str], before: Option<Seq>, limit: i64) -> DbResult<Vec<EventRow>> {
+    let query = events::table.filter(events::seq.lt(before.unwrap_or(i64::MAX))).filter(events::kind.eq_any(kinds.to_vec()));
+    let query = query.order(events::seq.desc()).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(EventRow::as_select()).load(c))?)
+}
+
 /// Private parts of the events in a range.
 pub fn event_parts_between(conn: &mut Conn, from: Seq, to: Seq) -> DbResult<Vec<EventPartRow>> {
     let query = event_parts::table.filter(event_parts::seq.ge(from)).filter(event_parts::seq.lt(to));

@@ -117,7 +117,7 @@ pub async fn check(
         patience.bound(&mut req);
     }
     // No entry with this method: the resource answers 405.
-    let Some(entry) = entries.iter().find(|e| e.method == *req.method()) else { return next.call(req).await };
+    let Some(entry) = entries.iter().find(|e| e.method == *req.method()) else { return recognise(req, next).await };
     match admit(&app, entry, &mut req).await {
         Ok(()) => next.call(req).await,
         Err(stop) => {
@@ -125,6 +125,16 @@ pub async fn check(
             Ok(req.into_response(answer))
         }
     }
+}
+
+/// For what is no route: shows who is signed in, so that the page keeps its navigation.
+pub async fn recognise(req: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    if let Some(app) = req.app_data::<Data<App>>().cloned().filter(|_| !is_api(req.path()))
+        && let Ok(Some(session)) = session(&app, &req).await
+    {
+        req.extensions_mut().insert(session);
+    }
+    next.call(req).await
 }
 
 async fn admit(app: &App, entry: &Entry, req: &mut ServiceRequest) -> Result<(), Stop> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::error::InternalError;
 use actix_web::middleware::{Compress, from_fn};
-use actix_web::web::{self, Data, FormConfig, ServiceConfig};
+use actix_web::web::{self, Data, FormConfig, PathConfig, QueryConfig, ServiceConfig};
 use actix_web::{App as Site, HttpRequest, HttpResponse, HttpServer, dev, rt};
 use metrics_exporter_prometheus::PrometheusHandle;
 use rustls::pki_types::pem::PemObject;
@@ -128,6 +128,8 @@ impl Server {
                     let answer = guard::render(req, &form::problem(&error));
                     InternalError::from_response(error, answer).into()
                 }))
+                .app_data(QueryConfig::default().error_handler(|error, req| unreadable(error, req, 400)))
+                .app_data(PathConfig::default().error_handler(|error, req| unreadable(error, req, 404)))
                 .configure(|config| configure(config, &site_groups))
                 .wrap(Compress::default())
                 .wrap(from_fn(headers::add))
@@ -193,6 +195,16 @@ async fn tidy(door: Door) {
     }
 }
 
+/// What cannot be read in an address, in our words.
+fn unreadable(error: impl std::fmt::Debug + std::fmt::Display + 'static, req: &HttpRequest, status: u16) -> actix_web::Error {
+    let problem = match status {
+        404 => Problem::new(404, "no_such_path", "there is nothing at this address"),
+        _ => Problem::new(status, "query_unreadable", "the address holds something that cannot be read here"),
+    };
+    let answer = guard::render(req, &problem);
+    InternalError::from_response(error, answer).into()
+}
+
 type Group = &'static [&'static Entry];
 
 /// The table by path, in its order. Made once per process; it lives as long as that.
@@ -224,7 +236,7 @@ fn configure(config: &mut ServiceConfig, groups: &[Group]) {
             resource.default_service(web::route().to(other)).wrap(from_fn(move |req, next| guard::check(group, req, next)));
         config.service(guarded);
     }
-    config.default_service(web::route().to(nothing_here));
+    config.default_service(web::route().to(nothing_here).wrap(from_fn(guard::recognise)));
 }
 
 /// What is not in the table.

@@ -17,6 +17,7 @@ mod mail;
 mod migrations;
 mod pages;
 mod program;
+mod reading;
 mod site;
 mod sources;
 mod support;

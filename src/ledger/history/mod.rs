@@ -97,6 +97,14 @@ fn place(conn: &mut Conn, mut at: Link, position: i64) -> DbResult<Seq> {
     Ok(at.seq)
 }
 
+/// The entry after this one on its account, if there is one.
+pub fn after(conn: &mut Conn, entry: &EntryRow) -> DbResult<Option<Seq>> {
+    match head(conn, entry.account)? {
+        Some(head) if head.position > entry.position => place(conn, head, entry.position + 1).map(Some),
+        _ => Ok(None),
+    }
+}
+
 /// A page of at most `limit` entries.
 pub fn page(conn: &mut Conn, account: Seq, window: &Window, limit: i64) -> DbResult<Page> {
     let mut items: Vec<EntryRow> = Vec::new();

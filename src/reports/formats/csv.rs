@@ -171,12 +171,15 @@ fn continuity(table: &mut Table, report: &Report) {
             currency: &item.currency,
             amount: item.difference.as_deref(),
             detail: format!(
-                "{} on {}: expected {}, found {}, {}",
+                "{} on {}: expected {}, found {}, {}; booked {}, session {}, IP address {}",
                 item.kind,
                 item.account,
                 said(&item.expected),
                 said(&item.found),
-                item.state
+                item.state,
+                said(&item.booked_at),
+                said(&item.session),
+                said(&item.ip)
             ),
             ..Line::default()
         });

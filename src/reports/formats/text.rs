@@ -172,13 +172,14 @@ fn continuity(out: &mut String, report: &Report) {
         return;
     }
     let mut grid = Grid::new(
-        &[true, false, false, true, true, true, false, false],
-        &["Seq", "Account", "Kind", "Expected", "Found", "Difference", "Currency", "State"],
+        &[true, false, false, true, true, true, false, false, false, false, false],
+        &["Seq", "Account", "Kind", "Expected", "Found", "Difference", "Currency", "State", "Booked", "Session", "IP address"],
     );
     for i in &c.items {
         let (expected, found, difference) = (known(i.expected.as_ref()), known(i.found.as_ref()), known(i.difference.as_ref()));
         let row = vec![i.seq.to_string(), i.account.clone(), i.kind.clone(), expected, found, difference];
-        grid.row(row.into_iter().chain([i.currency.clone(), i.state.clone()]).collect());
+        let origin = [known(i.booked_at.as_ref()), known(i.session.as_ref()), known(i.ip.as_ref())];
+        grid.row(row.into_iter().chain([i.currency.clone(), i.state.clone()]).chain(origin).collect());
     }
     grid.print(out);
     left_out(out, c.items.len(), c.items_total);

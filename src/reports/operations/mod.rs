@@ -34,6 +34,9 @@ const ACCESS: &[(&str, &str)] = &[
     ("program.stopped", "program_stops"),
 ];
 
+/// What anyone can cause, and what is therefore counted beyond the first of a minute.
+const FLOODED: &[&str] = &["session.refused", "access.denied"];
+
 /// Entries of other dates in a version's range.
 pub(super) struct OtherDates {
     pub late: Vec<DatedEntry>,
@@ -82,11 +85,25 @@ fn dated(conn: &mut Conn, rows: Vec<EntryRow>) -> DbResult<Vec<DatedEntry>> {
         .collect()
 }
 
-/// What people did and were refused in a version's range.
-pub(super) fn access(conn: &mut Conn, span: &Span) -> DbResult<Access> {
-    let counts = store::event_counts(conn, (span.from, span.to))?;
-    let count = |kind: &str| counts.iter().find(|(k, _)| k == kind).map_or(0, |(_, n)| *n);
+/// What people did and were refused within the window of the date, as far as the version looks.
+pub(super) fn access(conn: &mut Conn, (from, to): (Moment, Moment), span: &Span) -> DbResult<Access> {
+    let end = span.to + 1;
+    let range = (store::first_event_at(conn, from, end)?, store::first_event_at(conn, to, end)?);
+    let counts = store::event_counts(conn, range)?;
+    let floods = store::flood_events(conn, FLOODED, range)?;
+    let count = |kind: &str| {
+        let events = counts.iter().find(|(k, _)| k == kind).map_or(0, |(_, n)| *n);
+        // An event that counts stands for as many as it says, not for one.
+        let counted = floods.iter().filter(|(k, _)| k == kind).map(|(_, body)| counted(body) - 1);
+        events.saturating_add(counted.sum())
+    };
     Ok(ACCESS.iter().map(|(kind, name)| ((*name).to_owned(), count(kind))).collect())
+}
+
+/// How many an event of a flood counts; one that is listed singly counts itself.
+fn counted(body: &str) -> i64 {
+    let body: Result<serde_json::Value, _> = serde_json::from_str(body);
+    body.ok().and_then(|body| body["counted"].as_i64()).unwrap_or(1)
 }
 
 /// Mail owed for the alerts of the date, as it stands now.
@@ -130,6 +147,7 @@ pub(super) fn integrity(conn: &mut Conn, date: i32, span: &Span, counted: &Activ
         day_figures_agree: if everything { Some(activity::day_figures(conn, date)? == *counted) } else { None },
         computed_at: now.to_string(),
         program: format!("counterfoil {}", env!("CARGO_PKG_VERSION")),
+        book_began_at: crate::trail::store::event(conn, 0)?.map(|(event, _)| Moment(event.recorded_at).to_string()),
         restates: None,
     })
 }

@@ -1,8 +1,9 @@
-//! Entries, events and mail around a date, by ranges of the log (both ends inclusive).
+//! Entries, events and mail around a date, by ranges of the log (of entries both ends inclusive).
 
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 
+use crate::clock::Moment;
 use crate::db::schema::{alerts, entries, events, jobs, outbox, reports};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
@@ -82,11 +83,42 @@ pub fn future_count(conn: &mut Conn, date: i32, (from, to): (Seq, Seq)) -> DbRes
     Ok(on_conn!(conn, |c| query.count().get_result(c))?)
 }
 
-/// Events of a range per kind.
+/// The place of the first event before `end` that was recorded at `at` or later; `end` if there is
+/// none. Times never decrease along the log, so a few steps find it.
+pub fn first_event_at(conn: &mut Conn, at: Moment, end: Seq) -> DbResult<Seq> {
+    let (mut low, mut high) = (0, end);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let query = events::table.filter(events::seq.ge(middle)).filter(events::seq.lt(high)).order(events::seq);
+        let query = query.select((events::seq, events::recorded_at));
+        let found: Option<(Seq, i64)> = on_conn!(conn, |c| query.first(c).optional())?;
+        match found {
+            Some((seq, recorded)) if recorded < at.0 => low = seq + 1,
+            _ => high = middle,
+        }
+    }
+    let query = events::table.filter(events::seq.ge(low)).filter(events::seq.lt(end)).order(events::seq).select(events::seq);
+    let found: Option<Seq> = on_conn!(conn, |c| query.first(c).optional())?;
+    Ok(found.unwrap_or(end))
+}
+
+/// Bodies of the events of these kinds that count others, from `from` to before `to`, with their kinds.
+pub fn flood_events(conn: &mut Conn, kinds: &[&str], (from, to): (Seq, Seq)) -> DbResult<Vec<(String, String)>> {
+    let query = events::table
+        .filter(events::seq.ge(from))
+        .filter(events::seq.lt(to))
+        .filter(events::kind.eq_any(kinds.to_vec()))
+        .filter(events::body.like("%\"counted\":%"))
+        .order(events::seq)
+        .select((events::kind, events::body));
+    Ok(on_conn!(conn, |c| query.load(c))?)
+}
+
+/// Events per kind, from `from` to before `to`.
 pub fn event_counts(conn: &mut Conn, (from, to): (Seq, Seq)) -> DbResult<Vec<(String, i64)>> {
     let query = events::table
         .filter(events::seq.ge(from))
-        .filter(events::seq.le(to))
+        .filter(events::seq.lt(to))
         .group_by(events::kind)
         .order(events::kind)
         .select((events::kind, count_star()));

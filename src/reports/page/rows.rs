@@ -19,8 +19,14 @@ pub struct BreakRow {
     pub difference: String,
     /// The entry the break is named at.
     pub entry: Link,
-    /// When that entry was booked; in a report, when the break was recorded.
+    /// When that entry was booked.
     pub booked: String,
+    /// When the break was recorded; set where the table has room for it.
+    pub recorded: String,
+    /// The session that entry came from.
+    pub session: Option<Link>,
+    /// The IP address it came from.
+    pub ip: Option<Link>,
     /// Its state.
     pub state: Tag,
     /// Why it is healed or explained, and by what; may be empty.
@@ -32,6 +38,8 @@ pub struct BreakRow {
 pub struct EntryRow {
     /// Its place in the log.
     pub seq: String,
+    /// Its page.
+    pub href: String,
     /// The masked account and its page, on pages of several accounts.
     pub account: Option<Link>,
     /// When it was booked.
@@ -58,6 +66,6 @@ pub struct EntryRow {
     pub marks: Vec<Tag>,
     /// The alerts it belongs to.
     pub alerts: Vec<Link>,
-    /// Whether this entry crossed the limit; the row is set apart and says so.
-    pub crossed: bool,
+    /// Why the row is set apart, such as that this entry crossed the limit; empty for the others.
+    pub crossed: String,
 }

@@ -72,6 +72,12 @@ pub fn money(text: &str) -> String {
     }
 }
 
+/// `EUR +12.00`, and `EUR 0.00`: nothing has no direction.
+pub fn signed(currency: &str, sign: &str, text: &str) -> String {
+    let sign = if text.bytes().any(|b| (b'1'..=b'9').contains(&b)) { sign } else { "" };
+    format!("{currency} {sign}{text}")
+}
+
 /// Money that may be unknown.
 pub fn known_money(text: Option<&str>) -> String {
     text.map_or_else(|| UNKNOWN.to_owned(), money)
@@ -172,6 +178,11 @@ mod tests {
         }
         assert_eq!(known_money(None), UNKNOWN);
         assert_eq!((count(-1200), counted(1, "entry", "entries")), ("\u{2212}1,200".to_owned(), "1 entry".to_owned()));
+    }
+
+    #[test]
+    fn nothing_has_no_sign() {
+        assert_eq!((signed("EUR", "\u{2212}", "0.00"), signed("EUR", "+", "10.00")), ("EUR 0.00".into(), "EUR +10.00".into()));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::clock::{Moment, day_date};
 use crate::db::{Conn, DbError, DbResult};
 use crate::detect::{Evidence, Severity};
 use crate::ids::{Seq, mask_account};
-use crate::ledger::store::{BreakRow, EntryRow};
+use crate::ledger::store::{BreakRow, ContextRow, EntryRow};
 use crate::ledger::{BreakKind, BreakState, Direction, Kind};
 use crate::money;
 
@@ -50,9 +50,17 @@ pub(super) fn continuity(conn: &mut Conn, date: i32, seq_to: Seq, day: &Day) -> 
     rows.truncate(LIST_MAX);
     let numbers = store::account_numbers(conn, &rows.iter().map(|r| r.account).collect::<Vec<_>>())?;
     let references = store::alert_references(conn, &rows.iter().filter_map(|r| r.alert).collect::<Vec<_>>())?;
+    let origins = origins(conn, &rows)?;
     let item = |row: &BreakRow| {
         let alert = row.alert.and_then(|id| references.get(&id).cloned());
-        break_item(row, state(row), masked(&numbers, row.account), alert)
+        let mut item = break_item(row, state(row), masked(&numbers, row.account), alert)?;
+        if let Some((entry, context)) = origins.get(&row.seq) {
+            item.booked_at = Some(Moment(entry.booked_at).to_string());
+            item.context = context.as_ref().map(|context| context.id);
+            item.session = context.as_ref().and_then(|context| context.session_id.clone());
+            item.ip = context.as_ref().and_then(|context| context.ip.clone());
+        }
+        Ok(item)
     };
     Ok(Continuity {
         accounts_checked: day.accounts.values().filter(|a| a.checked).count() as i64,
@@ -62,6 +70,21 @@ pub(super) fn continuity(conn: &mut Conn, date: i32, seq_to: Seq, day: &Day) -> 
         items: rows.iter().map(item).collect::<DbResult<_>>()?,
         items_total,
     })
+}
+
+/// The entries that breaks are named at, each with where it came from.
+fn origins(conn: &mut Conn, rows: &[BreakRow]) -> DbResult<HashMap<Seq, (EntryRow, Option<ContextRow>)>> {
+    let mut out = HashMap::new();
+    for chunk in rows.chunks(250) {
+        let seqs: Vec<Seq> = chunk.iter().map(|row| row.seq).collect();
+        let entries = crate::ledger::store::entries_at(conn, &seqs)?;
+        let contexts = crate::ledger::lookup::contexts(conn, &entries)?;
+        out.extend(entries.into_iter().map(|entry| {
+            let context = contexts.get(&entry.context).cloned();
+            (entry.seq, (entry, context))
+        }));
+    }
+    Ok(out)
 }
 
 fn break_item(row: &BreakRow, state: BreakState, account: String, alert: Option<String>) -> DbResult<BreakItem> {
@@ -84,6 +107,10 @@ fn break_item(row: &BreakRow, state: BreakState, account: String, alert: Option<
         state: state.text().to_owned(),
         business_date: day_date(row.business_date),
         opened_at: Moment(row.opened_at).to_string(),
+        booked_at: None,
+        session: None,
+        ip: None,
+        context: None,
         closed_by: row.closed_by.filter(|_| !matches!(state, BreakState::Open | BreakState::Frozen)),
         alert,
     })

@@ -5,8 +5,7 @@ mod sharing;
 
 use std::collections::HashMap;
 
-use actix_web::web;
-use serde::Deserialize;
+use actix_web::{HttpRequest, web};
 use serde_json::json;
 
 use crate::alerts::breaks::{self, BreakFilter};
@@ -16,11 +15,13 @@ use crate::clock::Moment;
 use crate::config::Mode;
 use crate::db::Conn;
 use crate::ids::Seq;
-use crate::ledger::BreakState;
 use crate::ledger::history::{self, Window};
 use crate::ledger::lookup;
 use crate::ledger::store::{self as ledger, AccountRow, EntryRow as Entry};
+use crate::ledger::{BreakState, Status};
 use crate::reports::page::words::{UNKNOWN, count, counted, fact, tag};
+
+use crate::web::params::place;
 
 use super::desk::{Desk, Page};
 use super::errors::Trouble;
@@ -34,14 +35,6 @@ const LOOKED_AT: usize = 200;
 /// Breaks and alerts listed.
 const LISTED: usize = 100;
 
-/// Where the list of entries begins.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Asked {
-    /// The entry it begins with; the newest, if none is named.
-    at: Option<Seq>,
-}
-
 /// Everything the page shows, as read.
 struct Shown {
     account: AccountRow,
@@ -54,6 +47,24 @@ struct Shown {
     broken: HashMap<Seq, Entry>,
     alerts: Vec<Alert>,
     sharing: sharing::Sharing,
+}
+
+/// How many of the entries looked at could be checked, and how many were looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Checked {
+    checked: usize,
+    looked: usize,
+}
+
+/// What an entry carries decides whether there was anything to check, within the source's mode.
+fn checked(entries: &[Entry], mode: Mode) -> Checked {
+    let booked = || entries.iter().filter(|entry| entry.status == Status::Booked.code());
+    let carries = |entry: &&Entry| match mode {
+        Mode::None => false,
+        Mode::Sequenced | Mode::Daily => entry.account_seq.is_some(),
+        Mode::Auto | Mode::PerEntry | Mode::AfterOnly => entry.balance_after.is_some() || entry.account_seq.is_some(),
+    };
+    Checked { checked: booked().filter(carries).count(), looked: booked().count() }
 }
 
 fn read(conn: &mut Conn, id: Seq, at: Option<Seq>) -> Result<Shown, Trouble> {
@@ -86,12 +97,14 @@ fn read(conn: &mut Conn, id: Seq, at: Option<Seq>) -> Result<Shown, Trouble> {
 }
 
 /// `GET /accounts/{id}`
-pub(super) async fn show(desk: Desk, id: web::Path<Seq>, asked: web::Query<Asked>) -> Page {
-    let (id, at) = (*id, asked.at);
+pub(super) async fn show(desk: Desk, id: web::Path<Seq>, request: HttpRequest) -> Page {
+    let id = *id;
+    let at = desk.asked(&request, &["at"], |query| query.read("at", place))?;
     let shown = desk.read(move |conn| read(conn, id, at)).await?;
     desk.viewed(json!({ "account": id })).await?;
     let time = desk.time();
     let mode = mode(&desk, &shown.source);
+    let checked = checked(&shown.newest, mode);
     let around = Around { time, accounts: None, contexts: &shown.contexts };
     let page = AccountPage {
         chrome: desk.chrome("Account"),
@@ -101,12 +114,13 @@ pub(super) async fn show(desk: Desk, id: web::Path<Seq>, asked: web::Query<Asked
         facts: facts(&desk, &shown, mode),
         currency: shown.account.currency.clone(),
         balance: charts::balance(&shown, time),
-        continuity: charts::continuity(&shown, time),
-        continuity_note: mode_sentence(mode).to_owned(),
+        continuity: charts::continuity(&shown, checked, time),
+        continuity_tag: (checked.checked == 0).then(|| tag("Not checked", "warn")),
+        continuity_note: continuity_note(mode, checked),
         entries: shown.page.entries.iter().map(|entry| fill::entry_row(entry, &around)).collect(),
         pager: pager(id, &shown, at),
         breaks: break_rows(&desk, &shown),
-        breaks_empty: no_breaks(),
+        breaks_empty: no_breaks(checked),
         contexts: shown.sharing.rows(time),
         alerts: super::alerts::rows(&desk, &shown.alerts),
         alerts_empty: no_alerts(),
@@ -114,7 +128,11 @@ pub(super) async fn show(desk: Desk, id: web::Path<Seq>, asked: web::Query<Asked
     desk.show(&page)
 }
 
-fn no_breaks() -> Empty {
+fn no_breaks(checked: Checked) -> Empty {
+    if checked.checked == 0 {
+        let text = "Nothing could be checked, so none could be found.";
+        return Empty { title: "Not checked".to_owned(), text: text.to_owned(), action: None };
+    }
     let text = "As far as it was checked, every entry begins where an earlier one ended.";
     Empty { title: "No break".to_owned(), text: text.to_owned(), action: None }
 }
@@ -166,6 +184,25 @@ fn mode_sentence(mode: Mode) -> &'static str {
         Mode::Sequenced => "Checked: the sender's numbering has no gap and no repeat. Balances are not checked for this source.",
         Mode::Daily => "Single entries are not checked for this source, only balances of a day.",
         Mode::None => "Nothing is checked for this source.",
+    }
+}
+
+/// What was checked, and what could not be.
+fn continuity_note(mode: Mode, Checked { checked, looked }: Checked) -> String {
+    let number = |n: usize| count(i64::try_from(n).unwrap_or(i64::MAX));
+    let sentence = mode_sentence(mode);
+    match (checked, looked) {
+        (0, 0) => "Not checked: the account has no booked entry yet.".to_owned(),
+        (0, _) if mode == Mode::None => sentence.to_owned(),
+        (0, n) => format!("Not checked: none of the newest {} entries carries what the check needs. {sentence}", number(n)),
+        (some, n) if some < n => {
+            format!(
+                "{sentence} Of the newest {} entries {} carry what the check needs; the others were not checked.",
+                number(n),
+                number(some)
+            )
+        }
+        _ => sentence.to_owned(),
     }
 }
 

@@ -25,6 +25,8 @@ use super::views::{AccountRow, AccountsPage, Choice, Empty, FieldError, Pager};
 
 /// Accounts listed for one search.
 const LISTED: usize = 50;
+/// Characters by which an account can be found without its whole number.
+const BEGINNING_MIN: usize = 3;
 
 /// The search as sent.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -55,22 +57,29 @@ pub(super) async fn form(desk: Desk) -> Page {
 
 /// `POST /accounts`
 pub(super) async fn search(desk: Desk, sent: web::Form<Sent>) -> Page {
-    let kind = Kind::parse(&sent.kind).unwrap_or(Kind::Account);
     let query = sent.query.trim().to_owned();
+    let Some(kind) = Kind::parse(&sent.kind) else {
+        let choices: Vec<String> = Kind::ALL.iter().map(|kind| label(*kind).to_lowercase()).collect();
+        return wrong(&desk, Kind::Account, &query, "kind", format!("Search by one of these: {}.", choices.join(", ")));
+    };
     let wanted = match canonical(kind, &query) {
         Ok(query) => Search { kind, query },
-        Err(text) => return wrong(&desk, kind, &query, text),
+        Err(text) => return wrong(&desk, kind, &query, "query", text),
     };
     let (user, ip) = (desk.user()?, desk.peer.clone());
     match desk.record(move |log| searches::make(log, user, wanted, ip)).await? {
         Ok(id) => Ok(desk.go(&format!("/search/{id}"), None)),
-        Err(ActError::Refused { status: 422, detail, .. }) => wrong(&desk, kind, &query, sentence(&detail)),
+        Err(ActError::Refused { status: 422, detail, .. }) => wrong(&desk, kind, &query, "query", sentence(&detail)),
         Err(error) => Err(desk.fail(error.into())),
     }
 }
 
-/// As it is stored: an address in its canonical text.
+/// As it is stored: an address in its canonical text, an account's number without the spaces that
+/// paper puts into it.
 fn canonical(kind: Kind, query: &str) -> Result<String, String> {
+    if kind == Kind::Account {
+        return Ok(query.split_whitespace().collect());
+    }
     if kind != Kind::Ip || query.is_empty() {
         return Ok(query.to_owned());
     }
@@ -79,10 +88,10 @@ fn canonical(kind: Kind, query: &str) -> Result<String, String> {
         .map_err(|_| "That is not an IP address. Write one such as 203.0.113.7 or 2001:db8::1.".to_owned())
 }
 
-fn wrong(desk: &Desk, kind: Kind, query: &str, text: String) -> Page {
+fn wrong(desk: &Desk, kind: Kind, query: &str, field: &str, text: String) -> Page {
     let mut page = page(desk, kind, query, "Results".to_owned(), Vec::new(), Empty::default());
     page.empty = Empty { title: "Not searched".to_owned(), text: "Correct the search above.".to_owned(), action: None };
-    page.errors = vec![FieldError { field: "query".to_owned(), text }];
+    page.errors = vec![FieldError { field: field.to_owned(), text }];
     desk.show_as(StatusCode::UNPROCESSABLE_ENTITY, &page)
 }
 
@@ -114,9 +123,17 @@ fn context(conn: &mut Conn, search: &Search) -> Result<Option<i64>, Trouble> {
 }
 
 fn accounts(conn: &mut Conn, query: &str) -> Result<Vec<Found>, Trouble> {
-    let exact = ledger::account_by_number(conn, query)?;
-    let mut rows: Vec<Row> = exact.into_iter().collect();
-    for row in lookup::store::accounts_like(conn, query, LISTED as i64 + 1)? {
+    let upper = query.to_uppercase();
+    let written: &[&str] = if upper == query { &[query] } else { &[query, &upper] };
+    let mut found = Vec::new();
+    for text in written {
+        found.extend(ledger::account_by_number(conn, text)?);
+    }
+    for text in written.iter().filter(|text| text.chars().count() >= BEGINNING_MIN) {
+        found.extend(lookup::store::accounts_like(conn, text, LISTED as i64 + 1)?);
+    }
+    let mut rows: Vec<Row> = Vec::new();
+    for row in found {
         if rows.iter().all(|known| known.id != row.id) {
             rows.push(row);
         }
@@ -158,6 +175,9 @@ fn results(desk: &Desk, search: &Search, rows: Vec<AccountRow>) -> AccountsPage 
         n => counted(i64::try_from(n).unwrap_or(0), "account matches", "accounts match"),
     };
     let text = match search.kind {
+        Kind::Account if search.query.chars().count() < BEGINNING_MIN => {
+            "No account has exactly that number. Write at least 3 characters to find accounts by how their number begins."
+        }
         Kind::Account => "No account has that number, or a number that begins so.",
         Kind::Session => "No entry came from that session.",
         Kind::Ip => "No entry came from that address.",
@@ -166,12 +186,15 @@ fn results(desk: &Desk, search: &Search, rows: Vec<AccountRow>) -> AccountsPage 
     page(desk, search.kind, &search.query, heading, rows, empty)
 }
 
-fn page(desk: &Desk, kind: Kind, query: &str, heading: String, rows: Vec<AccountRow>, empty: Empty) -> AccountsPage {
-    let label = |kind| match kind {
+fn label(kind: Kind) -> &'static str {
+    match kind {
         Kind::Account => "Account number",
         Kind::Session => "Session",
         Kind::Ip => "IP address",
-    };
+    }
+}
+
+fn page(desk: &Desk, kind: Kind, query: &str, heading: String, rows: Vec<AccountRow>, empty: Empty) -> AccountsPage {
     let choice =
         |k: Kind| Choice { value: k.text().to_owned(), label: label(k).to_owned(), help: String::new(), selected: k == kind };
     AccountsPage {
@@ -196,6 +219,7 @@ mod tests {
         assert_eq!(canonical(Kind::Ip, "2001:DB8:0::1").as_deref(), Ok("2001:db8::1"));
         assert_eq!(canonical(Kind::Ip, "::ffff:192.0.2.7").as_deref(), Ok("192.0.2.7"));
         assert!(canonical(Kind::Ip, "not an address").is_err());
+        assert_eq!(canonical(Kind::Account, "DE89 3704 0044").as_deref(), Ok("DE8937040044"));
         assert_eq!(canonical(Kind::Session, "S-1").as_deref(), Ok("S-1"));
     }
 }

@@ -9,12 +9,12 @@ use serde_json::json;
 
 use crate::access::{Permission, User, users};
 use crate::alerts::queue::{self, AlertDetail, BEHIND_MAX};
-use crate::alerts::{self, Alert, Disposition, State};
+use crate::alerts::{self, Alert, CONTINUITY, ContinuityBreak, Disposition, State};
 use crate::clock::{Moment, day_date};
 use crate::db::Conn;
 use crate::ids::{AlertRef, Seq};
 use crate::ledger::store::EntryRow as Entry;
-use crate::ledger::{lookup, store as ledger};
+use crate::ledger::{BreakKind, lookup, store as ledger};
 use crate::reports::due_date;
 use crate::reports::page::words::{LocalTime, alert_link, count, fact, rule_title, words};
 use crate::trail::ActError;
@@ -23,7 +23,9 @@ use super::cookies::Done;
 use super::desk::{Desk, Page};
 use super::errors::{Trouble, sentence};
 use super::fill::{self, Around, Contexts};
-use super::views::{AlertPage, Choice, DISPOSITIONS, DecisionForm, DecisionView, EntryRow, Fact, FieldError, HistoryRow};
+use super::views::{
+    AlertPage, BreakRow, Choice, DISPOSITIONS, DecisionForm, DecisionView, EntryRow, Fact, FieldError, HistoryRow,
+};
 
 /// Other alerts of the account shown below.
 const RELATED: usize = 10;
@@ -56,7 +58,13 @@ fn parse(reference: &str) -> Result<AlertRef, Trouble> {
 
 fn read(conn: &mut Conn, reference: AlertRef) -> Result<Shown, Trouble> {
     let detail = queue::detail(conn, reference)?.ok_or(Trouble::Missing("There is no such alert."))?;
-    let entries = ledger::entries_at(conn, &detail.entries)?;
+    let mut entries = ledger::entries_at(conn, &detail.entries)?;
+    if detail.alert.rule == CONTINUITY {
+        // A break is seen against the entry before it.
+        let shown: BTreeSet<Seq> = entries.iter().map(|entry| entry.seq).collect();
+        let before: Vec<Seq> = entries.iter().filter_map(|entry| entry.prev).filter(|seq| !shown.contains(seq)).collect();
+        entries.extend(ledger::entries_at(conn, &before)?);
+    }
     let contexts = lookup::contexts(conn, &entries)?;
     let later: BTreeSet<Seq> = detail.hits.iter().skip(1).take(JOINED).map(|hit| hit.decided_by).collect();
     let later = ledger::entries_at(conn, &later.into_iter().collect::<Vec<_>>())?;
@@ -81,9 +89,9 @@ pub(super) async fn show(desk: Desk, path: web::Path<String>) -> Page {
 pub(super) async fn decide(desk: Desk, path: web::Path<String>, sent: web::Form<Sent>) -> Page {
     let reference = parse(&path).map_err(|t| desk.fail(t))?;
     let sent = sent.into_inner();
+    let mut errors = errors(&sent);
     let Some(disposition) = Disposition::parse(&sent.disposition) else {
-        let error = FieldError { field: "disposition".to_owned(), text: "Choose what you found.".to_owned() };
-        return render(&desk, reference, &sent, vec![error]).await;
+        return render(&desk, reference, &sent, errors).await;
     };
     let (user, wanted) = (desk.user()?, sent.clone());
     let closed = desk
@@ -96,11 +104,38 @@ pub(super) async fn decide(desk: Desk, path: web::Path<String>, sent: web::Form<
         Ok(seq) => Ok(desk.go(&format!("/alerts/{reference}"), Some(Done::AlertClosed(seq)))),
         Err(ActError::Refused { status: 422, code, detail }) => {
             let field = if code == "duplicate_of_invalid" { "duplicate_of" } else { "comment" };
-            let error = FieldError { field: field.to_owned(), text: sentence(&detail) };
-            render(&desk, reference, &sent, vec![error]).await
+            // What only the records can tell comes beside what the form itself tells.
+            if errors.iter().all(|error| error.field != field) {
+                errors.push(FieldError { field: field.to_owned(), text: sentence(&detail) });
+            }
+            render(&desk, reference, &sent, errors).await
         }
         Err(error) => Err(desk.fail(error.into())),
     }
+}
+
+/// Everything that is wrong with the form as far as it shows by itself, in the order of its fields.
+fn errors(sent: &Sent) -> Vec<FieldError> {
+    let error = |field: &str, text: String| FieldError { field: field.to_owned(), text };
+    let mut errors = Vec::new();
+    let disposition = Disposition::parse(&sent.disposition);
+    if disposition.is_none() {
+        errors.push(error("disposition", "Choose what you found.".to_owned()));
+    }
+    match (disposition, sent.duplicate_of.trim().is_empty()) {
+        (Some(Disposition::DuplicateOf), true) => {
+            errors.push(error("duplicate_of", "Name the alert that this one repeats.".to_owned()));
+        }
+        (Some(other), false) if other != Disposition::DuplicateOf => {
+            let text = "Only a duplicate names another alert; leave the reference empty.";
+            errors.push(error("duplicate_of", text.to_owned()));
+        }
+        _ => {}
+    }
+    if let Err(ActError::Refused { detail, .. }) = alerts::check_comment(&sent.comment) {
+        errors.push(error("comment", sentence(&detail)));
+    }
+    errors
 }
 
 async fn render(desk: &Desk, reference: AlertRef, sent: &Sent, errors: Vec<FieldError>) -> Page {
@@ -121,6 +156,8 @@ async fn render(desk: &Desk, reference: AlertRef, sent: &Sent, errors: Vec<Field
         evaluated: format!("Raised {} under the rule set of event {}.", time.second(alert.opened_at), alert.rules),
         facts: facts(desk, &shown),
         entries: entries(&shown, time),
+        entries_caption: entries_caption(alert).to_owned(),
+        breaks: breaks(&shown, time),
         currency: alert.account.currency.clone(),
         entries_note: entries_note(&shown),
         form: (open && may).then(|| form(reference, sent, errors)),
@@ -141,19 +178,53 @@ fn facts(desk: &Desk, shown: &Shown) -> Vec<Fact> {
         fact("Hits", count(alert.hits)),
         fact("To be decided by", due.to_string()),
     ];
-    facts.extend(alert.explanation.table().into_iter().map(|(label, value)| fact(label, value)));
+    match shown.detail.breaks.iter().min_by_key(|found| found.found.seq) {
+        Some(first) => facts.extend(difference(first, shown.detail.breaks.len())),
+        None => facts.extend(alert.explanation.table().into_iter().map(|(label, value)| fact(label, value))),
+    }
     if let Some(previous) = shown.detail.previous {
         facts.push(Fact { href: Some(format!("/alerts/{previous}")), ..fact("Follows", previous.to_string()) });
     }
     facts
 }
 
+/// What a break expected and found; of several the first.
+fn difference(first: &ContinuityBreak, breaks: usize) -> Vec<Fact> {
+    let row = fill::break_row(first, None, LocalTime::named("UTC"));
+    let of = if breaks > 1 { format!(" (first of {breaks} breaks)") } else { String::new() };
+    let unit = if first.found.kind == BreakKind::Sequence { String::new() } else { format!("{} ", row.currency) };
+    vec![
+        fact("Expected", format!("{unit}{}{of}", row.expected)),
+        fact("Found", format!("{unit}{}", row.found)),
+        fact("Difference", format!("{unit}{}", row.difference)),
+    ]
+}
+
+fn breaks(shown: &Shown, time: LocalTime) -> Vec<BreakRow> {
+    let booked = |seq: Seq| shown.entries.iter().find(|entry| entry.seq == seq).map(|entry| Moment(entry.booked_at));
+    shown.detail.breaks.iter().map(|found| fill::break_row(found, booked(found.found.seq), time)).collect()
+}
+
+fn entries_caption(alert: &Alert) -> &'static str {
+    match alert.rule.as_str() {
+        CONTINUITY => "Oldest first. A marked row does not follow from the entry before it.",
+        _ => "Oldest first. A marked row crossed the limit.",
+    }
+}
+
 fn entries(shown: &Shown, time: LocalTime) -> Vec<EntryRow> {
-    let crossed: BTreeSet<Seq> = shown.detail.hits.iter().map(|hit| hit.seq).collect();
+    let hits = shown.detail.hits.iter().map(|hit| (hit.seq, "Crossed the limit".to_owned()));
+    let kind = |found: &ContinuityBreak| words(&format!("{} break", found.found.kind.text()));
+    let breaks = shown.detail.breaks.iter().map(|found| (found.found.seq, kind(found)));
+    let crossed: BTreeMap<Seq, String> = hits.chain(breaks).collect();
     let around = Around { time, accounts: None, contexts: &shown.contexts };
     let mut rows: Vec<&Entry> = shown.entries.iter().collect();
     rows.sort_by_key(|entry| (entry.booked_at, entry.seq));
-    rows.into_iter().map(|e| EntryRow { crossed: crossed.contains(&e.seq), ..fill::entry_row(e, &around) }).collect()
+    rows.into_iter().map(|e| row(e, &crossed, &around)).collect()
+}
+
+fn row(entry: &Entry, crossed: &BTreeMap<Seq, String>, around: &Around<'_>) -> EntryRow {
+    EntryRow { crossed: crossed.get(&entry.seq).cloned().unwrap_or_default(), ..fill::entry_row(entry, around) }
 }
 
 fn entries_note(shown: &Shown) -> Option<String> {

@@ -6,8 +6,8 @@ use actix_web::web::Query;
 use crate::alerts::queue::{self, AlertFilter};
 use crate::alerts::{Alert, AlertPage, CONTINUITY, Cursor, Order, State};
 use crate::detect::{RULES, Severity};
-use crate::reports::is_past_due;
 use crate::reports::page::words::{counted, link, rule_title, words};
+use crate::reports::{due_date, is_past_due};
 
 use super::desk::{Desk, Page};
 use super::errors::Trouble;
@@ -24,14 +24,20 @@ struct Wanted {
     state: Option<State>,
     severities: Vec<Severity>,
     rule: Option<String>,
+    order: Order,
     after: Option<String>,
 }
 
 impl Wanted {
+    /// What the page shows when nothing is asked for.
+    fn first() -> Wanted {
+        Wanted { state: Some(State::Open), order: Order::Gravest, ..Wanted::default() }
+    }
+
     /// Reads the query; the error says what cannot be applied.
     fn parse(query: &str) -> Result<Wanted, String> {
         let pairs = Query::<Vec<(String, String)>>::from_query(query).map_err(|_| "The address cannot be read.".to_owned())?;
-        let mut wanted = Wanted { state: Some(State::Open), ..Wanted::default() };
+        let mut wanted = Wanted::first();
         for (name, value) in pairs.into_inner() {
             match (name.as_str(), value.as_str()) {
                 ("status", "all") => wanted.state = None,
@@ -45,6 +51,9 @@ impl Wanted {
                 ("rule", "") => {}
                 ("rule", text) if known_rules().any(|code| code == text) => wanted.rule = Some(value),
                 ("rule", _) => return Err("There is no such rule.".to_owned()),
+                ("order", "gravest") => wanted.order = Order::Gravest,
+                ("order", "newest") => wanted.order = Order::Newest,
+                ("order", _) => return Err("The order is gravest or newest.".to_owned()),
                 ("after", _) => wanted.after = Some(value),
                 _ => return Err("The address holds a filter this page does not know.".to_owned()),
             }
@@ -63,6 +72,9 @@ impl Wanted {
         if let Some(rule) = &self.rule {
             href.push_str("&rule=");
             href.push_str(rule);
+        }
+        if self.order == Order::Newest {
+            href.push_str("&order=newest");
         }
         href
     }
@@ -98,22 +110,23 @@ fn known_rules() -> impl Iterator<Item = &'static str> {
 pub(super) async fn list(desk: Desk, request: HttpRequest) -> Page {
     let (wanted, error) = match Wanted::parse(request.query_string()) {
         Ok(wanted) => (wanted, None),
-        Err(error) => (Wanted { state: Some(State::Open), ..Wanted::default() }, Some(error)),
+        Err(error) => (Wanted::first(), Some(error)),
     };
-    let (filter, after) = (wanted.filter(), wanted.after.clone());
+    let (filter, order, after) = (wanted.filter(), wanted.order, wanted.after.clone());
     let (found, total) = desk
         .read(move |conn| {
-            let after = after.map(|text| {
-                Cursor::parse(Order::Gravest, &text).ok_or(Trouble::Missing("That page of the list does not exist."))
-            });
-            let found = queue::list(conn, &filter, Order::Gravest, after.transpose()?, PAGE)?;
+            let after =
+                after.map(|text| Cursor::parse(order, &text).ok_or(Trouble::Missing("That page of the list does not exist.")));
+            let found = queue::list(conn, &filter, order, after.transpose()?, PAGE)?;
             Ok((found, queue::count(conn, &filter)?))
         })
         .await?;
     let total = i64::try_from(total).unwrap_or(i64::MAX);
     let page = AlertsPage {
         chrome: desk.chrome("Alerts"),
-        summary: format!("{}, the gravest first.", counted(total, "alert matches", "alerts match")),
+        summary: format!("{}, {}.", counted(total, "alert matches", "alerts match"), order_words(order).to_lowercase()),
+        orders: [Order::Gravest, Order::Newest].map(|o| choice(order_text(o), order_words(o), o == order)).to_vec(),
+        caption: order_words(order).to_owned(),
         statuses: statuses(&wanted),
         severities: severities(&wanted),
         rules: rules(&wanted),
@@ -130,7 +143,8 @@ pub(super) async fn list(desk: Desk, request: HttpRequest) -> Page {
 /// Alerts as rows, with what is past due.
 pub(super) fn rows(desk: &Desk, alerts: &[Alert]) -> Vec<AlertRow> {
     let (time, now) = (desk.time(), desk.now());
-    alerts.iter().map(|alert| fill::alert_row(alert, overdue(desk, alert), time, now)).collect()
+    let due = |alert: &Alert| due_date(&desk.app.calendar, alert.opened_at, alert.severity);
+    alerts.iter().map(|alert| fill::alert_row(alert, overdue(desk, alert), due(alert), time, now)).collect()
 }
 
 /// Whether an open alert should have been decided before.
@@ -148,6 +162,20 @@ fn pager(wanted: &Wanted, found: &AlertPage) -> Pager {
 
 fn choice(value: &str, label: impl Into<String>, selected: bool) -> Choice {
     Choice { value: value.to_owned(), label: label.into(), help: String::new(), selected }
+}
+
+fn order_text(order: Order) -> &'static str {
+    match order {
+        Order::Gravest => "gravest",
+        Order::Newest => "newest",
+    }
+}
+
+fn order_words(order: Order) -> &'static str {
+    match order {
+        Order::Gravest => "The gravest first, of these the newest",
+        Order::Newest => "The newest first",
+    }
 }
 
 fn statuses(wanted: &Wanted) -> Vec<Choice> {
@@ -181,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_filter_is_read_back_from_its_address() {
-        let wanted = Wanted::parse("status=closed&severity=high&severity=critical&rule=high-value").unwrap();
+        let wanted = Wanted::parse("status=closed&severity=high&severity=critical&rule=high-value&order=newest").unwrap();
         assert_eq!(wanted.severities, [Severity::High, Severity::Critical]);
         let again = Wanted::parse(wanted.href().split_once('?').unwrap().1).unwrap();
         assert_eq!(again, wanted);
@@ -192,7 +220,7 @@ mod tests {
 
     #[test]
     fn an_unknown_filter_is_said_and_not_ignored() {
-        for query in ["status=late", "severity=9", "rule=%3Cb%3E", "account=1234"] {
+        for query in ["status=late", "order=odd", "severity=9", "rule=%3Cb%3E", "account=1234"] {
             assert!(Wanted::parse(query).is_err(), "{query}");
         }
     }

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::web;
-use serde::Deserialize;
+use actix_web::{HttpRequest, web};
 use serde_json::json;
 
 use crate::clock::Moment;
@@ -12,6 +11,8 @@ use crate::ids::{Seq, mask_account};
 use crate::ledger::store::{self as ledger, ContextRow, EntryRow as Entry};
 use crate::ledger::{Direction, Status, lookup};
 use crate::reports::page::words::{LocalTime, account_link, count, counted, fact, tag, words};
+
+use crate::web::params::place;
 
 use super::desk::{Desk, Page};
 use super::errors::Trouble;
@@ -23,14 +24,6 @@ use super::views::{ContextAccountRow, ContextPage, Fact, Pager};
 const PAGE: usize = 100;
 /// An address that touched this many accounts is marked.
 const SHARED_BY: usize = 5;
-
-/// Where a page begins.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Asked {
-    /// The entry after which it begins.
-    after: Option<Seq>,
-}
 
 struct Shown {
     context: ContextRow,
@@ -49,13 +42,15 @@ fn read(conn: &mut Conn, id: Seq, origin: Origin) -> Result<Shown, Trouble> {
 }
 
 /// `GET /contexts/{id}/session`
-pub(super) async fn session(desk: Desk, id: web::Path<Seq>, asked: web::Query<Asked>) -> Page {
-    show(&desk, *id, Origin::Session, asked.after).await
+pub(super) async fn session(desk: Desk, id: web::Path<Seq>, request: HttpRequest) -> Page {
+    let after = desk.asked(&request, &["after"], |query| query.read("after", place))?;
+    show(&desk, *id, Origin::Session, after).await
 }
 
 /// `GET /contexts/{id}/ip`
-pub(super) async fn ip(desk: Desk, id: web::Path<Seq>, asked: web::Query<Asked>) -> Page {
-    show(&desk, *id, Origin::Ip, asked.after).await
+pub(super) async fn ip(desk: Desk, id: web::Path<Seq>, request: HttpRequest) -> Page {
+    let after = desk.asked(&request, &["after"], |query| query.read("after", place))?;
+    show(&desk, *id, Origin::Ip, after).await
 }
 
 async fn show(desk: &Desk, id: Seq, origin: Origin, after: Option<Seq>) -> Page {

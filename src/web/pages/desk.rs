@@ -16,7 +16,9 @@ use crate::db::Conn;
 use crate::ids::Seq;
 use crate::reports::page::words::LocalTime;
 use crate::trail::{ActError, Log, NewEvent};
+use crate::web::params::Params;
 use crate::web::peer::Peer;
+use crate::web::problem::Problem;
 
 use super::cookies::{self, Done};
 use super::errors::{self, Failure, Trouble};
@@ -101,6 +103,18 @@ impl Desk {
     /// The reader's number; the guard lets nobody else to an officer's page.
     pub(super) fn user(&self) -> Result<Seq, Failure> {
         self.session.as_ref().map(|s| s.user).ok_or_else(|| self.refuse(401, "Please sign in."))
+    }
+
+    /// Reads the query strictly: only `known` parameters, each once; what cannot be used is a page
+    /// that names it.
+    pub(super) fn asked<T>(
+        &self,
+        request: &HttpRequest,
+        known: &[&str],
+        read: impl FnOnce(&Params) -> Result<T, Problem>,
+    ) -> Result<T, Failure> {
+        let read = Params::of(request, known).and_then(|query| read(&query));
+        read.map_err(|problem| self.refuse(problem.status, &format!("the address cannot be used: {}", problem.detail)))
     }
 
     /// Reads, on a blocking thread, from one unchanging state of the database.

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use chrono::NaiveDate;
+
 use crate::alerts::{Alert, ContinuityBreak, State};
 use crate::clock::{DAY, HOUR, MINUTE, Moment, day_date};
 use crate::ids::{Seq, mask_account};
@@ -47,6 +49,7 @@ pub(super) fn entry_row(entry: &Entry, around: &Around<'_>) -> EntryRow {
     });
     EntryRow {
         seq: entry.seq.to_string(),
+        href: entry_href(entry.seq),
         amount: if account.is_some() { format!("{} {amount}", entry.currency) } else { amount },
         account,
         booked: around.time.second(Moment(entry.booked_at)),
@@ -60,7 +63,7 @@ pub(super) fn entry_row(entry: &Entry, around: &Around<'_>) -> EntryRow {
         ip: context.and_then(|c| Some(link(c.ip.clone()?, context_href(c.id, "ip")))),
         marks: marks(entry),
         alerts: Vec::new(),
-        crossed: false,
+        crossed: String::new(),
     }
 }
 
@@ -78,7 +81,7 @@ pub(super) fn shortened(text: &str) -> String {
 }
 
 /// What was decided with an entry.
-fn marks(entry: &Entry) -> Vec<Tag> {
+pub(super) fn marks(entry: &Entry) -> Vec<Tag> {
     let Ok(outcomes) = Outcomes::read(entry.outcomes.as_deref()) else {
         return vec![tag("Outcomes unreadable", "bad")];
     };
@@ -120,13 +123,15 @@ pub(super) fn alert_state(alert: &Alert, past_due: bool) -> Tag {
 }
 
 /// An alert in a list.
-pub(super) fn alert_row(alert: &Alert, past_due: bool, time: LocalTime, now: Moment) -> AlertRow {
+pub(super) fn alert_row(alert: &Alert, past_due: bool, due: NaiveDate, time: LocalTime, now: Moment) -> AlertRow {
     AlertRow {
         severity: alert.severity.text().to_owned(),
         alert: alert_link(&alert.reference.to_string()),
         account: account_link(&alert.account.masked(), alert.account.id),
         rule: rule_title(&alert.rule),
         why: alert.explanation.sentence.clone(),
+        observed: alert.explanation.observed.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
+        due: if alert.state == State::Open { due.to_string() } else { String::new() },
         hits: count(alert.hits),
         raised: time.minute(alert.opened_at),
         age: if alert.state == State::Open { age(alert.opened_at, now) } else { String::new() },
@@ -154,16 +159,19 @@ pub(super) fn break_row(found: &ContinuityBreak, booked: Option<Moment>, time: L
         expected: amount(found.found.expected),
         found: amount(found.found.found),
         difference: amount(found.found.difference()),
-        entry: link(found.found.seq.to_string(), entry_href(found.account.id, found.found.seq)),
+        entry: link(found.found.seq.to_string(), entry_href(found.found.seq)),
         booked: booked.map_or_else(|| UNKNOWN.to_owned(), |at| time.second(at)),
+        recorded: time.second(found.opened_at),
+        session: None,
+        ip: None,
         state: break_state(found.state.text()),
         note,
     }
 }
 
-/// An entry in its account's list.
-pub(super) fn entry_href(account: Seq, seq: Seq) -> String {
-    format!("/accounts/{account}?at={seq}#entry-{seq}")
+/// The page of an entry.
+pub(super) fn entry_href(seq: Seq) -> String {
+    format!("/entries/{seq}")
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod contexts;
 mod cookies;
 mod desk;
 mod docs;
+mod entry;
 mod errors;
 mod fill;
 mod origins;
@@ -56,6 +57,7 @@ pub static ROUTES: &[Entry] = &[
     Entry::post("/accounts", CUSTOMERS, || post().to(accounts::search)),
     Entry::get("/search/{id}", CUSTOMERS, || get().to(accounts::found)),
     Entry::get("/accounts/{id}", CUSTOMERS, || get().to(account::show)),
+    Entry::get("/entries/{seq}", CUSTOMERS, || get().to(entry::show)),
     Entry::get("/contexts/{id}/session", CUSTOMERS, || get().to(contexts::session)),
     Entry::get("/contexts/{id}/ip", CUSTOMERS, || get().to(contexts::ip)),
     Entry::get("/reports", REPORTS, || get().to(reports::list)),

@@ -1,8 +1,7 @@
 //! The daily reports: their list, and one as it was frozen, or as it would be now.
 
-use actix_web::web;
+use actix_web::{HttpRequest, web};
 use chrono::NaiveDate;
-use serde::Deserialize;
 
 use crate::clock::{Moment, day_date, parse_date};
 use crate::reports::page::words::{LocalTime, link, report_status, tag, words};
@@ -15,23 +14,9 @@ use super::views::{Empty, Flash, Link, NavItem, Pager, ReportRow, ReportShowPage
 /// Days of one page.
 const PAGE: i64 = 31;
 
-/// Where the list begins.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Older {
-    before: Option<NaiveDate>,
-}
-
-/// Which version.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Which {
-    version: Option<i32>,
-}
-
 /// `GET /reports`
-pub(super) async fn list(desk: Desk, older: web::Query<Older>) -> Page {
-    let before = older.before;
+pub(super) async fn list(desk: Desk, request: HttpRequest) -> Page {
+    let before = desk.asked(&request, &["before"], |query| query.read("before", parse_date))?;
     let mut heads = desk.read(move |conn| Ok(reports::list(conn, before, PAGE + 1)?)).await?;
     let more = heads.len() > PAGE as usize;
     heads.truncate(PAGE as usize);
@@ -77,10 +62,12 @@ fn sources(head: &Head) -> Tag {
 }
 
 /// `GET /reports/{date}`
-pub(super) async fn show(desk: Desk, date: web::Path<String>, which: web::Query<Which>) -> Page {
+pub(super) async fn show(desk: Desk, date: web::Path<String>, request: HttpRequest) -> Page {
+    let number = |text: &str| text.parse::<i32>().ok().filter(|v| *v >= 0).ok_or("a whole number from 0");
+    let version = desk.asked(&request, &["version"], |query| query.read("version", number))?;
+
     let missing = Trouble::Missing("There is no such report. An address ends with a date such as 2026-11-20.");
     let date = parse_date(&date).map_err(|_| desk.fail(missing))?;
-    let version = which.version;
     let (stored, heads) = desk
         .read(move |conn| {
             let stored = if version == Some(0) { None } else { reports::load(conn, date, version)? };

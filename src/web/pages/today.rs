@@ -12,7 +12,7 @@ use crate::ids::Seq;
 use crate::ledger::store::{self as ledger, SourceRow as Source};
 use crate::ledger::{BreakState, Kind, lookup};
 use crate::reports::page::charts::{Bar, Unit, bars, horizontal_bars};
-use crate::reports::page::words::{LocalTime, UNKNOWN, count, counted, link, report_status, tag, words};
+use crate::reports::page::words::{LocalTime, UNKNOWN, count, counted, link, report_status, signed, tag, words};
 use crate::reports::{self, Activity, Head};
 
 use super::desk::{Desk, Page};
@@ -109,17 +109,26 @@ fn number(n: u64) -> i64 {
 }
 
 fn summary(shown: &Shown) -> String {
-    let silent = shown.sources.iter().filter(|s| !shown.activity.sources.contains_key(&s.id)).count();
-    let sources = match (shown.sources.len(), silent) {
-        (0, _) => "No source is known yet: make one with counterfoil key issue or counterfoil import.".to_owned(),
-        (_, 0) => "Every source has sent.".to_owned(),
-        (n, 1) => format!("1 of {n} sources has sent nothing."),
-        (n, silent) => format!("{silent} of {n} sources have sent nothing."),
-    };
+    let silent = shown.sources.iter().filter(|s| !shown.activity.sources.contains_key(&s.id));
+    let silent: Vec<&str> = silent.map(|source| source.name.as_str()).collect();
+    let sources = sources_sentence(shown.sources.len(), &silent);
     let entries = counted(booked(shown), "entry", "entries");
     let alerts = counted(number(shown.open), "alert waits", "alerts wait");
     let breaks = counted(number(shown.open_breaks), "break is open", "breaks are open");
     format!("{entries} so far. {alerts} for a decision, {breaks}. {sources}")
+}
+
+/// Which sources have sent nothing of this business date yet.
+fn sources_sentence(known: usize, silent: &[&str]) -> String {
+    match (known, silent) {
+        (0, _) => "No source is known yet: make one with counterfoil key issue or counterfoil import.".to_owned(),
+        (1, []) => "The one source has sent.".to_owned(),
+        (_, []) => "Every source has sent.".to_owned(),
+        (1, [name]) => format!("The one source, {name}, has sent nothing yet."),
+        (n, [name]) => format!("1 of {n} sources, {name}, has sent nothing yet."),
+        (n, silent) if silent.len() == n => format!("None of {n} sources has sent anything yet."),
+        (n, silent) => format!("{} of {n} sources have sent nothing yet.", silent.len()),
+    }
 }
 
 fn tiles(shown: &Shown, customers: bool) -> Vec<Tile> {
@@ -147,8 +156,8 @@ fn tiles(shown: &Shown, customers: bool) -> Vec<Tile> {
 
 fn value(shown: &Shown) -> Vec<String> {
     let line = |(currency, day): (&String, &reports::CurrencyDay)| {
-        let text = |minor| fill::minor(minor, currency);
-        [format!("{currency} +{}", text(day.booked.credits)), format!("{currency} \u{2212}{}", text(day.booked.debits))]
+        let text = |sign: &str, minor| signed(currency, sign, &fill::minor(minor, currency));
+        [text("+", day.booked.credits), text("\u{2212}", day.booked.debits)]
     };
     let values: Vec<String> = shown.activity.currencies.iter().take(3).flat_map(line).collect();
     if values.is_empty() { vec![UNKNOWN.to_owned()] } else { values }
@@ -240,4 +249,18 @@ fn kinds(shown: &Shown) -> Option<Figure> {
     let finding = format!("Most of kind {}: {}.", name(most).to_lowercase(), counted(n, "entry", "entries"));
     let values = kinds.iter().map(|(kind, n)| bar(name(*kind), *n)).collect();
     Some(figure("kinds", "Entries by kind", finding, "Kind", values, false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sources_sentence;
+
+    #[test]
+    fn who_has_sent_nothing_is_said_in_words_that_fit_the_number() {
+        assert_eq!(sources_sentence(1, &["core"]), "The one source, core, has sent nothing yet.");
+        assert_eq!(sources_sentence(3, &["core"]), "1 of 3 sources, core, has sent nothing yet.");
+        assert_eq!(sources_sentence(3, &["core", "cards"]), "2 of 3 sources have sent nothing yet.");
+        assert_eq!(sources_sentence(2, &["core", "cards"]), "None of 2 sources has sent anything yet.");
+        assert_eq!(sources_sentence(1, &[]), "The one source has sent.");
+    }
 }

@@ -1,36 +1,65 @@
 //! The trail: how large the log is, how far it was verified, and what happened last.
 
-use std::collections::HashMap;
+mod sentences;
 
-use actix_web::web;
-use serde::Deserialize;
+use actix_web::HttpRequest;
 use serde_json::Value;
 
 use crate::access::{Permission, users};
 use crate::clock::Moment;
 use crate::db::Conn;
 use crate::ids::Seq;
-use crate::reports::page::words::{LocalTime, count, counted, fact, link, mono, tag, words};
+use crate::ledger::store::sources;
+use crate::reports::page::words::{LocalTime, count, counted, fact, link, mono, tag};
 use crate::trail::store::{self, EventRow, JobRow, LogState};
 
 use super::checkpoints::{self, Held};
+use crate::web::params::{Params, place};
+use crate::web::problem::Problem;
+
+use self::sentences::Names;
+
 use super::desk::{Desk, Page};
 use super::errors::Trouble;
 use super::views::{Fact, Link, Pager, Tag, Tile, TrailEventRow, TrailPage};
 
 /// Events of one page.
 const PAGE: i64 = 50;
-/// Characters of a summary; the event itself holds the rest.
-const SUMMARY_CHARS: usize = 220;
-
-/// Where the list of events begins.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Asked {
+/// Where the list of events begins, and what it holds.
+#[derive(Clone, Copy)]
+struct Asked {
     before: Option<Seq>,
-    /// `all`: definitions of accounts, sessions and deliveries too.
-    kinds: String,
+    /// Definitions of accounts, sessions and deliveries too.
+    all: bool,
 }
+
+/// Which events a reader may see.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sees {
+    Everything,
+    /// What concerns access and control, and no customer.
+    Security,
+    Nothing,
+}
+
+/// What whoever administers must see: who came in, who was refused, what was changed about access.
+const SECURITY: [&str; 15] = [
+    "log.created",
+    "program.started",
+    "program.stopped",
+    "ruleset.defined",
+    "source.defined",
+    "user.added",
+    "user.reset",
+    "user.disabled",
+    "key.issued",
+    "key.revoked",
+    "session.opened",
+    "session.closed",
+    "session.refused",
+    "access.denied",
+    "export.made",
+];
 
 /// Made by the thousand while entries are recorded; left out unless asked for.
 const DEFINITIONS: [&str; 4] = ["account.defined", "context.defined", "delivery.defined", "program.heartbeat"];
@@ -41,19 +70,24 @@ struct Shown {
     tiles: i64,
     held: Held,
     events: Vec<EventRow>,
-    users: HashMap<Seq, String>,
+    names: Names,
 }
 
-fn read(conn: &mut Conn, before: Option<Seq>, events: bool, all: bool) -> Result<Shown, Trouble> {
+fn read(conn: &mut Conn, asked: Asked, sees: Sees) -> Result<Shown, Trouble> {
     let state = store::state(conn)?.ok_or(Trouble::NotWriting)?;
-    let without: &[&str] = if all { &[] } else { &DEFINITIONS };
-    let (events, users) = match events {
-        true => (store::events_without(conn, without, before, PAGE + 1)?, users::list(conn)?),
-        false => (Vec::new(), Vec::new()),
+    let without: &[&str] = if asked.all { &[] } else { &DEFINITIONS };
+    let events = match sees {
+        Sees::Everything => store::events_without(conn, without, asked.before, PAGE + 1)?,
+        Sees::Security => store::events_of(conn, &SECURITY, asked.before, PAGE + 1)?,
+        Sees::Nothing => Vec::new(),
     };
-    let users = users.into_iter().map(|user| (user.id, user.email)).collect();
+    let mut names = Names::default();
+    if sees != Sees::Nothing {
+        names.users = users::list(conn)?.into_iter().map(|user| (user.id, user.email)).collect();
+        names.sources = sources(conn)?.into_iter().map(|source| (source.id, source.name)).collect();
+    }
     Ok(Shown {
-        users,
+        names,
         verify: store::job(conn, "verify")?,
         tiles: store::tile_count(conn)?,
         held: Held::read(conn)?,
@@ -62,10 +96,24 @@ fn read(conn: &mut Conn, before: Option<Seq>, events: bool, all: bool) -> Result
     })
 }
 
+fn asked(query: &Params) -> Result<Asked, Problem> {
+    let kinds = |text: &str| match text {
+        "all" => Ok(true),
+        "" => Ok(false),
+        _ => Err("`all`, or nothing"),
+    };
+    Ok(Asked { before: query.read("before", place)?, all: query.read("kinds", kinds)?.unwrap_or(false) })
+}
+
 /// `GET /trail`
-pub(super) async fn show(desk: Desk, asked: web::Query<Asked>) -> Page {
-    let (before, may, all) = (asked.before, desk.may(Permission::ReadTrail), asked.kinds == "all");
-    let mut shown = desk.read(move |conn| read(conn, before, may, all)).await?;
+pub(super) async fn show(desk: Desk, request: HttpRequest) -> Page {
+    let asked = desk.asked(&request, &["before", "kinds"], asked)?;
+    let sees = match (desk.may(Permission::ReadTrail), desk.may(Permission::ManageUsers)) {
+        (true, _) => Sees::Everything,
+        (_, true) => Sees::Security,
+        _ => Sees::Nothing,
+    };
+    let mut shown = desk.read(move |conn| read(conn, asked, sees)).await?;
     let more = shown.events.len() > PAGE as usize;
     shown.events.truncate(PAGE as usize);
     let time = desk.time();
@@ -82,10 +130,11 @@ pub(super) async fn show(desk: Desk, asked: web::Query<Asked>) -> Page {
         note: shown.held.note(),
         anchors: shown.held.rows(time),
         anchors_empty: checkpoints::nothing_outside(),
-        may_bring_back: may,
-        pager: pager(&shown, before, more, may, all),
-        events: shown.events.iter().map(|event| row(event, &shown.users, time)).collect(),
-        other: may.then(|| other(all)),
+        may_bring_back: desk.may(Permission::ReadTrail),
+        pager: pager(&shown, asked, more, sees),
+        events: shown.events.iter().map(|event| row(event, &shown.names, sees, time)).collect(),
+        events_title: if sees == Sees::Security { "Newest security events" } else { "Newest events" }.to_owned(),
+        other: (sees == Sees::Everything).then(|| other(asked.all)),
     };
     desk.show(&page)
 }
@@ -176,71 +225,33 @@ fn other(all: bool) -> Link {
     }
 }
 
-fn pager(shown: &Shown, before: Option<Seq>, more: bool, may: bool, all: bool) -> Pager {
-    let kinds = if all { "kinds=all" } else { "" };
-    if !may {
+fn pager(shown: &Shown, Asked { before, all }: Asked, more: bool, sees: Sees) -> Pager {
+    let kinds = if all { "&kinds=all" } else { "" };
+    if sees == Sees::Nothing {
         return Pager { shown: "Your role does not read the log's events.".to_owned(), ..Pager::default() };
     }
     Pager {
         shown: counted(shown.events.len() as i64, "event on this page", "events on this page"),
-        first: before.map(|_| format!("/trail?{kinds}#events")),
-        next: shown.events.last().filter(|_| more).map(|event| format!("/trail?before={}&{kinds}#events", event.seq)),
+        first: before.map(|_| if all { "/trail?kinds=all#events" } else { "/trail#events" }.to_owned()),
+        next: shown.events.last().filter(|_| more).map(|event| format!("/trail?before={}{kinds}#events", event.seq)),
     }
 }
 
-fn row(event: &EventRow, users: &HashMap<Seq, String>, time: LocalTime) -> TrailEventRow {
+fn row(event: &EventRow, names: &Names, sees: Sees, time: LocalTime) -> TrailEventRow {
+    let said = sentences::said(&event.kind, &event.body, names);
     TrailEventRow {
         seq: event.seq.to_string(),
         at: time.second(Moment(event.recorded_at)),
         kind: event.kind.clone(),
-        summary: summary(&event.body, users),
-    }
-}
-
-/// The public fields of an event in words; what is private is not read at all. A user's number
-/// is told as their name.
-fn summary(body: &str, users: &HashMap<Seq, String>) -> String {
-    let Ok(Value::Object(fields)) = serde_json::from_str(body) else { return String::new() };
-    let field = |(name, value): (&String, &Value)| {
-        let user = value.as_i64().filter(|_| name == "user").and_then(|id| users.get(&id).cloned());
-        Some(format!("{}: {}", words(name), user.or_else(|| plain(value))?))
-    };
-    let text = fields.iter().filter_map(field).collect::<Vec<_>>().join(" · ");
-    if text.chars().count() <= SUMMARY_CHARS {
-        return text;
-    }
-    format!("{}\u{2026}", text.chars().take(SUMMARY_CHARS).collect::<String>())
-}
-
-fn plain(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        // A digest is recognised by its beginning; the event holds all of it.
-        Value::String(text) if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) => {
-            Some(format!("{}\u{2026}", &text[..12]))
-        }
-        Value::String(text) => Some(text.clone()),
-        Value::Array(list) => Some(list.iter().filter_map(plain).collect::<Vec<_>>().join(", ")),
-        Value::Object(_) => Some("\u{2026}".to_owned()),
-        other => Some(other.to_string()),
+        summary: said.text,
+        // Whoever sees security only may not open what other events are about.
+        about: said.about.filter(|_| sees == Sees::Everything),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_event_is_told_by_its_public_fields() {
-        let body = r#"{"ref":"ALR-2026-000001","previous":null,"scopes":["read","entries:write"],"parts":{"a":1}}"#;
-        let users = HashMap::from([(3, "ada@bank.example".to_owned())]);
-        assert_eq!(summary(body, &users), "Ref: ALR-2026-000001 · Scopes: read, entries:write · Parts: \u{2026}");
-        assert_eq!(summary("[]", &users), "");
-        assert_eq!(summary(r#"{"user":3}"#, &users), "User: ada@bank.example");
-        let digest = format!(r#"{{"root":"{}"}}"#, "ab".repeat(32));
-        assert_eq!(summary(&digest, &users), "Root: abababababab\u{2026}");
-        assert!(summary(&format!(r#"{{"text":"{}"}}"#, "x".repeat(500)), &users).chars().count() <= SUMMARY_CHARS + 1);
-    }
 
     #[test]
     fn a_verification_is_only_clean_if_it_says_so() {

@@ -2,7 +2,7 @@
 
 use crate::reports::{Report, Source, SourceState, Status};
 
-use super::super::words::{LocalTime, UNKNOWN, count, counted, fact, money, report_status, tag};
+use super::super::words::{LocalTime, UNKNOWN, count, counted, fact, money, report_status, signed, tag};
 use super::super::{DailyReport, Fact, Tag, Tile};
 
 pub(super) fn fill(from: &Report, time: LocalTime) -> DailyReport {
@@ -42,6 +42,11 @@ fn entries(from: &Report) -> i64 {
 }
 
 fn nil_day(from: &Report) -> Option<String> {
+    if let Some(began) = crate::reports::before_the_book(from) {
+        return Some(format!(
+            "This date lies before the book's start on {began}. Nothing was recorded of it, so there is nothing to report."
+        ));
+    }
     let attempted = from.totals.values().any(|totals| totals.attempted > 0);
     if entries(from) > 0 || attempted {
         return None;
@@ -62,8 +67,13 @@ fn notices(from: &Report, time: LocalTime) -> Vec<String> {
         notices.push(format!("Provisional: {} had not closed the day when this was computed.", waiting.join(", ")));
     }
     if let Some(restates) = &from.integrity.restates {
-        let changes = counted(restates.changes_total, "figure differs", "figures differ");
-        notices.push(format!("Restates version {}: {changes}. Section R lists them.", restates.version));
+        let (version, n) = (restates.version, restates.changes_total);
+        let changes = counted(n, "figure differs", "figures differ");
+        notices.push(match (from.status, n) {
+            (Status::Preview, 0) => format!("Nothing has changed since version {version}: every figure of the date is the same."),
+            (Status::Preview, _) => format!("Since version {version} {changes}. Section R lists them."),
+            _ => format!("Restates version {version}: {changes}. Section R lists them."),
+        });
     }
     if from.integrity.day_figures_agree == Some(false) {
         let text =
@@ -113,7 +123,7 @@ fn attention(n: i64) -> Option<Tag> {
 
 fn value(from: &Report) -> Tile {
     let line = |(currency, totals): (&String, &crate::reports::Totals)| {
-        [format!("{currency} +{}", money(&totals.credits)), format!("{currency} \u{2212}{}", money(&totals.debits))]
+        [signed(currency, "+", &money(&totals.credits)), signed(currency, "\u{2212}", &money(&totals.debits))]
     };
     let mut values: Vec<String> = from.totals.iter().take(3).flat_map(line).collect();
     if values.is_empty() {

@@ -138,11 +138,16 @@ fn versions(from: &Report, time: LocalTime) -> Vec<VersionRow> {
         hash: if from.status == Status::Preview { UNKNOWN.to_owned() } else { "In the log, event report.stored".to_owned() },
     }];
     if let Some(earlier) = &from.integrity.restates {
+        let preview = from.status == Status::Preview;
+        let (status, change) = match preview {
+            true => (tag("Stored", "neutral"), "The newest stored version"),
+            false => (report_status(Status::Superseded.text()), "Replaced by the version above"),
+        };
         rows.push(VersionRow {
             version: earlier.version.to_string(),
-            status: report_status(Status::Superseded.text()),
+            status,
             computed: UNKNOWN.to_owned(),
-            change: "Replaced by the version above".to_owned(),
+            change: change.to_owned(),
             hash: earlier.body_sha256.clone(),
         });
     }
@@ -151,6 +156,9 @@ fn versions(from: &Report, time: LocalTime) -> Vec<VersionRow> {
 
 fn change(from: &Report) -> String {
     let Some(restates) = &from.integrity.restates else { return "First version".to_owned() };
+    if restates.changes_total == 0 {
+        return "No figure of the date differs from the version below".to_owned();
+    }
     let shown = restates.changes.iter().take(CHANGES_NAMED);
     let value = |value: &Option<String>| value.clone().unwrap_or_else(|| UNKNOWN.to_owned());
     let named: Vec<String> = shown.map(|c| format!("{}: {} → {}", c.figure, value(&c.before), value(&c.after))).collect();

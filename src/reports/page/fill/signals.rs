@@ -3,7 +3,7 @@
 use crate::reports::{BreakItem, CASH_NOTE, Cash, DatedEntry, HighFrequency, HighValue, Report};
 
 use super::super::words::{
-    LocalTime, account_link, alert_link, break_state, count, counted, fact, known_money, link, money, tag, words,
+    LocalTime, UNKNOWN, account_link, alert_link, break_state, count, counted, fact, known_money, link, money, tag, words,
 };
 use super::super::{BreakRow, CashRow, DailyReport, EntryRow, FrequencyRow, LateRow, Link};
 use super::left_out;
@@ -60,21 +60,30 @@ fn broken(item: &BreakItem, time: LocalTime) -> BreakRow {
         expected: known_money(item.expected.as_deref()),
         found: known_money(item.found.as_deref()),
         difference: known_money(item.difference.as_deref()),
-        entry: link(count(item.seq), entry_href(item.account_id, item.seq)),
-        booked: time.of_text(&item.opened_at),
+        entry: link(count(item.seq), entry_href(item.seq)),
+        booked: item.booked_at.as_deref().map_or_else(|| UNKNOWN.to_owned(), |at| time.of_text(at)),
+        recorded: time.of_text(&item.opened_at),
+        session: origin(item.session.as_deref(), item.context, "session"),
+        ip: origin(item.ip.as_deref(), item.context, "ip"),
         state: break_state(&item.state),
         note,
     }
 }
 
-/// The entry in its account's list.
-fn entry_href(account: i64, seq: i64) -> String {
-    format!("/accounts/{account}?at={seq}#entry-{seq}")
+/// The entry's page.
+fn entry_href(seq: i64) -> String {
+    format!("/entries/{seq}")
+}
+
+/// Where an entry came from, with the page that shows what else did.
+fn origin(value: Option<&str>, context: Option<i64>, what: &str) -> Option<Link> {
+    Some(link(value?, format!("/contexts/{}/{what}", context?)))
 }
 
 fn high_value(hit: &HighValue, time: LocalTime) -> EntryRow {
     EntryRow {
         seq: count(hit.seq),
+        href: entry_href(hit.seq),
         account: Some(account_link(&hit.account, hit.account_id)),
         booked: time.of_text(&hit.booked_at),
         kind: words(&hit.kind),

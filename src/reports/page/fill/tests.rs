@@ -71,7 +71,7 @@ fn figures_are_local_grouped_and_signed() {
     {
         assert!(text.contains(shown), "{shown}");
     }
-    assert!(text.contains("/accounts/12?at=77#entry-77"));
+    assert!(text.contains("href=\"/entries/77\""));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::reports::page::words::{LocalTime, UNKNOWN, count, counted, words};
 
 use super::super::fill;
 use super::super::views::Figure;
-use super::Shown;
+use super::{Checked, Shown};
 
 /// The newest entries as a balance over time; `None` when none carries a balance.
 pub(super) fn balance(shown: &Shown, time: LocalTime) -> Option<Figure> {
@@ -66,14 +66,19 @@ fn mark(shown: &Shown, found: &ContinuityBreak) -> Option<Mark> {
 }
 
 /// Unbroken runs of entries and the breaks between them, in the order of recording.
-pub(super) fn continuity(shown: &Shown, time: LocalTime) -> Option<Figure> {
-    let newest = shown.newest.first()?;
+///
+/// Without anything checked there is no ribbon: a whole one would say that all is well.
+pub(super) fn continuity(shown: &Shown, checked: Checked, time: LocalTime) -> Option<Figure> {
+    let newest = shown.newest.first().filter(|_| checked.checked > 0 || !shown.breaks.is_empty())?;
     let mut breaks: Vec<(i64, &ContinuityBreak)> =
         shown.breaks.iter().filter_map(|b| Some((shown.broken.get(&b.found.seq)?.position, b))).collect();
     breaks.sort_by_key(|(position, _)| *position);
     let (segments, rows) = pieces(&breaks, newest.position);
     let open = breaks.iter().filter(|(_, b)| b.state == BreakState::Open).count();
     let finding = match (breaks.len(), open) {
+        (0, _) if checked.checked < checked.looked => {
+            format!("No break among the entries that were checked, of {}.", counted(newest.position, "entry", "entries"))
+        }
         (0, _) => format!("{} without a break.", counted(newest.position, "entry", "entries")),
         (n, open) => format!("{}, {open} still open.", counted(i64::try_from(n).unwrap_or(0), "break", "breaks")),
     };

@@ -70,6 +70,8 @@ pub struct AccountPage {
     pub balance: Option<Figure>,
     /// The continuity ribbon.
     pub continuity: Option<Figure>,
+    /// Said when nothing was checked.
+    pub continuity_tag: Option<Tag>,
     /// What was checked, in a sentence: the mode decides how much.
     pub continuity_note: String,
     /// Entries, newest first.

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{AlertRow, Chip, Choice, Chrome, Empty, EntryRow, Fact, FieldError, Pager, Tag};
+use super::{AlertRow, BreakRow, Chip, Choice, Chrome, Empty, EntryRow, Fact, FieldError, Pager, Tag};
 
 /// A disposition in words: the value sent, the label and a line of help.
 pub type DispositionWords = (&'static str, &'static str, &'static str);
@@ -39,6 +39,10 @@ pub struct AlertsPage {
     pub severities: Vec<Choice>,
     /// The rules, with an empty value for all.
     pub rules: Vec<Choice>,
+    /// In which order: the gravest or the newest first.
+    pub orders: Vec<Choice>,
+    /// The order in words.
+    pub caption: String,
     /// The filters in force.
     pub chips: Vec<Chip>,
     /// The list without filters.
@@ -77,6 +81,10 @@ pub struct AlertPage {
     pub entries: Vec<EntryRow>,
     /// The currency of those entries.
     pub currency: String,
+    /// What the marked rows of the table are.
+    pub entries_caption: String,
+    /// The breaks it joins, for an alert of continuity.
+    pub breaks: Vec<BreakRow>,
     /// What the table leaves out, if anything.
     pub entries_note: Option<String>,
     /// The form, when this reader may decide.

@@ -15,6 +15,10 @@ pub struct AlertRow {
     pub rule: String,
     /// Why, in one line.
     pub why: String,
+    /// What was observed: an amount or a count.
+    pub observed: String,
+    /// The day by which it is to be decided; empty once it is.
+    pub due: String,
     /// How many hits it joins.
     pub hits: String,
     /// When it was raised.

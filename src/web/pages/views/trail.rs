@@ -32,6 +32,8 @@ pub struct TrailPage {
     pub anchors_empty: Empty,
     /// Whether the reader may bring a checkpoint back.
     pub may_bring_back: bool,
+    /// What the list of events holds.
+    pub events_title: String,
     /// The newest events.
     pub events: Vec<TrailEventRow>,
     /// The way on.
@@ -66,6 +68,8 @@ pub struct TrailEventRow {
     pub at: String,
     /// Its kind, as `alert.opened`.
     pub kind: String,
-    /// What happened, without personal data.
+    /// What happened, in one sentence without personal data.
     pub summary: String,
+    /// The page it is about.
+    pub about: Option<Link>,
 }

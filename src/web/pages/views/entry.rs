@@ -1,0 +1,58 @@
+//! One entry.
+
+use askama::Template;
+
+use super::{BreakRow, Chrome, Empty, Fact, Link, Tag};
+
+/// Everything that is known of one entry.
+#[derive(Clone, Debug, Default, Template)]
+#[template(path = "entries/show.html")]
+pub struct EntryPage {
+    /// The frame.
+    pub chrome: Chrome,
+    /// Its place in the log.
+    pub seq: String,
+    /// The masked account and its page.
+    pub account: Link,
+    /// What was decided with it, and whether money moved.
+    pub tags: Vec<Tag>,
+    /// The movement in one sentence.
+    pub summary: String,
+    /// The entry before it on the account.
+    pub before: Option<Link>,
+    /// The entry after it on the account.
+    pub after: Option<Link>,
+    /// Amounts, balances, dates and references.
+    pub movement: Vec<Fact>,
+    /// Session, address, browser, device, actor.
+    pub origin: Vec<Fact>,
+    /// Holder, counterparty, reason.
+    pub parties: Vec<Fact>,
+    /// Breaks named at it.
+    pub breaks: Vec<BreakRow>,
+    /// Said when there are none.
+    pub breaks_empty: Empty,
+    /// Rules it hit.
+    pub hits: Vec<HitRow>,
+    /// Said when there are none.
+    pub hits_empty: Empty,
+    /// How and when it came.
+    pub delivery: Vec<Fact>,
+    /// Place, leaf and rule set.
+    pub log: Vec<Fact>,
+}
+
+/// A rule an entry hit.
+#[derive(Clone, Debug, Default)]
+pub struct HitRow {
+    /// `low`, `medium`, `high` or `critical`.
+    pub severity: String,
+    /// The rule's name.
+    pub rule: String,
+    /// What was seen.
+    pub observed: String,
+    /// The line that was crossed.
+    pub limit: String,
+    /// The alert it joined.
+    pub alert: Option<Link>,
+}
