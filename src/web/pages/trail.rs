@@ -43,7 +43,7 @@ enum Sees {
 }
 
 /// What whoever administers must see: who came in, who was refused, what was changed about access.
-const SECURITY: [&str; 15] = [
+const SECURITY: [&str; 18] = [
     "log.created",
     "program.started",
     "program.stopped",
@@ -59,6 +59,9 @@ const SECURITY: [&str; 15] = [
     "session.refused",
     "access.denied",
     "export.made",
+    "anchor.returned",
+    "anchor.contradicted",
+    "anchor.refused",
 ];
 
 /// Made by the thousand while entries are recorded; left out unless asked for.

@@ -178,6 +178,17 @@ fn log(kind: &str, body: &Body<'_>) -> Option<Said> {
         "log.created" => "The log was created.".to_owned(),
         "program.started" => format!("The program started, version {}.", body.text("version")),
         "program.stopped" => "The program stopped in good order.".to_owned(),
+        "program.heartbeat" => "The writer is there.".to_owned(),
+        "anchor.returned" => format!("A checkpoint of {} came back {}: consistent.", leaves(body), how(body)),
+        "anchor.contradicted" => {
+            format!(
+                "A checkpoint of {} came back {}, and the log does not hold it: {}.",
+                leaves(body),
+                how(body),
+                body.text("why")
+            )
+        }
+        "anchor.refused" => format!("What came back {} is no checkpoint of this log.", how(body)),
         "ruleset.defined" => format!("Rule set version {} came into force.", body.number("version")),
         "mail.sent" => format!("A mail left: {}.", mail(body)),
         "mail.dead" => format!("A mail was given up after {}: {}.", body.counted("attempt", "try", "tries"), mail(body)),
@@ -190,6 +201,14 @@ fn log(kind: &str, body: &Body<'_>) -> Option<Said> {
         }
         _ => return None,
     }))
+}
+
+fn leaves(body: &Body<'_>) -> String {
+    body.counted("size", "leaf", "leaves")
+}
+
+fn how(body: &Body<'_>) -> &'static str {
+    if body.text("how") == "witness" { "signed by a witness" } else { "with an officer" }
 }
 
 fn mail(body: &Body<'_>) -> String {
