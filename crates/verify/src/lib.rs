@@ -9,6 +9,7 @@ pub mod check;
 pub mod checkpoint;
 pub mod decode;
 pub mod export;
+pub mod files;
 pub mod heads;
 pub mod heads_proof;
 pub mod key;
