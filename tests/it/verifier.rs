@@ -100,6 +100,23 @@ fn the_command_writes_a_folder_and_a_bundle() {
     assert_eq!(bundle.findings(&key, &[]), [""; 0]);
     command(&["log", "export", "--out", "log.cfx", "--bundle"]).run().failed_with(2);
     drop(serve);
+
+    let verify = |path: &str, more: &[&str]| command(&[&["verify", "--json", "--export", path], more].concat()).run();
+    for path in ["out", "log.cfx"] {
+        let said = verify(path, &[]).succeeded();
+        assert!(said.stderr.contains("to an outsider this proves nothing"), "{}", said.stderr);
+        verify(path, &["--key", &key.to_string()]).succeeded();
+    }
+    let other = SignerKey::from_seed(key.name(), [3; 32]).unwrap().verifier().to_string();
+    let refused = verify("out", &["--key", &other]).failed_with(1);
+    assert!(refused.stdout.contains("checkpoint_untrusted"), "{}", refused.stdout);
+    fs::write(home.path().join("kept.txt"), &bundle.0["checkpoint"]).unwrap();
+    let cut = verify("out", &["--checkpoint", "kept.txt"]).failed_with(1);
+    assert!(cut.stdout.contains("log_shorter"), "{}", cut.stdout);
+    fs::write(home.path().join("out/leaves/00000.ndjson"), "").unwrap();
+    let emptied = verify("out", &[]).failed_with(1);
+    assert!(emptied.stdout.contains("leaf_missing"), "{}", emptied.stdout);
+    verify("nothing", &[]).failed_with(2);
 }
 
 #[test]
@@ -181,7 +198,9 @@ fn the_page_accepts_a_real_export_and_refuses_five_others() {
     site.app.sign();
     let exported = Exported::of(&site, true);
     let bundle = |name: &str, files: &Exported| desk.put(name, files.bundle());
-    let kept = desk.put("kept.txt", &good);
+    // As it stands in a mail: quoted, among other words.
+    let quoted: String = good.lines().map(|line| format!("> {line}\r\n")).collect();
+    let kept = desk.put("kept.txt", format!("From: monitor\r\n\r\n{quoted}\r\nregards\r\n"));
 
     let text = desk.accepts(&key, "#files", &[bundle("export.cfx", &exported), kept.clone()]);
     assert!(text.contains(&exported.checkpoint().size.to_string()) && text.contains("1 kept by you"), "{text}");

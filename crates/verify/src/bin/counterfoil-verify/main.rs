@@ -5,7 +5,6 @@
 
 mod args;
 mod export;
-mod folder;
 mod print;
 mod proof;
 
@@ -15,14 +14,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use counterfoil_verify::export::is_bundle;
+use counterfoil_verify::folder::{Bundle, Folder, MAX_FILE};
 use counterfoil_verify::{heads_proof, tlog_proof};
 
 use args::{Args, Parsed};
-use folder::{Bundle, Folder};
 use print::Outcome;
-
-/// Largest single file that is read.
-pub const MAX_FILE: u64 = 4 << 30;
 
 fn main() -> ExitCode {
     let outcome = match args::parse(std::env::args().skip(1)) {

@@ -4,7 +4,7 @@ use counterfoil_verify::check::{Level, Report, open_notes};
 use counterfoil_verify::decode::{Leaf, decode};
 use counterfoil_verify::heads_proof::HeadsProof;
 use counterfoil_verify::text::hex;
-use counterfoil_verify::{Origin, TlogProof, leaf};
+use counterfoil_verify::{Note, Origin, TlogProof, leaf};
 
 use crate::args::Args;
 use crate::print::{Outcome, file_hash, names_file};
@@ -77,6 +77,8 @@ pub fn verify_head(args: &Args, content: &[u8]) -> Result<Outcome, String> {
 /// A checkpoint alone: only whose it is.
 pub fn verify_checkpoint(args: &Args, content: &[u8]) -> Result<Outcome, String> {
     let mut report = Report::default();
+    let found = Note::parse(content).ok().or_else(|| Note::find(content)).map(|note| note.to_string().into_bytes());
+    let content = found.as_deref().unwrap_or(content);
     let opened = open_notes(&args.policy, args.origin.as_deref(), content, &args.checkpoints, &mut report);
     let Some(opened) = opened else { return Ok(Outcome::of_report("checkpoint", None, report)) };
     let newest = &opened.newest.checkpoint;

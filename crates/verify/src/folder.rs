@@ -1,21 +1,26 @@
-//! The files of an export: in a folder, or in one bundle.
+//! The files of an export: in a folder, or in one bundle. The only part of the library that reads
+//! from disk; feature `fs`.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use counterfoil_verify::export::parse_bundle_line;
-use counterfoil_verify::files::Files;
+use crate::export::{is_bundle, parse_bundle_line};
+use crate::files::Files;
 
-use crate::MAX_FILE;
+/// Largest single file that is read.
+pub const MAX_FILE: u64 = 4 << 30;
 
 /// A folder on disk. Paths are made by the verifier, never read from the export, so none leads out.
+#[derive(Debug)]
 pub struct Folder {
     root: PathBuf,
 }
 
 impl Folder {
+    /// The export in this folder.
+    #[must_use]
     pub fn new(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
@@ -54,13 +59,21 @@ impl Files for Folder {
 }
 
 /// All files in memory.
+#[derive(Debug)]
 pub struct Bundle {
     files: BTreeMap<String, Vec<u8>>,
 }
 
 impl Bundle {
+    /// Reads a bundle.
+    ///
+    /// # Errors
+    /// When it is none, or a line of it cannot be used.
     pub fn parse(content: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(content).map_err(|_| "the bundle is not UTF-8 text: it was changed on its way")?;
+        if !is_bundle(text.lines().next().unwrap_or_default()) {
+            return Err("this is no bundle of an export: its first line does not say so".into());
+        }
         let mut files = BTreeMap::new();
         for (line, n) in text.lines().zip(1..).skip(1) {
             let (path, content) = parse_bundle_line(line).ok_or_else(|| format!("line {n} of the bundle cannot be read"))?;
