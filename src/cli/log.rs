@@ -1,8 +1,18 @@
-//! `log key | checkpoint`
+//! `log key | checkpoint | export`
 
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
 use clap::{Args, Subcommand};
+use counterfoil_verify::export::{bundle_header, bundle_line};
+use serde_json::json;
 
+use crate::app::{Leader, Request};
 use crate::db::Db;
+use crate::export::{self, LogExport, LogFiles};
 use crate::trail::keys::KeyFolder;
 use crate::trail::store;
 
@@ -20,11 +30,31 @@ enum Action {
     Key,
     /// Print the newest signed checkpoint
     Checkpoint,
+    /// Write what the newest checkpoint covers, for counterfoil-verify and verify.html. That it was
+    /// made is an event
+    Export(Export),
+}
+
+#[derive(Debug, Args)]
+struct Export {
+    /// Into this folder, which is made; with --bundle into this file
+    #[arg(long, value_name = "PATH")]
+    out: PathBuf,
+    /// One file instead of a folder, for a browser
+    #[arg(long)]
+    bundle: bool,
+    /// With private parts: personal data
+    #[arg(long)]
+    private: bool,
 }
 
 pub(super) fn run(common: &Common, command: Log) -> CliResult {
+    if let Action::Export(command) = command.action {
+        return export(common, &command);
+    }
     let (config, db) = common.db()?;
     match command.action {
+        Action::Export(_) => {}
         Action::Key => {
             let origin = origin(&db)?;
             let folder = KeyFolder::of(&config, db.address());
@@ -47,4 +77,56 @@ pub(super) fn run(common: &Common, command: Log) -> CliResult {
 fn origin(db: &Db) -> anyhow::Result<String> {
     let state = db.read(store::state)?;
     Ok(state.ok_or_else(|| anyhow::anyhow!("there is no log yet; `serve` or `key issue` makes it"))?.origin)
+}
+
+fn export(common: &Common, command: &Export) -> CliResult {
+    let leader = common.leader()?;
+    let noted = write(&leader, command).and_then(|written| {
+        let body = json!({ "what": "log", "size": written.size, "private": command.private });
+        leader.perform(Request::NoteExport { body })?;
+        Ok(written)
+    });
+    leader.close();
+    let LogExport { origin, size, openings } = noted?;
+    eprintln!("{size} leaves of {origin}, {openings} private parts.");
+    Ok(Done::Well)
+}
+
+fn write(leader: &Leader, command: &Export) -> anyhow::Result<LogExport> {
+    let path = command.out.display();
+    if command.bundle {
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&command.out);
+        let mut bundle = Bundle(BufWriter::new(file.with_context(|| format!("{path} cannot be made"))?));
+        bundle.0.write_all(bundle_header().as_bytes())?;
+        let written = export::log(leader.db(), command.private, &mut bundle)?;
+        bundle.0.flush()?;
+        return Ok(written);
+    }
+    make_folder(&command.out).with_context(|| format!("{path} cannot be made"))?;
+    anyhow::ensure!(fs::read_dir(&command.out)?.next().is_none(), "{path} is not empty: name a new folder");
+    Ok(export::log(leader.db(), command.private, &mut Folder(&command.out))?)
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Files in a folder that is the owner's alone.
+struct Folder<'a>(&'a Path);
+
+impl LogFiles for Folder<'_> {
+    fn put(&mut self, path: &str, content: &[u8]) -> io::Result<()> {
+        let path = self.0.join(path);
+        path.parent().map_or(Ok(()), make_folder)?;
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(content)
+    }
+}
+
+/// Files in one bundle, a line each.
+struct Bundle(BufWriter<File>);
+
+impl LogFiles for Bundle {
+    fn put(&mut self, path: &str, content: &[u8]) -> io::Result<()> {
+        self.0.write_all(bundle_line(path, content).as_bytes())
+    }
 }

@@ -5,6 +5,7 @@ use indicatif::ProgressBar;
 
 use crate::audit::{self, Options, Outcome};
 
+use super::verify_export::{self, Exported};
 use super::{CliResult, Common, Done};
 
 /// Hold everything against its log: every leaf and tile hashed again, every commitment opened,
@@ -19,9 +20,14 @@ pub(super) struct Verify {
     /// Check the continuity of this account only; everything else is checked whole
     #[arg(long, value_name = "NUMBER")]
     account: Option<String>,
+    #[command(flatten)]
+    exported: Exported,
 }
 
 pub(super) fn run(common: &Common, command: Verify) -> CliResult {
+    if command.exported.asked() {
+        return verify_export::run(common, &command.exported, command.json);
+    }
     let (config, db) = common.db()?;
     let bar = ProgressBar::new(0);
     let progress = |done, total| {

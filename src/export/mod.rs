@@ -1,4 +1,5 @@
-//! Tables on their way out: entries, events, breaks, hits and alerts as CSV or NDJSON.
+//! Tables on their way out: entries, events, breaks, hits and alerts as CSV or NDJSON; and the log
+//! itself for the stand-alone verifiers.
 //!
 //! Streams in slices by `seq`, up to the log's size at the start, so that memory is bounded and an
 //! export is of one moment. Dates are inclusive: business dates, except for events, which are
@@ -13,10 +14,12 @@ pub mod cells;
 mod entries;
 mod events;
 mod findings;
+mod log;
 mod names;
 mod store;
 mod writer;
 
+pub use log::{LogExport, LogFiles, log};
 pub use writer::Format;
 
 use std::io::{self, Write};

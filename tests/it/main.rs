@@ -22,4 +22,5 @@ mod site;
 mod sources;
 mod support;
 mod tidy;
+mod verifier;
 mod witness;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::leaf::Hash;
-use crate::text::{base64, from_base64, hex};
+use crate::text::{base64, decimal, from_base64, hex};
 
 /// The format, as the first line of a bundle names it.
 pub const FORMAT: &str = "counterfoil-export/1";
@@ -55,6 +55,16 @@ pub fn leaf_line(seq: u64, leaf: &[u8]) -> String {
 /// The leaf that [`leaf_line`] wrote; nothing for another line.
 #[must_use]
 pub fn parse_leaf(line: &str) -> Option<(u64, Vec<u8>)> {
+    plain_leaf(line).or_else(|| any_leaf(line))
+}
+
+/// The line exactly as [`leaf_line`] writes it: there are millions.
+fn plain_leaf(line: &str) -> Option<(u64, Vec<u8>)> {
+    let (seq, leaf) = line.trim_end().strip_prefix("{\"seq\":")?.split_once(",\"leaf\":\"")?;
+    Some((decimal(seq)?, from_base64(leaf.strip_suffix("\"}")?)?))
+}
+
+fn any_leaf(line: &str) -> Option<(u64, Vec<u8>)> {
     let line: Value = serde_json::from_str(line).ok()?;
     Some((line.get("seq")?.as_u64()?, from_base64(line.get("leaf")?.as_str()?)?))
 }

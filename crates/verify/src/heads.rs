@@ -266,6 +266,11 @@ impl Heads {
         Close { business_date: business_date.to_owned(), size, accounts, root: frontier.root() }
     }
 
+    /// The accounts in the list, in order.
+    pub fn accounts(&self) -> impl Iterator<Item = i64> {
+        self.heads.iter().map(|h| h.account)
+    }
+
     /// The proof of an account's last entry.
     ///
     /// # Errors

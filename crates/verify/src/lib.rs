@@ -2,13 +2,17 @@
 //! tree over the leaves, its proofs, the tiles the tree is stored in, and the
 //! signed checkpoints that hold its root; and the check of a whole log.
 //!
-//! The crate reads and writes nothing: callers hand it values and hashes.
+//! The crate reads and writes nothing (but for `folder`, a feature): callers hand it values and
+//! hashes.
 //! `docs/log-format.md` specifies the same formats in words, with test vectors.
 
 pub mod check;
 pub mod checkpoint;
 pub mod decode;
 pub mod export;
+pub mod files;
+#[cfg(feature = "fs")]
+pub mod folder;
 pub mod heads;
 pub mod heads_proof;
 pub mod key;

@@ -145,6 +145,24 @@ impl Note {
         }
     }
 
+    /// Finds a checkpoint's note in a text such as a saved mail: quoted with `>`, with other words
+    /// around it, with other line ends. What is found is only its form; the signature decides.
+    #[must_use]
+    pub fn find(bytes: impl AsRef<[u8]>) -> Option<Self> {
+        let bytes = bytes.as_ref();
+        let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= MAX_BYTES)?;
+        let bare = |line: &'_ str| line.trim_start_matches(['>', ' ', '\u{a0}', '\t']).trim_end().to_owned();
+        let lines: Vec<String> = text.lines().map(bare).collect();
+        let is_signature = |line: &String| signature(line).is_some();
+        let first = lines.iter().rposition(is_signature)?;
+        let first = lines[..first].iter().rposition(|line| !is_signature(line)).map_or(0, |i| i + 1);
+        let signatures = lines[first..].iter().take_while(|line| is_signature(line));
+        let blank = first.checked_sub(1).filter(|at| lines[*at].is_empty())?;
+        let body = lines.get(blank.checked_sub(3)?..blank)?;
+        let all: Vec<&str> = body.iter().chain([&lines[blank]]).chain(signatures).map(String::as_str).collect();
+        Self::parse(all.join("\n") + "\n").ok()
+    }
+
     /// Signs a text, which ends with a line end, with the keys of a log.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //! witnesses signed.
 
 use crate::checkpoint::{Checkpoint, Origin, Signed};
-use crate::note::Note;
+use crate::note::{Note, NoteError};
 use crate::policy::Policy;
 
 use super::{Level, Report};
@@ -16,7 +16,8 @@ pub struct Opened {
     pub remembered: Vec<Checkpoint>,
 }
 
-/// Opens the newest checkpoint and those remembered from earlier, each with a name for the report.
+/// Opens the newest checkpoint and those remembered from earlier, each with a name for the report; a
+/// remembered one may stand in a saved mail.
 /// `origin` is the log it must be of, when that is not the name of its key.
 ///
 /// Nothing is returned when the newest cannot be relied on: there is nothing to hold a log against.
@@ -28,12 +29,12 @@ pub fn open_notes(
     report: &mut Report,
 ) -> Option<Opened> {
     let trusted = policy.trusted();
-    let open = |bytes: &[u8], origin: Origin<'_>| {
-        let note = Note::parse(bytes).map_err(|e| e.to_string())?;
+    let open = |note: Result<Note, NoteError>, origin: Origin<'_>| {
+        let note = note.map_err(|e| e.to_string())?;
         Checkpoint::open(&note, &trusted, origin).map_err(|e| e.to_string())
     };
     report.note(Level::L0, 1);
-    let newest = match open(newest, origin.map_or(Origin::OfKey, Origin::Is)) {
+    let newest = match open(Note::parse(newest), origin.map_or(Origin::OfKey, Origin::Is)) {
         Ok(signed) => signed,
         Err(why) => {
             report.add(Level::L0, "checkpoint_untrusted", None, why);
@@ -43,7 +44,8 @@ pub fn open_notes(
     let mut all = vec![newest];
     for (name, bytes) in remembered {
         report.note(Level::L0, 1);
-        match open(bytes, Origin::Is(&all[0].checkpoint.origin)) {
+        let note = Note::parse(bytes).or_else(|e| Note::find(bytes).ok_or(e));
+        match open(note, Origin::Is(&all[0].checkpoint.origin)) {
             Ok(signed) => all.push(signed),
             Err(why) => report.add(Level::L0, "checkpoint_untrusted", None, format!("{name}: {why}")),
         }

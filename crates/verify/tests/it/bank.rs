@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 
 use counterfoil_verify::check::{Report, Scope, Source, check, open_notes};
-use counterfoil_verify::export::Opening;
+use counterfoil_verify::export::{self, Opening};
 use counterfoil_verify::heads::{Head, Heads, KIND};
 use counterfoil_verify::leaf::{self, commitment, jump_position};
 use counterfoil_verify::tile::path;
@@ -57,6 +57,22 @@ impl Log {
                 _ => log.entry(twist),
             }
         }
+        log.sealed(seed)
+    }
+
+    /// The definitions and then this event.
+    pub fn with_event(kind: &str, body: &str, seed: u8) -> Self {
+        let mut log = Self::new(12, seed);
+        log.remembered.clear();
+        log.tiles.clear();
+        log.event(kind, body, None);
+        log.sealed(seed)
+    }
+
+    /// Makes tiles and checkpoints over the leaves.
+    fn sealed(mut self, seed: u8) -> Self {
+        let log = &mut self;
+        let size = log.leaves.len() as u64;
         let origin = log.origin.clone();
         let sign = |size, root| Checkpoint::new(&origin, size, root).sign(&[&key(seed)]).unwrap().to_string().into_bytes();
         let mut tree = Tiles::new();
@@ -76,7 +92,7 @@ impl Log {
             }
         }
         log.checkpoint = sign(size, tree.root());
-        log
+        self
     }
 
     fn next(&self) -> i64 {
@@ -213,5 +229,30 @@ impl Source for Log {
 
     fn tile(&mut self, level: u8, index: u64, width: u16) -> Result<Option<Vec<u8>>, Infallible> {
         Ok(self.tiles.get(&path(level, index, width)).cloned())
+    }
+}
+
+/// Writes the files of an export, as `counterfoil log export` does, and the same as one bundle.
+impl Log {
+    pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut files: BTreeMap<String, Vec<u8>> = self.tiles.clone().into_iter().collect();
+        files.insert(export::CHECKPOINT.into(), self.checkpoint.clone());
+        files.insert("README.txt".into(), export::readme(&self.origin, self.leaves.len() as u64, true).into());
+        for (_, note) in &self.remembered {
+            let checkpoint = Checkpoint::parse(Note::parse(note).unwrap().unverified_text()).unwrap();
+            files.insert(export::remembered_path(checkpoint.size, &checkpoint.root), note.clone());
+        }
+        for (seq, leaf) in &self.leaves {
+            files.entry(export::leaves_path(*seq)).or_default().extend(export::leaf_line(*seq, leaf).bytes());
+        }
+        for (seq, opening) in &self.openings {
+            files.entry(export::private_path(*seq)).or_default().extend(export::opening_line(opening).bytes());
+        }
+        files
+    }
+
+    pub fn bundle(&self) -> String {
+        let lines = self.files().into_iter().map(|(path, content)| export::bundle_line(&path, &content));
+        export::bundle_header() + &lines.collect::<String>()
     }
 }

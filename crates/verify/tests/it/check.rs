@@ -2,7 +2,7 @@
 
 use counterfoil_verify::check::{Level, MAX_FINDINGS, consistent, included};
 use counterfoil_verify::decode::{Leaf, decode};
-use counterfoil_verify::{Checkpoint, EventLeaf, Note, Policy, SignerKey, leaf};
+use counterfoil_verify::{Checkpoint, EventLeaf, Note, Policy, SignerKey, export, leaf};
 
 use crate::bank::{Log, ORIGIN, key};
 
@@ -320,4 +320,19 @@ fn single_leaves_and_states_are_proven_from_tiles() {
     }
     log.tiles.remove("tile/0/001");
     assert_eq!(included(&mut log, &newest, 256), Ok(false));
+}
+
+#[test]
+fn lines_are_read_in_any_spelling_of_json() {
+    let leaf = (7, vec![1, 2, 255]);
+    let line = export::leaf_line(leaf.0, &leaf.1);
+    assert_eq!(line, "{\"seq\":7,\"leaf\":\"AQL/\"}\n");
+    for same in [&line, line.trim_end(), "{\"leaf\":\"AQL/\",\"seq\":7}", r#" { "seq": 7, "more": [], "leaf": "AQL\/" }"#] {
+        assert_eq!(export::parse_leaf(same), Some(leaf.clone()), "{same}");
+    }
+    for other in
+        ["", "7", "{\"seq\":-7,\"leaf\":\"\"}", "{\"seq\":7.5,\"leaf\":\"\"}", "{\"seq\":7,\"leaf\":\"AQL\"}", "{\"seq\":7}"]
+    {
+        assert_eq!(export::parse_leaf(other), None, "{other}");
+    }
 }

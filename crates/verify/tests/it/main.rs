@@ -10,6 +10,7 @@ mod heads;
 mod leaf;
 mod note;
 mod policy;
+mod program;
 mod proof;
 mod tile;
 mod tlog_proof;

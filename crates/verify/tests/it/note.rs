@@ -1,7 +1,11 @@
 //! Keys and notes: published examples, another reader's spelling, and what must not pass.
 
+use counterfoil_verify::decode::decode;
+use counterfoil_verify::heads::Close;
+use counterfoil_verify::heads_proof::HeadsProof;
 use counterfoil_verify::key::{Algorithm, KeyError, SignerKey, VerifierKey};
 use counterfoil_verify::note::{MAX_BYTES, MAX_SIGNATURES, Note, NoteError};
+use counterfoil_verify::{Checkpoint, Policy, TlogProof, export};
 use proptest::prelude::*;
 
 /// The example of the Go package golang.org/x/mod/sumdb/note.
@@ -182,6 +186,30 @@ fn signatures_of_one_text_come_together() {
     assert_eq!(note, cosigned, "another text's signatures stay out");
 }
 
+#[test]
+fn a_note_is_found_in_a_mail() {
+    let log = signer("bank.example/trail", 1);
+    let mut note = Note::sign("bank.example/trail\n7\nAAAA\n", &[&log]).unwrap();
+    note.cosign(&SignerKey::witness_from_seed("w", [2; 32]).unwrap(), 9).unwrap();
+    let printed = note.to_string();
+    let quoted: String = printed.lines().map(|line| format!("> {line}\r\n")).collect();
+    for mail in [
+        printed.clone(),
+        printed.trim_end().to_owned(),
+        printed.replace('\n', "\r\n"),
+        format!("Dear all,\n\nthe checkpoint:\n\n{printed}\nYours\n"),
+        format!("From: monitor\r\n\r\n{quoted}\r\n-- \r\nIT\r\n"),
+        format!("    {}", printed.replace('\n', "\n    ")),
+        format!("{}\n{printed}", Note::sign("an\nolder\none\n", &[&log]).unwrap()),
+    ] {
+        assert_eq!(Note::find(&mail).as_ref(), Some(&note), "{mail}");
+    }
+    for text in ["", "\n", "— ", &printed.replace("\n\n", "\n"), printed.split_once("\n\n").unwrap().1, "a\n\n— n AAAAAAA=\n"]
+    {
+        assert_eq!(Note::find(text), None, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_signed_opens_and_nothing_else(lines in prop::collection::vec("[^\\p{Cc}]{0,30}", 1..6), seed: [u8; 32], at: prop::sample::Index, bit in 0_u8..8) {
@@ -201,10 +229,30 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), text in "(\\PC|\n|— | ){0,80}") {
         for input in [bytes.as_slice(), text.as_bytes()] {
+            let _ = Note::find(input);
             if let Ok(note) = Note::parse(input) {
                 let printed = note.to_string();
                 prop_assert_eq!(printed.as_bytes(), input);
             }
         }
+    }
+    /// Whatever is handed over is read or refused; what is read is printed the same again.
+    #[test]
+    fn any_text_is_read_or_refused(
+        head in "(c2sp.org/tlog-proof@v1|counterfoil-heads-proof@v1|log|)(\\n| )?",
+        text in "((index|head|event|extra|last|absent|group|witness|quorum|none|any|[0-9]{1,20}|[A-Za-z0-9+/]{43}=|— n|\\PC{0,5})[ \\n]{0,2}){0,12}",
+    ) {
+        let text = head + &text;
+        if let Ok(proof) = TlogProof::parse(&text) {
+            prop_assert_eq!(proof.to_string(), text.clone());
+        }
+        if let Ok(proof) = HeadsProof::parse(&text) {
+            prop_assert_eq!(proof.to_string(), text.clone());
+        }
+        if let Ok(checkpoint) = Checkpoint::parse(&text) {
+            prop_assert_eq!(checkpoint.to_string(), text.clone());
+        }
+        let _ = (Policy::parse(&text), Close::parse(&text), decode(text.as_bytes()).is_ok());
+        let _ = (export::parse_leaf(&text), export::parse_opening(&text), export::parse_bundle_line(&text));
     }
 }

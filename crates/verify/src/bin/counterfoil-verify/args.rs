@@ -1,0 +1,118 @@
+//! What was asked for.
+
+use std::path::Path;
+
+use counterfoil_verify::text::from_hex;
+use counterfoil_verify::{Hash, Policy, VerifierKey};
+
+use crate::read;
+
+pub const USAGE: &str = "\
+counterfoil-verify --key KEY [options] PATH
+
+PATH is an export (a folder, or a bundle .cfx), a proof (.tlog-proof), a proof
+about an account (.heads-proof), or a checkpoint.
+
+  --key KEY          verifier key of the log, from somewhere else than PATH;
+                     several are keys that followed one another, the oldest first
+  --policy FILE      keys, witnesses and known discontinuities in a file instead
+  --origin NAME      the log it must be, when that is not the name of its key
+  --checkpoint FILE  a checkpoint kept from earlier (a mail, a report); repeatable
+  --receipt FILE     the receipt whose leaf must be in the log
+  --leaf HEX         the same, with the hash of the leaf
+  --file FILE        a report that an event of the log must name by its SHA-256
+  --json             the result for programs
+  --help, --version
+
+Exit codes: 0 everything is as it must be, 1 something is not, 2 could not run.
+";
+
+/// What was asked for.
+#[derive(Debug, Default)]
+pub struct Args {
+    pub path: String,
+    pub policy: Policy,
+    pub origin: Option<String>,
+    /// Names and contents of checkpoints kept from earlier.
+    pub checkpoints: Vec<(String, Vec<u8>)>,
+    pub receipt: Option<Receipt>,
+    /// Name and content of a file that an event must name.
+    pub file: Option<(String, Vec<u8>)>,
+    pub json: bool,
+}
+
+/// What a receipt says, as far as it can be proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    pub seq: Option<u64>,
+    pub leaf: Hash,
+}
+
+pub enum Parsed {
+    Help,
+    Version,
+    Run(Box<Args>),
+}
+
+pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Parsed, String> {
+    let mut args = Args::default();
+    let (mut keys, mut policy, mut path) = (Vec::new(), None, None);
+    while let Some(word) = words.next() {
+        let (name, inline) = match word.split_once('=') {
+            Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
+            _ => (word, None),
+        };
+        let mut value = || inline.clone().or_else(|| words.next()).ok_or(format!("{name} needs a value: see --help"));
+        match name.as_str() {
+            "--help" | "-h" => return Ok(Parsed::Help),
+            "--version" | "-V" => return Ok(Parsed::Version),
+            "--json" => args.json = true,
+            "--key" => keys.push(value()?.parse::<VerifierKey>().map_err(|e| format!("--key: {e}"))?),
+            "--policy" => policy = Some(text(&value()?)?),
+            "--origin" => args.origin = Some(value()?),
+            "--checkpoint" => args.checkpoints.push(named(value()?)?),
+            "--receipt" => args.receipt = Some(receipt(&text(&value()?)?)?),
+            "--leaf" => args.receipt = Some(Receipt { seq: None, leaf: hash(&value()?)? }),
+            "--file" => args.file = Some(named(value()?)?),
+            other if other.starts_with('-') => return Err(format!("{other} is no option: see --help")),
+            _ if path.is_some() => return Err("one PATH at a time: see --help".into()),
+            _ => path = Some(name),
+        }
+    }
+    args.path = path.ok_or_else(|| format!("what is to be verified?\n\n{USAGE}"))?;
+    args.policy = match (policy, keys.is_empty()) {
+        (None, false) => Policy::of_keys(keys),
+        (Some(text), true) => Policy::parse(&text).map_err(|e| e.to_string())?,
+        (Some(_), false) => return Err("--key or --policy, not both: put the key into the policy".into()),
+        (None, true) => {
+            return Err("no key: give --key with the verifier key of the log, from the paper kept at installation \
+             or from a person; a key from the export itself would prove nothing"
+                .into());
+        }
+    };
+    if args.policy.logs().is_empty() {
+        return Err("the policy names no log: add a line `log KEY`".into());
+    }
+    Ok(Parsed::Run(Box::new(args)))
+}
+
+fn named(path: String) -> Result<(String, Vec<u8>), String> {
+    let content = read(Path::new(&path))?;
+    Ok((path, content))
+}
+
+fn text(path: &str) -> Result<String, String> {
+    String::from_utf8(read(Path::new(path))?).map_err(|_| format!("{path} is not UTF-8 text"))
+}
+
+fn hash(hex: &str) -> Result<Hash, String> {
+    from_hex(hex).and_then(|b| b.try_into().ok()).ok_or_else(|| "a leaf hash is 64 hexadecimal digits in lower case".into())
+}
+
+fn receipt(text: &str) -> Result<Receipt, String> {
+    let json: serde_json::Value = serde_json::from_str(text).map_err(|e| format!("the receipt is not JSON: {e}"))?;
+    let missing = |name: &str| format!("the receipt has no `{name}`: give the whole answer to one entry");
+    let leaf = hash(json.get("leaf").and_then(|l| l.as_str()).ok_or_else(|| missing("leaf"))?)?;
+    let seq = json.get("seq").and_then(serde_json::Value::as_u64).ok_or_else(|| missing("seq"))?;
+    Ok(Receipt { seq: Some(seq), leaf })
+}

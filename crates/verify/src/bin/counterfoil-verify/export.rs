@@ -1,0 +1,110 @@
+//! A whole export.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use counterfoil_verify::check::{Level, Report, Scope, Source as _, check, open_notes};
+use counterfoil_verify::decode::{Leaf, decode};
+use counterfoil_verify::files::{Export, Files};
+use counterfoil_verify::leaf;
+
+use crate::args::Args;
+use crate::print::{Outcome, file_hash, names_file};
+
+pub fn verify<F: Files<Error = String>>(args: &Args, files: F) -> Result<Outcome, String> {
+    let mut export = Export::new(files);
+    let Some(newest) = export.checkpoint()? else {
+        return Err(format!("{} has no file `checkpoint`: this is not an export", args.path));
+    };
+    let mut remembered = args.checkpoints.clone();
+    remembered.extend(export.remembered()?);
+    let mut report = Report::default();
+    let opened = open_notes(&args.policy, args.origin.as_deref(), &newest, &remembered, &mut report);
+    let Some(opened) = opened else { return Ok(Outcome::of_report("export", None, report)) };
+    let checkpoint = &opened.newest.checkpoint;
+    let scope = Scope { newest: checkpoint, remembered: &opened.remembered };
+    let mut progress = Progress::new(checkpoint.size);
+    check(&mut export, scope, &mut report, |done| progress.show(done))?;
+    progress.clear();
+    let size = checkpoint.size;
+    let mut said = Vec::new();
+    receipt(args, &mut export, size, &mut report, &mut said)?;
+    file(args, &mut export, size, &mut report, &mut said)?;
+    let (problems, more) = export.problems();
+    problems.into_iter().for_each(|text| report.add(Level::L2, "line_unreadable", None, text));
+    report.more += more;
+    Ok(Outcome::of_report("export", Some(opened.newest), report).saying(said))
+}
+
+/// Whether the leaf of the receipt is in the export, which was just checked.
+fn receipt<F: Files<Error = String>>(
+    args: &Args,
+    export: &mut Export<F>,
+    size: u64,
+    report: &mut Report,
+    said: &mut Vec<String>,
+) -> Result<(), String> {
+    let Some(receipt) = args.receipt else { return Ok(()) };
+    report.note(Level::L1, 1);
+    let range = receipt.seq.map_or(0..size, |seq| seq..size.min(seq.saturating_add(1)));
+    for first in range.clone().step_by(256) {
+        let leaves = export.leaves(first, range.end.min(first + 256))?;
+        if let Some((seq, _)) = leaves.iter().find(|(_, bytes)| leaf::hash(bytes) == receipt.leaf) {
+            said.push(format!("the receipt's leaf is number {seq} of this log"));
+            return Ok(());
+        }
+    }
+    report.add(Level::L1, "receipt_unknown", receipt.seq, "the leaf of the receipt is not at its place in this log");
+    Ok(())
+}
+
+/// Whether an event names the file by its hash.
+fn file<F: Files<Error = String>>(
+    args: &Args,
+    export: &mut Export<F>,
+    size: u64,
+    report: &mut Report,
+    said: &mut Vec<String>,
+) -> Result<(), String> {
+    let Some((name, content)) = &args.file else { return Ok(()) };
+    report.note(Level::L1, 1);
+    let hash = file_hash(content);
+    for first in (0..size).step_by(256) {
+        for (seq, bytes) in export.leaves(first, size.min(first + 256))? {
+            if let Ok(Leaf::Event(_, event)) = decode(&bytes)
+                && names_file(event.body, &hash)
+            {
+                said.push(format!("{name} is the file that event {seq} ({}) names", event.kind));
+                return Ok(());
+            }
+        }
+    }
+    report.add(Level::L1, "file_unknown", None, format!("no event of this log names {name} by its SHA-256"));
+    Ok(())
+}
+
+/// How far it is, for people who wait at a terminal.
+struct Progress {
+    size: u64,
+    percent: u64,
+    shown: bool,
+}
+
+impl Progress {
+    fn new(size: u64) -> Self {
+        Self { size, percent: 0, shown: std::io::stderr().is_terminal() }
+    }
+
+    fn show(&mut self, done: u64) {
+        let percent = done.saturating_mul(100) / self.size.max(1);
+        if self.shown && percent > self.percent {
+            self.percent = percent;
+            let _ = write!(std::io::stderr(), "\r{done} of {} leaves, {percent} %", self.size);
+        }
+    }
+
+    fn clear(&self) {
+        if self.shown {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
