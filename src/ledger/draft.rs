@@ -339,7 +339,7 @@ mod tests {
             ("source_ref", "\"  \"", "invisible_character"),
             ("counterparty_country", "\"se\"", "country_unknown"),
             ("counterparty_country", "\"SWE\"", "country_unknown"),
-            ("counterparty_country", "\"ZZ\"", "country_unknown"),
+            ("counterparty_country", "\"AB\"", "country_unknown"),
             ("business_date", "\"2025-11-18\"", "business_date_implausible"),
             ("business_date", "\"2027-11-22\"", "business_date_implausible"),
         ] {

@@ -69,8 +69,6 @@ fn fewest(entries: &[NewEntry]) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 400 } else { 20_000 }))]
-
     #[test]
     fn a_consistent_history_ends_without_a_break_whatever_the_order_of_arrival(steps in steps(40, 3), seed in any::<u64>()) {
         prop_assert_eq!(open_looking_back(&shuffled(&history(&steps), seed)), Vec::<i64>::new());

@@ -73,13 +73,14 @@ fn not_after(at: i64, order: Option<i64>, other_at: i64, other_order: Option<i64
 /// The chains of one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chains {
-    base: Vec<Chain>,
-    group: Vec<Leg>,
-    chains: Vec<Chain>,
-    /// Loops of `base` that nothing has continued: each may still be turned to end elsewhere.
-    loops: Vec<Vec<Leg>>,
+    pub(super) base: Vec<Chain>,
+    pub(super) group: Vec<Leg>,
+    pub(super) chains: Vec<Chain>,
+    /// Chains of `base` that ended each of their instants where they began: each may still be turned
+    /// to begin and end elsewhere. Their legs, instant by instant.
+    pub(super) loops: Vec<Vec<Vec<Leg>>>,
     /// Those that the latest instant made.
-    fresh: Vec<Vec<Leg>>,
+    pub(super) fresh: Vec<Vec<Leg>>,
     /// Some of the past is no longer matched: what stands apart cannot be solved anew.
     partial: bool,
 }
@@ -115,7 +116,7 @@ impl Chains {
     /// Places a leg by what memory holds.
     fn insert(&mut self, leg: Leg, tolerance: i64) {
         match self.place(&leg) {
-            Place::Newer => self.next_instant(vec![leg]),
+            Place::Newer => self.next_instant(vec![leg], tolerance),
             Place::SameInstant => self.group.push(leg),
             Place::Late => self.insert_late(leg, tolerance),
         }
@@ -134,48 +135,8 @@ impl Chains {
 
     /// Entries of one instant, later than all before.
     pub(super) fn instant(&mut self, group: Vec<Leg>, tolerance: i64) {
-        self.next_instant(group);
+        self.next_instant(group, tolerance);
         self.solve(tolerance);
-    }
-
-    /// What there was becomes the base of a later instant.
-    fn next_instant(&mut self, group: Vec<Leg>) {
-        self.loops.append(&mut self.fresh);
-        let chains = &self.chains;
-        let untouched = |legs: &Vec<Leg>| trails::chain_of(legs).is_some_and(|chain| chains.contains(&chain));
-        self.loops.retain(untouched);
-        while self.loops.iter().map(Vec::len).sum::<usize>() > GROUP_MAX {
-            self.loops.remove(0);
-        }
-        self.base.clone_from(&self.chains);
-        self.group = group;
-    }
-
-    /// The fewest chains that base and group can be; a loop that nothing has continued is turned
-    /// to end where an entry of the group begins, if that leaves fewer.
-    fn solve(&mut self, tolerance: i64) {
-        let mut solved = trails::solve(&self.base, &self.group, tolerance);
-        for i in 0..self.loops.len() {
-            for at in 0..self.group.len() {
-                let Some((base, turned)) = self.turned(i, self.group[at].before) else { continue };
-                let other = trails::solve(&base, &self.group, tolerance);
-                if other.chains.len() < solved.chains.len() {
-                    (solved, self.base, self.loops[i]) = (other, base, turned);
-                }
-            }
-        }
-        (self.chains, self.fresh) = (solved.chains, solved.loops);
-    }
-
-    /// The base with a loop turned to begin and end at `balance`, if it passes there.
-    fn turned(&self, which: usize, balance: i64) -> Option<(Vec<Chain>, Vec<Leg>)> {
-        let mut legs = self.loops[which].clone();
-        let now = trails::chain_of(&legs)?;
-        let turn = legs.iter().position(|leg| leg.before == balance).filter(|turn| *turn > 0)?;
-        legs.rotate_left(turn);
-        let turned = trails::chain_of(&legs)?;
-        let base = self.base.iter().map(|chain| if *chain == now { turned } else { *chain }).collect();
-        Some((base, legs))
     }
 
     /// Moves the latest end by an entry that carries no balances.
@@ -224,7 +185,17 @@ impl Chains {
         }
         let [only] = self.chains.as_mut_slice() else { return None };
         let rounded = i64::try_from(only.end.abs_diff(leg.before)).ok().filter(|off| *off <= tolerance)?;
-        if !self.group.last().is_some_and(|last| is_newer(leg, last)) {
+        let last = self.group.last()?;
+        if is_same_instant(leg, last) && rounded == 0 && self.group.len() < GROUP_MAX {
+            // A loop that nothing precedes may have to be turned: that is for the search.
+            if self.base.is_empty() && leg.after == only.first.before {
+                return None;
+            }
+            only.append(leg);
+            self.group.push(*leg);
+            return Some(0);
+        }
+        if !is_newer(leg, last) {
             return None;
         }
         self.base.clear();
@@ -239,7 +210,7 @@ impl Chains {
         let Some(last) = self.group.last() else {
             return if self.chains.iter().all(|c| c.permits_after(leg)) { Place::Newer } else { Place::Late };
         };
-        let same_instant = leg.at == last.at && (leg.order.is_none() || last.order.is_none());
+        let same_instant = is_same_instant(leg, last);
         if is_newer(leg, last) || (same_instant && self.group.len() >= GROUP_MAX) {
             Place::Newer
         } else if same_instant {
@@ -329,6 +300,10 @@ enum Place {
     Newer,
     SameInstant,
     Late,
+}
+
+fn is_same_instant(leg: &Leg, last: &Leg) -> bool {
+    leg.at == last.at && (leg.order.is_none() || last.order.is_none())
 }
 
 fn is_newer(leg: &Leg, last: &Leg) -> bool {

@@ -12,6 +12,7 @@ mod anew;
 #[cfg(test)]
 mod anew_tests;
 mod chains;
+mod loops;
 mod numbering;
 #[cfg(test)]
 mod tests;

@@ -24,6 +24,8 @@ pub(super) struct Solved {
     pub chains: Vec<Chain>,
     /// New ones that end where they begin: nothing says at which of their balances that is.
     pub loops: Vec<Vec<Leg>>,
+    /// By what a chain of `base` goes on: its number and the legs.
+    pub continued: Vec<(usize, Vec<Leg>)>,
 }
 
 /// The chains that result when the entries of `group`, all of one instant, follow those of `base`.
@@ -32,13 +34,15 @@ pub(super) fn solve(base: &[Chain], group: &[Leg], tolerance: i64) -> Solved {
     if tolerance > 0 {
         join_within(base, group, tolerance, &mut trails);
     }
-    let mut solved = Solved { chains: base.to_vec(), loops: Vec::new() };
+    let mut solved = Solved { chains: base.to_vec(), ..Solved::default() };
     for trail in &trails {
-        let legs = trail.legs.iter().map(|i| &group[*i]);
+        let legs: Vec<Leg> = trail.legs.iter().map(|i| group[*i]).collect();
         match trail.base {
-            Some(b) => legs.for_each(|leg| solved.chains[b].append(leg)),
+            Some(b) => {
+                legs.iter().for_each(|leg| solved.chains[b].append(leg));
+                solved.continued.push((b, legs));
+            }
             None => {
-                let legs: Vec<Leg> = legs.copied().collect();
                 let Some(chain) = chain_of(&legs) else { continue };
                 solved.chains.push(chain);
                 if chain.first.before == chain.end && legs.iter().any(|leg| leg.before != chain.end) {
@@ -78,7 +82,8 @@ fn exact(base: &[Chain], group: &[Leg]) -> Vec<Trail> {
         trails.push(Trail { base: None, legs });
     }
     let mut cycles = Vec::new();
-    while let Some(start) = edges.iter().find(|(_, out)| !out.is_empty()).map(|(balance, _)| *balance) {
+    // A loop begins with its earliest entry in the log, unless something says otherwise.
+    while let Some((_, start)) = edges.iter().filter_map(|(balance, out)| out.front().map(|i| (*i, *balance))).min() {
         cycles.push(walk(start, group, &mut edges));
     }
     splice_all(base, group, &mut trails, cycles);
@@ -153,13 +158,15 @@ fn join_within(base: &[Chain], group: &[Leg], tolerance: i64, trails: &mut Vec<T
             (None, None) => None,
         };
         let start = |t: &Trail| if t.base.is_some() { None } else { t.legs.first().map(|i| group[*i].before) };
+        // Few trails begin here, but an account may have many chains.
+        let starts: Vec<(usize, i64)> = trails.iter().enumerate().filter_map(|(to, b)| Some((to, start(b)?))).collect();
         let mut best: Option<(u64, usize, usize)> = None;
-        for (from, a) in trails.iter().enumerate() {
-            for (to, b) in trails.iter().enumerate().filter(|(to, _)| *to != from) {
-                let (Some(end), Some(start)) = (end(a), start(b)) else { continue };
-                let off = end.abs_diff(start);
-                if off <= tolerance.unsigned_abs() && best.is_none_or(|found| (off, from, to) < found) {
-                    best = Some((off, from, to));
+        for (from, a) in trails.iter().enumerate().filter(|_| !starts.is_empty()) {
+            let Some(end) = end(a) else { continue };
+            for (to, start) in starts.iter().filter(|(to, _)| *to != from) {
+                let off = end.abs_diff(*start);
+                if off <= tolerance.unsigned_abs() && best.is_none_or(|found| (off, from, *to) < found) {
+                    best = Some((off, from, *to));
                 }
             }
         }
