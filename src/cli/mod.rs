@@ -25,6 +25,7 @@ mod serve;
 mod table;
 mod user;
 mod verify;
+mod whoami;
 mod witness;
 
 use std::path::PathBuf;
