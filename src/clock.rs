@@ -128,6 +128,12 @@ impl Clock {
         Clock { now: Now::Fixed(Arc::new(AtomicI64::new(now.0))), chance: Chance::Seeded(seed, Arc::new(AtomicU64::new(0))) }
     }
 
+    /// A clock that stands at `now` until [`Clock::advance`], with the system's randomness: for a
+    /// history that is made up in a moment and secrets that are real.
+    pub fn standing(now: Moment) -> Clock {
+        Clock { now: Now::Fixed(Arc::new(AtomicI64::new(now.0))), chance: Chance::System }
+    }
+
     /// The present instant.
     pub fn now(&self) -> Moment {
         match &self.now {

@@ -49,7 +49,7 @@ pub fn is_source_name(name: &str) -> bool {
 
 /// An account for mail, lists and reports: its last characters, at most four and at most a third.
 pub fn mask_account(number: &str) -> String {
-    let chars: Vec<char> = number.chars().collect();
+    let chars: Vec<char> = number.chars().filter(|c| !c.is_whitespace()).collect();
     let shown = (chars.len() / 3).min(4);
     let tail: String = chars[chars.len() - shown..].iter().collect();
     format!("\u{2022}\u{2022}\u{2022}\u{2022} {tail}").trim_end().to_owned()
@@ -74,5 +74,6 @@ mod tests {
         assert_eq!(mask_account("12345"), "•••• 5");
         assert_eq!(mask_account("DE89370400440532013000"), "•••• 3000");
         assert_eq!(mask_account("12"), "••••");
+        assert_eq!(mask_account("DE89 3704 0044 0532 0130 0 0"), "•••• 3000", "what paper puts between is no part of it");
     }
 }

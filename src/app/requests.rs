@@ -33,7 +33,7 @@ pub enum Request {
     BeginImport { source: String },
     NoteImport(RunRow),
     FinishImport(Finish),
-    NoteExport { body: Value },
+    NoteExport { body: Value, private: Value },
     Nightly { date: Option<NaiveDate> },
     Submit { source: Seq, origin: String, history: bool, rows: Vec<WireRow> },
 }
@@ -87,7 +87,7 @@ pub fn perform(app: &App, request: Request) -> Result<Value, RequestError> {
         Request::BeginImport { source } => json!(log.act(move |tx| import::begin(tx, &source))?),
         Request::NoteImport(run) => json!(log.side(move |conn| import::note(conn, &run))?),
         Request::FinishImport(finish) => json!(log.act(move |tx| import::end(tx, finish))?),
-        Request::NoteExport { body } => json!(log.append(NewEvent::public("export.made", body))?),
+        Request::NoteExport { body, private } => json!(log.append(NewEvent::with_private("export.made", body, private))?),
         Request::Nightly { date } => json!(nightly(app, date)?.into_iter().map(told).collect::<Vec<_>>()),
         Request::Submit { source, origin, history, rows } => submit(app, source, origin, history, rows)?,
     })

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::app::Request;
 use crate::export::{self, ExportRequest, Format, What};
 
-use super::{CliResult, Common, Done};
+use super::{CliResult, Common, Done, whoami};
 
 /// Write a table as CSV or NDJSON. That it was made is an event.
 #[derive(Debug, Args)]
@@ -46,7 +46,7 @@ pub(super) fn run(common: &Common, command: Export) -> CliResult {
         let body = json!({
             "what": command.what, "from": command.from, "to": command.to, "format": command.format, "rows": rows,
         });
-        leader.perform(Request::NoteExport { body })?;
+        leader.perform(Request::NoteExport { body, private: whoami::of_this_process() })?;
         Ok(rows)
     });
     leader.close();

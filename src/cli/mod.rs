@@ -26,6 +26,7 @@ mod table;
 mod user;
 mod verify;
 mod verify_export;
+mod whoami;
 mod witness;
 
 use std::path::PathBuf;

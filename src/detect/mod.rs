@@ -7,6 +7,7 @@
 //!
 //! Not here: what becomes of a hit (`alerts`), when rules run (`intake`).
 
+pub mod due;
 pub mod examples;
 mod high_frequency;
 mod high_value;

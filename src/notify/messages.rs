@@ -18,6 +18,8 @@ use crate::ids::{Seq, mask_account};
 use counts::Count;
 pub use letter::Letter;
 
+/// Reports listed in one mail, the newest with its counts: no longer than a screen.
+pub const REPORTS_MAX: usize = 7;
 /// Items listed in one mail; the rest is counted.
 pub const LISTED_MAX: usize = 50;
 
@@ -62,13 +64,22 @@ pub struct AlertFact {
     family: &'static str,
     account: String,
     business_date: NaiveDate,
+    due: NaiveDate,
 }
 
 impl AlertFact {
-    /// Of the alert `reference`, raised by the rule with code `rule` on the account `number`.
-    pub fn new(reference: String, severity: Severity, rule: &str, number: &str, business_date: NaiveDate) -> AlertFact {
+    /// Of the alert `reference`, raised by the rule with code `rule` on the account `number`, to be
+    /// decided by `due`.
+    pub fn new(
+        reference: String,
+        severity: Severity,
+        rule: &str,
+        number: &str,
+        business_date: NaiveDate,
+        due: NaiveDate,
+    ) -> AlertFact {
         let account = mask_account(number);
-        AlertFact { reference, severity: severity.text(), family: family(rule), account, business_date }
+        AlertFact { reference, severity: severity.text(), family: family(rule), account, business_date, due }
     }
 }
 
@@ -90,6 +101,8 @@ pub struct ReportFact {
     pub version: i32,
     /// `provisional`, `final`, …
     pub status: String,
+    /// Whether anything asks for a look, made of whole numbers only.
+    pub verdict: String,
     /// What it counted.
     pub counts: Vec<Count>,
 }
@@ -167,9 +180,9 @@ pub fn alerts(
     Alerts { frame, title, alerts, more: total.saturating_sub(alerts.len()) }.letter(to)
 }
 
-/// A mail about `total` stored daily reports, of which the first [`LISTED_MAX`] are listed.
+/// A mail about `total` stored daily reports, of which the first [`REPORTS_MAX`] are listed.
 pub fn reports(frame: &Frame, to: Envelope, reports: &[ReportFact], total: usize) -> Result<Letter, askama::Error> {
-    let reports = &reports[..reports.len().min(LISTED_MAX)];
+    let reports = &reports[..reports.len().min(REPORTS_MAX)];
     let title = match reports {
         [one] if total == 1 => format!("Daily report for {}: version {}, {}", one.business_date, one.version, one.status),
         _ => plural(total, "daily report"),

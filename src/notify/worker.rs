@@ -6,6 +6,7 @@ use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::db::{Conn, Db, DbError, DbResult};
 use crate::detect::Severity;
+use crate::ledger::BusinessCalendar;
 use crate::trail::{ActError, Log, NewEvent};
 
 use super::MailKind;
@@ -103,7 +104,8 @@ fn write(conn: &mut Conn, config: &Config, mail: &MadeUp, date: Moment) -> DbRes
     let letter = match MailKind::parse(&mail.kind) {
         Some(MailKind::Alert) => {
             let gravest = Severity::from_code(mail.severity).unwrap_or(Severity::Critical);
-            messages::alerts(&frame, to, gravest, &messages::store::alerts_of(conn, id, limit)?, total)
+            let calendar = BusinessCalendar::new(&config.bank);
+            messages::alerts(&frame, to, gravest, &messages::store::alerts_of(conn, &calendar, id, limit)?, total)
         }
         Some(MailKind::Report) => messages::reports(&frame, to, &messages::store::reports_of(conn, id, limit)?, total),
         Some(MailKind::History) => messages::histories(&frame, to, &messages::store::histories_of(conn, id, limit)?, total),

@@ -7,6 +7,7 @@ use chrono::{NaiveDate, SecondsFormat, TimeZone};
 use crate::clock::{HOUR, Moment, day_number};
 use crate::config::Mode;
 use crate::db::{Conn, DbError, DbResult};
+use crate::detect::due;
 use crate::ids::Seq;
 use crate::ledger::Kind;
 use crate::ledger::store::SourceRow;
@@ -15,7 +16,7 @@ use crate::money::{Currency, plain};
 use super::activity::{self, AccountDay, CurrencyDay, Day, Sums};
 use super::{
     CASH_UNITS, Cash, Context, Head, Hour, KindSums, LIST_MAX, Report, Restates, RollForward, Source, Status, Totals, Window,
-    changes, completeness, due, operations, signals, verdict,
+    changes, completeness, operations, signals, verdict,
 };
 
 /// The part of the log a version looks at, both ends inclusive.

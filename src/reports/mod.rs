@@ -16,7 +16,6 @@ mod activity;
 mod changes;
 mod completeness;
 mod context;
-mod due;
 mod figures;
 pub mod formats;
 mod nightly;
@@ -32,10 +31,10 @@ mod tests;
 mod verdict;
 mod versions;
 
+pub use crate::detect::due::{due_date, is_past_due};
 pub use activity::{Activity, Cell, CurrencyDay, Sums, day_figures};
 pub use changes::{Change, changes};
 pub use context::Context;
-pub use due::{due_date, is_past_due};
 pub use figures::{Span, compute};
 pub use nightly::{due_dates, run_nightly};
 pub use report::{

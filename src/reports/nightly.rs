@@ -6,10 +6,11 @@ use chrono::{Duration, NaiveDate, NaiveTime, TimeZone};
 
 use crate::clock::{Moment, day_date, day_number};
 use crate::db::{Conn, Db, DbResult};
+use crate::detect::due;
 use crate::ledger::BusinessCalendar;
 use crate::trail::{ActError, Log};
 
-use super::{Context, Made, Report, activity, due, make, versions};
+use super::{Context, Made, Report, activity, make, versions};
 
 /// Minutes looked ahead for the first local time that exists: a zone may skip a whole day.
 const SKIPPED_MINUTES_MAX: i64 = 26 * 60;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::api;
-use super::pages::views::{ApiBody, ApiGroup, ApiOperation, ApiParameter, ApiResponse, Chrome, DocsPage};
+use super::pages::views::{ApiBody, ApiGroup, ApiOperation, ApiParameter, ApiResponse, Chrome, DocsPage, Words};
 
 /// The page inside a frame.
 pub fn page(chrome: Chrome) -> DocsPage {
@@ -13,7 +13,7 @@ pub fn page(chrome: Chrome) -> DocsPage {
         chrome,
         title: format!("{} API", text(&info["title"])),
         version: text(&info["version"]),
-        intro: text(&info["description"]).split("\n\n").map(str::to_owned).collect(),
+        intro: paragraphs(&info["description"]),
         document_href: "/openapi.json".to_owned(),
         groups: list(&document["tags"]).map(|tag| group(&document, tag)).collect(),
     }
@@ -21,6 +21,17 @@ pub fn page(chrome: Chrome) -> DocsPage {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The paragraphs of a text, each in pieces.
+fn paragraphs(value: &Value) -> Vec<Vec<Words>> {
+    text(value).split("\n\n").filter(|text| !text.trim().is_empty()).map(words).collect()
+}
+
+/// A text's plain words and its code: what stands between backticks.
+fn words(text: &str) -> Vec<Words> {
+    let pieces = text.split('`').enumerate().filter(|(_, piece)| !piece.is_empty());
+    pieces.map(|(n, piece)| Words { text: piece.to_owned(), code: n % 2 == 1 }).collect()
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
@@ -51,7 +62,7 @@ fn operation(path: &str, method: &str, said: &Value) -> ApiOperation {
         method: method.to_uppercase(),
         path: path.to_owned(),
         summary: text(&said["summary"]),
-        description: text(&said["description"]),
+        description: paragraphs(&said["description"]),
         scope: scopes.collect::<Vec<_>>().join(" "),
         parameters: list(&said["parameters"]).map(parameter).collect(),
         request: members(&said["requestBody"]["content"]).map(|(media, content)| body(said, media, content)).collect(),
@@ -69,7 +80,7 @@ fn parameter(said: &Value) -> ApiParameter {
         place: text(&said["in"]),
         kind: kinds,
         required: said["required"].as_bool().unwrap_or(false),
-        description: text(&said["description"]),
+        description: words(&text(&said["description"])),
     }
 }
 
@@ -78,12 +89,12 @@ fn body(said: &Value, media: &str, content: &Value) -> ApiBody {
         Value::Null => String::new(),
         example => serde_json::to_string_pretty(example).unwrap_or_default(),
     };
-    ApiBody { media: media.to_owned(), description: text(&said["requestBody"]["description"]), example }
+    ApiBody { media: media.to_owned(), description: words(&text(&said["requestBody"]["description"])), example }
 }
 
 fn response(status: &str, answer: &Value) -> ApiResponse {
     let media: Vec<&str> = members(&answer["content"]).map(|(media, _)| media.as_str()).collect();
-    ApiResponse { status: status.to_owned(), description: text(&answer["description"]), media: media.join(", ") }
+    ApiResponse { status: status.to_owned(), description: words(&text(&answer["description"])), media: media.join(", ") }
 }
 
 /// `get /api/v1/entries/{seq}` as `get-api-v1-entries-seq`.
@@ -95,6 +106,13 @@ fn slug(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks_of_code_are_not_printed() {
+        let html = askama::Template::render(&page(Chrome::default())).unwrap_or_default();
+        assert!(html.contains("<code>Authorization: Bearer &#60;key&#62;</code>"), "{html}");
+        assert!(!html.contains('`') && !html.contains("**"), "{html}");
+    }
 
     #[test]
     fn every_operation_is_on_the_page_with_its_words() {

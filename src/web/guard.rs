@@ -15,9 +15,11 @@ use actix_web::http::header::{AUTHORIZATION, HeaderMap, LOCATION};
 use actix_web::middleware::Next;
 use actix_web::web::{self, Data};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
+use serde_json::{Value, json};
 
 use crate::access::{ApiKey, Door, Permission, Scope, Session, Who as Asker};
 use crate::app::App;
+use crate::trail::NewEvent;
 
 use super::form;
 use super::patience::Patience;
@@ -310,6 +312,19 @@ impl Caller {
             Caller::Sender(key) => Asker::Key(key.id),
             Caller::Officer(session) => Asker::User(session.user),
         }
+    }
+
+    /// Records what it did: who in public, the address in private. Without the record there is no
+    /// answer.
+    pub async fn note(&self, req: &HttpRequest, app: &App, kind: &'static str, mut body: Value) -> Result<(), Problem> {
+        match self.asker() {
+            Asker::User(user) => body["user"] = user.into(),
+            Asker::Key(key) => body["key"] = key.into(),
+        }
+        let ip = req.extensions().get::<Peer>().and_then(Peer::text);
+        let (log, event) = (app.log(), NewEvent::with_private(kind, body, json!({ "ip": ip })));
+        web::block(move || log.append(event)).await??;
+        Ok(())
     }
 
     /// The one source it may see; `None`: every source.

@@ -273,10 +273,33 @@ fn an_alert_of_continuity_says_what_was_expected_and_marks_the_entry() {
     counterfoil::alerts::grace::raise_overdue(&app.db, &app.log(), &app.calendar, &app.config, later).unwrap();
     let who = site.sign_in(Role::Officer);
     let page = get(&site, &who, "/alerts/ALR-2026-000002").text;
-    for shown in
-        ["Expected", "USD 12,600.00", "Found", "USD 12,000.00", "Difference", "USD \u{2212}600.00", "Chain break", "crossed"]
-    {
+    for shown in [
+        "Expected",
+        "USD 12,600.00",
+        "Found",
+        "USD 12,000.00",
+        "Difference",
+        "USD \u{2212}600.00",
+        "Chain break",
+        "Does not follow",
+        "class=\"crossed\"",
+    ] {
         assert!(page.contains(shown), "{shown}: {page}");
     }
-    assert!(!page.contains(">Observed<") || !page.contains(">Limit<"), "{page}");
+    assert!(!page.contains("<dt>Observed</dt>") && !page.contains("<dt>Limit</dt>"), "{page}");
+}
+
+#[test]
+fn whoever_reads_a_report_or_a_list_of_alerts_is_recorded() {
+    let (site, _) = open(Kind::Sqlite);
+    let who = site.sign_in(Role::Officer);
+    for path in ["/reports/2026-03-02", "/api/v1/reports/2026-03-02.csv?version=0", "/api/v1/alerts"] {
+        assert_eq!(get(&site, &who, path).status, 200, "{path}");
+    }
+    let read = site.events("report.read");
+    let formats: Vec<_> = read.iter().map(|event| event["format"].as_str().unwrap()).collect();
+    assert_eq!(formats, ["page", "csv"]);
+    assert!(read.iter().all(|event| event["user"].is_i64() && event["date"] == "2026-03-02"), "{read:?}");
+    let viewed = site.events("customer.viewed");
+    assert_eq!((viewed[0]["list"].as_str(), viewed[0]["user"].is_i64()), (Some("alerts"), true));
 }

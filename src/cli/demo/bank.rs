@@ -57,6 +57,12 @@ impl DemoBank {
                 entries.push(self.everyday(who, at));
             }
         }
+        // Standing orders in the small hours, so that a day has begun whenever one looks.
+        for who in (day as usize % 4..CUSTOMERS).step_by(6) {
+            let amount = 4_000 + self.dice.below(9_000) as i64;
+            let at = midnight.plus((5 + who as i64) * MINUTE);
+            entries.push(self.entry(who, at, Kind::Transfer, Direction::Debit, amount, Channel::Batch, Instrument::Transfer));
+        }
         match day % 10 {
             2 => entries.extend(self.burst(9, midnight.plus(22 * HOUR))),
             4 => self.lose_one(21),

@@ -6,6 +6,7 @@ mod history;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use chrono::Days;
 use clap::Args;
 
 use crate::access::{Role, Scopes, keys, users};
@@ -13,8 +14,11 @@ use crate::app::{App, Inbox};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
+use crate::ids::Seq;
+use crate::ledger::BusinessCalendar;
 
 use super::{CliResult, Common, serve};
+use history::History;
 
 /// Make a demo bank with 30 days of history in a fresh SQLite file, and serve it.
 ///
@@ -72,10 +76,21 @@ fn settings(mut config: Config, dir: &Path) -> Config {
 
 /// Makes users, a key and the history; answers what to print.
 fn make(config: &Config, db: &Db, days: u32) -> anyhow::Result<String> {
-    let clock = Clock::system();
+    let now = Clock::system().now();
+    // The history is recorded as it went: on a clock that begins with its first day.
+    let calendar = BusinessCalendar::new(&config.bank);
+    let first = calendar.local_date(now).checked_sub_days(Days::new(u64::from(days - 1))).context("a date out of range")?;
+    let clock = Clock::standing(calendar.window(first).0.min(now));
     let app = App::start(config.clone(), db.clone(), clock.clone())?;
     let inbox = Inbox::open(app.clone())?;
-    let made = people_and_key(&app).and_then(|words| history::record(&app, days).map(|()| words));
+    let mut silent = config.clone();
+    silent.mail.alerts_to.clear();
+    silent.mail.reports_to.clear();
+    let quiet = App::new(silent, db.clone(), clock, app.intake.clone())?;
+    let made = people_and_key(&app).and_then(|(words, officer)| {
+        let history = History { app: &app, quiet: &quiet, officer, now };
+        history.record(days).map(|()| words)
+    });
     drop(inbox);
     app.stop();
     let words = made?;
@@ -86,15 +101,19 @@ fn make(config: &Config, db: &Db, days: u32) -> anyhow::Result<String> {
     ))
 }
 
-fn people_and_key(app: &App) -> anyhow::Result<String> {
+fn people_and_key(app: &App) -> anyhow::Result<(String, Seq)> {
     let mut words = String::from("Sign in as\n");
+    let mut officer = 0;
     for role in Role::ALL {
         let email = format!("{}@demo.example", role.text());
         let password = format!("demo-{}-{}", hex::encode(app.clock.random::<4>()), hex::encode(app.clock.random::<4>()));
-        users::add(&app.log(), &app.clock, &email, role, &password)?;
+        let id = users::add(&app.log(), &app.clock, &email, role, &password)?;
+        if role == Role::Officer {
+            officer = id;
+        }
         words.push_str(&format!("  {email:24} password {password}\n"));
     }
     let (_, secret) = keys::issue(&app.log(), &app.clock, history::SOURCE, Scopes::ALL)?;
     words.push_str(&format!("\nSend entries with the API key of source {}\n  {secret}\n", history::SOURCE));
-    Ok(words)
+    Ok((words, officer))
 }

@@ -35,6 +35,23 @@ pub fn of_report(body: &str) -> Vec<Count> {
     pick(body, REPORT)
 }
 
+/// What of a daily report asks for a look, from its whole numbers alone: no text of it is repeated.
+pub fn verdict(body: &str) -> String {
+    let Ok(body) = serde_json::from_str::<Value>(body) else { return "It cannot be read: open the report.".to_owned() };
+    let number = |at: &str| count(&body, at).unwrap_or(0);
+    let sources = body["sources"].as_array().map_or(&[][..], Vec::as_slice);
+    let unlike = sources.iter().filter(|source| ["mismatch", "not received"].iter().any(|state| source["state"] == *state));
+    let asks = [
+        (unlike.count() as u64, "source not matched", "sources not matched"),
+        (number("/continuity/breaks_open"), "open break", "open breaks"),
+        (number("/alerts/past_due"), "alert past due", "alerts past due"),
+        (number("/late_total"), "late entry", "late entries"),
+    ];
+    let asks = asks.iter().filter(|(n, _, _)| *n > 0);
+    let asks: Vec<String> = asks.map(|(n, one, many)| format!("{n} {}", if *n == 1 { one } else { many })).collect();
+    if asks.is_empty() { "Nothing needs review.".to_owned() } else { format!("Needs review: {}.", asks.join(", ")) }
+}
+
 /// The counts of a finished import, from its event; what it does not state is left out.
 pub fn of_history(body: &str) -> Vec<Count> {
     pick(body, HISTORY)
@@ -57,6 +74,14 @@ fn count(body: &Value, at: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_verdict_is_made_of_numbers() {
+        let body = r#"{"verdict":"secret","sources":[{"state":"mismatch","name":"secret"},{"state":"matched"}],
+            "continuity":{"breaks_open":1},"alerts":{"past_due":2},"late_total":0}"#;
+        assert_eq!(verdict(body), "Needs review: 1 source not matched, 1 open break, 2 alerts past due.");
+        assert_eq!(verdict(r#"{"sources":[{"state":"matched"}]}"#), "Nothing needs review.");
+    }
 
     #[test]
     fn only_known_whole_numbers_are_taken() {

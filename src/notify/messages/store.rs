@@ -2,10 +2,12 @@
 
 use diesel::prelude::*;
 
-use crate::clock::day_date;
+use crate::clock::{Moment, day_date};
 use crate::db::schema::{accounts, alerts, events, outbox, reports};
 use crate::db::{Conn, DbResult};
 use crate::detect::Severity;
+use crate::detect::due::due_date;
+use crate::ledger::BusinessCalendar;
 use crate::on_conn;
 use crate::trail::store as trail_store;
 
@@ -13,8 +15,8 @@ use super::{AlertFact, CheckpointFact, HistoryFact, ReportFact, counts};
 use crate::notify::store::PENDING;
 
 /// The gravest alerts of a mail, at most `limit`; of equal ones the oldest first.
-pub fn alerts_of(conn: &mut Conn, message_id: &str, limit: i64) -> DbResult<Vec<AlertFact>> {
-    type Found = (String, String, i16, i32, String);
+pub fn alerts_of(conn: &mut Conn, calendar: &BusinessCalendar, message_id: &str, limit: i64) -> DbResult<Vec<AlertFact>> {
+    type Found = (String, String, i16, i32, i64, String);
     let rows: Vec<Found> = on_conn!(conn, |c| outbox::table
         .inner_join(alerts::table.on(alerts::id.eq(outbox::about)))
         .inner_join(accounts::table.on(accounts::id.eq(alerts::account)))
@@ -22,12 +24,13 @@ pub fn alerts_of(conn: &mut Conn, message_id: &str, limit: i64) -> DbResult<Vec<
         .filter(outbox::message_id.eq(message_id))
         .order((alerts::severity.desc(), alerts::id))
         .limit(limit)
-        .select((alerts::reference, alerts::rule, alerts::severity, alerts::business_date, accounts::number))
+        .select((alerts::reference, alerts::rule, alerts::severity, alerts::business_date, alerts::opened_at, accounts::number))
         .load(c))?;
-    let fact = |(reference, rule, severity, date, number): Found| {
+    let fact = |(reference, rule, severity, date, opened_at, number): Found| {
         // A severity nobody knows is treated as the gravest.
         let severity = Severity::from_code(severity).unwrap_or(Severity::Critical);
-        AlertFact::new(reference, severity, &rule, &number, day_date(date))
+        let due = due_date(calendar, Moment(opened_at), severity);
+        AlertFact::new(reference, severity, &rule, &number, day_date(date), due)
     };
     Ok(rows.into_iter().map(fact).collect())
 }
@@ -46,6 +49,7 @@ pub fn reports_of(conn: &mut Conn, message_id: &str, limit: i64) -> DbResult<Vec
         business_date: day_date(date),
         version,
         status,
+        verdict: counts::verdict(&body),
         counts: counts::of_report(&body),
     };
     Ok(rows.into_iter().map(fact).collect())

@@ -20,7 +20,7 @@ fn day(text: &str) -> NaiveDate {
 }
 
 fn alert(number: u32, severity: Severity, rule: &str, account: &str) -> AlertFact {
-    AlertFact::new(format!("ALR-2026-{number:06}"), severity, rule, account, day("2026-11-20"))
+    AlertFact::new(format!("ALR-2026-{number:06}"), severity, rule, account, day("2026-11-20"), day("2026-11-24"))
 }
 
 fn raw(letter: &Letter) -> String {
@@ -79,6 +79,7 @@ fn one_alert() {
       rule family    velocity
       account        •••• 3000
       business date  2026-11-20
+      decide by      2026-11-24
       https://monitor.bank.example/alerts/ALR-2026-000123
 
     All alerts: https://monitor.bank.example/alerts
@@ -139,6 +140,7 @@ fn a_daily_report() {
         business_date: day("2026-11-20"),
         version: 1,
         status: "provisional".into(),
+        verdict: "Needs review: 2 open breaks.".into(),
         counts: vec![("new breaks", 2), ("alerts raised", 7)],
     };
     let letter = reports(&frame(), envelope(), &[report], 1).unwrap();
@@ -146,9 +148,7 @@ fn a_daily_report() {
     insta::assert_snapshot!(letter.text, @r#"
     Daily report for 2026-11-20: version 1, provisional.
 
-    Daily report for 2026-11-20
-      version  1
-      status   provisional
+    2026-11-20, version 1, provisional. Needs review: 2 open breaks.
       new breaks: 2
       alerts raised: 7
       https://monitor.bank.example/reports/2026-11-20
@@ -170,6 +170,22 @@ fn a_daily_report() {
     You receive this mail as part of your duties at Example Bank. To change
     who receives it, ask the administrator of the monitor. Do not forward it.
     "#);
+}
+
+#[test]
+fn many_reports_fit_on_a_screen() {
+    let report = |n: u32| ReportFact {
+        business_date: day(&format!("2026-11-{n:02}")),
+        version: 1,
+        status: "final".into(),
+        verdict: "Nothing needs review.".into(),
+        counts: vec![("alerts raised", 7); 11],
+    };
+    let list: Vec<ReportFact> = (1..=29).rev().map(report).collect();
+    let letter = reports(&frame(), envelope(), &list, 29).unwrap();
+    assert!(letter.text.lines().count() <= 45, "{}", letter.text);
+    assert!(letter.text.contains("2026-11-23") && !letter.text.contains("2026-11-22"), "{}", letter.text);
+    assert!(letter.text.contains("and 22 more.") && letter.html.contains("and 22 more."));
 }
 
 #[test]
@@ -208,8 +224,13 @@ fn an_import_of_history() {
 #[test]
 fn both_parts_state_the_same_facts() {
     let list = [alert(124, Severity::Critical, "continuity", "1234567890"), alert(123, Severity::Low, "high-value", "98")];
-    let report =
-        ReportFact { business_date: day("2026-11-20"), version: 2, status: "final".into(), counts: vec![("new breaks", 2)] };
+    let report = ReportFact {
+        business_date: day("2026-11-20"),
+        version: 2,
+        status: "final".into(),
+        verdict: "Nothing needs review.".into(),
+        counts: vec![("new breaks", 2)],
+    };
     let history = HistoryFact { seq: 7, counts: vec![("hits", 12)] };
     for letter in [
         alerts(&frame(), envelope(), Severity::Critical, &list, 60).unwrap(),
@@ -218,7 +239,7 @@ fn both_parts_state_the_same_facts() {
     ] {
         let html = words(&letter.html);
         for word in letter.text.split_whitespace() {
-            let word = word.trim_end_matches(':');
+            let word = word.trim_end_matches([':', ',']);
             assert!(html.contains(word) || letter.html.contains(word), "{word} is only in the plain part of\n{html}");
         }
         for tag in ["<img", "url(", "<script", "<link", "@import"] {
@@ -265,8 +286,13 @@ fn no_canary_gets_out() {
     let list = [alert(1, Severity::High, "high-value", account), alert(2, Severity::High, "CANARYRULE", "77001122")];
     let body = r#"{"verdict":"CANARYVERDICT","high_value_total":1,"high_value":[{"account":"CANARYACCOUNT4821","amount":"31337.42",
         "counterparty_name":"CANARYNAME","ip":"203.0.113.77"}],"signoff":[{"by":"canary@bank.example"}]}"#;
-    let report =
-        ReportFact { business_date: day("2026-11-20"), version: 1, status: "final".into(), counts: counts::of_report(body) };
+    let report = ReportFact {
+        business_date: day("2026-11-20"),
+        version: 1,
+        status: "final".into(),
+        verdict: counts::verdict(body),
+        counts: counts::of_report(body),
+    };
     let event = r#"{"read":3,"file":"CANARYFILE.csv","actor":"canary@bank.example","origin":"203.0.113.77"}"#;
     let history = HistoryFact { seq: 7, counts: counts::of_history(event) };
     for letter in [

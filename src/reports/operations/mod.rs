@@ -28,6 +28,7 @@ const ACCESS: &[(&str, &str)] = &[
     ("alert.closed", "alerts_decided"),
     ("customer.viewed", "customers_viewed"),
     ("search.made", "searches"),
+    ("report.read", "reports_read"),
     ("export.made", "exports"),
     ("import.finished", "imports"),
     ("program.started", "program_starts"),

@@ -3,10 +3,10 @@
 use crate::alerts::CONTINUITY;
 use crate::clock::Moment;
 use crate::db::{Conn, DbError, DbResult};
-use crate::detect::{RULES, Severity};
+use crate::detect::{RULES, Severity, due};
 use crate::ids::Seq;
 
-use super::super::{Alerts, Context, SeverityCounts, due, is_past_due};
+use super::super::{Alerts, Context, SeverityCounts, is_past_due};
 use super::store;
 
 /// The alerts section; `now` is when the report is computed, `date` a day number.

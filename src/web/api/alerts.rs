@@ -6,10 +6,9 @@
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::access::Who as Asker;
 use crate::alerts::{self, Alert, AlertDetail, AlertFilter, Cursor, Disposition, Order, State, queue};
 use crate::app::App;
 use crate::clock::day_date;
@@ -18,7 +17,7 @@ use crate::detect::Severity;
 use crate::ids::{AlertRef, Seq};
 use crate::ledger::BreakKind;
 use crate::money::{Currency, Money};
-use crate::trail::{ActError, NewEvent};
+use crate::trail::ActError;
 use crate::web::body::{self, Packing};
 use crate::web::guard::{Caller, Officer, hidden};
 use crate::web::params::Params;
@@ -227,12 +226,12 @@ fn require_hits(caller: &Caller) -> Result<(), Problem> {
     Err(Problem::new(403, "scope_missing", "alerts need a key with scope receipt:full; see /docs, then issue another key"))
 }
 
-/// Records that an officer looked at a customer's alert; without the record there is no answer.
-async fn viewed(app: &App, caller: &Caller, alert: &Alert) -> Result<(), Problem> {
-    let Asker::User(user) = caller.asker() else { return Ok(()) };
-    let (log, body) = (app.log(), json!({ "user": user, "alert": alert.id, "account": alert.account.id }));
-    web::block(move || log.append(NewEvent::public("customer.viewed", body))).await??;
-    Ok(())
+/// Records what an officer looked at; without the record there is no answer.
+async fn viewed(req: &HttpRequest, app: &App, caller: &Caller, what: Value) -> Result<(), Problem> {
+    match caller {
+        Caller::Officer(_) => caller.note(req, app, "customer.viewed", what).await,
+        Caller::Sender(_) => Ok(()),
+    }
 }
 
 fn choice<T>(parse: impl Fn(&str) -> Option<T>, choices: &'static str) -> impl Fn(&str) -> Result<T, String> {
@@ -270,6 +269,7 @@ pub async fn list(req: HttpRequest, caller: Caller, app: Data<App>) -> Result<Ht
     let cursor = query.read("cursor", |text| Cursor::parse(Order::Newest, text).ok_or("a cursor as given by `next`"))?;
     let (limit, db) = (query.limit()?, app.db.clone());
     let page = web::block(move || db.read(|conn| queue::list(conn, &filter, Order::Newest, cursor, limit as usize))).await??;
+    viewed(&req, &app, &caller, json!({ "list": "alerts", "alerts": page.items.len() })).await?;
     let open_number = matches!(caller, Caller::Sender(_));
     let items = page.items.iter().map(|alert| alert_view(alert, open_number)).collect();
     Ok(HttpResponse::Ok().json(AlertPageView { items, next: page.next.map(|c| c.to_string()) }))
@@ -296,7 +296,8 @@ pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, reference: P
     if caller.source().is_some_and(|source| source != detail.alert.account.source) {
         return Err(hidden(&req, &caller, "alert").await);
     }
-    viewed(&app, &caller, &detail.alert).await?;
+    let looked_at = json!({ "alert": detail.alert.id, "account": detail.alert.account.id });
+    viewed(&req, &app, &caller, looked_at).await?;
     Ok(HttpResponse::Ok().json(detail_view(&detail, matches!(caller, Caller::Sender(_)))?))
 }
 

@@ -8,6 +8,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine;
 use chrono::NaiveDate;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
@@ -175,6 +176,8 @@ pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, named: Path<
     let found = web::block(move || db.read(|conn| find(conn, &ctx, date, version, format))).await??;
     let written = found.ok_or_else(|| Problem::not_found("version of this report"))?;
     let (_, extension, media) = format.row();
+    let read = json!({ "date": date, "version": written.version, "format": extension });
+    caller.note(&req, &app, "report.read", read).await?;
     let mut answer = HttpResponse::Ok();
     answer
         .content_type(media)

@@ -1,4 +1,4 @@
-// Optional keys for lists: j and k move, / searches, ? explains. Every page works without this.
+// Optional keys: j and k move in lists, / searches, g and a letter goes to a page, ? explains. Every page works without this.
 (function () {
   "use strict";
   var STORE = "counterfoil.keys";
@@ -23,6 +23,8 @@
     });
   }
 
+  // After g, the next key says where to.
+  var going = false;
   function typing(el) {
     return el && (el.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(el.tagName));
   }
@@ -39,7 +41,17 @@
   document.addEventListener("keydown", function (e) {
     if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented) { return; }
     if (!enabled() || typing(e.target) || (dialog && dialog.open)) { return; }
-    if (e.key === "j") { step(1); }
+    if (going) {
+      going = false;
+      var place = { t: "/", a: "/alerts", c: "/accounts", r: "/reports", l: "/trail" }[e.key];
+      var item = place && document.querySelector(".nav a[href='" + place + "']");
+      if (!item) { return; }
+      e.preventDefault();
+      location.assign(item.href);
+      return;
+    }
+    if (e.key === "g") { going = true; setTimeout(function () { going = false; }, 1500); }
+    else if (e.key === "j") { step(1); }
     else if (e.key === "k") { step(-1); }
     else if (e.key === "?") { help(); }
     else if (e.key === "/") {

@@ -214,8 +214,7 @@ fn entries_caption(alert: &Alert) -> &'static str {
 
 fn entries(shown: &Shown, time: LocalTime) -> Vec<EntryRow> {
     let hits = shown.detail.hits.iter().map(|hit| (hit.seq, "Crossed the limit".to_owned()));
-    let kind = |found: &ContinuityBreak| words(&format!("{} break", found.found.kind.text()));
-    let breaks = shown.detail.breaks.iter().map(|found| (found.found.seq, kind(found)));
+    let breaks = shown.detail.breaks.iter().map(|found| (found.found.seq, "Does not follow".to_owned()));
     let crossed: BTreeMap<Seq, String> = hits.chain(breaks).collect();
     let around = Around { time, accounts: None, contexts: &shown.contexts };
     let mut rows: Vec<&Entry> = shown.entries.iter().collect();

@@ -146,12 +146,17 @@ impl Desk {
 
     /// Records that the reader looked at a customer. Without the record there is no page.
     pub(super) async fn viewed(&self, what: serde_json::Value) -> Result<(), Failure> {
+        self.note("customer.viewed", what).await
+    }
+
+    /// Records what the reader did: who in public, from where in private.
+    pub(super) async fn note(&self, kind: &'static str, what: serde_json::Value) -> Result<(), Failure> {
         let mut body = json!({ "user": self.user()? });
         if let (Some(body), Some(what)) = (body.as_object_mut(), what.as_object()) {
             body.extend(what.clone());
         }
         let private = json!({ "ip": self.peer });
-        let recorded = self.record(move |log| log.append(NewEvent::with_private("customer.viewed", body, private))).await?;
+        let recorded = self.record(move |log| log.append(NewEvent::with_private(kind, body, private))).await?;
         recorded.map(drop).map_err(|e| self.fail(e.into()))
     }
 

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, web};
 use chrono::NaiveDate;
+use serde_json::json;
 
 use crate::clock::{Moment, day_date, parse_date};
 use crate::reports::page::words::{LocalTime, link, report_status, tag, words};
@@ -74,6 +75,7 @@ pub(super) async fn show(desk: Desk, date: web::Path<String>, request: HttpReque
             Ok((stored, reports::versions(conn, date)?))
         })
         .await?;
+    let shown = stored.as_ref().map_or(0, |stored| stored.head.version);
     let page = match stored {
         Some(stored) => stored_page(&desk, &stored, &heads)?,
         None if version.is_some_and(|v| v != 0) => {
@@ -81,6 +83,7 @@ pub(super) async fn show(desk: Desk, date: web::Path<String>, request: HttpReque
         }
         None => preview_page(&desk, date, &heads).await?,
     };
+    desk.note("report.read", json!({ "date": date, "version": shown, "format": "page" })).await?;
     desk.show(&page)
 }
 

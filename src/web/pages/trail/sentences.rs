@@ -112,6 +112,9 @@ fn people(kind: &str, body: &Body<'_>) -> Option<Said> {
         "key.revoked" => format!("Key cf_{} was revoked.", body.text("prefix")),
         "source.defined" => format!("Source {} was made.", body.text("name")),
         "search.made" => format!("{user} searched by {}.", words(body.text("kind")).to_lowercase()),
+        "customer.viewed" if body.fields["list"].is_string() => {
+            format!("{user} read a list of {}.", body.counted("alerts", "alert", "alerts"))
+        }
         "customer.viewed" => return about(format!("{user} looked at {}.", looked_at(body)), body.account()),
         _ => return None,
     }))
@@ -270,7 +273,14 @@ fn reports(kind: &str, body: &Body<'_>) -> Option<Said> {
     let text = match kind {
         "report.stored" => format!("The report of {date} was stored as version {version}, {}.", body.text("status")),
         "report.computed" => format!("The report of {date} was computed again; version {version} still stands."),
-        "report.read" => format!("{} read the report of {date} as {}.", body.user(), body.text("format")),
+        "report.read" => {
+            let how = match body.text("format") {
+                "page" => "looked at".to_owned(),
+                format => format!("took {format} of"),
+            };
+            let which = if version == 0 { "a preview".to_owned() } else { format!("version {version}") };
+            format!("{} {how} the report of {date}, {which}.", asker(body))
+        }
         _ => return None,
     };
     about(text, body.report())

@@ -35,7 +35,7 @@ pub struct DocsPage {
     /// Its version.
     pub version: String,
     /// Paragraphs of introduction.
-    pub intro: Vec<String>,
+    pub intro: Vec<Vec<Words>>,
     /// Where the `OpenAPI` document is.
     pub document_href: String,
     /// The operations by subject.
@@ -66,8 +66,8 @@ pub struct ApiOperation {
     pub path: String,
     /// What it does, in a few words.
     pub summary: String,
-    /// More of it; may be empty.
-    pub description: String,
+    /// More of it, by paragraph; may be empty.
+    pub description: Vec<Vec<Words>>,
     /// The scope a key needs; may be empty.
     pub scope: String,
     /// The parameters.
@@ -90,7 +90,7 @@ pub struct ApiParameter {
     /// Whether it must be given.
     pub required: bool,
     /// What it means.
-    pub description: String,
+    pub description: Vec<Words>,
 }
 
 /// A body an operation takes.
@@ -99,7 +99,7 @@ pub struct ApiBody {
     /// The media type.
     pub media: String,
     /// What it holds.
-    pub description: String,
+    pub description: Vec<Words>,
     /// An example; may be empty.
     pub example: String,
 }
@@ -110,7 +110,16 @@ pub struct ApiResponse {
     /// The HTTP status.
     pub status: String,
     /// When it is given and what it holds.
-    pub description: String,
+    pub description: Vec<Words>,
     /// The media type; may be empty.
     pub media: String,
+}
+
+/// A piece of a text.
+#[derive(Clone, Debug, Default)]
+pub struct Words {
+    /// The words.
+    pub text: String,
+    /// Whether they are code.
+    pub code: bool,
 }

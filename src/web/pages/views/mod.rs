@@ -22,7 +22,7 @@ mod trail;
 pub use accounts::{AccountPage, AccountRow, AccountsPage, ContextRow};
 pub use alerts::{AlertPage, AlertsPage, DISPOSITIONS, DecisionForm, DecisionView, DispositionWords, HistoryRow};
 pub use contexts::{ContextAccountRow, ContextPage};
-pub use docs::{ApiBody, ApiGroup, ApiOperation, ApiParameter, ApiResponse, DocsPage, ErrorPage};
+pub use docs::{ApiBody, ApiGroup, ApiOperation, ApiParameter, ApiResponse, DocsPage, ErrorPage, Words};
 pub use entry::{EntryPage, HitRow};
 pub use parts::{Chip, Choice, Chrome, Empty, FieldError, Flash, NavItem, Pager, UserBadge};
 pub use reports::{ReportRow, ReportShowPage, ReportsPage, SignoffForm};

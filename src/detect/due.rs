@@ -3,8 +3,9 @@
 use chrono::NaiveDate;
 
 use crate::clock::{Moment, day_date};
-use crate::detect::Severity;
 use crate::ledger::BusinessCalendar;
+
+use super::Severity;
 
 /// Days off in a row beyond this cannot be meant.
 const DAYS_OFF_MAX: u32 = 366;
@@ -21,7 +22,7 @@ fn days_allowed(severity: Severity) -> u32 {
 
 /// Whether the bank posts on `date`. The first instant of a date's window belongs to the date
 /// itself exactly when it is a business day; else it rolls forward.
-pub(super) fn is_business_day(calendar: &BusinessCalendar, date: NaiveDate) -> bool {
+pub fn is_business_day(calendar: &BusinessCalendar, date: NaiveDate) -> bool {
     day_date(calendar.business_date(calendar.window(date).0)) == date
 }
 
@@ -53,7 +54,7 @@ fn next_business_day(calendar: &BusinessCalendar, date: NaiveDate) -> NaiveDate 
 
 /// The instants between which entries get `date`, half-open: from the end of the business day
 /// before, so that days off in between belong to it.
-pub(super) fn window(calendar: &BusinessCalendar, date: NaiveDate) -> (Moment, Moment) {
+pub fn window(calendar: &BusinessCalendar, date: NaiveDate) -> (Moment, Moment) {
     let (mut from, to) = calendar.window(date);
     if !is_business_day(calendar, date) {
         return (from, to);
