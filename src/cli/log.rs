@@ -16,7 +16,7 @@ use crate::export::{self, LogExport, LogFiles};
 use crate::trail::keys::KeyFolder;
 use crate::trail::store;
 
-use super::{CliResult, Common, Done};
+use super::{CliResult, Common, Done, whoami};
 
 #[derive(Debug, Args)]
 pub(super) struct Log {
@@ -83,7 +83,7 @@ fn export(common: &Common, command: &Export) -> CliResult {
     let leader = common.leader()?;
     let noted = write(&leader, command).and_then(|written| {
         let body = json!({ "what": "log", "size": written.size, "private": command.private });
-        leader.perform(Request::NoteExport { body })?;
+        leader.perform(Request::NoteExport { body, private: whoami::of_this_process() })?;
         Ok(written)
     });
     leader.close();

@@ -39,11 +39,14 @@ mod sequencer;
 mod session_key;
 mod state;
 
+pub use dictionary::{context_fingerprint, delivery_fingerprint};
 pub use load::rules_in_force;
-pub use outcomes::{Outcomes, REVERSES_UNKNOWN};
+pub use outcomes::{Outcomes, REVERSES_UNKNOWN, evidence_digest};
+pub use refusals::SINGLY_MAX;
 pub use rehearsal::{ENTRIES_MAX as REHEARSED_MAX, Rehearsal};
 pub use rules::define_rules;
 pub use sequencer::{Intake, StartError, start};
+pub use state::Body;
 
 use crate::ids::Seq;
 use crate::ledger::{NewEntry, Refusal};

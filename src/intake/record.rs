@@ -54,7 +54,7 @@ impl Engine {
         let Fresh { business_date, .. } = fresh;
         let Decided { found, changes, pointers } = self.decide(from, account, seq, &entry, business_date)?;
         let notes = self.notes(from.source, &entry)?;
-        let outcomes = outcomes_text(&self.rules, seq, &found, &changes, notes);
+        let outcomes = outcomes_text(&self.rules, seq, &found, &changes, notes)?;
         if let Some(rehearsed) = &mut self.rehearsed {
             rehearsed.learn(seq, (account, pointers.prev), &entry, business_date);
         }

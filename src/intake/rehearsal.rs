@@ -95,7 +95,7 @@ impl Rehearsal {
         let settings = Arc::new(Settings::new(config, &address, clock)?);
         let conn = match stored(config, &address)? {
             Some(conn) => conn,
-            None => empty(&settings)?,
+            None => empty(&settings, config)?,
         };
         let mut engine = load::engine(conn, &settings)?;
         let known = sources(&mut engine.conn)?.into_iter().find(|row| row.name == source);
@@ -152,9 +152,9 @@ fn stored(config: &Config, address: &Address) -> DbResult<Option<Conn>> {
 }
 
 /// An empty log in memory.
-fn empty(settings: &Settings) -> DbResult<Conn> {
+fn empty(settings: &Settings, config: &Config) -> DbResult<Conn> {
     let mut conn = db::in_memory()?;
     migrate::up(&mut conn)?;
-    load::take_over(&mut conn, settings)?;
+    load::take_over(&mut conn, settings, config)?;
     Ok(conn)
 }

@@ -21,6 +21,7 @@ mod reading;
 mod site;
 mod sources;
 mod support;
+mod tamper;
 mod tidy;
 mod verifier;
 mod witness;
