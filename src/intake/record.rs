@@ -55,9 +55,6 @@ impl Engine {
         let Decided { found, changes, pointers } = self.decide(from, account, seq, &entry, business_date)?;
         let notes = self.notes(from.source, &entry)?;
         let outcomes = outcomes_text(&self.rules, seq, &found, &changes, notes)?;
-        if let Some(rehearsed) = &mut self.rehearsed {
-            rehearsed.learn(seq, (account, pointers.prev), &entry, business_date);
-        }
         let blind = self.blind(seq, &mut entry)?;
         let leaf = EntryLeaf {
             seq,
@@ -121,6 +118,9 @@ impl Engine {
         (state.dirty, state.touched) = (true, self.batch_no);
         let pointers = state.body.append(seq);
         self.look_backs.learn(account, seq, entry);
+        if let Some(rehearsed) = &mut self.rehearsed {
+            rehearsed.learn(seq, (account, pointers.prev), entry, business_date);
+        }
         Ok(Decided { found, changes, pointers })
     }
 

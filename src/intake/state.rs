@@ -10,7 +10,7 @@ use crate::ledger::{NewEntry, Past, Status};
 use crate::money::Currency;
 
 /// First byte of a stored state. Those of the first version, which had none, began with 0 or 1.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 
 /// One account.
 #[derive(Clone, Debug)]

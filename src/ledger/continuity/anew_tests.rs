@@ -122,6 +122,27 @@ fn a_late_run_that_nets_to_zero_heals_inside_a_chain_that_was_joined_without_it(
 }
 
 #[test]
+fn days_that_each_end_where_they_began_are_turned_together_in_every_order_of_arrival() {
+    let all = history(&[(-1, 0), (1, 0), (-1, 1), (1, 0), (0, 0), (0, 1)]);
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    // Heap's algorithm.
+    let mut counts = vec![0; order.len()];
+    let mut i = 0;
+    while i < order.len() {
+        if counts[i] < i {
+            order.swap(if i % 2 == 0 { 0 } else { counts[i] }, i);
+            let arrived: Vec<NewEntry> = order.iter().map(|at| all[*at].clone()).collect();
+            assert_eq!(open_looking_back(&arrived), Vec::<i64>::new(), "{order:?}");
+            counts[i] += 1;
+            i = 0;
+        } else {
+            counts[i] = 0;
+            i += 1;
+        }
+    }
+}
+
+#[test]
 fn on_a_busy_account_what_comes_late_is_placed_as_far_back_as_a_look_back_reaches() {
     let steps: Vec<(i64, i64)> = (0..9_000).map(|i| (if i % 2 == 0 { 5 } else { -4 }, 1)).collect();
     let mut entries = history(&steps);

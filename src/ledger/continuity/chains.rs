@@ -83,6 +83,8 @@ pub struct Chains {
     pub(super) fresh: Vec<Vec<Leg>>,
     /// Some of the past is no longer matched: what stands apart cannot be solved anew.
     partial: bool,
+    /// An entry that came late was joined by the ends of chains alone: loops may be turned wrongly.
+    guessed: bool,
 }
 
 impl Chains {
@@ -105,7 +107,9 @@ impl Chains {
 
     /// Whether placing this leg rightly takes the entries it may have to go between.
     pub(super) fn wants_past(&self, leg: &Leg, tolerance: i64) -> bool {
-        if self.partial || !matches!(self.place(leg), Place::Late) {
+        let late = matches!(self.place(leg), Place::Late);
+        let follows = matches!(self.chains.as_slice(), [only] if only.end == leg.before);
+        if self.partial || !(late || (self.guessed && !follows)) {
             return false;
         }
         let mut tried = self.clone();
@@ -118,7 +122,10 @@ impl Chains {
         match self.place(&leg) {
             Place::Newer => self.next_instant(vec![leg], tolerance),
             Place::SameInstant => self.group.push(leg),
-            Place::Late => self.insert_late(leg, tolerance),
+            Place::Late => {
+                self.insert_late(leg, tolerance);
+                self.guessed = true;
+            }
         }
         self.solve(tolerance);
     }
