@@ -3,7 +3,7 @@
 //! Each search is an event: its kind in public, what was searched for in the private part. The row
 //! only carries the words to the page of results; after [`KEPT`] it is gone.
 
-mod store;
+pub mod store;
 
 use serde_json::json;
 
@@ -67,9 +67,9 @@ pub fn make(log: &Log, user: Seq, search: Search, ip: Option<String>) -> Result<
     }
     log.act(move |tx| {
         let kind = search.kind.text();
-        let private = json!({ "query": search.query, "ip": ip });
-        tx.append(NewEvent::with_private("search.made", json!({ "user": user, "kind": kind }), private))?;
         let id = base64url(&tx.clock.random::<16>());
+        let private = json!({ "id": id, "query": search.query, "ip": ip });
+        tx.append(NewEvent::with_private("search.made", json!({ "user": user, "kind": kind }), private))?;
         let now = tx.now();
         store::delete_before(tx.conn, now.plus(-KEPT))?;
         let row = SearchRow { id: id.clone(), user_id: user, kind: kind.to_owned(), query: search.query, created_at: now.0 };

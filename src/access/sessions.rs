@@ -78,6 +78,12 @@ fn reference(token_hash: &[u8]) -> String {
     hex::encode(&token_hash[..token_hash.len().min(8)])
 }
 
+/// What the log commits to: token and form token, of 256 random bits each, so that nothing can be
+/// guessed from it.
+pub fn commitment(token_hash: &[u8], csrf: &str) -> String {
+    hex::encode(digest(&[token_hash, csrf.as_bytes()].concat()))
+}
+
 fn is_over(row: &SessionRow, now: Moment) -> bool {
     now >= Moment(row.seen_at).plus(IDLE) || now >= Moment(row.created_at).plus(ABSOLUTE)
 }
@@ -165,7 +171,7 @@ pub(super) fn open(tx: &mut ActTx<'_>, user: Seq, new: &NewSession) -> Result<()
         store::delete_session(tx.conn, &row.token_hash)?;
         tx.append(closed(user, &row.token_hash, "displaced"))?;
     }
-    let body = json!({ "user": user, "session": reference(&token_hash) });
+    let body = json!({ "user": user, "session": reference(&token_hash), "credential": commitment(&token_hash, &new.csrf) });
     let private = json!({ "ip": new.ip, "user_agent": new.user_agent });
     tx.append(NewEvent::with_private("session.opened", body, private))?;
     let row = SessionRow {

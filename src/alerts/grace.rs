@@ -100,7 +100,7 @@ fn new_alert(tx: &mut ActTx<'_>, reference: AlertRef, account: Seq, rows: &[Brea
 }
 
 fn open(tx: &mut ActTx<'_>, alert: &NewAlert, recipients: &[String]) -> Result<Seq, ActError> {
-    let id = tx.append(alert.event())?;
+    let id = tx.append(alert.event(recipients))?;
     let now = tx.now();
     bulk::append(tx.conn, &[alert.row(id, now)])?;
     bulk::append(tx.conn, &owed_rows(MailKind::Alert, id, recipients, Severity::High, now))?;

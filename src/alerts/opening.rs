@@ -10,6 +10,7 @@ use crate::ids::{AlertRef, Seq};
 use crate::ledger::continuity::Break;
 use crate::ledger::{BreakKind, BusinessCalendar};
 use crate::money::{Currency, Money, group_thousands};
+use crate::notify::store::promising;
 use crate::trail::NewEvent;
 
 use super::store::{self, AlertRow, OPEN};
@@ -155,8 +156,8 @@ impl NewAlert {
         }
     }
 
-    /// What the log says: ids, amounts and counts, nothing personal.
-    pub fn event(&self) -> NewEvent {
+    /// What the log says: ids, amounts and counts, nothing personal; in private who is owed mail.
+    pub fn event(&self, mail_to: &[String]) -> NewEvent {
         let mut body = json!({
             "ref": self.reference.to_string(), "rule": self.rule, "rules": self.rules, "severity": self.severity.text(),
             "account": self.account, "entry": self.entry, "previous": self.previous, "explanation": self.explanation,
@@ -164,7 +165,7 @@ impl NewAlert {
         if !self.breaks.is_empty() {
             body["breaks"] = breaks_json(&self.breaks);
         }
-        NewEvent::public("alert.opened", body)
+        promising("alert.opened", body, None, mail_to)
     }
 
     /// The row, with the event's place as id.
@@ -238,7 +239,7 @@ mod tests {
         let reference = AlertRef { year: 2026, number: 1 };
         let rule = rules.find("high-value").unwrap();
         let alert = NewAlert::for_hit(reference, &entry(), rule, &evidence, Some(9));
-        let event = alert.event();
+        let event = alert.event(&[]);
         assert_eq!(event.body["ref"], "ALR-2026-000001");
         assert_eq!((event.body["entry"].as_i64(), event.body["previous"].as_i64()), (Some(17), Some(9)));
         assert!(event.body.get("breaks").is_none() && event.private.is_none());
@@ -259,7 +260,7 @@ mod tests {
         assert_eq!((alert.rule, alert.severity, alert.hits, alert.last_seq), (CONTINUITY, Severity::High, 2, 20));
         assert!(alert.explanation.sentence.ends_with(" Another break of the account stayed open as well."));
         assert_eq!(alert.explanation.observed.as_deref(), Some("USD 990.00"));
-        assert_eq!(alert.event().body["breaks"], json!([[17, "chain"], [20, "sequence"]]));
+        assert_eq!(alert.event(&[]).body["breaks"], json!([[17, "chain"], [20, "sequence"]]));
         assert_eq!(measured(BreakKind::Sequence, -1_200, usd), "\u{2212}1,200");
     }
 }

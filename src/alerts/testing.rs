@@ -87,7 +87,7 @@ impl House {
             let now = tx.now();
             let reference = References::load(tx.conn, &calendar, now)?.next(&calendar, now);
             let alert = NewAlert::for_hit(reference, &entry, &set.rules[0], &evidence, None);
-            let id = tx.append(alert.event())?;
+            let id = tx.append(alert.event(&[]))?;
             bulk::append(tx.conn, &[alert.row(id, now)])?;
             let evidence = serde_json::to_string(&evidence).unwrap();
             let hit = HitRow {

@@ -14,10 +14,12 @@ use super::requests::Request;
 use super::rows::{WireResult, WireRow};
 
 impl ImportLeader for Leader {
-    fn begin(&self, source: &str) -> Result<Begun, ImportError> {
+    fn begin(&self, source: &str, digest: &str) -> Result<Begun, ImportError> {
         match self {
-            Leader::Here(app, _) => Local(&app.intake).begin(source),
-            Leader::Elsewhere(..) => read(self.perform(Request::BeginImport { source: source.to_owned() })),
+            Leader::Here(app, _) => Local(&app.intake).begin(source, digest),
+            Leader::Elsewhere(..) => {
+                read(self.perform(Request::BeginImport { source: source.to_owned(), digest: digest.to_owned() }))
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::access::keys::{self, IssueKey, RotateKey};
 use crate::access::users::{self, AddUser, ResetPassword};
+use crate::audit::Verified;
 use crate::detect::RuleSetBody;
 use crate::ids::Seq;
 use crate::import::{self, Finish, RunRow};
@@ -30,10 +31,11 @@ pub enum Request {
     RotateKey(RotateKey),
     RevokeKey { prefix: String },
     SetRules { body: RuleSetBody, reason: String },
-    BeginImport { source: String },
+    BeginImport { source: String, digest: String },
     NoteImport(RunRow),
     FinishImport(Finish),
     NoteExport { body: Value },
+    NoteVerified(Verified),
     Nightly { date: Option<NaiveDate> },
     Submit { source: Seq, origin: String, history: bool, rows: Vec<WireRow> },
 }
@@ -84,10 +86,11 @@ pub fn perform(app: &App, request: Request) -> Result<Value, RequestError> {
         Request::RotateKey(rotate) => json!(rotate.run(&log)?.prefix),
         Request::RevokeKey { prefix } => json!(keys::revoke(&log, &prefix)?),
         Request::SetRules { body, reason } => json!(intake::define_rules(&log, body, reason)?),
-        Request::BeginImport { source } => json!(log.act(move |tx| import::begin(tx, &source))?),
+        Request::BeginImport { source, digest } => json!(log.act(move |tx| import::begin(tx, &source, &digest))?),
         Request::NoteImport(run) => json!(log.side(move |conn| import::note(conn, &run))?),
         Request::FinishImport(finish) => json!(log.act(move |tx| import::end(tx, finish))?),
         Request::NoteExport { body } => json!(log.append(NewEvent::public("export.made", body))?),
+        Request::NoteVerified(verified) => json!(verified.note(&log)?),
         Request::Nightly { date } => json!(nightly(app, date)?.into_iter().map(told).collect::<Vec<_>>()),
         Request::Submit { source, origin, history, rows } => submit(app, source, origin, history, rows)?,
     })

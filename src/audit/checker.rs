@@ -7,7 +7,9 @@ use crate::ledger::store::{EntryPartRow, EntryRow};
 use crate::trail::store::{EventPartRow, EventRow};
 
 use super::entries::Entries;
+use super::event::Event;
 use super::findings::Findings;
+use super::follow::Follow;
 use super::store::Slice;
 use super::tree::{Leaf, TILE_LEAVES, Tree};
 use super::{L2, L3, commitments, definitions};
@@ -20,6 +22,9 @@ pub(super) struct Checker {
     pub(super) findings: Findings,
     pub(super) tree: Tree,
     pub(super) entries: Entries,
+    pub(super) follow: Follow,
+    /// The epoch that the newest start of the program says.
+    pub(super) epoch: Option<i64>,
     scratch: Vec<u8>,
 }
 
@@ -49,6 +54,8 @@ impl Checker {
             findings,
             tree: Tree::default(),
             entries,
+            follow: Follow::default(),
+            epoch: None,
             scratch: Vec::with_capacity(1024),
         }
     }
@@ -106,7 +113,7 @@ impl Checker {
         Some(leaf)
     }
 
-    fn entry(&mut self, row: &EntryRow, part: Option<&EntryPartRow>) -> Leaf {
+    pub(super) fn entry(&mut self, row: &EntryRow, part: Option<&EntryPartRow>) -> Leaf {
         self.findings.checked(L3, 1);
         self.tick("entries", row.seq, row.recorded_at);
         self.scratch.clear();
@@ -128,7 +135,7 @@ impl Checker {
         leaf
     }
 
-    fn event(&mut self, row: &EventRow, part: Option<&EventPartRow>) -> Leaf {
+    pub(super) fn event(&mut self, row: &EventRow, part: Option<&EventPartRow>) -> Leaf {
         self.tick("events", row.seq, row.recorded_at);
         self.scratch.clear();
         let leaf =
@@ -138,7 +145,11 @@ impl Checker {
         let body = part.map(|part| [Some(part.body.as_str())]);
         let opened = part.zip(body.as_ref()).map(|(part, body)| (part.salt.as_slice(), body.as_slice()));
         commitments::check("event_parts", row.seq, &row.blind, opened, &mut self.findings);
-        self.entries.define(row, part);
+        self.entries.define(row, part, &mut self.findings);
+        self.follow.meet(row, part);
+        if row.kind == "program.started" {
+            self.epoch = Some(Event::read(row, part).number("epoch"));
+        }
         leaf
     }
 

@@ -3,50 +3,24 @@
 
 use std::collections::HashMap;
 
-use crate::config::Source;
-use crate::db::{Conn, DbError, DbResult};
+use crate::db::bulk::BulkRow;
+use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
-use crate::ledger::continuity::{Break, Changes, Strictness};
+use crate::ledger::continuity::{Break, Changes};
 use crate::ledger::store::{BreakRow, EntryRow};
 use crate::ledger::{BreakKind, BreakState};
-use crate::money::Currency;
 
 use super::L4;
 use super::findings::Findings;
-use super::hits::Hits;
+use super::joining::Joining;
 use super::outcomes::Outcomes;
+use super::settings::Settings;
 use super::store;
 
 /// Breaks held in memory; more of them are not compared, and that is said.
 const BREAKS_MAX: usize = 4_000_000;
 /// Breaks read at once.
 const ROWS: i64 = 10_000;
-
-/// The settings of sources, by name.
-#[derive(Debug, Default)]
-pub(super) struct Settings {
-    sources: HashMap<String, Source>,
-}
-
-impl Settings {
-    /// Reads `[[source]]`; refuses an amount that its currency cannot have.
-    pub(super) fn read(sources: &[Source]) -> DbResult<Settings> {
-        for source in sources {
-            for code in source.tolerance.keys().chain(source.tolerance_per_day.keys()) {
-                let read = Currency::parse(code).and_then(|currency| Strictness::of(Some(source), currency));
-                read.map_err(|e| DbError::Unfit(format!("tolerances of source {}: {e}", source.name)))?;
-            }
-        }
-        Ok(Settings { sources: sources.iter().map(|source| (source.name.clone(), source.clone())).collect() })
-    }
-
-    /// How strict the check of entries of `source` is. Every tolerance was read before.
-    pub(super) fn of(&self, source: &str, currency: &str) -> Strictness {
-        let read = Currency::parse(currency).and_then(|currency| Strictness::of(self.sources.get(source), currency));
-        read.unwrap_or_default()
-    }
-}
-
 /// What the replay of one entry gives and its leaf does not say, or the other way round.
 pub(super) fn difference(entry: Seq, changes: &Changes, foreign: bool, outcomes: &Outcomes) -> Option<String> {
     let derived = |kind: BreakKind| {
@@ -92,9 +66,9 @@ struct Committed {
     found: Option<i64>,
     /// When it was first opened, and on which business date.
     first: (i64, i32),
-    /// By whom, when, on which date it was last opened.
+    /// By whom it was last opened, and until when it then may stay open.
     opened_by: Seq,
-    last: (i64, i32),
+    due_at: i64,
     closed_by: Option<Seq>,
 }
 
@@ -107,7 +81,10 @@ pub(super) struct Breaks {
 
 impl Breaks {
     /// Learns what an entry opened, healed and froze.
-    pub(super) fn learn(&mut self, entry: &EntryRow, outcomes: &Outcomes) {
+    pub(super) fn learn(&mut self, entry: &EntryRow, outcomes: &Outcomes, settings: &Settings) {
+        if outcomes.breaks.is_empty() && outcomes.healed.is_empty() && outcomes.frozen.is_empty() {
+            return;
+        }
         let now = (entry.recorded_at, entry.business_date);
         for opened in &outcomes.breaks {
             let key = (opened.seq, opened.kind.code());
@@ -124,7 +101,7 @@ impl Breaks {
                 found: opened.found,
                 first,
                 opened_by: entry.seq,
-                last: now,
+                due_at: settings.due_at(entry),
                 closed_by: None,
             };
             self.committed.insert(key, committed);
@@ -143,8 +120,15 @@ impl Breaks {
         }
     }
 
-    /// Compares with the table; `only` limits it to the breaks of one account.
-    pub(super) fn finish(mut self, conn: &mut Conn, only: Option<Seq>, hits: &mut Hits, findings: &mut Findings) -> DbResult<()> {
+    /// Compares with the table, or with the breaks of one account in it; which alert each is in,
+    /// `joining` knows.
+    pub(super) fn finish(
+        mut self,
+        conn: &mut Conn,
+        only: Option<Seq>,
+        joining: &Joining,
+        findings: &mut Findings,
+    ) -> DbResult<()> {
         if self.too_many {
             let text = format!("there are more than {BREAKS_MAX} breaks: they were not compared");
             findings.add((L4, "bound_reached"), "breaks", None, text);
@@ -161,8 +145,7 @@ impl Breaks {
             }
             for row in rows.iter().filter(|row| only.is_none_or(|account| row.account == account)) {
                 findings.checked(L4, 1);
-                hits.name_alert(row.alert);
-                self.compare(row, findings);
+                self.compare(row, joining, findings);
             }
             if !more {
                 break;
@@ -178,13 +161,13 @@ impl Breaks {
         Ok(())
     }
 
-    fn compare(&mut self, row: &BreakRow, findings: &mut Findings) {
+    fn compare(&mut self, row: &BreakRow, joining: &Joining, findings: &mut Findings) {
         let kind = BreakKind::from_code(row.kind).map_or("unknown", BreakKind::text);
         let Some(committed) = self.committed.remove(&(row.seq, row.kind)) else {
             findings.add((L4, "break_extra"), "breaks", row.seq, format!("no leaf commits to this {kind} break"));
             return;
         };
-        let wrong = committed.wrong(row);
+        let wrong = row.differing(&committed.row(row, joining.of_break(row)));
         if !wrong.is_empty() {
             let detail = format!("the {kind} break is not what the leaves commit to: {}", wrong.join(", "));
             findings.add((L4, "break_differs"), "breaks", row.seq, detail);
@@ -193,21 +176,22 @@ impl Breaks {
 }
 
 impl Committed {
-    fn wrong(&self, row: &BreakRow) -> Vec<String> {
-        let state = BreakState::from_code(row.state).map_or("unknown", BreakState::text);
-        let opened = (row.opened_at, row.business_date);
-        let checks = [
-            (row.state == self.state.code(), format!("state is {state}, should be {}", self.state)),
-            (row.expected == self.expected, "expected".to_owned()),
-            (row.found == self.found, "found".to_owned()),
-            (row.account == self.account, "account".to_owned()),
-            (row.currency == self.currency, "currency".to_owned()),
-            (row.opened_by == self.opened_by, "opened_by".to_owned()),
-            // A break that was healed and opened again may keep when it was opened first.
-            (opened == self.first || opened == self.last, "opened_at or business_date".to_owned()),
-            (row.due_at >= row.opened_at, "due_at".to_owned()),
-            (row.closed_by == self.closed_by, "closed_by".to_owned()),
-        ];
-        checks.into_iter().filter(|(right, _)| !right).map(|(_, name)| name).collect()
+    /// The row that this break must have.
+    fn row(&self, row: &BreakRow, alert: Option<Seq>) -> BreakRow {
+        BreakRow {
+            seq: row.seq,
+            kind: row.kind,
+            account: self.account,
+            currency: self.currency.clone(),
+            state: self.state.code(),
+            expected: self.expected,
+            found: self.found,
+            business_date: self.first.1,
+            opened_by: self.opened_by,
+            opened_at: self.first.0,
+            due_at: self.due_at,
+            closed_by: self.closed_by,
+            alert,
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! L4: sources, accounts, contexts, deliveries and rule sets against the events that defined them.
 //!
 //! The id of such a row is the place of its event, so both lie in the same slice. What only an
-//! index needs (fingerprints) is not part of a definition. Where a private part is gone, what it
+//! index needs (fingerprints) follows from the rest of the row. Where a private part is gone, what it
 //! held cannot be compared; that it is gone is a finding of its own.
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::clock::DAY;
 use crate::ids::Seq;
+use crate::intake::{Delivery, DeliveryKind, context_fingerprint, delivery_fingerprint};
 use crate::ledger::ActorKind;
 use crate::ledger::store::{AccountRow, ContextRow, DeliveryRow, SourceRow};
 use crate::trail::store::{EventPartRow, EventRow};
@@ -60,6 +62,14 @@ fn table<R>(
     }
 }
 
+/// Compares one account's row with its event.
+pub(super) fn compare_account(row: &AccountRow, event: &EventRow, part: Option<&EventPartRow>, findings: &mut Findings) {
+    findings.checked(L4, 1);
+    if same_account(row, Definition { event, part }) != Some(true) {
+        findings.add((L4, "definition_differs"), "accounts", row.id, "the row is not what its event account.defined says");
+    }
+}
+
 impl<'a> Definition<'a> {
     fn body<T: Deserialize<'a>>(&self) -> Option<T> {
         serde_json::from_str(&self.event.body).ok()
@@ -90,8 +100,8 @@ pub(super) struct AccountBody {
 
 /// What `account.defined` says in private.
 #[derive(Default, Deserialize)]
-pub(super) struct AccountPrivate {
-    pub(super) account: String,
+struct AccountPrivate {
+    account: String,
 }
 
 #[derive(Deserialize)]
@@ -145,19 +155,23 @@ fn same_context(row: &ContextRow, of: Definition<'_>) -> Option<bool> {
             && row.actor == private.actor
             && row.actor_kind.map(ActorKind::from_code) == kind
     };
-    Some(row.source == body.source && of.private()?.is_none_or(same))
+    let found_by = row.fingerprint == context_fingerprint(row.source, &row.context());
+    Some(found_by && row.source == body.source && of.private()?.is_none_or(same))
 }
 
 fn same_delivery(row: &DeliveryRow, of: Definition<'_>) -> Option<bool> {
     let body: DeliveryBody = of.body()?;
     let origin = of.private::<DeliveryPrivate>()?.is_none_or(|private| private.origin == row.origin);
     let public = row.source == body.source && row.kind == body.kind && row.api_key == body.key;
-    Some(origin && public && row.started_at == of.event.recorded_at)
+    let kind =
+        [DeliveryKind::Api, DeliveryKind::Import, DeliveryKind::Command].into_iter().find(|kind| kind.text() == row.kind)?;
+    let delivery = Delivery { kind, api_key: row.api_key, origin: row.origin.clone() };
+    let found_by = row.fingerprint == delivery_fingerprint(row.source, &delivery, row.started_at.div_euclid(DAY));
+    Some(found_by && origin && public && row.started_at == of.event.recorded_at)
 }
 
 fn same_rule_set(row: &RuleSetRow, of: Definition<'_>) -> Option<bool> {
     let body: Value = of.body()?;
-    let stored: Value = serde_json::from_str(&row.body).ok()?;
     let version = body.get("version").and_then(Value::as_i64);
-    Some(stored == body && version == Some(row.version) && row.recorded_at == of.event.recorded_at)
+    Some(row.body == of.event.body && version == Some(row.version) && row.recorded_at == of.event.recorded_at)
 }

@@ -8,32 +8,30 @@ use counterfoil_verify::leaf::jump_position;
 use crate::alerts::store::HitRow;
 use crate::clock::Moment;
 use crate::db::Conn;
+use crate::detect::RuleSetBody;
 use crate::ids::Seq;
-use crate::ledger::continuity::{AccountContinuity, Strictness};
+use crate::intake::Body;
+use crate::ledger::continuity::Strictness;
 use crate::ledger::store::EntryRow;
 use crate::ledger::{Channel, Context, Direction, Instrument, Kind, LookBacks, NewEntry, PAST_MAX, Parts, Past, Status, history};
 use crate::money::Currency;
 use crate::trail::store::{EventPartRow, EventRow};
 
 use super::L3;
-use super::continuity::{self, Breaks, Settings};
-use super::definitions::{AccountBody, AccountPrivate, SourceBody};
+use super::continuity::{self, Breaks};
+use super::definitions::{AccountBody, SourceBody};
+use super::event::Event;
 use super::figures::Figures;
 use super::findings::Findings;
 use super::hits::Hits;
+use super::joining::Joining;
 use super::outcomes::Outcomes;
 use super::ranges::Ranges;
 use super::references::{Defined, has};
 use super::repeats::Repeats;
-
-/// Whose continuity is checked.
-#[derive(Debug, Default)]
-pub(super) struct Only {
-    /// The account's number; `None`: every account.
-    pub(super) number: Option<String>,
-    /// The account with that number, once it was met.
-    pub(super) id: Option<Seq>,
-}
+use super::runs::Runs;
+use super::settings::Settings;
+use super::states::Stored;
 
 /// Everything learned from the entries so far.
 pub(super) struct Entries {
@@ -41,27 +39,50 @@ pub(super) struct Entries {
     pub(super) breaks: Breaks,
     pub(super) figures: Figures,
     pub(super) hits: Hits,
+    pub(super) joining: Joining,
     pub(super) ranges: Ranges,
     pub(super) repeats: Repeats,
-    pub(super) only: Only,
+    pub(super) runs: Runs,
+    pub(super) accounts: HashMap<Seq, Account>,
     settings: Settings,
     past: Pasts,
+    pub(super) stored: Stored,
     source_names: HashMap<Seq, String>,
-    accounts: HashMap<Seq, Account>,
     currencies: Vec<(String, Currency)>,
 }
 
-struct Account {
+/// What the tables say that must be known while the entries pass.
+pub(super) struct Tables {
+    pub(super) ranges: Ranges,
+    pub(super) repeats: Repeats,
+    pub(super) runs: Runs,
+    pub(super) stored: Stored,
+}
+
+impl Tables {
+    /// For the history of one account: none of them.
+    pub(super) fn none(repeats: Repeats) -> Tables {
+        Tables { ranges: Ranges::default(), repeats, runs: Runs::default(), stored: Stored::default() }
+    }
+}
+
+/// An account as far as its entries have passed.
+pub(super) struct Account {
     source: Seq,
     currency: String,
     position: i64,
     last: Option<Seq>,
     /// Entries that the next jump may lead to: position and place, oldest first.
     ancestors: Vec<(i64, Seq)>,
-    /// `None`: not to be checked.
-    continuity: Option<AccountContinuity>,
     /// How strict the check is for entries of its own source.
     how: Strictness,
+    /// What the sequencer remembers of it.
+    pub(super) state: Body,
+    /// Up to which entry it is stored, and the state as of it, once entries come after that.
+    pub(super) stored_to: Option<Seq>,
+    pub(super) as_stored: Option<Box<Body>>,
+    /// The first entry that the stored state does not cover.
+    pub(super) uncovered: Option<Seq>,
 }
 
 /// Look-backs of late entries, over a connection of their own: what has a place does not change.
@@ -83,25 +104,28 @@ impl Pasts {
 }
 
 impl Entries {
-    pub(super) fn new(conn: Conn, settings: Settings, number: Option<String>, ranges: Ranges, repeats: Repeats) -> Entries {
+    pub(super) fn new(conn: Conn, settings: Settings, tables: Tables) -> Entries {
+        let Tables { ranges, repeats, runs, stored } = tables;
         Entries {
             defined: Defined::default(),
             breaks: Breaks::default(),
             figures: Figures::default(),
             hits: Hits::default(),
+            joining: Joining::default(),
             ranges,
             repeats,
-            only: Only { number, id: None },
-            settings,
             past: Pasts { conn, known: LookBacks::default() },
-            source_names: HashMap::new(),
+            runs,
             accounts: HashMap::new(),
+            settings,
+            stored,
+            source_names: HashMap::new(),
             currencies: Vec::new(),
         }
     }
 
-    /// Learns what an event defines.
-    pub(super) fn define(&mut self, event: &EventRow, part: Option<&EventPartRow>) {
+    /// Learns what an event defines or changes.
+    pub(super) fn define(&mut self, event: &EventRow, part: Option<&EventPartRow>, findings: &mut Findings) {
         self.defined.meet(&event.kind, event.seq);
         match event.kind.as_str() {
             "source.defined" => {
@@ -109,22 +133,23 @@ impl Entries {
                     self.source_names.insert(event.seq, body.name);
                 }
             }
-            "account.defined" => self.define_account(event, part),
+            "account.defined" => self.define_account(event),
+            "ruleset.defined" => {
+                if let Ok(body) = serde_json::from_str::<RuleSetBody>(&event.body) {
+                    self.joining.rules(event.seq, &body);
+                }
+            }
+            "program.started" => self.started(&Event::read(event, part)),
+            "alert.opened" | "alert.joined" | "alert.closed" => {
+                let hits = self.joining.meet(&Event::read(event, part), findings);
+                self.hits.opened(event.seq, &hits, findings);
+            }
             _ => {}
         }
     }
 
-    fn define_account(&mut self, event: &EventRow, part: Option<&EventPartRow>) {
+    fn define_account(&mut self, event: &EventRow) {
         let Ok(body) = serde_json::from_str::<AccountBody>(&event.body) else { return };
-        let private = part.and_then(|part| serde_json::from_str::<AccountPrivate>(&part.body).ok());
-        let wanted = match (&self.only.number, private) {
-            (None, _) => true,
-            (Some(number), Some(private)) => *number == private.account,
-            (Some(_), None) => false,
-        };
-        if wanted && self.only.number.is_some() {
-            self.only.id = Some(event.seq);
-        }
         let account = Account {
             source: body.source,
             how: self.strictness(body.source, &body.currency),
@@ -132,9 +157,22 @@ impl Entries {
             position: 0,
             last: None,
             ancestors: Vec::new(),
-            continuity: wanted.then(AccountContinuity::default),
+            state: Body::default(),
+            stored_to: self.stored.as_of(event.seq),
+            as_stored: None,
+            uncovered: None,
         };
         self.accounts.insert(event.seq, account);
+    }
+
+    /// Other settings may have come into force.
+    fn started(&mut self, event: &Event) {
+        if self.settings.meet(&event.body) {
+            for account in self.accounts.values_mut() {
+                let source = self.source_names.get(&account.source).map_or("", String::as_str);
+                account.how = self.settings.of(source, &account.currency);
+            }
+        }
     }
 
     /// Currencies are few, and reading one costs more than remembering it.
@@ -151,27 +189,43 @@ impl Entries {
         self.settings.of(self.source_names.get(&source).map_or("", String::as_str), currency)
     }
 
+    /// What rules may reach back to, from the stored rule sets.
+    pub(super) fn set_reach(&mut self, bodies: &[String]) {
+        self.stored = Stored::reaching(bodies);
+    }
+
+    /// Checks the next entry of its account, apart from the rest of the log.
+    pub(super) fn check_alone(&mut self, row: &EntryRow, hits: &[HitRow], findings: &mut Findings) {
+        let outcomes = Entries::outcomes(row, findings);
+        self.hits.compare(row, &outcomes, hits, &mut self.joining, findings);
+        let entry = self.movement(row, findings);
+        self.follow(row, entry.as_ref(), &outcomes, findings);
+    }
+
+    fn outcomes(row: &EntryRow, findings: &mut Findings) -> Outcomes {
+        Outcomes::read(row.outcomes.as_deref()).unwrap_or_else(|_| {
+            findings.add((L3, "outcomes_unreadable"), "entries", row.seq, "the outcomes cannot be read");
+            Outcomes::default()
+        })
+    }
+
+    fn movement(&mut self, row: &EntryRow, findings: &mut Findings) -> Option<NewEntry> {
+        let entry = movement(row, self.currency(&row.currency));
+        if entry.is_none() {
+            let text = "a kind, direction, status, channel, instrument or amount that cannot be";
+            findings.add((L3, "code_unknown"), "entries", row.seq, text);
+        }
+        entry
+    }
+
     /// Checks the next entry of the log; `hits` are the rows of the table at its place.
     pub(super) fn check(&mut self, row: &EntryRow, hits: &[HitRow], findings: &mut Findings) {
         self.repeats.add(row.source, &row.source_ref);
+        self.runs.add(row);
         self.figures.add(row);
         self.ranges.meet(row.business_date, row.seq, findings);
         self.references(row, findings);
-        let outcomes = Outcomes::read(row.outcomes.as_deref()).unwrap_or_else(|_| {
-            findings.add((L3, "outcomes_unreadable"), "entries", row.seq, "the outcomes cannot be read");
-            Outcomes::default()
-        });
-        self.hits.compare(row, &outcomes, hits, findings);
-        let entry = movement(row, self.currency(&row.currency));
-        if entry.is_none() {
-            findings.add(
-                (L3, "code_unknown"),
-                "entries",
-                row.seq,
-                "a kind, direction, status, channel, instrument or amount that cannot be",
-            );
-        }
-        self.follow(row, entry.as_ref(), &outcomes, findings);
+        self.check_alone(row, hits, findings);
     }
 
     /// Places the entry on its account and replays continuity.
@@ -183,18 +237,24 @@ impl Entries {
             return;
         };
         account.place(row, findings);
-        let (Some(entry), Some(continuity)) = (entry, &mut account.continuity) else { return };
-        let wanted = continuity.wants_past(row.seq, entry, how);
+        let Some(entry) = entry else { return };
+        if account.stored_to < Some(row.seq) && account.uncovered.is_none() {
+            account.uncovered = Some(row.seq);
+            account.as_stored = account.stored_to.map(|_| Box::new(account.state.clone()));
+        }
+        let wanted = account.state.continuity.wants_past(row.seq, entry, how);
         let past = if wanted { self.past.of(row) } else { None };
         self.past.known.learn(row.account, row.seq, entry);
-        let changes = continuity.add(row.seq, entry, row.business_date, how, past.as_deref());
+        account.state.append(row.seq);
+        let (date, reach) = (row.business_date, self.stored.reach());
+        let changes = account.state.learn(row.seq, entry, date, how, reach, past.as_deref());
         let foreign = row.source != account.source && entry.status == Status::Booked;
         if (!changes.is_empty() || row.outcomes.is_some() || foreign)
             && let Some(detail) = continuity::difference(row.seq, &changes, foreign, outcomes)
         {
             findings.add((L3, "continuity_differs"), "entries", row.seq, detail);
         }
-        self.breaks.learn(row, outcomes);
+        self.breaks.learn(row, outcomes, &self.settings);
     }
 
     fn references(&self, row: &EntryRow, findings: &mut Findings) {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::clock::HOUR;
 use crate::db::{Conn, DbResult};
+use crate::ids::Seq;
 use crate::ledger::Direction;
 use crate::ledger::store::EntryRow;
 
@@ -22,7 +23,8 @@ type Sums = [i128; 3];
 
 #[derive(Debug, Default)]
 pub(super) struct Figures {
-    sums: HashMap<Key, Sums>,
+    /// With the first entry that counts in it.
+    sums: HashMap<Key, (Sums, Seq)>,
     currencies: Vec<String>,
     too_many: bool,
 }
@@ -36,7 +38,7 @@ impl Figures {
             self.too_many = true;
             return;
         }
-        let sums = self.sums.entry(key).or_default();
+        let (sums, _) = self.sums.entry(key).or_insert((Sums::default(), row.seq));
         sums[0] += 1;
         let side = if row.direction == Direction::Credit.code() { 1 } else { 2 };
         sums[side] += i128::from(row.amount);
@@ -55,11 +57,11 @@ impl Figures {
                 self.compare(&row, findings);
             }
         }
-        let mut missing: Vec<Key> = self.sums.into_keys().collect();
+        let mut missing: Vec<(Key, Seq)> = self.sums.into_iter().map(|(key, (_, first))| (key, first)).collect();
         missing.sort_unstable();
-        for key in missing {
+        for (key, first) in missing {
             let detail = format!("no figures for {}", words(&key, &self.currencies[key.2]));
-            findings.add((L4, "day_figure_missing"), "day_figures", None, detail);
+            findings.add((L4, "day_figure_missing"), "day_figures", first, detail);
         }
         Ok(())
     }
@@ -71,9 +73,9 @@ impl Figures {
         let name = words(&key, &row.currency);
         match self.sums.remove(&key) {
             None => findings.add((L4, "day_figure_extra"), "day_figures", None, format!("no entries for the figures of {name}")),
-            Some(sums) if sums != stored => {
+            Some((sums, first)) if sums != stored => {
                 let detail = format!("{name}: stored {}, the entries give {}", list(&stored), list(&sums));
-                findings.add((L4, "day_figure_differs"), "day_figures", None, detail);
+                findings.add((L4, "day_figure_differs"), "day_figures", first, detail);
             }
             Some(_) => {}
         }

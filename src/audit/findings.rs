@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::ids::Seq;
 
+use super::tables::EXEMPT;
 use super::{LEVELS, Level, Outcome};
 
 /// Findings listed per level, kind and table; the rest is counted.
@@ -14,7 +15,7 @@ const LISTED_MAX: u64 = 1_000;
 /// One thing that does not hold together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// `L2` to `L5`.
+    /// `L0` to `L6`.
     pub level: &'static str,
     /// Stable, for programs.
     pub kind: &'static str,
@@ -26,20 +27,35 @@ pub struct Finding {
     pub detail: String,
 }
 
+/// What is looked at beside the findings: how much, and what has to be said of it.
+#[derive(Debug, Default)]
+struct Covered {
+    things: u64,
+    note: Option<String>,
+}
+
+/// The number in a level's name, which is its place in [`LEVELS`].
+fn number(level: &str) -> usize {
+    usize::from(level.as_bytes()[1] - b'0')
+}
+
 /// Collects findings, and how much was looked at.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     list: Vec<Finding>,
     counts: BTreeMap<(&'static str, &'static str, &'static str), u64>,
-    checked: [u64; LEVELS.len()],
+    covered: [Covered; LEVELS.len()],
 }
 
 impl Findings {
     /// Notes that `count` things of a level were looked at.
     pub(super) fn checked(&mut self, level: &'static str, count: usize) {
-        if let Some(at) = LEVELS.iter().position(|(name, _)| *name == level) {
-            self.checked[at] += count as u64;
-        }
+        self.covered[number(level)].things += count as u64;
+    }
+
+    /// Says something of a level that its count does not say.
+    pub(super) fn note(&mut self, level: &'static str, text: impl Into<String>) {
+        self.covered[number(level)].note = Some(text.into());
     }
 
     /// Adds one finding.
@@ -73,8 +89,10 @@ impl Findings {
         }
     }
 
-    /// The outcome: sorted by level, table and place, with a line for what was only counted.
-    pub(super) fn outcome(mut self) -> Outcome {
+    /// The outcome for a log of `size` leaves and this root: sorted by level, table and place, with a
+    /// line for what was only counted.
+    pub(super) fn outcome(mut self, size: Seq, root: &[u8]) -> Outcome {
+        let found = self.counts.values().sum();
         for ((level, kind, table), count) in &self.counts {
             if *count > LISTED_MAX {
                 let detail = format!("and {} more of this kind", count - LISTED_MAX);
@@ -82,13 +100,12 @@ impl Findings {
             }
         }
         self.list.sort_by_key(|f| (f.level, f.table, f.seq.is_none(), f.seq, f.kind));
-        let level = |(&(level, name), checked): (&(&'static str, &'static str), u64)| Level {
-            level,
-            name,
-            checked,
-            ok: !self.list.iter().any(|f| f.level == level),
+        let level = |(&(level, name), covered): (&(&'static str, &'static str), Covered)| {
+            let ok = !self.list.iter().any(|f| f.level == level);
+            Level { level, name, checked: covered.things, ok, note: covered.note }
         };
-        Outcome { ok: self.list.is_empty(), levels: LEVELS.iter().zip(self.checked).map(level).collect(), findings: self.list }
+        let levels = LEVELS.iter().zip(self.covered).map(level).collect();
+        Outcome { ok: self.list.is_empty(), size, root: hex::encode(root), levels, found, findings: self.list, exempt: EXEMPT }
     }
 }
 
@@ -102,10 +119,11 @@ mod tests {
         let mut findings = Findings::default();
         findings.add_range((L2, "leaf_missing"), "entries", (5, 2_505), "gone");
         findings.add((L2, "leaf_missing"), "entries", 2, "gone");
-        let outcome = findings.outcome();
+        let outcome = findings.outcome(0, &[]);
         assert_eq!(outcome.findings.len(), 1_001);
         assert_eq!(outcome.findings[0].seq, Some(5));
         assert_eq!(outcome.findings[1_000].detail, "and 1501 more of this kind");
-        assert!(!outcome.ok && !outcome.levels[0].ok && outcome.levels[1].ok);
+        assert_eq!(outcome.found, 2_501);
+        assert!(!outcome.ok && !outcome.levels[2].ok && outcome.levels[3].ok);
     }
 }

@@ -3,48 +3,64 @@
 //! [`verify`] reads every leaf once, in order, over one unchanging state of the database, and answers
 //! what does not hold together: L2 every leaf and every tile hashed again, up to the root; L3 what
 //! entries say (time, places, references, continuity); L4 every table that follows from the log,
-//! derived again and compared; L5 every private part held against its commitment. Each finding names
-//! its level, table and `seq`.
+//! derived again and compared; L5 every private part held against its commitment; L6 the schema
+//! against the migrations of this binary. L0 and L1 need something from outside: a checkpoint.
+//! Each finding names its level, table and `seq`. [`verify_account`] does as much for the history of
+//! one account without reading the rest.
 //!
-//! Invariants: nothing is written; memory grows with accounts, breaks and days, not with entries
-//! (but for eight bytes per entry up to a bound, to find repeated references); findings are bounded
-//! per kind, and what lies beyond the bound is counted. An open break is not tampering: what is
-//! compared is whether the breaks are the ones the entries give.
-//!
-//! Not here: signatures and outside checkpoints (L0, L1), and the schema itself (L6).
+//! Invariants: nothing is written; memory grows with accounts, breaks, alerts and days, not with
+//! entries (but for eight bytes per entry up to a bound, to find repeated references); findings are
+//! bounded per kind, and what lies beyond the bound is counted; every table is in [`COMPARED`] or in
+//! [`EXEMPT`] with its reason. An open break is not tampering: what is compared is whether the breaks
+//! are the ones the entries give.
 
+mod account;
 mod checker;
+mod checkpoints;
 mod commitments;
 mod continuity;
 mod definitions;
 mod entries;
+mod event;
 mod figures;
 mod findings;
+mod follow;
 mod hits;
+mod joining;
+mod noted;
 mod outcomes;
-mod promises;
 mod ranges;
 mod references;
 mod repeats;
 mod run;
+mod runs;
+mod schema;
+mod settings;
+mod states;
 mod store;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod tree;
 
 use serde::Serialize;
 
+pub use account::verify_account;
 pub use findings::Finding;
+pub use noted::{Verified, is_begun};
 pub use run::verify;
+pub use tables::{COMPARED, EXEMPT, Exempt};
 
-use crate::config::Source;
+use crate::clock::Moment;
+use crate::config::Config;
+use crate::ids::Seq;
 
-/// What to verify, and whom to tell how far it is.
+/// How to verify, and whom to tell how far it is.
 pub struct Options<'a> {
-    /// Check the continuity of this account only; everything else is checked whole.
-    pub account: Option<String>,
-    /// `[[source]]` of the configuration: modes and tolerances of continuity.
-    pub sources: &'a [Source],
+    /// The settings: modes and tolerances of continuity, where the log does not say them.
+    pub config: &'a Config,
+    /// The present time: a session that has been over for a while may be gone.
+    pub now: Moment,
     /// Called with leaves done and leaves in all, now and then.
     pub progress: &'a dyn Fn(u64, u64),
 }
@@ -54,16 +70,24 @@ pub struct Options<'a> {
 pub struct Outcome {
     /// Whether there are no findings.
     pub ok: bool,
+    /// Leaves in the log.
+    pub size: Seq,
+    /// The root that the log state has, in hex.
+    pub root: String,
     /// What was looked at, level by level.
     pub levels: Vec<Level>,
+    /// How many findings there are; of each kind, the first 1,000 are listed.
+    pub found: u64,
     /// What does not hold, by level, table and `seq`.
     pub findings: Vec<Finding>,
+    /// What is not compared, and why.
+    pub exempt: &'static [Exempt],
 }
 
 /// One level of the verification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Level {
-    /// `L2` to `L5`.
+    /// `L0` to `L6`.
     pub level: &'static str,
     /// What it is about, in words.
     pub name: &'static str,
@@ -71,8 +95,15 @@ pub struct Level {
     pub checked: u64,
     /// Whether it has no findings.
     pub ok: bool,
+    /// What its count does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
+/// Checkpoints.
+const L0: &str = "L0";
+/// Inclusion.
+const L1: &str = "L1";
 /// Leaves and tiles.
 const L2: &str = "L2";
 /// What entries say.
@@ -81,11 +112,16 @@ const L3: &str = "L3";
 const L4: &str = "L4";
 /// Private parts.
 const L5: &str = "L5";
+/// The schema.
+const L6: &str = "L6";
 
 /// The levels with their names.
-const LEVELS: [(&str, &str); 4] = [
+const LEVELS: [(&str, &str); 7] = [
+    (L0, "signed checkpoints"),
+    (L1, "inclusion in them, sampled"),
     (L2, "every leaf and tile hashed again"),
     (L3, "order, references and continuity"),
     (L4, "tables that follow from the log"),
     (L5, "private parts"),
+    (L6, "triggers, indexes and views"),
 ];

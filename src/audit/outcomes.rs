@@ -30,6 +30,8 @@ pub(super) struct RuleOutcome {
     pub(super) entry: Option<Seq>,
     #[serde(default)]
     pub(super) late: bool,
+    /// SHA-256 of a hit's evidence as it is stored.
+    pub(super) evidence: Option<String>,
 }
 
 /// A break that was opened.

@@ -25,6 +25,8 @@ struct Date {
     /// The range that entries are in now, and how many were.
     at: usize,
     seen: i64,
+    /// The first and the last of them.
+    ends: Option<(Seq, Seq)>,
 }
 
 impl Ranges {
@@ -54,7 +56,10 @@ impl Ranges {
             of.leave(findings);
         }
         match of.ranges.get(of.at) {
-            Some(range) if range.first_seq <= seq => of.seen += 1,
+            Some(range) if range.first_seq <= seq => {
+                of.seen += 1;
+                of.ends = Some((of.ends.map_or(seq, |(first, _)| first), seq));
+            }
             _ => findings.add((L4, "day_range_missing"), "day_ranges", seq, "no range of its business date covers this entry"),
         }
     }
@@ -82,7 +87,11 @@ impl Date {
             let detail = format!("the range says {} entries, {} of its business date lie in it", range.entries, self.seen);
             findings.add((L4, "day_range_differs"), "day_ranges", range.first_seq, detail);
         }
-        (self.at, self.seen) = (self.at + 1, 0);
+        if self.ends.is_some_and(|ends| ends != (range.first_seq, range.last_seq)) {
+            let detail = "the range does not begin and end at entries of its business date";
+            findings.add((L4, "day_range_differs"), "day_ranges", range.first_seq, detail);
+        }
+        (self.at, self.seen, self.ends) = (self.at + 1, 0, None);
     }
 }
 
@@ -96,12 +105,14 @@ mod tests {
         ranges.add_date(7, rows.iter().map(row).collect());
         entries.iter().for_each(|seq| ranges.meet(7, *seq, &mut findings));
         ranges.finish(&mut findings);
-        findings.outcome().findings.into_iter().map(|f| (f.kind, f.seq)).collect()
+        findings.outcome(0, &[]).findings.into_iter().map(|f| (f.kind, f.seq)).collect()
     }
 
     #[test]
     fn every_entry_lies_in_a_range_that_counts_it() {
         assert_eq!(findings(&[(3, 5, 2), (8, 8, 1)], &[3, 5, 8]), []);
+        assert_eq!(findings(&[(3, 6, 2)], &[3, 5]), [("day_range_differs", Some(3))]);
+        assert_eq!(findings(&[(2, 5, 2)], &[3, 5]), [("day_range_differs", Some(2))]);
         assert_eq!(findings(&[(3, 5, 3)], &[3, 5]), [("day_range_differs", Some(3))]);
         assert_eq!(findings(&[(3, 5, 2)], &[3, 5, 8]), [("day_range_missing", Some(8))]);
         assert_eq!(findings(&[(3, 5, 2), (9, 9, 1)], &[3, 5]), [("day_range_differs", Some(9))]);

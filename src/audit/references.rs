@@ -9,8 +9,6 @@ pub(super) struct Defined {
     pub(super) contexts: Vec<Seq>,
     pub(super) deliveries: Vec<Seq>,
     pub(super) rule_sets: Vec<Seq>,
-    /// Alerts that were opened; looked up at the end, because an alert may follow its hit.
-    pub(super) alerts: Vec<Seq>,
 }
 
 impl Defined {
@@ -21,7 +19,6 @@ impl Defined {
             "context.defined" => self.contexts.push(seq),
             "delivery.defined" => self.deliveries.push(seq),
             "ruleset.defined" => self.rule_sets.push(seq),
-            "alert.opened" => self.alerts.push(seq),
             _ => {}
         }
     }

@@ -8,18 +8,21 @@ use serde::Deserialize;
 
 use crate::db::{Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
+use crate::trail::keys::KeyFolder;
 use crate::trail::store::{self as trail, EventRow, LogState};
 
 use super::checker::Checker;
-use super::continuity::Settings;
-use super::entries::Entries;
+use super::entries::{Entries, Tables};
 use super::findings::Findings;
-use super::promises;
 use super::ranges::Ranges;
 use super::repeats::Repeats;
+use super::runs::Runs;
+use super::schema;
+use super::settings::Settings;
+use super::states::Stored;
 use super::store::{self, Slice};
 use super::tree::TILE_LEAVES;
-use super::{L2, L3, Options, Outcome};
+use super::{L1, L2, L3, L4, Options, Outcome};
 
 /// Leaves read at once.
 const SLICE: Seq = 40 * TILE_LEAVES;
@@ -31,31 +34,81 @@ const STRETCH: Seq = 1_000 * SLICE;
 /// Verifies the whole database against its log, over one unchanging state of it.
 ///
 /// # Errors
-/// When the database cannot be read, a tolerance of the configuration cannot be understood, or the
-/// account asked for is not in the log. What does not hold together is in the outcome instead.
+/// When the database cannot be read, or a tolerance of the configuration cannot be understood. What
+/// does not hold together is in the outcome instead.
 pub fn verify(db: &Db, options: Options<'_>) -> DbResult<Outcome> {
-    let settings = Settings::read(options.sources)?;
+    let settings = Settings::read(options.config)?;
     let aside = db.connect()?;
-    db.connect()?.snapshot(|conn| whole(conn, aside, options, settings))
+    db.connect()?.snapshot(|conn| {
+        let mut run = Run::begin(conn, options)?;
+        checkpoints(&mut run, db)?;
+        inclusion(&mut run);
+        if run.has_leaves() {
+            let passed = pass(&mut run, aside, settings)?;
+            follow(&mut run, passed)?;
+        }
+        schema::compare(run.conn, &mut run.findings)?;
+        let root = run.state.as_ref().map(|state| state.root.clone()).unwrap_or_default();
+        Ok(run.findings.outcome(run.size, &root))
+    })
 }
 
-fn whole(conn: &mut Conn, aside: Conn, options: Options<'_>, settings: Settings) -> DbResult<Outcome> {
-    let mut findings = Findings::default();
-    let state = trail::state(conn)?;
-    let last = store::last_place(conn)?;
-    if state.is_none() {
-        if last.is_none() {
-            return Ok(findings.outcome());
+/// What every level works on.
+struct Run<'a> {
+    conn: &'a mut Conn,
+    options: Options<'a>,
+    findings: Findings,
+    state: Option<LogState>,
+    /// Leaves that the log state says there are; without it, those there are rows for.
+    size: Seq,
+    /// One more than the last place that has a row.
+    rows: Seq,
+}
+
+impl<'a> Run<'a> {
+    fn begin(conn: &'a mut Conn, options: Options<'a>) -> DbResult<Run<'a>> {
+        let mut findings = Findings::default();
+        let state = trail::state(conn)?;
+        let last = store::last_place(conn)?;
+        if state.is_none() && last.is_some() {
+            findings.add((L2, "log_state_missing"), "log_state", None, "there are leaves, but no state of the log");
         }
-        findings.add((L2, "log_state_missing"), "log_state", None, "there are leaves, but no state of the log");
+        let rows = last.map_or(0, |last| last.saturating_add(1)).max(0);
+        let size = state.as_ref().map_or(rows, |state| state.size.max(0));
+        Ok(Run { conn, options, findings, state, size, rows })
     }
-    let rows = last.map_or(0, |last| last.saturating_add(1)).max(0);
-    let size = state.as_ref().map_or(rows, |state| state.size.max(0));
-    let origin = origin(conn, state.as_ref(), &mut findings)?;
-    let entries = Entries::new(aside, settings, options.account, ranges(conn)?, Repeats::new(size));
-    let checker = Checker::new(origin, findings, entries);
-    let checker = stream(conn, checker, size.min(rows), size, options.progress)?;
-    finish(conn, checker, state.as_ref(), (size, rows))
+
+    fn has_leaves(&self) -> bool {
+        self.state.is_some() || self.rows > 0
+    }
+}
+
+/// L0: the log against what it once signed.
+fn checkpoints(run: &mut Run<'_>, db: &Db) -> DbResult<()> {
+    let keys = KeyFolder::of(run.options.config, db.address());
+    match &run.state {
+        Some(state) => super::checkpoints::compare(run.conn, &keys, state, &mut run.findings),
+        None => Ok(()),
+    }
+}
+
+/// L1: single leaves against a checkpoint.
+fn inclusion(run: &mut Run<'_>) {
+    run.findings.note(L1, "no checkpoint given: nothing to sample against");
+}
+
+/// L2, L3 and L5: one pass over every leaf and all that hangs on it.
+fn pass(run: &mut Run<'_>, aside: Conn, settings: Settings) -> DbResult<Checker> {
+    let mut findings = std::mem::take(&mut run.findings);
+    let conn = &mut *run.conn;
+    let origin = origin(conn, run.state.as_ref(), &mut findings)?;
+    let tables =
+        Tables { ranges: ranges(conn)?, repeats: Repeats::new(run.size), runs: Runs::read(conn)?, stored: Stored::read(conn)? };
+    let checker = Checker::new(origin, findings, Entries::new(aside, settings, tables));
+    let checker = stream(conn, checker, run.size.min(run.rows), run.size, run.options.progress)?;
+    let mut checker = edges(run, checker)?;
+    checker.entries.joining.settle(&mut checker.findings);
+    Ok(checker)
 }
 
 #[derive(Deserialize)]
@@ -137,13 +190,13 @@ fn send(conn: &mut Conn, end: Seq, size: Seq, progress: &dyn Fn(u64, u64), to: S
     Ok(())
 }
 
-fn finish(conn: &mut Conn, checker: Checker, state: Option<&LogState>, (size, rows): (Seq, Seq)) -> DbResult<Outcome> {
-    let Checker { mut findings, mut tree, entries, recorded_at, .. } = checker;
-    let findings = &mut findings;
+/// What lies at and beyond the end of the log, and the root.
+fn edges(run: &mut Run<'_>, mut checker: Checker) -> DbResult<Checker> {
+    let (conn, size, rows, findings) = (&mut *run.conn, run.size, run.rows, &mut checker.findings);
     if size > rows {
         let text = "neither an entry nor an event has this place, nor any after it";
         findings.add_range((L2, "leaf_missing"), "entries", (rows, size), text);
-        tree.cut();
+        checker.tree.cut();
     }
     for (table, seq) in store::outside(conn, size)? {
         findings.add((L2, "row_outside_log"), table, seq, format!("the log has {size} leaves: this row is in none of them"));
@@ -151,21 +204,37 @@ fn finish(conn: &mut Conn, checker: Checker, state: Option<&LogState>, (size, ro
     for (level, idx) in store::tiles_beyond(conn, size)? {
         findings.add((L2, "tile_extra"), "tiles", None, format!("a log of {size} leaves has no full tile {level}/{idx}"));
     }
-    tree.finish(state.map(|state| state.root.as_slice()), &store::upper_tiles(conn)?, findings);
-    if let (Some(state), Some(recorded_at)) = (state, recorded_at)
+    let tree = std::mem::take(&mut checker.tree);
+    tree.finish(run.state.as_ref().map(|state| state.root.as_slice()), &store::upper_tiles(conn)?, findings);
+    if let (Some(state), Some(recorded_at)) = (&run.state, checker.recorded_at)
         && state.recorded_at != recorded_at
     {
         findings.add((L3, "time_differs"), "log_state", None, "recorded_at is not that of the newest leaf");
     }
-    let Entries { defined, breaks, figures, mut hits, ranges, repeats, only, .. } = entries;
-    if only.number.is_some() && only.id.is_none() {
-        return Err(DbError::Unfit("the log has no such account; check the number".into()));
+    if let (Some(state), Some(epoch)) = (&run.state, checker.epoch)
+        && state.epoch != epoch
+    {
+        let detail = format!("the epoch is {}, the newest start of the program says {epoch}", state.epoch);
+        findings.add((L4, "epoch_differs"), "log_state", None, detail);
     }
-    ranges.finish(findings);
-    figures.finish(conn, findings)?;
-    breaks.finish(conn, only.id, &mut hits, findings)?;
-    hits.finish(conn, &defined, findings)?;
-    repeats.finish(conn, size, findings)?;
-    promises::check(conn, size, findings)?;
-    Ok(std::mem::take(findings).outcome())
+    Ok(checker)
+}
+
+/// L4: every table that follows.
+fn follow(run: &mut Run<'_>, passed: Checker) -> DbResult<()> {
+    let Checker { mut findings, entries, follow, .. } = passed;
+    let Entries { breaks, figures, hits, joining, ranges, repeats, runs, accounts, stored, .. } = entries;
+    let (conn, size) = (&mut *run.conn, run.size);
+    let findings_ref = &mut findings;
+    ranges.finish(findings_ref);
+    figures.finish(conn, findings_ref)?;
+    breaks.finish(conn, None, &joining, findings_ref)?;
+    hits.finish(conn, findings_ref)?;
+    repeats.finish(conn, size, findings_ref)?;
+    runs.finish(conn, findings_ref)?;
+    let states_from = run.state.as_ref().map_or(0, |state| state.states_from);
+    stored.finish(conn, &accounts, states_from, findings_ref)?;
+    follow.finish(conn, &joining, run.options.now, findings_ref)?;
+    run.findings = findings;
+    Ok(())
 }

@@ -5,13 +5,14 @@ use diesel::prelude::*;
 
 use crate::alerts::store::HitRow;
 use crate::db::schema::{
-    accounts, breaks, contexts, day_figures, day_ranges, deliveries, entries, entry_parts, event_parts, events, hits, rule_sets,
-    sources, tiles,
+    account_states, accounts, breaks, contexts, day_figures, day_ranges, deliveries, entries, entry_parts, event_parts, events,
+    hits, index_pages, index_runs, jobs, rule_sets, sources, tiles,
 };
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
+use crate::intake::runs::{PageRow, RunRow};
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow, SourceRow};
-use crate::trail::store::{EventPartRow, EventRow, TileRow};
+use crate::trail::store::{EventPartRow, EventRow, JobRow, TileRow};
 use crate::{bulk_row, on_conn};
 
 use super::tree::TILE_LEAVES;
@@ -169,4 +170,52 @@ pub(super) fn range_dates(conn: &mut Conn) -> DbResult<Vec<i32>> {
 pub(super) fn ranges_of(conn: &mut Conn, date: i32, limit: i64) -> DbResult<Vec<RangeRow>> {
     let query = day_ranges::table.filter(day_ranges::business_date.eq(date)).order(day_ranges::first_seq).limit(limit);
     Ok(on_conn!(conn, |c| query.select(RangeRow::as_select()).load(c))?)
+}
+
+/// The stored rule sets.
+pub(super) fn rule_set_bodies(conn: &mut Conn) -> DbResult<Vec<String>> {
+    Ok(on_conn!(conn, |c| rule_sets::table.order(rule_sets::id).select(rule_sets::body).load(c))?)
+}
+
+/// Accounts with a stored state, and up to which entry it goes.
+pub(super) fn states_as_of(conn: &mut Conn) -> DbResult<Vec<(Seq, Seq)>> {
+    Ok(on_conn!(conn, |c| account_states::table.select((account_states::account, account_states::as_of)).load(c))?)
+}
+
+/// Stored states of the accounts after `after`, in order, at most `limit`.
+pub(super) fn states_after(conn: &mut Conn, after: Seq, limit: i64) -> DbResult<Vec<(Seq, Seq, Vec<u8>)>> {
+    let query = account_states::table.filter(account_states::account.gt(after)).order(account_states::account).limit(limit);
+    let columns = (account_states::account, account_states::as_of, account_states::body);
+    Ok(on_conn!(conn, |c| query.select(columns).load(c))?)
+}
+
+/// Every index run, by kind and first entry.
+pub(super) fn index_runs(conn: &mut Conn) -> DbResult<Vec<RunRow>> {
+    let query = index_runs::table.order((index_runs::kind, index_runs::first_seq));
+    Ok(on_conn!(conn, |c| query.select(RunRow::as_select()).load(c))?)
+}
+
+/// Pages of a run from `from` on, in order, at most `limit`.
+pub(super) fn index_pages(conn: &mut Conn, run: i64, from: i64, limit: i64) -> DbResult<Vec<PageRow>> {
+    let query = index_pages::table.filter(index_pages::run.eq(run)).filter(index_pages::page.ge(from));
+    let query = query.order(index_pages::page).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(PageRow::as_select()).load(c))?)
+}
+
+/// Notes a run of a job, over the one before.
+pub(super) fn note(conn: &mut Conn, row: &JobRow) -> DbResult<()> {
+    let values = (jobs::started_at.eq(row.started_at), jobs::finished_at.eq(row.finished_at), jobs::outcome.eq(&row.outcome));
+    on_conn!(conn, |c| diesel::insert_into(jobs::table)
+        .values((jobs::name.eq(&row.name), values))
+        .on_conflict(jobs::name)
+        .do_update()
+        .set(values)
+        .execute(c))?;
+    Ok(())
+}
+
+/// Every event of a kind, oldest first.
+pub(super) fn events_of(conn: &mut Conn, kind: &str) -> DbResult<Vec<EventRow>> {
+    let query = events::table.filter(events::kind.eq(kind)).order(events::seq);
+    Ok(on_conn!(conn, |c| query.select(EventRow::as_select()).load(c))?)
 }

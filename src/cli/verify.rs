@@ -1,50 +1,125 @@
 //! `verify`
 
-use clap::Args;
-use indicatif::ProgressBar;
+use std::collections::BTreeMap;
 
-use crate::audit::{self, Options, Outcome};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::app::{Leader, Request};
+use crate::audit::{self, Options, Outcome, Verified};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
 
 use super::{CliResult, Common, Done};
 
+/// Findings of a kind that are listed for people; `--json` lists up to 1,000.
+const LISTED: usize = 20;
+
 /// Hold everything against its log: every leaf and tile hashed again, every commitment opened,
-/// sequence, places, continuity and the tables that follow derived again. Writes nothing.
+/// sequence, places, continuity, the tables that follow derived again, and the schema compared.
 ///
+/// Changes nothing; that a whole verification was made, and what it came to, is recorded in the log.
 /// Open breaks are not tampering. Exit code 1 when something does not hold.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
     /// Print the outcome as JSON
     #[arg(long)]
     json: bool,
-    /// Check the continuity of this account only; everything else is checked whole
+    /// Verify the history of this account only: its leaves, pointers, continuity and inclusion
     #[arg(long, value_name = "NUMBER")]
     account: Option<String>,
+    /// Record nothing, e.g. over a copy of the database
+    #[arg(long)]
+    no_record: bool,
 }
 
 pub(super) fn run(common: &Common, command: Verify) -> CliResult {
     let (config, db) = common.db()?;
     let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} leaves, {eta} left") {
+        bar.set_style(style);
+    }
     let progress = |done, total| {
         bar.set_length(total);
         bar.set_position(done);
     };
-    let outcome = audit::verify(&db, Options { account: command.account, sources: &config.source, progress: &progress })?;
+    let clock = Clock::system();
+    let started = clock.now();
+    let options = Options { config: &config, now: started, progress: &progress };
+    let outcome = match &command.account {
+        Some(number) => audit::verify_account(&db, number, options)?,
+        None => audit::verify(&db, options)?,
+    };
     bar.finish_and_clear();
     if command.json {
         say!("{}", serde_json::to_string(&outcome)?);
     } else {
         print(&outcome);
     }
+    if command.account.is_none() && !command.no_record && db.read(audit::is_begun)? {
+        record(&db, config, clock, Verified::new(&outcome, started));
+    }
     Ok(if outcome.ok { Done::Well } else { Done::Finding })
+}
+
+/// Page Trail and the reports say when the log was verified last. A log that cannot be written is
+/// still verified.
+fn record(db: &Db, config: Config, clock: Clock, verified: Verified) {
+    // A log that was damaged is not written on by a command that only looks at it.
+    if !verified.ok && db.lease().is_ok_and(|lease| lease.is_some()) {
+        return warn("no program writes this log, and it should be looked at before one does");
+    }
+    let noted = Leader::find(config, clock).and_then(|leader| {
+        let noted = leader.perform(Request::NoteVerified(verified));
+        leader.close();
+        noted
+    });
+    if let Err(error) = noted {
+        warn(&error.to_string());
+    }
+}
+
+fn warn(reason: &str) {
+    eprintln!("The outcome is not recorded in the log: {reason}.");
 }
 
 fn print(outcome: &Outcome) {
     for level in &outcome.levels {
-        say!("{} {:10} {:>12}  {}", level.level, if level.ok { "holds" } else { "DOES NOT" }, level.checked, level.name);
+        let word = match (level.ok, level.checked) {
+            (false, _) => "DOES NOT",
+            (true, 0) => "-",
+            (true, _) => "holds",
+        };
+        let note = level.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
+        say!("{} {word:10} {:>12}  {}{note}", level.level, level.checked, level.name);
     }
+    findings(outcome);
+    say!("Not compared:");
+    for exempt in outcome.exempt {
+        let column = exempt.column.map_or_else(String::new, |column| format!(".{column}"));
+        say!("  {}{column}: {}", exempt.table, exempt.reason);
+    }
+    if outcome.ok {
+        say!("Everything holds: {} leaves, root {}.", outcome.size, outcome.root);
+        return;
+    }
+    say!("Something does not hold: {} findings.", outcome.found);
+    say!("Next: stop writing, keep a copy of the database as it is, and compare the places above with a backup");
+    say!("and with the checkpoints held outside. What was changed can be restored from a backup that verifies.");
+}
+
+fn findings(outcome: &Outcome) {
+    let mut counts: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
     for finding in &outcome.findings {
-        let seq = finding.seq.map_or_else(|| "-".to_owned(), |seq| seq.to_string());
-        say!("{} {} {} seq {seq}: {}", finding.level, finding.kind, finding.table, finding.detail);
+        let count = counts.entry((finding.level, finding.kind, finding.table)).or_default();
+        *count += 1;
+        if *count <= LISTED {
+            let seq = finding.seq.map_or_else(|| "-".to_owned(), |seq| seq.to_string());
+            say!("{} {} {} seq {seq}: {}", finding.level, finding.kind, finding.table, finding.detail);
+        }
     }
-    say!("{}", if outcome.ok { "Everything holds." } else { "Something does not hold." });
+    for ((level, kind, table), count) in counts.into_iter().filter(|(_, count)| *count > LISTED) {
+        say!("{level} {kind} {table}: and {} more; --json lists them", count - LISTED);
+    }
 }

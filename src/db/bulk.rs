@@ -119,6 +119,8 @@ pub trait BulkRow: 'static {
         Self: Sized;
     /// Runs `COPY table (columns) FROM STDIN` with binary `data`.
     fn copy(conn: &mut PgConnection, data: &[u8]) -> QueryResult<usize>;
+    /// The names of the columns in which two rows differ, in order.
+    fn differing(&self, other: &Self) -> Vec<&'static str>;
 }
 
 /// Declares a row struct and how it is appended to its table.
@@ -145,6 +147,10 @@ macro_rules! bulk_row {
                 use $crate::db::bulk::Column;
                 let mut values = values.iter();
                 Some($name { $first: Column::read(*values.next()?)?, $($field: Column::read(*values.next()?)?),* })
+            }
+            fn differing(&self, other: &Self) -> Vec<&'static str> {
+                let columns = [(stringify!($first), self.$first == other.$first), $((stringify!($field), self.$field == other.$field)),*];
+                columns.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
             }
             fn copy(conn: &mut diesel::PgConnection, data: &[u8]) -> diesel::QueryResult<usize> {
                 use diesel::{ExecuteCopyFromDsl, pg::CopyFormat};

@@ -5,7 +5,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::{Conn, DbError, DbResult};
 
-const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+pub(super) const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// `mgrt` in ASCII: several instances that start together migrate one after the other.
@@ -64,6 +64,14 @@ pub fn require_current(conn: &mut Conn) -> DbResult<()> {
         return Ok(());
     }
     Err(DbError::Unfit(format!("the schema lacks {}; run `counterfoil migrate up` first", missing.join(", "))))
+}
+
+/// The names of every migration this binary knows.
+pub(super) fn names_known(conn: &Conn) -> DbResult<Vec<String>> {
+    Ok(match conn {
+        Conn::Sqlite(_) => names(&MigrationSource::<diesel::sqlite::Sqlite>::migrations(&SQLITE).map_err(failed)?),
+        Conn::Postgres(_) => names(&MigrationSource::<diesel::pg::Pg>::migrations(&POSTGRES).map_err(failed)?),
+    })
 }
 
 fn names<DB: diesel::backend::Backend>(migrations: &[Box<dyn Migration<DB>>]) -> Vec<String> {

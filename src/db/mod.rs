@@ -8,6 +8,7 @@
 //! Not here: what the tables mean. That is in `migrations/` and in the rooms.
 
 pub mod bulk;
+pub mod definitions;
 mod dialect;
 mod lease;
 pub mod migrate;
@@ -57,6 +58,9 @@ pub enum DbError {
     /// A statement failed.
     #[error("the database refused a statement: {0}")]
     Query(#[from] diesel::result::Error),
+    /// A stored row is not the one that the log commits to: it is not shown.
+    #[error("{0}")]
+    Altered(String),
     /// A stored value that cannot be read back.
     #[error("the database holds a value that cannot be read: {0}")]
     Corrupt(String),

@@ -9,7 +9,7 @@ use crate::detect::Severity;
 use crate::ids::Seq;
 use crate::intake::{Delivery, DeliveryKind, Failed, Intake, Row, RowResult, Submission};
 use crate::notify::MailKind;
-use crate::notify::store::{owe, owed_rows};
+use crate::notify::store::{owe, owed_rows, promising};
 use crate::trail::{ActError, ActTx, NewEvent};
 
 use super::ImportError;
@@ -69,17 +69,17 @@ impl Finish {
         let body = json!({
             "source": self.source, "history": self.history, "read": run.rows_done, "recorded": run.recorded,
             "duplicates": run.duplicates, "rejected": run.rejected, "skipped": self.skipped, "hits": run.hits,
-            "breaks": self.breaks,
+            "breaks": self.breaks, "name": run.source, "started_at": run.started_at,
         });
         let private = json!({ "file": self.file, "digest": run.digest, "profile": self.profile });
-        NewEvent::with_private("import.finished", body, private)
+        promising("import.finished", body, Some(private), &self.mail_to)
     }
 }
 
 /// Whoever holds the log for writing: this process, or another one through the inbox.
 pub trait Leader {
-    /// Finds or makes the source.
-    fn begin(&self, source: &str) -> Result<Begun, ImportError>;
+    /// Finds or makes the source, and says that the file with this digest is read.
+    fn begin(&self, source: &str, digest: &str) -> Result<Begun, ImportError>;
     /// Takes a batch, waiting for room; the ticket answers after the commit, in order.
     fn submit(&self, batch: Batch) -> Result<Ticket, ImportError>;
     /// Notes how far the run has come.
@@ -92,9 +92,9 @@ pub trait Leader {
 pub struct Local<'a>(pub &'a Intake);
 
 impl Leader for Local<'_> {
-    fn begin(&self, source: &str) -> Result<Begun, ImportError> {
-        let name = source.to_owned();
-        Ok(self.0.log().act(move |tx| begin(tx, &name))?)
+    fn begin(&self, source: &str, digest: &str) -> Result<Begun, ImportError> {
+        let (name, digest) = (source.to_owned(), digest.to_owned());
+        Ok(self.0.log().act(move |tx| begin(tx, &name, &digest))?)
     }
 
     fn submit(&self, batch: Batch) -> Result<Ticket, ImportError> {
@@ -122,8 +122,10 @@ impl Leader for Local<'_> {
 }
 
 /// The first act of a run.
-pub fn begin(tx: &mut ActTx<'_>, source: &str) -> Result<Begun, ActError> {
+pub fn begin(tx: &mut ActTx<'_>, source: &str, digest: &str) -> Result<Begun, ActError> {
     let source = crate::access::keys::ensure_source(tx, source)?;
+    let (body, private) = (json!({ "source": source }), json!({ "digest": digest }));
+    tx.append(NewEvent::with_private("import.started", body, private))?;
     Ok(Begun { source, now: tx.now().0, size: tx.log_size() })
 }
 

@@ -68,7 +68,7 @@ pub fn run(request: &ImportRequest, leader: &dyn Leader, db: &Db, progress: &dyn
     drop(Rows::open(&file, request.format, profile, &())?);
     let digest = file.digest(&[&request.source, profile.map_or("", Profile::text)], progress)?;
     let origin = format!("{} sha256:{}", file.name(), &digest[..16]);
-    let begun = leader.begin(&request.source)?;
+    let begun = leader.begin(&request.source, &digest)?;
     let noted = db.read(|conn| store::run(conn, &digest))?.filter(|run| run.state == RUNNING);
     let mut going = Going::new(begun, noted, &digest, request, origin, db)?;
     let mut rows = Rows::open(&file, request.format, profile, progress)?;

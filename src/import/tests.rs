@@ -167,7 +167,7 @@ fn receipt() -> Receipt {
 }
 
 impl Leader for Played<'_> {
-    fn begin(&self, _: &str) -> Result<Begun, ImportError> {
+    fn begin(&self, _: &str, _: &str) -> Result<Begun, ImportError> {
         Ok(Begun { source: 1, now: self.bench.clock.now().0, size: 1 })
     }
 

@@ -122,7 +122,7 @@ impl Alerting {
         let previous = self.closed.get(&key).copied();
         let reference = self.next_reference(conn, zone, now)?;
         let alert = NewAlert::for_hit(reference, &entry, hit.rule, hit.evidence, previous);
-        let id = to.append(&alert.event())?;
+        let id = to.append(&alert.event(recipients))?;
         to.batch.outbox.extend(owed_rows(MailKind::Alert, id, recipients, hit.rule.severity, now));
         let row = alert.row(id, now);
         let open = Open { id, reference: row.reference.clone(), first_booked_at: row.first_booked_at, hits: 1, severity };

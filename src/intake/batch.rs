@@ -88,7 +88,12 @@ impl Batch {
     pub fn open_break(&mut self, row: BreakRow) {
         self.break_updates.remove(&(row.seq, row.kind));
         match self.break_places.get(&(row.seq, row.kind)) {
-            Some(at) => self.breaks[*at] = row,
+            Some(at) => {
+                // As in the table: whatever the batches, it keeps when it was opened first.
+                let before = &self.breaks[*at];
+                let (business_date, opened_at) = (before.business_date, before.opened_at);
+                self.breaks[*at] = BreakRow { business_date, opened_at, ..row };
+            }
             None => {
                 self.break_places.insert((row.seq, row.kind), self.breaks.len());
                 self.breaks.push(row);

@@ -2,7 +2,7 @@
 
 use crate::alerts::store::HitRow;
 use crate::clock::{Moment, day_number};
-use crate::db::{DbError, DbResult};
+use crate::db::DbResult;
 use crate::detect::{Mode, Outcome};
 use crate::ids::Seq;
 use crate::ledger::continuity::Changes;
@@ -14,6 +14,7 @@ use super::ReceiptHit;
 use super::alerting::Found;
 use super::engine::Engine;
 use super::evaluate::From;
+use super::outcomes::evidence_text;
 
 /// An entry that has its place, as far as its breaks and hits need to know it.
 #[derive(Clone, Copy)]
@@ -89,7 +90,7 @@ impl Engine {
                     let mut to = Engine::growing(&mut self.tail, &self.settings, &mut self.open);
                     alert = Some(self.alerting.join(&mut to, &mut self.conn, recipients, &self.settings.calendar, &hit)?);
                 }
-                let evidence = serde_json::to_string(&hit.evidence).map_err(|e| DbError::Corrupt(e.to_string()))?;
+                let evidence = evidence_text(&hit.evidence)?;
                 self.open.hits.push(HitRow {
                     seq: hit.seq,
                     rule: rule.rule.code().to_owned(),

@@ -1,5 +1,6 @@
 //! What was decided with an entry: the rules' outcomes, as text for the leaf and for the receipt.
 
+use crate::db::DbResult;
 use crate::detect::{Case, Mode, Outcome, Recent, RuleSet};
 use crate::ids::Seq;
 use crate::ledger::continuity::{Break, Changes};
@@ -7,7 +8,7 @@ use crate::ledger::{BreakKind, NewEntry, Status};
 use crate::money::{Currency, plain};
 
 use super::ReceiptBreak;
-use super::outcomes::{BreakOutcome, Named, Outcomes, RuleOutcome};
+use super::outcomes::{BreakOutcome, Named, Outcomes, RuleOutcome, evidence_digest, evidence_text};
 
 /// Every rule that is not off, with its outcome.
 pub(super) fn run_rules(rules: &RuleSet, entry: &NewEntry, seq: Seq, recent: &Recent) -> Vec<(usize, Outcome)> {
@@ -21,14 +22,19 @@ pub(super) fn run_rules(rules: &RuleSet, entry: &NewEntry, seq: Seq, recent: &Re
 }
 
 /// What the leaf holds of it; `None` when everything was clear.
-pub(super) fn outcomes_text(rules: &RuleSet, seq: Seq, found: &[(usize, Outcome)], changes: &Changes) -> Option<String> {
+pub(super) fn outcomes_text(
+    rules: &RuleSet,
+    seq: Seq,
+    found: &[(usize, Outcome)],
+    changes: &Changes,
+) -> DbResult<Option<String>> {
     if found.is_empty() && changes.is_empty() {
-        return None;
+        return Ok(None);
     }
-    outcomes_of(rules, seq, found, changes).text()
+    Ok(outcomes_of(rules, seq, found, changes)?.text())
 }
 
-fn outcomes_of(rules: &RuleSet, seq: Seq, found: &[(usize, Outcome)], changes: &Changes) -> Outcomes {
+fn outcomes_of(rules: &RuleSet, seq: Seq, found: &[(usize, Outcome)], changes: &Changes) -> DbResult<Outcomes> {
     let mut outcomes = Outcomes::default();
     for (i, outcome) in found {
         let rule = &rules.rules[*i];
@@ -38,25 +44,31 @@ fn outcomes_of(rules: &RuleSet, seq: Seq, found: &[(usize, Outcome)], changes: &
             severity: None,
             entry: None,
             late: false,
+            evidence: None,
         };
         match outcome {
             Outcome::Clear => {}
             Outcome::NotApplicable => outcomes.rules.push(plain("not_applicable")),
             Outcome::InsufficientHistory => outcomes.rules.push(plain("insufficient_history")),
             Outcome::Error(_) => outcomes.rules.push(plain("error")),
-            Outcome::Hits(hits) => outcomes.rules.extend(hits.iter().map(|hit| RuleOutcome {
-                severity: Some(rule.severity.text().to_owned()),
-                entry: (hit.seq != seq).then_some(hit.seq),
-                late: hit.late,
-                ..plain("hit")
-            })),
+            Outcome::Hits(hits) => {
+                for hit in hits {
+                    outcomes.rules.push(RuleOutcome {
+                        severity: Some(rule.severity.text().to_owned()),
+                        entry: (hit.seq != seq).then_some(hit.seq),
+                        late: hit.late,
+                        evidence: Some(evidence_digest(&evidence_text(&hit.evidence)?)),
+                        ..plain("hit")
+                    });
+                }
+            }
         }
     }
     let opened = |b: &Break| BreakOutcome { kind: b.kind.text().to_owned(), seq: b.seq, expected: b.expected, found: b.found };
     outcomes.breaks = changes.opened.iter().map(opened).collect();
     outcomes.healed = changes.healed.iter().map(|(seq, kind)| Named { kind: kind.text().to_owned(), seq: *seq }).collect();
     outcomes.frozen.clone_from(&changes.frozen);
-    outcomes
+    Ok(outcomes)
 }
 
 /// A break for the receipt: money as decimals, numbers of a sequence as they are.

@@ -157,7 +157,8 @@ fn define_delivery(to: &mut Growing<'_>, source: Seq, delivery: &Delivery, finge
     Ok(id)
 }
 
-fn context_fingerprint(source: Seq, context: &Context) -> i64 {
+/// By which a context is found again.
+pub fn context_fingerprint(source: Seq, context: &Context) -> i64 {
     let mut digest = Sha256::new_with_prefix(source.to_be_bytes());
     let texts = [&context.session_id, &context.ip, &context.user_agent, &context.device_id, &context.actor];
     for text in texts {
@@ -167,7 +168,8 @@ fn context_fingerprint(source: Seq, context: &Context) -> i64 {
     short(digest)
 }
 
-fn delivery_fingerprint(source: Seq, delivery: &Delivery, day: i64) -> i64 {
+/// By which a delivery of a day (whole days since 1970 UTC) is found again.
+pub fn delivery_fingerprint(source: Seq, delivery: &Delivery, day: i64) -> i64 {
     let mut digest = Sha256::new_with_prefix(source.to_be_bytes());
     digest.update(day.to_be_bytes());
     digest.update(delivery.api_key.unwrap_or(-1).to_be_bytes());

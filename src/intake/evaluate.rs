@@ -237,7 +237,7 @@ impl Engine {
                 rows.push(RefusedRow { line: *line, refusal, bytes });
             }
         }
-        self.refusals.tell(&mut to, from.source, delivery, &rows)
+        self.refusals.tell(&mut to, from.source, delivery, today, &rows)
     }
 }
 

@@ -53,6 +53,10 @@ impl Indexer {
             }
         }
         for (kind, mut pairs) in KINDS.into_iter().zip(pairs) {
+            if runs::reach(&mut conn, kind)? > last {
+                // The process ended between the runs of this segment: this one is there already.
+                continue;
+            }
             pairs.sort_unstable();
             let id = runs::next_id(&mut conn)?;
             runs::build(&|p, r, x| self.write(p, r, x), id, kind, first, last, &pairs)?;

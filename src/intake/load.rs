@@ -6,16 +6,18 @@ use std::sync::Arc;
 use counterfoil_verify::Tiles;
 use diesel::prelude::*;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::clock::Moment;
+use crate::config::Config;
 use crate::db::schema::{account_states, rule_sets};
-use crate::db::{Conn, DbError, DbResult};
+use crate::db::{Conn, DbError, DbResult, bulk};
 use crate::detect::{RuleSet, RuleSetBody};
 use crate::ids::Seq;
 use crate::ledger::store::{self as ledger_store, EntryRow};
 use crate::ledger::{Context, Parts, leaves};
 use crate::on_conn;
-use crate::trail::store::{self as trail_store, LogState};
+use crate::trail::store as trail_store;
 use crate::trail::{ActTx, NewEvent, Tail};
 
 use super::alerting::Alerting;
@@ -27,15 +29,25 @@ use super::state::Body;
 /// Rows read at once.
 const SLICE: i64 = 10_000;
 
-/// Begins a new epoch, creating the log if there is none; answers its state.
-pub(super) fn take_over(conn: &mut Conn, settings: &Settings) -> DbResult<LogState> {
+/// Bytes of the settings that `program.started` names one by one; larger ones are named by their digest.
+const SETTINGS_MAX: usize = 24 * 1024;
+
+/// Begins a new epoch, creating the log if there is none, and says so in the log: the epoch and the
+/// settings that what follows is decided by, so that both can be derived again.
+pub(super) fn take_over(conn: &mut Conn, settings: &Settings, config: &Config) -> DbResult<()> {
     conn.write(|conn| {
         if trail_store::state(conn)?.is_none() {
             create(conn, settings)?;
         }
         drop_outdated_states(conn)?;
         trail_store::begin_epoch(conn)?;
-        trail_store::state(conn)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))
+        let state = trail_store::state(conn)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))?;
+        let trailing = leaves::hashes(conn, &state.origin, state.size - state.size % 256, state.size)?;
+        let mut tail = trail_store::load_tail(conn, &state, &trailing)?;
+        let mut tx = ActTx::new(conn, &settings.clock, &mut tail);
+        tx.append(started(config, state.epoch)).map_err(|e| DbError::Corrupt(e.to_string()))?;
+        trail_store::advance(conn, state.size, &tail)?;
+        bulk::append(conn, &tail.take_full_tiles())
     })
 }
 
@@ -49,6 +61,17 @@ fn drop_outdated_states(conn: &mut Conn) -> DbResult<()> {
         trail_store::set_states_from(conn, 0)?;
     }
     Ok(())
+}
+
+fn started(config: &Config, epoch: i64) -> NewEvent {
+    let settings = json!({ "bank": config.bank, "continuity": config.continuity, "source": config.source });
+    let text = settings.to_string();
+    let settings = match text.len() {
+        0..=SETTINGS_MAX => settings,
+        _ => json!({ "sha256": hex::encode(Sha256::digest(text)) }),
+    };
+    let body = json!({ "version": env!("CARGO_PKG_VERSION"), "epoch": epoch, "settings": settings });
+    NewEvent::public("program.started", body)
 }
 
 /// Leaf 0 names the log and its format; leaf 1 is the first rule set.

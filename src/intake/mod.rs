@@ -38,10 +38,13 @@ mod sequencer;
 mod session_key;
 mod state;
 
+pub use dictionary::{context_fingerprint, delivery_fingerprint};
 pub use load::rules_in_force;
-pub use outcomes::Outcomes;
+pub use outcomes::{Outcomes, evidence_digest};
+pub use refusals::SINGLY_MAX;
 pub use rules::define_rules;
 pub use sequencer::{Intake, StartError, start};
+pub use state::Body;
 
 use crate::ids::Seq;
 use crate::ledger::{NewEntry, Refusal};

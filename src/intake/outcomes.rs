@@ -1,7 +1,10 @@
 //! What was decided with an entry, as text in its leaf: every outcome that is not *clear*.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+use crate::db::{DbError, DbResult};
+use crate::detect::Evidence;
 use crate::ids::Seq;
 
 /// The column `outcomes`, when it is not null.
@@ -37,6 +40,9 @@ pub struct RuleOutcome {
     /// Whether a late entry made it cross.
     #[serde(default, skip_serializing_if = "is_false")]
     pub late: bool,
+    /// SHA-256 of a hit's evidence as it is stored, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
 }
 
 /// A break that was opened, in minor units.
@@ -63,6 +69,16 @@ pub struct Named {
 
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+/// The evidence of a hit as it is stored.
+pub(super) fn evidence_text(evidence: &Evidence) -> DbResult<String> {
+    serde_json::to_string(evidence).map_err(|e| DbError::Corrupt(e.to_string()))
+}
+
+/// What a leaf says of the evidence of a hit.
+pub fn evidence_digest(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
 }
 
 impl Outcomes {

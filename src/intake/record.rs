@@ -53,7 +53,7 @@ impl Engine {
         let seq = self.tail.next_seq();
         let Fresh { business_date, .. } = fresh;
         let Decided { found, changes, pointers } = self.decide(from, account, seq, &entry, business_date)?;
-        let outcomes = outcomes_text(&self.rules, seq, &found, &changes);
+        let outcomes = outcomes_text(&self.rules, seq, &found, &changes)?;
         let blind = self.blind(seq, &mut entry)?;
         let leaf = EntryLeaf {
             seq,

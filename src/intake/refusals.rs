@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
-use crate::clock::{MINUTE, Moment};
+use crate::clock::{MINUTE, Moment, day_date};
 use crate::db::DbResult;
 use crate::ids::Seq;
 use crate::ledger::Refusal;
@@ -16,7 +16,7 @@ use crate::trail::NewEvent;
 use super::dictionary::Growing;
 
 /// Refusal events a minute and delivery before a flood is only counted.
-const SINGLY_MAX: u32 = 20;
+pub const SINGLY_MAX: u32 = 20;
 /// Rows whose bytes one event keeps.
 const ROWS_KEPT: usize = 20;
 /// Bytes kept of a row.
@@ -38,18 +38,27 @@ pub(super) struct Refusals {
 struct Minute {
     minute: i64,
     source: Seq,
+    /// The local date, as a day number: offsets are whole minutes, so a minute has one.
+    today: i32,
     events: u32,
     counted: BTreeMap<&'static str, u64>,
 }
 
 impl Refusals {
     /// Tells of the refused rows of one submission.
-    pub fn tell(&mut self, to: &mut Growing<'_>, source: Seq, delivery: Seq, rows: &[RefusedRow<'_>]) -> DbResult<()> {
+    pub fn tell(
+        &mut self,
+        to: &mut Growing<'_>,
+        source: Seq,
+        delivery: Seq,
+        today: i32,
+        rows: &[RefusedRow<'_>],
+    ) -> DbResult<()> {
         let now = to.tail.recorded_at();
         self.tell_floods(to, now)?;
         let minute = self.minutes.entry(delivery).or_default();
         if minute.minute != now.0.div_euclid(MINUTE) {
-            *minute = Minute { minute: now.0.div_euclid(MINUTE), source, ..Minute::default() };
+            *minute = Minute { minute: now.0.div_euclid(MINUTE), source, today, ..Minute::default() };
         }
         minute.events += 1;
         let mut codes: BTreeMap<&'static str, u64> = BTreeMap::new();
@@ -60,7 +69,8 @@ impl Refusals {
             codes.into_iter().for_each(|(code, n)| *minute.counted.entry(code).or_default() += n);
             return Ok(());
         }
-        let body = json!({ "source": source, "delivery": delivery, "rows": rows.len(), "codes": codes });
+        let date = day_date(today).to_string();
+        let body = json!({ "source": source, "delivery": delivery, "date": date, "rows": rows.len(), "codes": codes });
         let kept: Vec<Value> = rows.iter().take(ROWS_KEPT).map(describe).collect();
         to.append(&NewEvent::with_private("entries.refused", body, json!({ "rows": kept })))?;
         Ok(())
@@ -77,7 +87,8 @@ impl Refusals {
             }
             let rows: u64 = minute.counted.values().sum();
             let body = json!({
-                "source": minute.source, "delivery": delivery, "rows": rows, "codes": minute.counted, "counted_only": true
+                "source": minute.source, "delivery": delivery, "date": day_date(minute.today).to_string(), "rows": rows,
+                "codes": minute.counted, "counted_only": true, "minute": minute.minute,
             });
             to.append(&NewEvent::public("entries.refused", body))?;
         }

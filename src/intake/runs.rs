@@ -15,7 +15,7 @@ use crate::{bulk_row, on_conn};
 use super::references::RefKey;
 
 /// (key, seq) pairs in one page of 8 KiB.
-const PAGE: usize = 512;
+pub const PAGE: usize = 512;
 /// Runs of one kind that a look-up may have to probe.
 pub const RUNS_MAX: usize = 4;
 
@@ -56,7 +56,8 @@ pub struct Run {
     first_keys: Vec<u64>,
 }
 
-fn unpack(data: &[u8]) -> impl DoubleEndedIterator<Item = (u64, Seq)> + '_ {
+/// The (key, seq) pairs of a page.
+pub fn unpack(data: &[u8]) -> impl DoubleEndedIterator<Item = (u64, Seq)> + '_ {
     let word = |bytes: &[u8]| bytes.iter().fold(0_u64, |n, b| n << 8 | u64::from(*b));
     data.chunks_exact(16).map(move |pair| (word(&pair[..8]), word(&pair[8..]) as Seq))
 }
@@ -105,7 +106,12 @@ pub fn load(conn: &mut Conn, kind: RunKind) -> DbResult<Vec<Run>> {
 
 /// Everything before this place is indexed.
 pub fn indexed_to(conn: &mut Conn) -> DbResult<Seq> {
-    let query = index_runs::table.filter(index_runs::ready.eq(1)).filter(index_runs::kind.eq(RunKind::Context as i16));
+    reach(conn, RunKind::Context)
+}
+
+/// Everything before this place is in a run of this kind; contexts are sorted last.
+pub(super) fn reach(conn: &mut Conn, kind: RunKind) -> DbResult<Seq> {
+    let query = index_runs::table.filter(index_runs::ready.eq(1)).filter(index_runs::kind.eq(kind as i16));
     let last: Option<i64> = on_conn!(conn, |c| query.select(diesel::dsl::max(index_runs::last_seq)).first(c))?;
     Ok(last.map_or(0, |seq| seq + 1))
 }

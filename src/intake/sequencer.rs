@@ -62,7 +62,7 @@ pub fn start(db: &Db, config: &Config, clock: Clock) -> Result<Intake, StartErro
     migrate::require_current(&mut conn)?;
     anchor::check(&mut conn, &KeyFolder::of(config, db.address()), leaves::hashes)?;
     let settings = Arc::new(Settings::new(config, db.address(), clock.clone())?);
-    load::take_over(&mut conn, &settings)?;
+    load::take_over(&mut conn, &settings, config)?;
     let engine = load::engine(db.connect()?, &settings)?;
     let queue = Arc::new(Queue::new(config.limits.queue_entries));
     let (jobs, receive) = channel();
@@ -76,11 +76,7 @@ pub fn start(db: &Db, config: &Config, clock: Clock) -> Result<Intake, StartErro
         std::thread::Builder::new().name("sequencer".into()).spawn(move || sequencer.run(engine))?,
     ];
     let shared = Shared { queue, jobs, size, acts, threads: Mutex::new(threads), lease: Mutex::new(Some(lease)) };
-    let intake = Intake { shared: Arc::new(shared) };
-    let body = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });
-    let started = intake.log().append(NewEvent::public("program.started", body));
-    started.map_err(|e| DbError::Unfit(e.to_string()))?;
-    Ok(intake)
+    Ok(Intake { shared: Arc::new(shared) })
 }
 
 impl Intake {

@@ -27,28 +27,38 @@ pub(super) struct AccountState {
 
 /// The part that is stored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Body {
+pub struct Body {
+    /// The newest entry.
     pub head: Option<Seq>,
+    /// Its number on the account.
     pub position: i64,
     /// The entries that the next jump pointer may lead to: (index from 0, seq), oldest first.
     ancestors: Vec<(i64, Seq)>,
+    /// The rules' memory.
     pub recent: Recent,
+    /// Chains and breaks.
     pub continuity: AccountContinuity,
 }
 
 /// The pointers of a new entry.
-pub(super) struct Pointers {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pointers {
+    /// Its number on the account, from 1.
     pub position: i64,
+    /// The account's entry before it.
     pub prev: Option<Seq>,
+    /// An earlier one, further away.
     pub jump: Option<Seq>,
 }
 
 impl Body {
+    /// As stored.
     pub fn encode(&self) -> DbResult<Vec<u8>> {
         let written = postcard::to_extend(self, vec![FORMAT]);
         written.map_err(|e| DbError::Corrupt(format!("an account state cannot be written: {e}")))
     }
 
+    /// From what is stored for `account`.
     pub fn decode(account: Seq, bytes: &[u8]) -> DbResult<Body> {
         let (format, body) = bytes.split_first().unwrap_or((&0, &[]));
         if *format != FORMAT {
@@ -61,6 +71,18 @@ impl Body {
     /// Whether a stored state is one that this version can read.
     pub fn is_current(bytes: &[u8]) -> bool {
         bytes.first() == Some(&FORMAT)
+    }
+
+    /// Whether `stored` is this state, as it was held in memory: as many of the newest entries as the
+    /// rules then in force reached back to, one of `reaches`.
+    pub fn is_stored_as(&self, stored: &Body, reaches: &[usize]) -> bool {
+        let (all, kept) = (self.recent.placed(), stored.recent.placed());
+        let recent = match stored.recent.forgot() {
+            true => reaches.contains(&kept.len()) && all.ends_with(kept),
+            false => !self.recent.forgot() && all == kept,
+        };
+        let same = self.head == stored.head && self.position == stored.position && self.ancestors == stored.ancestors;
+        same && recent && self.continuity == stored.continuity
     }
 
     /// Takes the next position for the entry at `seq`. The jump pointer of index n leads to

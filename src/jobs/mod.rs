@@ -1,11 +1,9 @@
 //! What runs by the clock: mail, overdue breaks, the nightly report, verification.
 //!
 //! Every job is a function that can be called by hand (`nightly`, `verify`); here they only get
-//! their time. Each writes when it last ran, and with what outcome, to the table `jobs`: pages and
-//! health read it. A job that fails is tried again at its next turn; none stops another.
+//! their time. A verification notes its outcome in the log and in the table `jobs`: pages read it. A job that fails is tried again at its next turn; none stops another.
 
 mod nightly;
-pub mod store;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

@@ -1,13 +1,9 @@
 //! The night: the reports that are due, then the verification of the whole log.
 
-use serde_json::json;
-
 use crate::app::{self, App};
 use crate::audit;
 use crate::db::DbError;
-use crate::trail::{ActError, store as trail_store};
-
-use super::store;
+use crate::trail::ActError;
 
 /// Why a night failed.
 #[derive(Debug, thiserror::Error)]
@@ -20,18 +16,12 @@ pub enum NightlyError {
     Db(#[from] DbError),
 }
 
-/// Verifies the whole log and notes the outcome for page Trail and the reports.
+/// Verifies the whole log and notes the outcome in the log, for page Trail and the reports.
 pub fn verify_and_note(app: &App) -> Result<audit::Outcome, NightlyError> {
     let started = app.clock.now();
-    let size = app.db.read(trail_store::state)?.map_or(0, |state| state.size);
-    let options = audit::Options { account: None, sources: &app.config.source, progress: &|_, _| {} };
+    let options = audit::Options { config: &app.config, now: started, progress: &|_, _| {} };
     let outcome = audit::verify(&app.db, options)?;
-    let level = outcome.levels.last().map_or("", |level| level.level);
-    let now = app.clock.now();
-    let body = json!({
-        "size": size, "at": now.to_string(), "ok": outcome.ok, "level": level, "findings": outcome.findings.len(),
-    });
-    app.log().side(move |conn| store::note(conn, "verify", started, now, &body.to_string()))?;
+    audit::Verified::new(&outcome, started).note(&app.log())?;
     Ok(outcome)
 }
 
@@ -42,7 +32,7 @@ pub(super) fn due(app: &App) -> Result<(), NightlyError> {
     }
     let outcome = verify_and_note(app)?;
     if !outcome.ok {
-        tracing::error!(findings = outcome.findings.len(), "verification found what does not hold; run `counterfoil verify`");
+        tracing::error!(findings = outcome.found, "verification found what does not hold; run `counterfoil verify`");
     }
     Ok(())
 }

@@ -2,12 +2,14 @@
 
 use diesel::dsl::{count_star, max, min};
 use diesel::prelude::*;
+use serde_json::{Value, json};
 
 use crate::clock::Moment;
 use crate::db::schema::{mail_groups, outbox};
 use crate::db::{Conn, DbResult, bulk};
 use crate::detect::Severity;
 use crate::ids::Seq;
+use crate::trail::NewEvent;
 use crate::{bulk_row, on_conn};
 
 use super::group::{self, Decision, Group};
@@ -58,6 +60,19 @@ impl OutboxRow {
 pub fn owed_rows(kind: MailKind, about: Seq, recipients: &[String], severity: Severity, now: Moment) -> Vec<OutboxRow> {
     let numbered = recipients.iter().take(RECIPIENTS_MAX).enumerate();
     numbered.map(|(index, to)| OutboxRow::owed(outbox_id(about, index), kind, about, to, severity, now)).collect()
+}
+
+/// The event that owes `recipients` mail: how many of them in public, who they are in the private
+/// part, so that what the outbox must hold follows from the log alone.
+pub fn promising(kind: &'static str, mut body: Value, private: Option<Value>, recipients: &[String]) -> NewEvent {
+    let owed = &recipients[..recipients.len().min(RECIPIENTS_MAX)];
+    if owed.is_empty() {
+        return NewEvent { kind, body, private };
+    }
+    body["mail"] = json!(owed.len());
+    let mut private = private.unwrap_or_else(|| json!({}));
+    private["mail_to"] = json!(owed);
+    NewEvent::with_private(kind, body, private)
 }
 
 /// Stores rows that are owed, in the caller's transaction.

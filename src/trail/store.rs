@@ -44,7 +44,7 @@ pub struct LogState {
 
 /// The log state, or `None` before the log was created.
 pub fn state(conn: &mut Conn) -> DbResult<Option<LogState>> {
-    Ok(on_conn!(conn, |c| log_state::table.select(LogState::as_select()).first(c).optional())?)
+    Ok(on_conn!(conn, |c| log_state::table.find(1).select(LogState::as_select()).first(c).optional())?)
 }
 
 /// Stores the state of a log that was just created.

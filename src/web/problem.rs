@@ -182,6 +182,10 @@ impl From<DbError> for Problem {
             tracing::error!(target: "counterfoil::web", %error, "no database");
             return Problem::new(503, "database_unavailable", "the database cannot be reached; try again in a second");
         }
+        if let DbError::Altered(detail) = error {
+            tracing::error!(target: "counterfoil::web", detail, "something stored was changed and is not shown");
+            return Problem::new(409, "altered", detail);
+        }
         Problem::internal(&error)
     }
 }

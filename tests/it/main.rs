@@ -18,4 +18,5 @@ mod pages;
 mod program;
 mod site;
 mod support;
+mod tamper;
 mod tidy;

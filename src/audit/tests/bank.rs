@@ -6,15 +6,16 @@ use std::collections::{BTreeMap, HashMap};
 use counterfoil_verify::{Tiles, commitment, leaf::jump_position};
 use serde_json::{Value, json};
 
-use crate::alerts::store::{AlertRow, HitRow, OPEN};
+use super::rows::{alert_row, due_at, entry, outcomes, row};
+use crate::alerts::store::{AlertRow, HitRow};
 use crate::audit::store::{FigureRow, RangeRow, RuleSetRow};
 use crate::clock::{Clock, HOUR, MINUTE, Moment};
 use crate::db::{Conn, Db, bulk, migrate};
 use crate::detect::RuleSetBody;
+use crate::intake::{Delivery, DeliveryKind, context_fingerprint, delivery_fingerprint};
 use crate::ledger::continuity::{AccountContinuity, Changes, Strictness};
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow, SourceRow};
-use crate::ledger::{BreakKind, BreakState, Context, Direction, Kind, NewEntry, Parts, Status};
-use crate::money::Currency;
+use crate::ledger::{BreakKind, BreakState, Context, Parts};
 use crate::trail::store::{self as trail, EventPartRow, EventRow};
 use crate::trail::{NewEvent, Tail};
 
@@ -106,6 +107,13 @@ impl Bank {
             self.accounts.push(Account { id, ..Account::default() });
             self.account_rows.push(AccountRow { id, source, number: number.into(), currency: "USD".into(), created_at: now });
         }
+        let seen = Context {
+            session_id: Some("S1".into()),
+            ip: Some("10.0.0.1".into()),
+            actor_kind: Some(crate::ledger::ActorKind::Customer),
+            ..Context::default()
+        };
+        let way = Delivery { kind: DeliveryKind::Api, api_key: None, origin: Some("10.0.0.9".into()) };
         (
             SourceRow { id: source, name: "core".into(), created_at: now },
             RuleSetRow { id: rule_set, version: 1, body: rules.to_string(), recorded_at: now },
@@ -118,7 +126,7 @@ impl Bank {
                 device_id: None,
                 actor: None,
                 actor_kind: Some(1),
-                fingerprint: 11,
+                fingerprint: context_fingerprint(source, &seen),
             },
             DeliveryRow {
                 id: delivery,
@@ -127,7 +135,7 @@ impl Bank {
                 api_key: None,
                 origin: Some("10.0.0.9".into()),
                 started_at: now,
-                fingerprint: 12,
+                fingerprint: delivery_fingerprint(source, &way, START.div_euclid(24 * HOUR)),
             },
         )
     }
@@ -213,7 +221,7 @@ impl Bank {
                 business_date: row.business_date,
                 opened_by: row.seq,
                 opened_at: row.recorded_at,
-                due_at: row.recorded_at + 15 * MINUTE,
+                due_at: due_at(row),
                 closed_by: None,
                 alert: None,
             };
@@ -228,12 +236,12 @@ impl Bank {
             (frozen.state, frozen.closed_by) = (BreakState::Frozen.code(), Some(row.seq));
         }
         if amount >= 1_000_000 {
-            let alert = self.event("alert.opened", json!({ "rule": "high-value", "entry": row.seq }), None);
+            let alert = self.alert(row, row.seq, "high-value");
             self.hit(row, row.seq, "high-value", false, Some(alert));
-            self.alerts.push(alert_row(alert, row));
         }
         if let Some(named) = late {
-            self.hit(row, named, "high-frequency", true, None);
+            let alert = self.alert(row, named, "high-frequency");
+            self.hit(row, named, "high-frequency", true, Some(alert));
         }
         let key = (row.business_date, row.status, row.booked_at.div_euclid(HOUR));
         let fresh = FigureRow {
@@ -252,6 +260,26 @@ impl Bank {
         let fresh = RangeRow { business_date: row.business_date, first_seq: row.seq, last_seq: row.seq, entries: 0 };
         let range = self.ranges.entry(row.business_date).or_insert(fresh);
         (range.last_seq, range.entries) = (row.seq, range.entries + 1);
+    }
+
+    /// The alert that a hit joins; all of one account within a day share one.
+    fn alert(&mut self, by: &EntryRow, named: i64, rule: &'static str) -> i64 {
+        let near = |a: &&mut AlertRow| (by.booked_at - a.first_booked_at).abs() <= 24 * HOUR;
+        let of = |a: &&mut AlertRow| a.rule == rule && a.account == by.account;
+        if let Some(open) = self.alerts.iter_mut().filter(of).rfind(near) {
+            (open.hits, open.last_seq) = (open.hits + 1, named);
+            return open.id;
+        }
+        let reference = format!("ALR-2026-{:06}", self.alerts.len() + 1);
+        let body = json!({
+            "ref": reference, "rule": rule, "rules": by.rules, "severity": "high", "account": by.account, "entry": named,
+            "previous": null, "explanation": { "sentence": "why" },
+        });
+        let id = self.event("alert.opened", body, None);
+        let mut alert = alert_row(id, by);
+        (alert.reference, alert.rule, alert.last_seq) = (reference, rule.to_owned(), named);
+        self.alerts.push(alert);
+        id
     }
 
     fn hit(&mut self, by: &EntryRow, named: i64, rule: &str, late: bool, alert: Option<i64>) {
@@ -290,109 +318,5 @@ impl Bank {
         bulk::append(conn, &self.figures.into_values().collect::<Vec<_>>())?;
         bulk::append(conn, &self.ranges.into_values().collect::<Vec<_>>())?;
         trail::create_state(conn, &self.tail)
-    }
-}
-
-fn entry(at: i64, amount: i64, before: i64) -> NewEntry {
-    NewEntry {
-        source_ref: String::new(),
-        account: String::new(),
-        currency: Currency::parse("USD").unwrap(),
-        kind: Kind::Deposit,
-        direction: Direction::Credit,
-        amount,
-        balance_before: Some(before),
-        balance_after: Some(before + amount),
-        booked_at: Moment(at),
-        value_date: None,
-        business_date: None,
-        transaction_ref: None,
-        account_seq: None,
-        context: Context::default(),
-        channel: None,
-        instrument: None,
-        reverses: None,
-        status: Status::Booked,
-        parts: Parts::default(),
-    }
-}
-
-fn row(seq: i64, entry: &NewEntry, business_date: i32, blind: Vec<u8>) -> EntryRow {
-    EntryRow {
-        seq,
-        recorded_at: 0,
-        source: 1,
-        source_ref: String::new(),
-        account: 0,
-        position: 0,
-        prev: None,
-        jump: None,
-        kind: entry.kind.code(),
-        direction: entry.direction.code(),
-        amount: entry.amount,
-        currency: "USD".into(),
-        balance_before: entry.balance_before,
-        balance_after: entry.balance_after,
-        booked_at: entry.booked_at.0,
-        value_date: None,
-        business_date,
-        flags: 0,
-        transaction_ref: None,
-        account_seq: None,
-        context: 3,
-        delivery: 4,
-        channel: None,
-        instrument: None,
-        status: entry.status.code(),
-        reverses: None,
-        rules: 2,
-        outcomes: None,
-        blind,
-    }
-}
-
-fn outcomes(changes: &Changes, amount: i64, late: Option<i64>) -> Option<String> {
-    let mut rules = Vec::new();
-    if amount >= 1_000_000 {
-        rules.push(json!({ "rule": "high-value", "outcome": "hit", "severity": "high" }));
-    }
-    if let Some(entry) = late {
-        rules.push(json!({ "rule": "high-frequency", "outcome": "hit", "severity": "high", "entry": entry, "late": true }));
-    }
-    let opened = |b: &crate::ledger::continuity::Break| json!({ "kind": b.kind.text(), "seq": b.seq, "expected": b.expected, "found": b.found });
-    let breaks: Vec<Value> = changes.opened.iter().map(opened).collect();
-    let healed: Vec<Value> = changes.healed.iter().map(|(seq, kind)| json!({ "kind": kind.text(), "seq": seq })).collect();
-    let frozen: Vec<Value> = changes.frozen.iter().map(|seq| json!(seq)).collect();
-    let lists = [("rules", rules), ("breaks", breaks), ("healed", healed), ("frozen", frozen)];
-    let object: serde_json::Map<String, Value> = lists
-        .into_iter()
-        .filter(|(_, list)| !list.is_empty())
-        .map(|(name, list)| (name.to_owned(), Value::Array(list)))
-        .collect();
-    (!object.is_empty()).then(|| Value::Object(object).to_string())
-}
-
-fn alert_row(id: i64, entry: &EntryRow) -> AlertRow {
-    AlertRow {
-        id,
-        reference: format!("ALR-2026-{id:06}"),
-        rule: "high-value".into(),
-        rules: entry.rules,
-        account: entry.account,
-        severity: 3,
-        state: OPEN,
-        business_date: entry.business_date,
-        opened_at: entry.recorded_at,
-        first_booked_at: entry.booked_at,
-        last_seq: entry.seq,
-        hits: 1,
-        explanation: "{}".into(),
-        previous: None,
-        disposition: None,
-        comment: None,
-        duplicate_of: None,
-        closed_at: None,
-        closed_by: None,
-        closed_seq: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use crate::db::schema::{accounts, breaks, day_ranges, entry_parts, event_parts, hits};
+use crate::db::schema::{accounts, breaks, day_ranges, entries, entry_parts, event_parts, hits};
 use crate::db::{Conn, Db};
 use crate::on_conn;
 
@@ -21,6 +21,7 @@ pub fn seqs(url: &str, table: &str) -> Vec<i64> {
         "entry_parts" => keys!(entry_parts.seq),
         "event_parts" => keys!(event_parts.seq),
         "breaks" => keys!(breaks.seq),
+        "entries" => keys!(entries.seq),
         "hits" => keys!(hits.seq),
         _ => keys!(accounts.id),
     }

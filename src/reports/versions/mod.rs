@@ -8,14 +8,14 @@
 mod store;
 
 use chrono::NaiveDate;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::clock::{Moment, day_date, day_number};
 use crate::db::{Conn, Db, DbError, DbResult};
 use crate::detect::Severity;
 use crate::ids::Seq;
-use crate::notify::store::{owe, owed_rows};
+use crate::notify::store::{owe, owed_rows, promising};
 use crate::notify::{MailKind, RECIPIENTS_MAX};
 use crate::trail::{ActError, ActTx, Log, NewEvent};
 
@@ -202,19 +202,42 @@ fn store_version(tx: &mut ActTx<'_>, mut row: ReportRow, recipients: &[String]) 
         "body_sha256": row.body_sha256,
         "html_sha256": row.html_sha256,
     });
-    let seq = tx.append(NewEvent::public("report.stored", body))?;
+    let seq = tx.append(promising("report.stored", body, None, recipients))?;
     row.seq = seq;
     let owed = owed_rows(MailKind::Report, seq, recipients, Severity::Low, tx.now());
     store::insert(tx.conn, row)?;
     Ok(owe(tx.conn, &owed)?)
 }
 
-/// A version of a date's report; `None`: the newest.
+/// Whether a row has the bytes, the date and the version that the event which stored it commits to.
+fn is_as_stored(conn: &mut Conn, row: &store::Brief, html: Option<&str>) -> DbResult<bool> {
+    let event = crate::trail::store::event(conn, row.seq)?.filter(|(event, _)| event.kind == "report.stored");
+    let said: Value = event.and_then(|(event, _)| serde_json::from_str(&event.body).ok()).unwrap_or_default();
+    let named = said["date"].as_str() == Some(&day_date(row.business_date).to_string()) && said["version"] == row.version;
+    let same = |field: &str, text: &str| said[field].as_str() == Some(&sha256(text));
+    Ok(named && same("body_sha256", &row.body) && html.is_none_or(|html| same("html_sha256", html)))
+}
+
+fn altered(row: &store::Brief) -> DbError {
+    DbError::Altered(format!(
+        "the stored report for {1}, version {0}, is not as it was stored: its bytes do not have the digests that event {2} of the log \
+         holds. It is not shown. Run `counterfoil verify` to see what else was changed, and restore it from a backup.",
+        row.version,
+        day_date(row.business_date),
+        row.seq
+    ))
+}
+
+/// A version of a date's report; `None`: the newest. One that was changed since is refused
+/// ([`DbError::Altered`]).
 pub fn load(conn: &mut Conn, date: NaiveDate, version: Option<i32>) -> DbResult<Option<Stored>> {
     let number = day_number(date);
     let Some(newest) = store::newest(conn, number)? else { return Ok(None) };
     let wanted = version.unwrap_or(newest.version);
     let Some(row) = store::version(conn, number, wanted)? else { return Ok(None) };
+    if !is_as_stored(conn, &row.brief(), Some(&row.html))? {
+        return Err(altered(&row.brief()));
+    }
     let mut report: Report = serde_json::from_str(&row.body).map_err(|e| unreadable(row.business_date, row.version, &e))?;
     let head = head(row.brief(), newest.version)?;
     report.status = head.status;
@@ -225,13 +248,22 @@ pub fn load(conn: &mut Conn, date: NaiveDate, version: Option<i32>) -> DbResult<
 pub fn versions(conn: &mut Conn, date: NaiveDate) -> DbResult<Vec<Head>> {
     let rows = store::versions(conn, day_number(date))?;
     let newest = rows.iter().map(|row| row.version).max().unwrap_or(0);
-    rows.into_iter().map(|row| head(row, newest)).collect()
+    rows.into_iter().map(|row| checked_head(conn, row, newest)).collect()
 }
 
 /// The newest version of each date before `before`, newest date first, at most `limit`.
 pub fn list(conn: &mut Conn, before: Option<NaiveDate>, limit: i64) -> DbResult<Vec<Head>> {
     let rows = store::newest_of_dates(conn, before.map(day_number), limit)?;
-    rows.into_iter().map(|row| head(row.clone(), row.version)).collect()
+    rows.into_iter().map(|row| checked_head(conn, row.clone(), row.version)).collect()
+}
+
+/// In a list, one that was changed says so in place of its verdict.
+fn checked_head(conn: &mut Conn, row: store::Brief, newest: i32) -> DbResult<Head> {
+    if is_as_stored(conn, &row, None)? {
+        return head(row, newest);
+    }
+    let body = json!({ "verdict": "Not as it was stored: run counterfoil verify", "sources": [] }).to_string();
+    head(store::Brief { body, ..row }, newest)
 }
 
 fn head(row: store::Brief, newest: i32) -> DbResult<Head> {

@@ -41,7 +41,11 @@ fn a_version_is_frozen_with_its_hashes_its_event_and_its_mail() {
     assert_eq!(stored.body, formats::json(&stored.report).unwrap());
     let events = house.bench.events("report.stored");
     let (seq, body, private) = &events[0];
-    assert_eq!((*seq, body["body_sha256"].as_str(), private), (stored.head.seq, Some(stored.head.body_sha256.as_str()), &None));
+    assert_eq!((*seq, body["body_sha256"].as_str()), (stored.head.seq, Some(stored.head.body_sha256.as_str())));
+    assert_eq!(
+        (body["mail"].as_i64(), private.as_ref().unwrap()["mail_to"][0].as_str()),
+        (Some(1), Some("officer@bank.example"))
+    );
     assert_eq!((body["date"].as_str(), body["version"].as_i64(), body["seq_from"].as_i64()), (Some(DAY), Some(1), Some(0)));
     let mail = house.bench.read(|c| crate::reports::versions::store::mail(c, *seq));
     assert_eq!(mail, [(seq * 64, "report".to_owned(), "officer@bank.example".to_owned(), PENDING)]);

@@ -144,6 +144,7 @@ fn policy(html: &str) -> String {
         (status = 400, description = "Not a date, or a parameter cannot be used.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Neither key nor session.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The key lacks the scope, or the role may not.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The stored version was changed since it was stored, and is not shown.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such version.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 406, description = "None of the formats asked for.", body = ProblemBody, content_type = "application/problem+json"),
     )

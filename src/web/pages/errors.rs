@@ -26,13 +26,19 @@ pub(super) enum Trouble {
     },
     /// The log is not written by this process at the moment.
     NotWriting,
+    /// What is stored is not what the log commits to; for people.
+    Altered(String),
     /// A failure of ours; only the log of the program says which.
     Broken(String),
 }
 
 impl From<DbError> for Trouble {
     fn from(error: DbError) -> Trouble {
-        Trouble::Broken(error.to_string())
+        match error {
+            // Whoever asks must know that it was withheld, and why.
+            DbError::Altered(detail) => Trouble::Altered(detail),
+            error => Trouble::Broken(error.to_string()),
+        }
     }
 }
 
@@ -107,10 +113,13 @@ fn expired(chrome: Chrome, status: StatusCode, detail: &str, reference: String, 
 /// A handler's trouble as a page.
 pub(super) fn failure(desk: &Desk, trouble: Trouble) -> Failure {
     let reference = desk.reference();
+    if let Trouble::Altered(detail) = trouble {
+        return withheld(desk, &sentence(&detail), reference);
+    }
     let (status, detail) = match trouble {
         Trouble::Missing(what) => (404, Some(what.to_owned())),
         Trouble::Refused { status, detail } => (status, Some(sentence(&detail))),
-        Trouble::NotWriting => (503, None),
+        Trouble::NotWriting | Trouble::Altered(_) => (503, None),
         Trouble::Broken(why) => {
             tracing::error!(reference, why, "a page could not be made");
             (500, None)
@@ -118,6 +127,16 @@ pub(super) fn failure(desk: &Desk, trouble: Trouble) -> Failure {
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     page(desk.chrome(""), status, detail.as_deref(), reference)
+}
+
+/// What is not shown, because it is not what was stored.
+fn withheld(desk: &Desk, detail: &str, reference: String) -> Failure {
+    tracing::error!(reference, detail, "something stored was changed and is not shown");
+    let mut failure = page(desk.chrome(""), StatusCode::CONFLICT, Some(detail), reference);
+    failure.page.heading = "Not shown: not as it was stored".to_owned();
+    failure.page.chrome.title.clone_from(&failure.page.heading);
+    failure.page.steps = vec!["Tell whoever answers for the records; do not rely on it until it is restored.".to_owned()];
+    failure
 }
 
 /// With a capital and a full stop.

@@ -1,0 +1,172 @@
+//! The history of one account, without reading the rest of the log: its leaves and that each is in
+//! the tree, its pointers and continuity, its breaks and hits, its private parts.
+//!
+//! Its entries are found from the newest one backwards. That none is missing at the end only the
+//! whole verification tells.
+
+use std::collections::HashSet;
+
+use counterfoil_verify::tile::{WIDTH, tile_root};
+use counterfoil_verify::{Hash, Tiles};
+
+use crate::db::{Conn, Db, DbError, DbResult};
+use crate::ids::Seq;
+use crate::ledger::store::{self as ledger, AccountRow, EntryRow};
+use crate::ledger::{history, leaves};
+use crate::trail::store::{self as trail, LogState};
+
+use super::checker::Checker;
+use super::entries::{Entries, Tables};
+use super::findings::Findings;
+use super::repeats::Repeats;
+use super::settings::Settings;
+use super::store;
+use super::{L0, L1, L2, L4, L6, Options, Outcome};
+
+/// Entries of one account that are looked at; of a longer history, the newest.
+const ENTRIES_MAX: usize = 1_000_000;
+/// Entries between two reports of progress.
+const PROGRESS: usize = 1_000;
+
+/// Verifies the history of the account with this number.
+///
+/// # Errors
+/// When the database cannot be read, or the log has no such account.
+pub fn verify_account(db: &Db, number: &str, options: Options<'_>) -> DbResult<Outcome> {
+    let settings = Settings::read(options.config)?;
+    let aside = db.connect()?;
+    db.connect()?.snapshot(|conn| {
+        let account = ledger::account_by_number(conn, number)?;
+        let account = account.ok_or_else(|| DbError::Unfit("the log has no such account; check the number".into()))?;
+        let state = trail::state(conn)?.ok_or_else(|| DbError::Corrupt("there is no state of the log".into()))?;
+        one((conn, aside), &account, &state, settings, &options)
+    })
+}
+
+fn one(
+    (conn, aside): (&mut Conn, Conn),
+    account: &AccountRow,
+    state: &LogState,
+    settings: Settings,
+    options: &Options<'_>,
+) -> DbResult<Outcome> {
+    let mut findings = Findings::default();
+    findings.note(L0, "not part of one account's history");
+    findings.note(L1, "every leaf of the account, against the root of the log state");
+    findings.note(L6, "not part of one account's history");
+    let rows = backwards(conn, account.id, &mut findings)?;
+    let tree = Tree::read(conn, state, &mut findings)?;
+    let mut entries = Entries::new(aside, settings, Tables::none(Repeats::new(0)));
+    entries.joining.leave_out();
+    entries.set_reach(&store::rule_set_bodies(conn)?);
+    let mut checker = Checker::new(state.origin.clone(), findings, entries);
+    let mut started = store::events_of(conn, "program.started")?.into_iter().peekable();
+    define(conn, account, &mut checker)?;
+    let total = rows.len() as u64;
+    let mut proven = HashSet::new();
+    for (n, row) in rows.iter().enumerate() {
+        if n.is_multiple_of(PROGRESS) {
+            (options.progress)(n as u64, total);
+        }
+        while let Some(event) = started.next_if(|event| event.seq < row.seq) {
+            checker.entries.define(&event, None, &mut checker.findings);
+        }
+        let part = ledger::entry_part(conn, row.seq)?;
+        let leaf = checker.entry(row, part.as_ref());
+        if !tree.holds(conn, row.seq, &leaf.hash, &mut proven)? {
+            let text = "the row does not have the hash that the tree holds for its place";
+            checker.findings.add((L2, "leaf_changed"), "entries", row.seq, text);
+        }
+        let hits = crate::alerts::store::hits_of_entry(conn, row.seq)?;
+        checker.entries.check_alone(row, &hits, &mut checker.findings);
+    }
+    (options.progress)(total, total);
+    let Checker { mut findings, entries, .. } = checker;
+    let Entries { breaks, hits, joining, .. } = entries;
+    breaks.finish(conn, Some(account.id), &joining, &mut findings)?;
+    hits.finish(conn, &mut findings)?;
+    Ok(findings.outcome(state.size, &state.root))
+}
+
+/// The account's row against its event.
+fn define(conn: &mut Conn, account: &AccountRow, checker: &mut Checker) -> DbResult<()> {
+    let Some((event, part)) = trail::event(conn, account.id)?.filter(|(event, _)| event.kind == "account.defined") else {
+        checker.findings.add((L4, "definition_extra"), "accounts", account.id, "no event account.defined defined this row");
+        return Ok(());
+    };
+    checker.event(&event, part.as_ref());
+    super::definitions::compare_account(account, &event, part.as_ref(), &mut checker.findings);
+    Ok(())
+}
+
+/// The account's entries, oldest first.
+fn backwards(conn: &mut Conn, account: Seq, findings: &mut Findings) -> DbResult<Vec<EntryRow>> {
+    let mut at = history::newest(conn, account)?.map(|(seq, _)| seq);
+    let mut rows: Vec<EntryRow> = Vec::new();
+    while let Some(seq) = at {
+        if rows.len() == ENTRIES_MAX {
+            findings.note(L2, format!("the newest {ENTRIES_MAX} entries; `counterfoil verify` looks at all"));
+            break;
+        }
+        let row = ledger::entry(conn, seq)?.filter(|row| row.account == account);
+        let Some(row) = row.filter(|row| rows.last().is_none_or(|later| row.seq < later.seq)) else {
+            findings.add(
+                (L2, "leaf_missing"),
+                "entries",
+                seq,
+                "an entry of this account should be here: a later one points to it",
+            );
+            break;
+        };
+        at = row.prev;
+        rows.push(row);
+    }
+    rows.reverse();
+    Ok(rows)
+}
+
+/// The stored tiles, and the right edge made from the newest leaves.
+struct Tree {
+    edge: Tiles,
+    size: Seq,
+}
+
+impl Tree {
+    fn read(conn: &mut Conn, state: &LogState, findings: &mut Findings) -> DbResult<Tree> {
+        let width = WIDTH as Seq;
+        let trailing = leaves::hashes(conn, &state.origin, state.size - state.size % width, state.size)?;
+        let read = |level: u8, index: u64| {
+            let tile = trail::tile(conn, i16::from(level), index as i64)?;
+            tile.ok_or_else(|| DbError::Corrupt(format!("tile {level}/{index} is missing; run `counterfoil verify`")))
+        };
+        let edge = Tiles::resume(state.size as u64, read, &trailing);
+        let edge =
+            edge.map_err(|e| DbError::Corrupt(format!("the tree's right edge cannot be made: {e}; run `counterfoil verify`")))?;
+        if edge.root()[..] != state.root[..] {
+            let text = "tiles and newest leaves do not have the root in the log state; `counterfoil verify` finds out why";
+            findings.add((L2, "root_differs"), "log_state", None, text);
+        }
+        Ok(Tree { edge, size: state.size })
+    }
+
+    /// Whether the leaf at `seq` has this hash in the tree, up to its right edge.
+    fn holds(&self, conn: &mut Conn, seq: Seq, leaf: &Hash, proven: &mut HashSet<(u8, Seq)>) -> DbResult<bool> {
+        let (mut hash, mut index) = (*leaf, seq);
+        for level in 0..8_u8 {
+            let (tile, at) = (index / WIDTH as Seq, (index % WIDTH as Seq) as usize);
+            if self.size >> (8 * (u32::from(level) + 1)) <= tile {
+                return Ok(self.edge.partial(level).get(at) == Some(&hash));
+            }
+            let data = trail::tile(conn, i16::from(level), tile)?.unwrap_or_default();
+            if data.as_chunks::<32>().0.get(at) != Some(&hash) {
+                return Ok(false);
+            }
+            if !proven.insert((level, tile)) {
+                return Ok(true);
+            }
+            let Ok(root) = tile_root(&data) else { return Ok(false) };
+            (hash, index) = (root, tile);
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,119 @@
+//! The outbox: every mail that an event owes has its row, and a row ends as the log says it ended.
+//!
+//! A mail that merely waits is no finding; one that is owed and neither waits nor ended is.
+
+use std::collections::HashMap;
+
+use crate::db::{Conn, DbResult};
+use crate::detect::Severity;
+use crate::ids::Seq;
+use crate::notify::store::{DEAD, OutboxRow, PENDING, SENT};
+use crate::notify::{MailKind, RECIPIENTS_MAX, outbox_id};
+
+use super::super::L4;
+use super::super::event::Event;
+use super::super::findings::Findings;
+use super::{PAGE, extra, same, store};
+
+#[derive(Default)]
+pub(super) struct Owed {
+    /// Events that owe mail, in order, and how many recipients.
+    promised: Vec<(Seq, i64)>,
+    /// Rows that ended, and the event that says so.
+    settled: HashMap<i64, Seq>,
+}
+
+impl Owed {
+    pub(super) fn promised(&mut self, event: &Event) {
+        let count = event.number("mail");
+        if count > 0 {
+            self.promised.push((event.seq, count.min(RECIPIENTS_MAX as i64)));
+        }
+    }
+
+    pub(super) fn settled(&mut self, event: &Event) {
+        let rows = event.body["outbox"].as_array().into_iter().flatten();
+        self.settled.extend(rows.filter_map(|id| Some((id.as_i64()?, event.seq))));
+    }
+
+    pub(super) fn finish(mut self, conn: &mut Conn, findings: &mut Findings) -> DbResult<()> {
+        let promised = std::mem::take(&mut self.promised);
+        let mut next = promised.iter().flat_map(|(about, count)| (0..*count).map(|i| outbox_id(*about, i as usize))).peekable();
+        let mut after = i64::MIN;
+        loop {
+            let rows = store::outbox_after(conn, after, PAGE)?;
+            let Some(last) = rows.last() else { break };
+            after = last.id;
+            let events = self.events_of(conn, &rows)?;
+            for row in &rows {
+                while let Some(id) = next.next_if(|id| *id < row.id) {
+                    self.missing(id, findings);
+                }
+                let about = row.id.div_euclid(RECIPIENTS_MAX as i64);
+                match next.next_if_eq(&row.id).and_then(|_| events.get(&about)) {
+                    Some(event) => same("outbox", about, row, &self.expected(event, row, &events), findings),
+                    None => extra("outbox", about, findings),
+                }
+            }
+        }
+        next.for_each(|id| self.missing(id, findings));
+        Ok(())
+    }
+
+    fn events_of(&self, conn: &mut Conn, rows: &[OutboxRow]) -> DbResult<HashMap<Seq, Event>> {
+        let mut seqs: Vec<Seq> = rows.iter().map(|row| row.id.div_euclid(RECIPIENTS_MAX as i64)).collect();
+        seqs.extend(rows.iter().filter_map(|row| self.settled.get(&row.id)));
+        store::events_at(conn, seqs)
+    }
+
+    fn missing(&self, id: i64, findings: &mut Findings) {
+        let about = id.div_euclid(RECIPIENTS_MAX as i64);
+        let text = match self.settled.contains_key(&id) {
+            true => "the row of a mail that this event owed is gone; the log says what became of the mail",
+            false => "mail that this event owes is in no outbox, and no event says that it was sent or given up",
+        };
+        findings.add((L4, "mail_missing"), "outbox", about, text);
+    }
+
+    /// What waits is tried when it can be; what ended is as the log says.
+    fn expected(&self, event: &Event, row: &OutboxRow, events: &HashMap<Seq, Event>) -> OutboxRow {
+        let index = row.id.rem_euclid(RECIPIENTS_MAX as i64) as usize;
+        let (kind, severity) = match event.kind.as_str() {
+            "alert.opened" => (MailKind::Alert, severity(&event.text("severity"))),
+            "report.stored" => (MailKind::Report, Severity::Low.code()),
+            _ => (MailKind::History, Severity::Low.code()),
+        };
+        let recipient = match event.mail_to() {
+            Some(list) => list.get(index).cloned().unwrap_or_default(),
+            None => row.recipient.clone(),
+        };
+        let waiting = OutboxRow {
+            id: row.id,
+            kind: kind.text().to_owned(),
+            about: event.seq,
+            recipient,
+            severity,
+            state: PENDING,
+            created_at: event.at,
+            not_before: row.not_before,
+            attempts: row.attempts,
+            last_error: row.last_error.clone(),
+            message_id: row.message_id.clone(),
+            done_at: None,
+        };
+        let Some(end) = self.settled.get(&row.id).and_then(|seq| events.get(seq)) else { return waiting };
+        let dead = end.kind == "mail.dead";
+        OutboxRow {
+            state: if dead { DEAD } else { SENT },
+            attempts: i32::try_from(end.number("attempt")).unwrap_or(-1),
+            last_error: if dead { end.private_or_null("reply", row.last_error.as_ref()) } else { None },
+            message_id: end.text_or_null("message_id"),
+            done_at: Some(end.at),
+            ..waiting
+        }
+    }
+}
+
+fn severity(text: &str) -> i16 {
+    Severity::parse(text).map_or(0, Severity::code)
+}

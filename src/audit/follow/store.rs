@@ -1,0 +1,119 @@
+//! The tables that follow from events, as they are.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use crate::access::searches::store::SearchRow;
+use crate::access::store::{KeyRow, SessionRow, UserRow};
+use crate::alerts::store::AlertRow;
+use crate::db::schema::{
+    alerts, anchors, api_keys, day_refusals, event_parts, events, feed_closings, import_runs, jobs, outbox, reports, searches,
+    sessions, sources, users,
+};
+use crate::db::{Conn, DbResult};
+use crate::ids::Seq;
+use crate::ledger::feeds::store::ClosingRow;
+use crate::notify::store::OutboxRow;
+use crate::trail::store::{AnchorRow, EventPartRow, EventRow, JobRow};
+use crate::{bulk_row, on_conn};
+
+use super::super::event::Event;
+
+bulk_row! {
+    /// A row of `import_runs`.
+    ImportRunRow => import_runs {
+        digest: String, source: String, rows_done: i64, recorded: i64, duplicates: i64, rejected: i64, hits: i64,
+        state: String, started_at: i64, updated_at: i64,
+    }
+}
+bulk_row! {
+    /// A row of `day_refusals`.
+    RefusalRow => day_refusals { business_date: i32, source: i64, code: String, rows: i64 }
+}
+bulk_row! {
+    /// A row of `reports`.
+    ReportRow => reports {
+        business_date: i32, version: i32, status: String, seq: i64, seq_from: i64, seq_to: i64, computed_at: i64,
+        body: String, html: String, body_sha256: String, html_sha256: String,
+    }
+}
+
+/// Places asked for in one query.
+const SEQS: usize = 500;
+
+macro_rules! all {
+    ($($(#[$doc:meta])* $name:ident: $table:ident as $row:ty, by $($key:ident),+;)*) => { $(
+        $(#[$doc])*
+        pub(super) fn $name(conn: &mut Conn) -> DbResult<Vec<$row>> {
+            let query = $table::table.order(($($table::$key,)+));
+            Ok(on_conn!(conn, |c| query.select(<$row>::as_select()).load(c))?)
+        }
+    )* };
+}
+all! {
+    /// Every user.
+    users: users as UserRow, by id;
+    /// Every key.
+    keys: api_keys as KeyRow, by id;
+    /// Every session.
+    sessions: sessions as SessionRow, by token_hash;
+    /// Every search that is kept.
+    searches: searches as SearchRow, by id;
+    /// Every closing.
+    closings: feed_closings as ClosingRow, by seq, currency;
+    /// Every import.
+    import_runs: import_runs as ImportRunRow, by digest;
+    /// Every count of refused rows.
+    refusals: day_refusals as RefusalRow, by business_date, source, code;
+    /// Every checkpoint that came back.
+    anchors: anchors as AnchorRow, by id;
+    /// Every job.
+    jobs: jobs as JobRow, by name;
+}
+
+/// The dates and versions of the stored reports.
+pub(super) fn report_keys(conn: &mut Conn) -> DbResult<Vec<(i32, i32)>> {
+    let query = reports::table.order((reports::business_date, reports::version));
+    Ok(on_conn!(conn, |c| query.select((reports::business_date, reports::version)).load(c))?)
+}
+
+/// One stored report.
+pub(super) fn report(conn: &mut Conn, date: i32, version: i32) -> DbResult<Option<ReportRow>> {
+    let query = reports::table.find((date, version));
+    Ok(on_conn!(conn, |c| query.select(ReportRow::as_select()).first(c).optional())?)
+}
+
+/// The names of the sources.
+pub(super) fn source_names(conn: &mut Conn) -> DbResult<HashMap<Seq, String>> {
+    let found: Vec<(i64, String)> = on_conn!(conn, |c| sources::table.select((sources::id, sources::name)).load(c))?;
+    Ok(found.into_iter().collect())
+}
+
+/// Alerts after `after`, in order, at most `limit`.
+pub(super) fn alerts_after(conn: &mut Conn, after: Seq, limit: i64) -> DbResult<Vec<AlertRow>> {
+    let query = alerts::table.filter(alerts::id.gt(after)).order(alerts::id).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(AlertRow::as_select()).load(c))?)
+}
+
+/// Rows of the outbox after `after`, in order, at most `limit`.
+pub(super) fn outbox_after(conn: &mut Conn, after: i64, limit: i64) -> DbResult<Vec<OutboxRow>> {
+    let query = outbox::table.filter(outbox::id.gt(after)).order(outbox::id).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(OutboxRow::as_select()).load(c))?)
+}
+
+/// The events at these places.
+pub(super) fn events_at(conn: &mut Conn, mut seqs: Vec<Seq>) -> DbResult<HashMap<Seq, Event>> {
+    seqs.sort_unstable();
+    seqs.dedup();
+    let mut found = HashMap::with_capacity(seqs.len());
+    for seqs in seqs.chunks(SEQS) {
+        let query = events::table.filter(events::seq.eq_any(seqs));
+        let rows: Vec<EventRow> = on_conn!(conn, |c| query.select(EventRow::as_select()).load(c))?;
+        let query = event_parts::table.filter(event_parts::seq.eq_any(seqs));
+        let parts: Vec<EventPartRow> = on_conn!(conn, |c| query.select(EventPartRow::as_select()).load(c))?;
+        let parts: HashMap<Seq, EventPartRow> = parts.into_iter().map(|part| (part.seq, part)).collect();
+        found.extend(rows.into_iter().map(|row| (row.seq, Event::read(&row, parts.get(&row.seq)))));
+    }
+    Ok(found)
+}

@@ -1,0 +1,121 @@
+//! What the schema consists of beside its rows: tables, columns, indexes, triggers, functions and views,
+//! as they are, and as the migrations compiled into this binary make them.
+//!
+//! On SQLite the migrations are run in memory and the two catalogues compared. PostgreSQL has no such
+//! place, so its catalogue after the migrations is a file compiled in; a test fails when a migration
+//! is added and the file is not.
+
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use diesel_migrations::MigrationHarness;
+
+use super::migrate::{SQLITE, names_known};
+use super::{Conn, DbResult};
+
+/// PostgreSQL's catalogue after the migrations.
+const POSTGRES_CATALOGUE: &str = include_str!("postgres_catalogue.txt");
+
+const SQLITE_QUERY: &str = "SELECT type AS kind, name, tbl_name AS owner, coalesce(sql, '') AS text FROM sqlite_master
+    WHERE tbl_name NOT LIKE '%diesel%' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND tbl_name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+    ORDER BY 1, 2";
+
+const POSTGRES_QUERY: &str = "
+    SELECT 'column' AS kind, c.relname || '.' || a.attname AS name, c.relname::text AS owner,
+        format_type(a.atttypid, a.atttypmod) || (CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END) AS text
+      FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+      WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname NOT LIKE '%diesel%'
+    UNION ALL SELECT 'index', indexname::text, tablename::text, replace(indexdef, ' public.', ' ') FROM pg_indexes
+      WHERE schemaname = 'public' AND tablename NOT LIKE '%diesel%'
+    UNION ALL SELECT 'constraint', conname::text, conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint
+      WHERE connamespace = 'public'::regnamespace AND contype <> 'n' AND conrelid::regclass::text NOT LIKE '%diesel%'
+    UNION ALL SELECT 'trigger', tgname::text, tgrelid::regclass::text,
+        replace(pg_get_triggerdef(oid), ' public.', ' ') || ' enabled ' || tgenabled::text
+      FROM pg_trigger WHERE NOT tgisinternal AND tgrelid::regclass::text NOT LIKE '%diesel%'
+    UNION ALL SELECT 'function', proname::text, proname::text, prosrc FROM pg_proc
+      WHERE pronamespace = 'public'::regnamespace AND proname NOT LIKE '%diesel%'
+    UNION ALL SELECT 'rule', rulename::text, tablename::text, definition FROM pg_rules WHERE schemaname = 'public'
+    UNION ALL SELECT 'policy', policyname::text, tablename::text, coalesce(qual, '') FROM pg_policies WHERE schemaname = 'public'
+    UNION ALL SELECT 'view', viewname::text, viewname::text, definition FROM pg_views WHERE schemaname = 'public'
+    ORDER BY 1, 2, 3";
+
+/// One thing the schema consists of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, QueryableByName)]
+pub struct Definition {
+    /// `table`, `column`, `index`, `trigger`, `function`, `view`, …
+    #[diesel(sql_type = Text)]
+    pub kind: String,
+    /// Its name.
+    #[diesel(sql_type = Text)]
+    pub name: String,
+    /// The table it belongs to.
+    #[diesel(sql_type = Text)]
+    pub owner: String,
+    /// How it is defined, white space and quotes around names apart.
+    #[diesel(sql_type = Text)]
+    pub text: String,
+}
+
+impl Definition {
+    fn normal(self) -> Definition {
+        // A table that was renamed and renamed back has its name in quotes.
+        let text = self.text.replace('"', "");
+        Definition { text: text.split_whitespace().collect::<Vec<_>>().join(" "), ..self }
+    }
+
+    /// As a line of the catalogue.
+    pub fn line(&self) -> String {
+        [self.kind.as_str(), &self.name, &self.owner, &self.text].join("|")
+    }
+
+    fn of_line(line: &str) -> Option<Definition> {
+        let mut parts = line.splitn(4, '|').map(str::to_owned);
+        Some(Definition { kind: parts.next()?, name: parts.next()?, owner: parts.next()?, text: parts.next()? })
+    }
+}
+
+/// The definitions in this database, in order.
+pub fn present(conn: &mut Conn) -> DbResult<Vec<Definition>> {
+    let found: Vec<Definition> = match conn {
+        Conn::Sqlite(c) => diesel::sql_query(SQLITE_QUERY).load(c)?,
+        Conn::Postgres(c) => diesel::sql_query(POSTGRES_QUERY).load(c)?,
+    };
+    let mut found: Vec<Definition> = found.into_iter().map(Definition::normal).collect();
+    found.sort();
+    Ok(found)
+}
+
+/// The definitions that the migrations of this binary make.
+pub fn expected(conn: &Conn) -> DbResult<Vec<Definition>> {
+    match conn {
+        Conn::Sqlite(_) => {
+            let mut memory = SqliteConnection::establish(":memory:").map_err(|e| super::DbError::Connect(e.to_string()))?;
+            memory.run_pending_migrations(SQLITE).map_err(|e| super::DbError::Unfit(e.to_string()))?;
+            present(&mut Conn::Sqlite(memory))
+        }
+        Conn::Postgres(_) => {
+            let mut expected: Vec<Definition> = POSTGRES_CATALOGUE.lines().filter_map(Definition::of_line).collect();
+            expected.sort();
+            Ok(expected)
+        }
+    }
+}
+
+/// Migrations that the database says it has had, and those this binary knows: the names on one side only.
+pub fn strange_migrations(conn: &mut Conn) -> DbResult<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Applied {
+        #[diesel(sql_type = Text)]
+        version: String,
+    }
+    let sql = "SELECT version FROM __diesel_schema_migrations ORDER BY version";
+    let applied: Vec<Applied> = crate::on_conn!(conn, |c| diesel::sql_query(sql).load(c))?;
+    let mut sides: BTreeMap<String, u8> = applied.into_iter().map(|row| (row.version, 1)).collect();
+    for name in names_known(conn)? {
+        // A version is the digits of its name.
+        let version: String = name.split('_').next().unwrap_or_default().replace('-', "");
+        *sides.entry(version).or_default() += 2;
+    }
+    Ok(sides.into_iter().filter(|(_, side)| *side != 3).map(|(version, _)| version).collect())
+}

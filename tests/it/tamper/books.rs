@@ -1,0 +1,305 @@
+//! A bank in which every table has rows: the book that is tampered with.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use counterfoil::access::searches::{self, Search};
+use counterfoil::access::{Door, Origin, Role, Scopes, keys, searches as access_searches, users};
+use counterfoil::alerts::{AlertFilter, Disposition, State, close, grace, queue};
+use counterfoil::audit::{Options, Outcome, Verified, verify};
+use counterfoil::clock::{MINUTE, Moment};
+use counterfoil::config::Config;
+use counterfoil::db::Db;
+use counterfoil::detect::{self, RuleSetBody};
+use counterfoil::import::{self, Format, ImportRequest, Local};
+use counterfoil::intake::define_rules;
+use counterfoil::ledger::feeds::{self, Closing, Sums};
+use counterfoil::ledger::{BusinessCalendar, leaves};
+use counterfoil::money::Currency;
+use counterfoil::notify::{Mailer, deliver_due};
+use counterfoil::reports;
+use counterfoil::trail::{Signer, returned};
+use serde_json::json;
+
+use crate::bank::{Bank, Home, Kind, define_source, entry};
+use crate::support::free_port;
+
+/// Verifies a database as it lies there.
+fn verified(url: &str, config: &Config, now: Moment) -> Outcome {
+    let db = Db::open(url, 1).unwrap();
+    verify(&db, Options { config, now, progress: &|_, _| {} }).unwrap()
+}
+
+/// A closed book.
+pub struct Book {
+    pub home: Home,
+    pub config: Config,
+    /// When it was closed.
+    pub now: Moment,
+}
+
+impl Book {
+    /// The book on SQLite, made once; every case works on a copy.
+    pub fn sqlite() -> &'static Book {
+        static BOOK: OnceLock<Book> = OnceLock::new();
+        BOOK.get_or_init(|| Book::write(Kind::Sqlite))
+    }
+
+    /// A book of this kind, closed and clean.
+    pub fn write(kind: Kind) -> Book {
+        let bank = Bank::with(kind, |config| {
+            config.limits.segment_entries = 150;
+            config.limits.accounts_cached = 1_000;
+            config.mail.alerts_to = vec!["desk@bank.example".into(), "night@bank.example".into()];
+            config.mail.reports_to = vec!["head@bank.example".into()];
+            config.mail.attempts = 1;
+        });
+        let bank = fill(bank);
+        let (config, now) = (bank.config.clone(), bank.clock.now());
+        bank.intake.stop();
+        let Bank { home, db, .. } = bank;
+        if let Home::Sqlite(_) = home {
+            db.connect().unwrap().execute("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        }
+        let book = Book { home, config, now };
+        assert_eq!(book.verified(&book.home.url()).findings, [], "{kind:?}: the book must be clean before it is tampered with");
+        book
+    }
+
+    pub fn verified(&self, url: &str) -> Outcome {
+        verified(url, &self.config, self.now)
+    }
+
+    /// A copy of the SQLite book in a folder; its address.
+    pub fn copy_to(&self, folder: &Path) -> String {
+        let from = self.home.url().trim_start_matches("sqlite:").to_owned();
+        let to = folder.join("copy.db");
+        std::fs::copy(from, &to).unwrap();
+        format!("sqlite:{}", to.display())
+    }
+}
+
+fn fill(bank: Bank) -> Bank {
+    people(&bank);
+    let other = define_source(&bank.intake, "cards");
+    entries(&bank, other);
+    refusals(&bank, other);
+    import_file(&bank);
+    totals(&bank);
+    alerts(&bank);
+    rules(&bank);
+    let bank = bank.restart();
+    let more = |n: i64| entry(&format!("M{n}"), &format!("ACC-{}", n % 3), "2026-03-02T11:00:00Z", 1_000 + n, 1_001 + n);
+    (0..60).for_each(|n| drop(bank.record(more(n))));
+    bank.record(entry("HV", "ACC-9", "2026-03-02T11:10:00Z", 0, 60_000));
+    sign(&bank);
+    mail(&bank);
+    visits(&bank);
+    bank.record(entry("HW", "ACC-8", "2026-03-02T11:20:00Z", 0, 70_000));
+    night(&bank);
+    settle(&bank);
+    bank
+}
+
+fn people(bank: &Bank) {
+    let log = bank.intake.log();
+    for (name, role) in [("ada", Role::Officer), ("bob", Role::Analyst), ("eve", Role::Auditor)] {
+        users::add(&log, &bank.clock, &format!("{name}@bank.example"), role, "correct horse battery").unwrap();
+    }
+    users::reset(&log, &bank.clock, "bob@bank.example", "velvet harbour comet").unwrap();
+    users::disable(&log, "eve@bank.example").unwrap();
+    let (_, text) = keys::issue(&log, &bank.clock, "core", Scopes::ALL).unwrap();
+    keys::issue(&log, &bank.clock, "core", Scopes::parse("read").unwrap()).unwrap();
+    keys::revoke(&log, &text[3..11]).unwrap();
+}
+
+fn entries(bank: &Bank, other: i64) {
+    let at = |n: i64| format!("2026-03-02T{:02}:{:02}:{:02}Z", 6 + n / 240, n / 4 % 60, n % 4 * 15);
+    let mut balance = [0_i64; 7];
+    for n in 0..420_i64 {
+        let who = (n % 7) as usize;
+        let amount = if n % 60 == 3 { 12_000 } else { n % 30 };
+        if n % 60 == 30 {
+            balance[who] += 5;
+        }
+        let mut row = entry(&format!("E{n}"), &format!("ACC-{who}"), &at(n), balance[who], balance[who] + amount);
+        balance[who] += amount;
+        if n % 9 == 0 {
+            row["party"] = json!(format!("P-{n}"));
+            row["counterparty"] = json!("C-1");
+            row["counterparty_name"] = json!("Name");
+            row["counterparty_country"] = json!("SE");
+            row["reason"] = json!("rent");
+        }
+        row["session_id"] = json!(format!("s-{}", n / 50));
+        row["ip"] = json!("192.0.2.1");
+        row["user_agent"] = json!("Bank/1");
+        row["device_id"] = json!("d1");
+        row["actor"] = json!("holder");
+        row["actor_kind"] = json!("customer");
+        row["channel"] = json!("online");
+        row["instrument"] = json!("transfer");
+        row["value_date"] = json!("2026-03-02");
+        row["transaction_ref"] = json!(format!("T{n}"));
+        bank.record(row);
+    }
+    bank.record(entry("L2", "LATE", "2026-03-02T10:00:00Z", 10, 20));
+    bank.record(entry("L4", "LATE", "2026-03-02T10:20:00Z", 30, 40));
+    bank.record(entry("L3", "LATE", "2026-03-02T10:10:00Z", 20, 30));
+    let mut reversal = entry("RV", "LATE", "2026-03-02T10:30:00Z", 40, 30);
+    reversal["kind"] = json!("reversal");
+    reversal["direction"] = json!("debit");
+    reversal["reverses"] = json!("L4");
+    reversal["account_seq"] = json!(4);
+    bank.record(reversal);
+    bank.submit_rows(other, vec![Bank::row(1, entry("F1", "ACC-2", "2026-03-02T10:40:00Z", balance[2], balance[2] + 1))], false)
+        .unwrap();
+}
+
+fn refusals(bank: &Bank, other: i64) {
+    for n in 0..3 {
+        bank.submit(vec![json!({ "source_ref": format!("bad{n}") })]);
+    }
+    bank.submit_rows(other, vec![Bank::row(1, json!({ "source_ref": 7 }))], false).unwrap();
+}
+
+fn import_file(bank: &Bank) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.ndjson");
+    let lines: Vec<String> = (0..5)
+        .map(|n| entry(&format!("I{n}"), "OLD-1", &format!("2026-02-0{}T10:00:00Z", n + 1), n * 10, n * 10 + 10).to_string())
+        .collect();
+    for (name, history) in [("history.ndjson", true), ("second.ndjson", false)] {
+        let path = path.with_file_name(name);
+        std::fs::write(&path, lines.join("\n") + if history { "\n" } else { "\n{}\n" }).unwrap();
+        let request = ImportRequest {
+            path,
+            source: "old books".into(),
+            format: Format::Auto,
+            profile: None,
+            history,
+            mail_to: bank.config.mail.alerts_to.clone(),
+        };
+        import::run(&request, &Local(&bank.intake), &bank.db, &()).unwrap();
+    }
+}
+
+fn totals(bank: &Bank) {
+    let sums = |code: &str, count| Sums { currency: Currency::parse(code).unwrap(), count, debits: 100, credits: 50_000 };
+    for (day, list) in [(20_514, vec![sums("USD", 3), sums("EUR", 0)]), (20_515, vec![]), (20_516, vec![sums("JPY", 9)])] {
+        feeds::close(&bank.intake.log(), Closing { source: bank.source, api_key: None, business_date: day, sums: list }).unwrap();
+    }
+}
+
+fn alerts(bank: &Bank) {
+    bank.clock.advance(20 * MINUTE);
+    let calendar = BusinessCalendar::new(&bank.config.bank);
+    grace::raise_overdue(&bank.db, &bank.intake.log(), &calendar, &bank.config, bank.clock.now()).unwrap();
+    // Another break of an account whose alert is open joins it.
+    bank.record(entry("B2", "ACC-1", "2026-03-02T10:50:00Z", 77, 78));
+    bank.clock.advance(20 * MINUTE);
+    grace::raise_overdue(&bank.db, &bank.intake.log(), &calendar, &bank.config, bank.clock.now()).unwrap();
+    let open = AlertFilter { state: Some(State::Open), ..AlertFilter::default() };
+    let page = bank.db.read(|c| queue::list(c, &open, counterfoil::alerts::Order::Newest, None, 100)).unwrap();
+    let references: Vec<String> = page.items.iter().map(|alert| alert.reference.to_string()).collect();
+    let officer = bank.db.read(users::list).unwrap().iter().find(|user| user.role == Role::Officer).unwrap().id;
+    let comment = "Pay slips of the last three months were seen.";
+    let how = |n: usize| if n == 2 { Disposition::DuplicateOf } else { Disposition::ExplainedWithEvidence };
+    for (n, reference) in references.iter().enumerate().filter(|(n, _)| n % 2 == 0) {
+        let duplicate = (n == 2).then(|| references[1].as_str());
+        close(&bank.intake.log(), reference, how(n), comment, duplicate, officer).unwrap();
+    }
+    // One that follows a closed one.
+    for n in 0..7 {
+        bank.record(entry(&format!("N{n}"), &format!("ACC-{n}"), "2026-03-02T10:55:00Z", 9, 40_009));
+    }
+}
+
+fn rules(bank: &Bank) {
+    let mut body = RuleSetBody::first();
+    body.version = 2;
+    body.rules[1].mode = detect::Mode::DryRun;
+    define_rules(&bank.intake.log(), body, "high-frequency is tried only".into()).unwrap();
+}
+
+/// Checkpoints are signed; two come back.
+fn sign(bank: &Bank) {
+    let signer = Signer::open(&bank.db, &bank.config, bank.clock.clone()).unwrap();
+    for n in 0..4 {
+        bank.clock.advance(MINUTE);
+        bank.record(entry(&format!("S{n}"), "ACC-1", "2026-03-02T11:12:00Z", 1_000 + n, 1_001 + n));
+        let row = signer.sign(&bank.intake.log()).unwrap();
+        if n % 2 == 1 {
+            let back = bank.db.read(|c| returned::compare(c, &signer.verifier(), &row.note, leaves::hashes)).unwrap();
+            bank.clock.advance(MINUTE);
+            let how = if n == 1 { "officer" } else { "witness" };
+            bank.intake.log().act(move |tx| back.record(tx, how, &json!({}))).unwrap();
+        }
+    }
+}
+
+/// Some mail is sent, some is given up; what comes after waits.
+fn mail(bank: &Bank) {
+    let folder = tempfile::tempdir().unwrap();
+    let log = bank.intake.log();
+    let mut config = bank.config.clone();
+    config.mail.url = format!("file:{}", folder.path().display());
+    let mailer = Mailer::from_config(&config.mail).unwrap();
+    let sent = deliver_due(&bank.db, &log, &mailer, &config, &bank.clock, &|| Ok(())).unwrap();
+    assert!(sent.sent > 0, "{sent:?}");
+    bank.record(entry("HX", "ACC-7", "2026-03-02T11:15:00Z", 0, 80_000));
+    bank.clock.advance(6 * MINUTE);
+    config.mail.url = format!("smtp://127.0.0.1:{}", free_port());
+    let mailer = Mailer::from_config(&config.mail).unwrap();
+    let dead = deliver_due(&bank.db, &log, &mailer, &config, &bank.clock, &|| Ok(())).unwrap();
+    assert!(dead.dead > 0, "{dead:?}");
+}
+
+fn visits(bank: &Bank) {
+    let door = Door::new(bank.db.clone(), bank.intake.log(), bank.clock.clone());
+    let visit = |name: &str, password| {
+        bank.clock.advance(MINUTE / 60);
+        door.sign_in(
+            &format!("{name}@bank.example"),
+            password,
+            &Origin { ip: Some("192.0.2.7"), user_agent: Some("Browser/1.0"), session: None },
+        )
+    };
+    for _ in 0..4 {
+        visit("ada", "correct horse battery").unwrap();
+    }
+    let bob = visit("bob", "velvet harbour comet").unwrap();
+    assert!(visit("bob", "wrong").is_err());
+    for (kind, query) in [
+        (access_searches::Kind::Ip, "192.0.2.7"),
+        (access_searches::Kind::Account, "ACC"),
+        (access_searches::Kind::Session, "s-1"),
+    ] {
+        bank.clock.advance(MINUTE / 60);
+        searches::make(&bank.intake.log(), bob.user.id, Search { kind, query: query.into() }, None).unwrap();
+    }
+}
+
+fn night(bank: &Bank) {
+    let context = reports::Context::new(&bank.config, bank.clock.clone());
+    for date in ["2026-03-01", "2026-03-02"] {
+        let date = Some(date.parse().unwrap());
+        reports::run_nightly(&bank.intake.log(), &bank.db, &context, date, &|_| "<html>frozen</html>".to_owned()).unwrap();
+    }
+    bank.record(entry("HY", "ACC-6", "2026-03-02T11:30:00Z", 0, 90_000));
+    let date = Some("2026-03-02".parse().unwrap());
+    reports::run_nightly(&bank.intake.log(), &bank.db, &context, date, &|_| "<html>again</html>".to_owned()).unwrap();
+    let outcome = verify(&bank.db, Options { config: &bank.config, now: bank.clock.now(), progress: &|_, _| {} }).unwrap();
+    assert_eq!(outcome.findings, []);
+    Verified::new(&outcome, bank.clock.now()).note(&bank.intake.log()).unwrap();
+}
+
+/// Waits until the closed segments are indexed.
+fn settle(bank: &Bank) {
+    let started = std::time::Instant::now();
+    let reach = |c: &mut _| counterfoil::intake::runs::indexed_to(c);
+    while bank.db.read(reach).unwrap() + 150 <= bank.intake.size() {
+        assert!(started.elapsed().as_secs() < 60, "the index runs are not made");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,62 @@
+//! The command: what it prints, its exit code, and that it is recorded beside a `serve` and without.
+
+use counterfoil::db::Db;
+use counterfoil::trail::store as trail;
+use serde_json::Value;
+
+use super::edits::behind_the_triggers;
+use crate::bank::{Home, entry, on_both};
+use crate::support::program::Program;
+
+/// The public bodies of the events `log.verified`.
+fn verified(database: &str) -> Vec<Value> {
+    let events = Db::open(database, 1).unwrap().read(|conn| trail::events_between(conn, 0, i64::MAX, 10_000)).unwrap();
+    events.iter().filter(|row| row.kind == "log.verified").map(|row| serde_json::from_str(&row.body).unwrap()).collect()
+}
+
+#[test]
+fn a_verification_is_recorded_beside_a_serve_and_without_one() {
+    on_both(|kind| {
+        let (home, dir) = (Home::new(kind), tempfile::tempdir().unwrap());
+        let database = home.url();
+        let command = |args: &[&str]| Program::new(dir.path()).args(args).args(["--database", &database]);
+        let mut serve = Program::new(dir.path()).args(["--database", &database]).spawn_serve();
+        let file = dir.path().join("day.ndjson");
+        let lines: Vec<String> =
+            (0..20).map(|i| entry(&format!("N{i}"), "1", "2026-03-02T10:00:00Z", i, i + 1).to_string()).collect();
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        command(&["import", file.to_str().unwrap(), "--source", "core"]).run().succeeded();
+        let shown = command(&["verify"]).run().succeeded().stdout;
+        for words in ["L0 holds", "L1 -", "L2 holds", "L6 holds", "no checkpoint given", "Not compared:", "Everything holds:"] {
+            assert!(shown.contains(words), "{words} is not in {shown}");
+        }
+        let noted = verified(&database);
+        assert_eq!((noted.len(), &noted[0]["ok"], &noted[0]["findings"]), (1, &true.into(), &0.into()), "{kind:?}");
+        let account: Value =
+            serde_json::from_str(&command(&["verify", "--account", "1", "--json"]).run().succeeded().stdout).unwrap();
+        assert_eq!(account["levels"][3]["checked"], 20);
+        command(&["verify", "--account", "2"]).run().failed_with(2);
+        command(&["verify", "--no-record"]).run().succeeded();
+        assert_eq!(verified(&database).len(), 1, "neither a part of it nor a copy's is recorded");
+        assert_eq!(serve.terminate(), Some(0));
+        let json: Value = serde_json::from_str(&command(&["verify", "--json"]).run().succeeded().stdout).unwrap();
+        assert_eq!(
+            (&json["ok"], json["levels"].as_array().unwrap().len(), json["findings"].as_array().unwrap().len()),
+            (&true.into(), 7, 0)
+        );
+        assert!(json["exempt"].as_array().unwrap().iter().any(|e| e["table"] == "inbox" && e["reason"].is_string()));
+        assert_eq!(verified(&database).len(), 2, "{kind:?}: without a serve it is recorded too");
+        let mut conn = Db::open(&database, 1).unwrap().connect().unwrap();
+        behind_the_triggers(&mut conn, "accounts", "UPDATE accounts SET number = '9'").unwrap();
+        drop(conn);
+        let found = command(&["verify"]).run().failed_with(1);
+        assert!(
+            found.stdout.contains("L4 DOES NOT") && found.stdout.contains("definition_differs accounts seq"),
+            "{}",
+            found.stdout
+        );
+        assert!(found.stdout.contains("Next: stop writing"), "{}", found.stdout);
+        assert!(found.stderr.contains("not recorded"), "{}", found.stderr);
+        assert_eq!(verified(&database).len(), 2, "nothing is written on a log that was damaged");
+    });
+}
