@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn a_key_opens_its_source_and_nothing_of_it_is_stored() {
         let bench = Bench::new();
-        let (id, text) = issue(&bench.log, &bench.clock, " core ", Scopes::ALL).unwrap();
+        let (id, text) = issue(&bench.log, &bench.clock, "core", Scopes::ALL).unwrap();
         let key = bench.read(|c| authenticate(c, &text)).unwrap();
         assert_eq!((key.id, key.source_name.as_str(), key.scopes), (id, "core", Scopes::ALL));
         assert_eq!(bench.events("source.defined"), [(key.source, json!({ "name": "core" }), None)]);

@@ -35,7 +35,8 @@ prop_compose! {
     fn some_parts()(texts in prop::collection::vec(prop::option::of(printable(20)), 5)) -> Parts {
         let mut texts = texts.into_iter();
         let mut next = || texts.next().flatten();
-        Parts { party: next(), counterparty: next(), counterparty_name: next(), counterparty_country: next(), reason: next() }
+        let country = next().map(|text| if text.len() % 2 == 0 { "SE" } else { "XK" }.to_owned());
+        Parts { party: next(), counterparty: next(), counterparty_name: next(), counterparty_country: country, reason: next() }
     }
 }
 
@@ -58,7 +59,7 @@ prop_compose! {
                     amount in 0..i64::MAX,
                     after in prop::option::of((-i64::MAX..i64::MAX, prop::option::of(-i64::MAX..i64::MAX))),
                     booked_at in -2_000_000_000_000_000_i64..7_000_000_000_000_000,
-                    dates in (prop::option::of(-20_000..80_000), prop::option::of(-20_000..80_000)),
+                    dates in (prop::option::of(-20_000..80_000), prop::option::of(-366..=366_i32)),
                     account_seq in any::<Option<i64>>(),
                     context in some_context(),
                     parts in some_parts()) -> NewEntry {
@@ -66,7 +67,8 @@ prop_compose! {
             source_ref: refs.0, account: refs.1, currency: Currency::parse(currency).unwrap(),
             kind: codes.0, direction: codes.1, amount,
             balance_before: after.and_then(|(_, before)| before), balance_after: after.map(|(after, _)| after),
-            booked_at: Moment(booked_at), value_date: dates.0, business_date: dates.1,
+            booked_at: Moment(booked_at), value_date: dates.0,
+            business_date: dates.1.map(|days| booked_at.div_euclid(crate::clock::DAY) as i32 + days),
             transaction_ref: refs.2, account_seq, context, channel: places.0, instrument: places.1,
             reverses: refs.3, status: codes.2, parts,
         }

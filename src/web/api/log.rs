@@ -108,7 +108,9 @@ enum Proof {
     OtherSource,
 }
 
-/// The proof that a leaf is in the log, ending at the newest signed checkpoint: a C2SP `.tlog-proof`.
+/// The proof that a leaf is in the log, ending at the newest signed checkpoint.
+///
+/// It is a C2SP `.tlog-proof`.
 ///
 /// A key gets proofs of its own source's entries; an officer of every leaf.
 #[utoipa::path(
@@ -177,7 +179,9 @@ pub struct Consistency {
     proof: Vec<String>,
 }
 
-/// The proof that the log of `from` leaves is a prefix of that of `to` leaves (RFC 6962).
+/// The proof that the log was only extended between two sizes.
+///
+/// RFC 6962: the tree of `from` leaves is a prefix of that of `to` leaves.
 #[utoipa::path(
     get, path = "/api/v1/log/consistency", tag = "Log", security(("key" = ["read"]), ("session" = [])),
     params(

@@ -181,6 +181,8 @@ fn log(kind: &str, body: &Body<'_>) -> Option<Said> {
         "log.created" => "The log was created.".to_owned(),
         "program.started" => format!("The program started, version {}.", body.text("version")),
         "program.stopped" => "The program stopped in good order.".to_owned(),
+        "log.verified" if body.fields["ok"] == true => format!("The log was verified up to {}: everything holds.", leaves(body)),
+        "log.verified" => format!("The log was verified up to {}: something does not hold.", leaves(body)),
         "program.heartbeat" => "The writer is there.".to_owned(),
         "anchor.returned" => format!("A checkpoint of {} came back {}: consistent.", leaves(body), how(body)),
         "anchor.contradicted" => {
@@ -240,6 +242,7 @@ fn entries(kind: &str, body: &Body<'_>) -> Option<Said> {
             format!("{} of source {source} refused{flood}: {}.", body.counted("rows", "row was", "rows were"), codes.join(", "))
         }
         "feed.closed" => format!("Source {source} closed its day {}.", body.text("business_date")),
+        "import.started" => format!("An import for source {source} began."),
         "import.finished" => {
             let (read, recorded) = (body.counted("read", "row", "rows"), body.counted("recorded", "entry", "entries"));
             format!(
