@@ -174,7 +174,7 @@ fn import_file(bank: &Bank) {
         std::fs::write(&path, lines.join("\n") + if history { "\n" } else { "\n{}\n" }).unwrap();
         let request = ImportRequest {
             path,
-            source: "old books".into(),
+            source: "old-books".into(),
             format: Format::Auto,
             profile: None,
             history,
