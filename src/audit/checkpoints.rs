@@ -1,6 +1,7 @@
 //! L0: the log against every checkpoint that is stored, and the one that is kept beside the key.
 //!
-//! The key is the one of `keys.dir`; without it the signatures cannot be told, and that is said.
+//! Keys come from the caller; without any, the one in `keys.dir` is used and that is said. Checkpoints
+//! that the caller brings are what shows a log that was rewritten as a whole.
 
 use counterfoil_verify::{Checkpoint, Note, Origin, VerifierKey};
 
@@ -10,15 +11,22 @@ use crate::trail::keys::KeyFolder;
 use crate::trail::store::{self, CheckpointRow, LogState};
 use crate::trail::tree::Tree;
 
-use super::L0;
 use super::findings::Findings;
+use super::{Given, L0};
 
 /// Checkpoints read at once.
 const PAGE: i64 = 500;
 
 /// Compares all of them.
-pub(super) fn compare(conn: &mut Conn, keys: &KeyFolder, state: &LogState, findings: &mut Findings) -> DbResult<()> {
-    let key = keys.key(&state.origin).ok().flatten().map(|key| key.verifier());
+pub(super) fn compare(
+    conn: &mut Conn,
+    folder: &KeyFolder,
+    given: &Given,
+    state: &LogState,
+    findings: &mut Findings,
+) -> DbResult<()> {
+    let own = || folder.key(&state.origin).ok().flatten().map(|key| key.verifier());
+    let keys = if given.keys.is_empty() { own().into_iter().collect() } else { given.keys.clone() };
     let mut last = CheckpointRow { number: 0, size: 0, root: Vec::new(), signed_at: 0, note: String::new() };
     loop {
         let rows = store::checkpoints_after(conn, last.number, PAGE)?;
@@ -31,30 +39,55 @@ pub(super) fn compare(conn: &mut Conn, keys: &KeyFolder, state: &LogState, findi
                 let detail = format!("checkpoint {} does not follow checkpoint {}: one is missing", row.number, last.number);
                 findings.add((L0, "checkpoint_missing"), "checkpoints", row.size, detail);
             }
-            if let Err(why) = holds(conn, state, key.as_ref(), &row)? {
+            if let Err(why) = holds(conn, state, &keys, &row)? {
                 let detail = format!("checkpoint {}: {why}", row.number);
                 findings.add((L0, "checkpoint_differs"), "checkpoints", row.size, detail);
             }
             last = row;
         }
     }
-    outside(conn, keys, state, (key.as_ref(), &last), findings)?;
-    findings.note(
-        L0,
-        match (last.number, key) {
-            (0, _) => "no checkpoint given, none stored: what was rewritten as a whole cannot be told".to_owned(),
-            (_, None) => "those stored; there is no key in keys.dir, so their signatures were not checked".to_owned(),
-            (_, Some(key)) => format!("those stored, signed by the key in keys.dir: {key}; one held outside was not given"),
-        },
-    );
+    outside(conn, folder, state, (&keys, &last), findings)?;
+    for (name, content) in &given.checkpoints {
+        findings.checked(L0, 1);
+        if let Err((kind, place, why)) = brought(conn, state, &keys, content)? {
+            findings.add((L0, kind), "checkpoints", place, format!("{name}: {why}"));
+        }
+    }
+    let kept = match given.checkpoints.len() {
+        0 => "no checkpoint given: what was rewritten as a whole, with its key, is undetectable".to_owned(),
+        n => format!("with {n} brought from outside"),
+    };
+    let signed_by: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    let text = match (last.number, given.keys.is_empty(), signed_by.as_slice()) {
+        (0, ..) => format!("none is stored; {kept}"),
+        (_, _, []) => format!("those stored; there is no key in keys.dir, so their signatures were not checked; {kept}"),
+        (_, true, keys) => format!("those stored, signed by the key in keys.dir: {}; {kept}", keys.join(", ")),
+        (_, false, keys) => format!("those stored, signed by the key given: {}; {kept}", keys.join(", ")),
+    };
+    findings.note(L0, text);
     Ok(())
 }
 
+/// What is wrong with something brought from outside: its kind, where, and in words.
+type Wrong = (&'static str, Option<i64>, String);
+
+/// Whether a file or mail brought from outside holds a checkpoint that was a state of this log.
+fn brought(conn: &mut Conn, state: &LogState, keys: &[VerifierKey], content: &[u8]) -> DbResult<Result<(), Wrong>> {
+    let none = |why: String| Ok(Err(("checkpoint_of_another_log", None, why)));
+    let Some(note) = Note::find(content) else { return none("there is no signed checkpoint in it".to_owned()) };
+    let signed = match Checkpoint::open(&note, keys, Origin::Is(&state.origin)) {
+        Ok(signed) => signed.checkpoint,
+        Err(error) => return none(error.to_string()),
+    };
+    let place = i64::try_from(signed.size).unwrap_or(i64::MAX);
+    Ok(is_state(conn, state, signed.size, &signed.root)?.map_err(|why| ("checkpoint_contradicts", Some(place), why)))
+}
+
 /// Whether a stored checkpoint is what its note says, and a state of this log.
-fn holds(conn: &mut Conn, state: &LogState, key: Option<&VerifierKey>, row: &CheckpointRow) -> DbResult<Result<(), String>> {
+fn holds(conn: &mut Conn, state: &LogState, keys: &[VerifierKey], row: &CheckpointRow) -> DbResult<Result<(), String>> {
     let Ok(note) = Note::parse(&row.note) else { return Ok(Err("its note cannot be read".to_owned())) };
-    if let Some(key) = key {
-        match Checkpoint::open(&note, std::slice::from_ref(key), Origin::Is(&state.origin)) {
+    if !keys.is_empty() {
+        match Checkpoint::open(&note, keys, Origin::Is(&state.origin)) {
             Err(error) => return Ok(Err(error.to_string())),
             Ok(signed) => {
                 let said = (signed.checkpoint.size, &signed.checkpoint.root[..]);
@@ -80,13 +113,13 @@ fn is_state(conn: &mut Conn, state: &LogState, size: u64, root: &[u8]) -> DbResu
 /// The last checkpoint is also kept beside the key, outside the database.
 fn outside(
     conn: &mut Conn,
-    keys: &KeyFolder,
+    folder: &KeyFolder,
     state: &LogState,
-    (key, last): (Option<&VerifierKey>, &CheckpointRow),
+    (keys, last): (&[VerifierKey], &CheckpointRow),
     findings: &mut Findings,
 ) -> DbResult<()> {
-    let (Some(key), Ok(Some(note))) = (key, keys.checkpoint(&state.origin)) else { return Ok(()) };
-    let Ok(signed) = Checkpoint::open(&note, std::slice::from_ref(key), Origin::Is(&state.origin)) else {
+    let (false, Ok(Some(note))) = (keys.is_empty(), folder.checkpoint(&state.origin)) else { return Ok(()) };
+    let Ok(signed) = Checkpoint::open(&note, keys, Origin::Is(&state.origin)) else {
         findings.add((L0, "kept_unreadable"), "checkpoints", None, "the checkpoint kept beside the key is not one of this log");
         return Ok(());
     };

@@ -34,6 +34,7 @@ mod references;
 mod repeats;
 mod run;
 mod runs;
+mod sampled;
 mod schema;
 mod settings;
 mod states;
@@ -43,6 +44,7 @@ mod tables;
 mod tests;
 mod tree;
 
+use counterfoil_verify::VerifierKey;
 use serde::Serialize;
 
 pub use account::verify_account;
@@ -63,6 +65,22 @@ pub struct Options<'a> {
     pub now: Moment,
     /// Called with leaves done and leaves in all, now and then.
     pub progress: &'a dyn Fn(u64, u64),
+    /// What the caller brings from outside.
+    pub given: &'a Given,
+}
+
+/// What the caller knows from outside: the only thing that shows a log rewritten as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Verifier keys of the log; without any, the key in `keys.dir` is used.
+    pub keys: Vec<VerifierKey>,
+    /// Checkpoints kept, as files or mails: their names and contents.
+    pub checkpoints: Vec<(String, Vec<u8>)>,
+}
+
+impl Given {
+    /// Nothing from outside.
+    pub const NONE: &'static Given = &Given { keys: Vec::new(), checkpoints: Vec::new() };
 }
 
 /// What verification found.

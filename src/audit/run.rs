@@ -17,12 +17,13 @@ use super::findings::Findings;
 use super::ranges::Ranges;
 use super::repeats::Repeats;
 use super::runs::Runs;
+use super::sampled;
 use super::schema;
 use super::settings::Settings;
 use super::states::Stored;
 use super::store::{self, Slice};
 use super::tree::TILE_LEAVES;
-use super::{L1, L2, L3, L4, Options, Outcome};
+use super::{L2, L3, L4, Options, Outcome};
 
 /// Leaves read at once.
 const SLICE: Seq = 40 * TILE_LEAVES;
@@ -42,7 +43,7 @@ pub fn verify(db: &Db, options: Options<'_>) -> DbResult<Outcome> {
     db.connect()?.snapshot(|conn| {
         let mut run = Run::begin(conn, options)?;
         checkpoints(&mut run, db)?;
-        inclusion(&mut run);
+        inclusion(&mut run)?;
         if run.has_leaves() {
             let passed = pass(&mut run, aside, settings)?;
             follow(&mut run, passed)?;
@@ -87,14 +88,17 @@ impl<'a> Run<'a> {
 fn checkpoints(run: &mut Run<'_>, db: &Db) -> DbResult<()> {
     let keys = KeyFolder::of(run.options.config, db.address());
     match &run.state {
-        Some(state) => super::checkpoints::compare(run.conn, &keys, state, &mut run.findings),
+        Some(state) => super::checkpoints::compare(run.conn, &keys, run.options.given, state, &mut run.findings),
         None => Ok(()),
     }
 }
 
 /// L1: single leaves against a checkpoint.
-fn inclusion(run: &mut Run<'_>) {
-    run.findings.note(L1, "no checkpoint given: nothing to sample against");
+fn inclusion(run: &mut Run<'_>) -> DbResult<()> {
+    match &run.state {
+        Some(state) => sampled::compare(run.conn, state, &mut run.findings),
+        None => Ok(()),
+    }
 }
 
 /// L2, L3 and L5: one pass over every leaf and all that hangs on it.

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-use super::{Options, Outcome, verify, verify_account};
+use super::{Given, Options, Outcome, verify, verify_account};
 use crate::clock::Moment;
 use crate::config::Config;
 use crate::db::Db;
@@ -33,12 +33,12 @@ fn url(folder: &TempDir) -> String {
 
 fn verified(url: &str) -> Outcome {
     let db = Db::open(url, 1).unwrap();
-    verify(&db, Options { config: &Config::default(), now: Moment(0), progress: &|_, _| {} }).unwrap()
+    verify(&db, Options { config: &Config::default(), now: Moment(0), progress: &|_, _| {}, given: Given::NONE }).unwrap()
 }
 
 fn of_account(url: &str, number: &str) -> crate::db::DbResult<Outcome> {
     let db = Db::open(url, 1).unwrap();
-    verify_account(&db, number, Options { config: &Config::default(), now: Moment(0), progress: &|_, _| {} })
+    verify_account(&db, number, Options { config: &Config::default(), now: Moment(0), progress: &|_, _| {}, given: Given::NONE })
 }
 
 fn copy() -> TempDir {
@@ -117,7 +117,7 @@ fn progress_ends_at_the_size() {
     let db = Db::open(&url(original()), 1).unwrap();
     let seen = std::cell::RefCell::new(Vec::new());
     let progress = |done, total| seen.borrow_mut().push((done, total));
-    verify(&db, Options { config: &Config::default(), now: Moment(0), progress: &progress }).unwrap();
+    verify(&db, Options { config: &Config::default(), now: Moment(0), progress: &progress, given: Given::NONE }).unwrap();
     let seen = seen.into_inner();
     assert_eq!(seen.first().map(|s| s.0), Some(0));
     assert!(seen.last().is_some_and(|(done, total)| done == total && *total > 900));

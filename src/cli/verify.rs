@@ -52,7 +52,8 @@ pub(super) fn run(common: &Common, command: Verify) -> CliResult {
     };
     let clock = Clock::system();
     let started = clock.now();
-    let options = Options { config: &config, now: started, progress: &progress };
+    let given = command.exported.given()?;
+    let options = Options { config: &config, now: started, progress: &progress, given: &given };
     let outcome = match &command.account {
         Some(number) => audit::verify_account(&db, number, options)?,
         None => audit::verify(&db, options)?,

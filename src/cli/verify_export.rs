@@ -12,6 +12,7 @@ use counterfoil_verify::{Policy, VerifierKey};
 use indicatif::ProgressBar;
 use serde_json::json;
 
+use crate::audit::Given;
 use crate::trail::keys::KeyFolder;
 use crate::trail::store;
 
@@ -25,10 +26,10 @@ pub(super) struct Exported {
     export: Option<PathBuf>,
     /// The log's verifier key, from elsewhere; several followed one another. Without it the key in
     /// keys.dir is used
-    #[arg(long, value_name = "KEY", requires = "export")]
+    #[arg(long, value_name = "KEY")]
     key: Vec<VerifierKey>,
-    /// A checkpoint kept from earlier that the export must extend
-    #[arg(long, value_name = "FILE", requires = "export")]
+    /// A checkpoint kept from earlier (the note, or a whole mail): was it really a state of this log?
+    #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
 }
 
@@ -37,16 +38,25 @@ impl Exported {
     pub(super) fn asked(&self) -> bool {
         self.export.is_some()
     }
+
+    /// What is brought from outside, for the database.
+    pub(super) fn given(&self) -> anyhow::Result<Given> {
+        Ok(Given { keys: self.key.clone(), checkpoints: self.kept()? })
+    }
+
+    fn kept(&self) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+        let read = |path: &PathBuf| {
+            let content = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            Ok((path.display().to_string(), content))
+        };
+        self.checkpoint.iter().map(read).collect()
+    }
 }
 
 pub(super) fn run(common: &Common, command: &Exported, json: bool) -> CliResult {
     let path = command.export.as_deref().context("--export needs a path")?;
     let keys = if command.key.is_empty() { own_key(common)? } else { command.key.clone() };
-    let kept = command.checkpoint.iter().map(|path| {
-        let content = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        Ok((path.display().to_string(), content))
-    });
-    let kept = kept.collect::<anyhow::Result<Vec<_>>>()?;
+    let kept = command.kept()?;
     let report = if path.is_dir() {
         verify(Folder::new(path), keys, kept, path)?
     } else {

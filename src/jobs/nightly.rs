@@ -19,7 +19,7 @@ pub enum NightlyError {
 /// Verifies the whole log and notes the outcome in the log, for page Trail and the reports.
 pub fn verify_and_note(app: &App) -> Result<audit::Outcome, NightlyError> {
     let started = app.clock.now();
-    let options = audit::Options { config: &app.config, now: started, progress: &|_, _| {} };
+    let options = audit::Options { config: &app.config, now: started, progress: &|_, _| {}, given: audit::Given::NONE };
     let outcome = audit::verify(&app.db, options)?;
     audit::Verified::new(&outcome, started).note(&app.log())?;
     Ok(outcome)

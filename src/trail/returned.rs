@@ -40,7 +40,7 @@ pub enum Compared {
 /// # Errors
 /// When the database cannot be read.
 pub fn compare(conn: &mut Conn, key: &VerifierKey, text: &str, leaves: LeafHashes) -> DbResult<Compared> {
-    let Some(note) = find(text, key.name()) else {
+    let Some(note) = (text.len() <= TEXT_MAX).then(|| Note::find(text)).flatten() else {
         let words =
             format!("there is no checkpoint of {} in it; paste the lines from the log's name to the signature", key.name());
         return Ok(Compared::NotThisLog(words));
@@ -59,26 +59,6 @@ pub fn compare(conn: &mut Conn, key: &VerifierKey, text: &str, leaves: LeafHashe
             None => Compared::Contradicts { size, why: format!("only {} leaves are stored here", state.size) },
         })
     })
-}
-
-/// The note of the log named `origin` in a text such as a whole mail, quoted or not.
-fn find(text: &str, origin: &str) -> Option<Note> {
-    let start = text.floor_char_boundary(TEXT_MAX.min(text.len()));
-    let bare = |line: &str| line.trim_start_matches(['>', ' ', '\u{a0}']).trim_end().to_owned();
-    let lines: Vec<String> = text[..start].lines().map(bare).collect();
-    let first = lines.iter().rposition(|line| line == origin)?;
-    let mut note = String::new();
-    let mut signed = false;
-    for line in &lines[first..] {
-        let signature = line.starts_with("\u{2014} ");
-        if signed && !signature {
-            break;
-        }
-        signed |= signature;
-        note.push_str(line);
-        note.push('\n');
-    }
-    Note::parse(note).ok()
 }
 
 impl Compared {
@@ -111,24 +91,5 @@ impl Compared {
             bulk::append(tx.conn, &[row])?;
         }
         Ok(id)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use counterfoil_verify::SignerKey;
-
-    #[test]
-    fn a_note_is_found_in_a_quoted_mail() {
-        let key = SignerKey::from_seed("bank/log", [7; 32]).unwrap();
-        let note = Checkpoint::new("bank/log", 9, [3; 32]).sign(&[&key]).unwrap();
-        let quoted: String = note.to_string().lines().map(|line| format!("> {line}\r\n")).collect();
-        for mail in [note.to_string(), format!("Subject: x\r\n\r\nHello\r\n\r\n{quoted}\r\n> You receive this mail\r\n")] {
-            assert_eq!(find(&mail, "bank/log"), Some(note.clone()), "{mail}");
-        }
-        assert_eq!(find("bank/log\n9\n", "bank/log"), None);
-        assert_eq!(find("", "bank/log"), None);
     }
 }

@@ -36,7 +36,7 @@ pub struct Problem {
     /// Of a conflict: the place of the entry that has the reference.
     pub first: Option<Seq>,
     /// What a `405` allows.
-    allow: Option<String>,
+    allow: Option<Box<str>>,
 }
 
 /// A problem as the caller reads it.
@@ -116,7 +116,7 @@ impl Problem {
     /// 405: the path exists, the method does not.
     pub fn method_not_allowed(allowed: String) -> Problem {
         let detail = format!("this path answers {allowed} only");
-        Problem { allow: Some(allowed), ..Problem::new(405, "method_not_allowed", detail) }
+        Problem { allow: Some(allowed.into()), ..Problem::new(405, "method_not_allowed", detail) }
     }
 
     /// 413: more than this server takes at once.

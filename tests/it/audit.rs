@@ -7,7 +7,11 @@ use serde_json::json;
 use crate::bank::{Bank, Kind, define_source, entry, on_both};
 
 fn verified(bank: &Bank) -> Outcome {
-    verify(&bank.db, Options { config: &bank.config, now: bank.clock.now(), progress: &|_, _| {} }).unwrap()
+    verify(
+        &bank.db,
+        Options { config: &bank.config, now: bank.clock.now(), progress: &|_, _| {}, given: counterfoil::audit::Given::NONE },
+    )
+    .unwrap()
 }
 
 /// Entries of every sort: in order, late, breaking, healing, hitting, foreign, attempted, refused.

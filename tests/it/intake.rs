@@ -204,7 +204,12 @@ fn a_batch_that_cannot_be_committed_leaves_nothing_behind_and_is_taken_when_sent
         assert_eq!((again.position, again.breaks.len(), again.hits.len()), (2, 0, 1), "{kind:?}");
         assert!(again.seq > small.seq);
         assert_eq!(again.hits[0].alert.as_deref(), Some("ALR-2026-000001"), "no reference was used up");
-        let options = counterfoil::audit::Options { config: &bank.config, now: bank.clock.now(), progress: &|_, _| {} };
+        let options = counterfoil::audit::Options {
+            config: &bank.config,
+            now: bank.clock.now(),
+            progress: &|_, _| {},
+            given: counterfoil::audit::Given::NONE,
+        };
         assert_eq!(counterfoil::audit::verify(&bank.db, options).unwrap().findings, []);
     });
 }
@@ -329,7 +334,12 @@ fn a_late_run_that_nets_to_zero_heals_and_verification_follows() {
         assert!(!breaks.is_empty() && breaks.iter().all(|b| b.state == healed), "{breaks:?}");
         let outcome = counterfoil::audit::verify(
             &bank.db,
-            counterfoil::audit::Options { config: &bank.config, now: bank.clock.now(), progress: &|_, _| {} },
+            counterfoil::audit::Options {
+                config: &bank.config,
+                now: bank.clock.now(),
+                progress: &|_, _| {},
+                given: counterfoil::audit::Given::NONE,
+            },
         );
         let outcome = outcome.unwrap();
         assert!(outcome.findings.is_empty(), "{:?}", outcome.findings);
@@ -365,7 +375,8 @@ fn an_entry_that_arrives_while_an_act_is_under_way_keeps_its_place() {
             let stored = bank.db.read(|conn| counterfoil::ledger::store::entry(conn, receipt.seq)).unwrap();
             assert!(stored.is_some(), "acknowledged at {} and not there", receipt.seq);
         }
-        let options = Options { config: &bank.config, now: bank.clock.now(), progress: &|_, _| {} };
+        let options =
+            Options { config: &bank.config, now: bank.clock.now(), progress: &|_, _| {}, given: counterfoil::audit::Given::NONE };
         assert!(counterfoil::audit::verify(&bank.db, options).unwrap().ok);
     });
 }

@@ -27,7 +27,7 @@ use crate::support::free_port;
 /// Verifies a database as it lies there.
 fn verified(url: &str, config: &Config, now: Moment) -> Outcome {
     let db = Db::open(url, 1).unwrap();
-    verify(&db, Options { config, now, progress: &|_, _| {} }).unwrap()
+    verify(&db, Options { config, now, progress: &|_, _| {}, given: counterfoil::audit::Given::NONE }).unwrap()
 }
 
 /// A closed book.
@@ -289,7 +289,11 @@ fn night(bank: &Bank) {
     bank.record(entry("HY", "ACC-6", "2026-03-02T11:30:00Z", 0, 90_000));
     let date = Some("2026-03-02".parse().unwrap());
     reports::run_nightly(&bank.intake.log(), &bank.db, &context, date, &|_| "<html>again</html>".to_owned()).unwrap();
-    let outcome = verify(&bank.db, Options { config: &bank.config, now: bank.clock.now(), progress: &|_, _| {} }).unwrap();
+    let outcome = verify(
+        &bank.db,
+        Options { config: &bank.config, now: bank.clock.now(), progress: &|_, _| {}, given: counterfoil::audit::Given::NONE },
+    )
+    .unwrap();
     assert_eq!(outcome.findings, []);
     Verified::new(&outcome, bank.clock.now()).note(&bank.intake.log()).unwrap();
 }

@@ -143,7 +143,12 @@ fn a_trigger_that_is_only_switched_off_is_seen_on_postgres() {
         conn.execute(sql).unwrap();
         let db = Db::open(&home.url(), 1).unwrap();
         let config = counterfoil::config::Config::default();
-        let options = counterfoil::audit::Options { config: &config, now: counterfoil::clock::Moment(0), progress: &|_, _| {} };
+        let options = counterfoil::audit::Options {
+            config: &config,
+            now: counterfoil::clock::Moment(0),
+            progress: &|_, _| {},
+            given: counterfoil::audit::Given::NONE,
+        };
         let outcome = counterfoil::audit::verify(&db, options).unwrap();
         conn.execute(back).unwrap();
         outcome
@@ -213,7 +218,12 @@ fn a_log_that_is_written_while_it_is_verified_holds_together() {
             });
             let mut times = 0;
             while !done.load(std::sync::atomic::Ordering::Acquire) || times < 3 {
-                let options = counterfoil::audit::Options { config: &bank.config, now: bank.clock.now(), progress: &|_, _| {} };
+                let options = counterfoil::audit::Options {
+                    config: &bank.config,
+                    now: bank.clock.now(),
+                    progress: &|_, _| {},
+                    given: counterfoil::audit::Given::NONE,
+                };
                 let outcome = counterfoil::audit::verify(&bank.db, options).unwrap();
                 assert_eq!(outcome.findings, [], "{kind:?}, at {} leaves", outcome.size);
                 times += 1;
@@ -228,7 +238,12 @@ fn a_flood_of_refusals_that_is_not_told_yet_is_no_edit() {
     crate::bank::on_both(|kind| {
         let bank = Bank::open(kind);
         let check = |what: &str| {
-            let options = counterfoil::audit::Options { config: &bank.config, now: bank.clock.now(), progress: &|_, _| {} };
+            let options = counterfoil::audit::Options {
+                config: &bank.config,
+                now: bank.clock.now(),
+                progress: &|_, _| {},
+                given: counterfoil::audit::Given::NONE,
+            };
             assert_eq!(counterfoil::audit::verify(&bank.db, options).unwrap().findings, [], "{kind:?}: {what}");
         };
         (0..30).for_each(|_| drop(bank.submit(vec![serde_json::json!({})])));
@@ -244,7 +259,12 @@ fn a_flood_of_refusals_that_is_not_told_yet_is_no_edit() {
         );
         assert_eq!(rows, ["31"]);
         conn.execute("UPDATE day_refusals SET rows = 32").unwrap();
-        let options = counterfoil::audit::Options { config: &bank.config, now: bank.clock.now(), progress: &|_, _| {} };
+        let options = counterfoil::audit::Options {
+            config: &bank.config,
+            now: bank.clock.now(),
+            progress: &|_, _| {},
+            given: counterfoil::audit::Given::NONE,
+        };
         has(&counterfoil::audit::verify(&bank.db, options).unwrap(), "L4", "day_refusals", "row_differs");
         bank.intake.stop();
     });

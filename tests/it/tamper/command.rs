@@ -27,7 +27,8 @@ fn a_verification_is_recorded_beside_a_serve_and_without_one() {
         std::fs::write(&file, lines.join("\n")).unwrap();
         command(&["import", file.to_str().unwrap(), "--source", "core"]).run().succeeded();
         let shown = command(&["verify"]).run().succeeded().stdout;
-        for words in ["L0 holds", "L1 -", "L2 holds", "L6 holds", "no checkpoint given", "Not compared:", "Everything holds:"] {
+        for words in ["L0 holds", "L1 holds", "L2 holds", "L6 holds", "no checkpoint given", "Not compared:", "Everything holds:"]
+        {
             assert!(shown.contains(words), "{words} is not in {shown}");
         }
         let noted = verified(&database);
