@@ -47,7 +47,11 @@ impl Recent {
     /// Where an entry belongs among them.
     pub fn place(&self, at: Moment, seq: Seq) -> usize {
         let new = Placed { at: at.0, seq };
-        self.placed.partition_point(|p| *p < new)
+        match self.placed.last() {
+            Some(last) if *last >= new => self.placed.partition_point(|p| *p < new),
+            // The usual case: nothing comes after it.
+            _ => self.placed.len(),
+        }
     }
 
     /// Whether entries older than the first have been forgotten.

@@ -12,6 +12,7 @@
 //!
 //! Not here: what an entry, a chain, a rule or an alert is (the rooms below).
 
+mod accounts;
 mod again;
 mod alerting;
 mod batch;
