@@ -283,3 +283,79 @@ fn copy_value(out: &mut Vec<u8>, value: Value<'_>, width: Width) {
         (Value::Bytes(bytes), _) => field(bytes),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::db::Db;
+    use crate::db::schema::jobs;
+
+    bulk_row! {
+        JobRow => jobs { name: String, started_at: i64, finished_at: Option<i64>, outcome: Option<String> }
+    }
+
+    fn job(name: &str, finished_at: Option<i64>, outcome: Option<&str>) -> JobRow {
+        JobRow { name: name.to_owned(), started_at: i64::MIN, finished_at, outcome: outcome.map(str::to_owned) }
+    }
+
+    fn with_jobs(check: impl FnOnce(&mut Conn)) {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open(&format!("sqlite:{}", dir.path().join("f.db").display()), 1).unwrap();
+        let mut conn = db.connect().unwrap();
+        let table =
+            "CREATE TABLE jobs (name TEXT NOT NULL PRIMARY KEY, started_at BIGINT NOT NULL, finished_at BIGINT, outcome TEXT)";
+        conn.execute(table).unwrap();
+        check(&mut conn);
+    }
+
+    fn stored(conn: &mut Conn) -> Vec<JobRow> {
+        let Conn::Sqlite(c) = conn else { return Vec::new() };
+        jobs::table.order(jobs::name).select(JobRow::as_select()).load(c).unwrap()
+    }
+
+    #[test]
+    fn rows_arrive_as_they_are() {
+        with_jobs(|conn| {
+            let rows: Vec<JobRow> =
+                (0..300).map(|n| job(&format!("j{n:03} \u{fc}"), (n % 3 == 0).then_some(n), Some(""))).collect();
+            append(conn, &rows[..1]).unwrap();
+            append(conn, &rows[1..]).unwrap();
+            assert_eq!(stored(conn), rows);
+            assert_eq!(append::<JobRow>(conn, &[]).unwrap(), ());
+        });
+    }
+
+    #[test]
+    fn a_row_that_is_refused_or_cannot_be_read_leaves_none_behind() {
+        with_jobs(|conn| {
+            let rows = [job("a", None, None), job("b", None, None), job("a", None, None)];
+            assert!(matches!(append(conn, &rows), Err(DbError::Query(_))));
+            let broken = append_each::<JobRow>(conn, 2, |row, out| match row {
+                0 => Ok(rows[0].values(out)),
+                _ => Err(DbError::Corrupt("the second".into())),
+            });
+            assert!(matches!(broken, Err(DbError::Corrupt(what)) if what == "the second"));
+            assert_eq!(stored(conn), []);
+            append(conn, &rows[..2]).unwrap();
+            assert_eq!(stored(conn), rows[..2]);
+        });
+    }
+
+    #[test]
+    fn a_trigger_in_the_file_cannot_take_the_rows() {
+        with_jobs(|conn| {
+            let trigger = "CREATE TABLE other (c0, c1); CREATE TRIGGER steal AFTER INSERT ON jobs BEGIN \
+                INSERT INTO other SELECT c0, c1 FROM counterfoil_feed; END;";
+            conn.execute(trigger).unwrap();
+            let rows = [job("a", None, None), job("b", None, None)];
+            assert!(append(conn, &rows).is_err(), "a trigger must not read the feed");
+            conn.execute(
+                "DROP TRIGGER steal; CREATE TRIGGER count AFTER INSERT ON jobs BEGIN INSERT INTO other VALUES (1, 2); END;",
+            )
+            .unwrap();
+            append(conn, &rows).unwrap();
+            assert_eq!(stored(conn), rows);
+        });
+    }
+}

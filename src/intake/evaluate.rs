@@ -8,6 +8,7 @@ use crate::ledger::{NewEntry, Refusal};
 use crate::money::Currency;
 
 use super::accounts::Slot;
+use super::ahead::{AHEAD, Ahead};
 use super::engine::Engine;
 use super::figures::FigureKey;
 use super::maps::{At, Map};
@@ -46,6 +47,8 @@ pub(super) struct From<'a> {
     pub delivery_id: Option<Seq>,
     /// How strictly the currency of the row before is checked.
     pub strictness: Option<(Currency, Strictness)>,
+    /// What was found out of its rows so far, in their order.
+    ahead: Vec<Ahead>,
 }
 
 /// A refused row, until the submission's event tells of it: its line, its result, its bytes.
@@ -61,12 +64,25 @@ impl Engine {
             let entries = rows.iter_mut().filter_map(|row| row.entry.as_mut().ok());
             entries.for_each(|entry| self.settings.hide_session(&name, &mut entry.context));
         }
-        let mut from = From { source, delivery: &delivery, history, name, delivery_id: None, strictness: None };
+        let mut from = From {
+            source,
+            delivery: &delivery,
+            history,
+            name,
+            delivery_id: None,
+            strictness: None,
+            ahead: Vec::with_capacity(rows.len()),
+        };
         let mut results: Vec<RowResult> = Vec::with_capacity(rows.len());
         let mut refused: Vec<Unread> = Vec::new();
         let mut rest = rows.as_mut_slice();
         while !rest.is_empty() {
-            let (unit, after) = rest.split_at_mut(unit_rows(rest, atomic));
+            let (rows, known) = (unit_rows(rest, atomic), from.ahead.len() - results.len());
+            if known < rows {
+                let next = &rest[known..(known + AHEAD.max(rows)).min(rest.len())];
+                self.look_ahead(source, next, &mut from.ahead);
+            }
+            let (unit, after) = rest.split_at_mut(rows);
             match unit {
                 [row] => {
                     let result = self.record_alone(&mut from, row, results.len(), &mut refused)?;
@@ -98,7 +114,7 @@ impl Engine {
                 return Ok(RowResult::Rejected(unread.refusal.clone()));
             }
         };
-        Ok(match self.check(from, entry, i128::from(entry.amount))? {
+        Ok(match self.check(from, entry, number, i128::from(entry.amount))? {
             Checked::New(fresh) => RowResult::Recorded(self.record(from, entry, fresh)?),
             Checked::Duplicate(receipt) => RowResult::Duplicate(receipt),
             Checked::SameAs(_) => RowResult::Rejected(together(false)),
@@ -119,7 +135,7 @@ impl Engine {
         refused: &mut Vec<Unread>,
     ) -> DbResult<()> {
         let first = results.len();
-        let checked = self.check_unit(from, unit)?;
+        let checked = self.check_unit(from, unit, first)?;
         let spoilt = checked.iter().any(|c| matches!(c, Checked::Rejected(_)));
         for (i, (row, checked)) in unit.iter_mut().zip(checked).enumerate() {
             let result = match checked {
@@ -144,7 +160,7 @@ impl Engine {
     }
 
     /// Checks the rows of a unit against what is stored and against each other, changing nothing.
-    fn check_unit(&mut self, from: &From<'_>, unit: &[Row]) -> DbResult<Vec<Checked>> {
+    fn check_unit(&mut self, from: &From<'_>, unit: &[Row], first: usize) -> DbResult<Vec<Checked>> {
         let total: i128 = unit.iter().filter_map(|r| r.entry.as_ref().ok()).map(|e| i128::from(e.amount)).sum();
         let mut seen: Map<RefKey, usize> = Map::default();
         let mut currencies: Map<&str, Currency> = Map::default();
@@ -157,7 +173,7 @@ impl Engine {
                     continue;
                 }
             };
-            let mut outcome = self.check(from, entry, total)?;
+            let mut outcome = self.check(from, entry, first + i, total)?;
             if let Checked::New(Fresh { key, .. }) = outcome {
                 if let Some(earlier) = seen.get(&key).copied() {
                     outcome = match &unit[earlier].entry {
@@ -183,14 +199,15 @@ impl Engine {
         Ok(checked)
     }
 
-    fn check(&mut self, from: &From<'_>, entry: &NewEntry, total: i128) -> DbResult<Checked> {
-        let key = RefKey::of(from.source, &entry.source_ref);
+    /// Checks the row with this number of the submission.
+    fn check(&mut self, from: &From<'_>, entry: &NewEntry, number: usize, total: i128) -> DbResult<Checked> {
+        let Ahead { key, account } = from.ahead[number];
         for seq in self.references.find(&mut self.conn, key)? {
             if let Some(checked) = self.compare(from, entry, seq)? {
                 return Ok(checked);
             }
         }
-        let account = self.account(&entry.account)?;
+        let account = account.map_or_else(|| self.account(&entry.account), |at| Ok(Some(at)))?;
         if let Some(kept_in) = account.map(|at| self.accounts.get(at).currency)
             && kept_in != entry.currency
         {

@@ -14,6 +14,7 @@
 
 mod accounts;
 mod again;
+mod ahead;
 mod alerting;
 mod batch;
 mod committer;
