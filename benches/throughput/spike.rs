@@ -43,6 +43,7 @@ pub fn measure(total: usize, batch: usize) {
         }
     }
     intake.stop();
+    drop(raw);
     report(done, &ours, &theirs, CHUNK);
     let each = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |m| m.len()) / total as u64;
     println!("\nthe last line is the whole; bytes a row: raw {}, ours {}", each(&raw_file), each(&file));
