@@ -4,13 +4,14 @@
 //! `cargo bench --bench throughput -- [rows] [rounds] [sqlite|postgres|http|peer …] [batch=1000]`:
 //! words choose parts of it, none means all. `COUNTERFOIL_BENCH_POSTGRES=postgres://…` adds
 //! PostgreSQL (an empty database). `../shared/peers/seed_baseline.py`, where it is, is run too.
-//! `-- spike [rows]` instead appends that many random rows through the bulk path into one file.
+//! `-- spike [rows] [batch=1000]` instead appends that many rows to one file, beside the raw insert.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod http;
 mod peer;
 mod raw;
 mod rows;
+mod spike;
 
 use std::io::Write;
 use std::sync::mpsc::channel;
@@ -20,6 +21,7 @@ use counterfoil::clock::Clock;
 use counterfoil::config::Config;
 use counterfoil::db::{self, Db, bulk};
 use counterfoil::intake::{self, Delivery, DeliveryKind, Intake, Row, RowResult, Submission};
+use counterfoil::ledger::NewEntry;
 use counterfoil::trail::NewEvent;
 
 /// The program's own allocator.
@@ -61,6 +63,9 @@ fn main() {
     let asked = Asked::read();
     println!("rows {} (fewer for small batches), rounds {}, medians; entries per second", asked.rows, asked.rounds);
     fsync();
+    if asked.parts.iter().any(|p| p == "spike") {
+        return spike::measure(asked.rows, asked.batches[0]);
+    }
     if asked.wants("sqlite") {
         sqlite(&asked);
     }
@@ -184,15 +189,34 @@ fn sequencer(url: &str, n: usize, batch: usize, round: usize) -> Measured {
     let db = Db::open(url, 2).unwrap();
     let intake = intake::start(&db, &Config::default(), Clock::system()).unwrap();
     let source = source(&intake, &format!("bench-{round}"));
-    let entries = rows::entries(n, round);
-    let mut batches: Vec<Vec<Row>> = Vec::new();
+    let batches = in_batches(rows::entries(n, round), batch);
+    let cpu_before = (thread_cpu("sequencer"), thread_cpu("committer"));
+    let began = Instant::now();
+    record(&intake, source, batches);
+    let seconds = began.elapsed().as_secs_f64();
+    let each = |before: f64, name: &str| (thread_cpu(name) - before) / n as f64;
+    let measured = Measured {
+        rate: n as f64 / seconds,
+        sequencer: each(cpu_before.0, "sequencer"),
+        committer: each(cpu_before.1, "committer"),
+    };
+    intake.stop();
+    measured
+}
+
+fn in_batches(entries: Vec<NewEntry>, batch: usize) -> Vec<Vec<Row>> {
+    let mut batches = Vec::new();
     let mut rest = entries.into_iter().peekable();
     while rest.peek().is_some() {
         let rows = rest.by_ref().take(batch);
         batches.push(rows.map(|entry| Row { line: 1, entry: Ok(entry), with_next: false }).collect());
     }
-    let cpu_before = (thread_cpu("sequencer"), thread_cpu("committer"));
-    let began = Instant::now();
+    batches
+}
+
+/// Submits everything, at most eight submissions waiting, and waits until all is acknowledged.
+fn record(intake: &Intake, source: i64, batches: Vec<Vec<Row>>) {
+    let total: usize = batches.iter().map(Vec::len).sum();
     let (send, receive) = channel();
     let (mut waiting, mut recorded) = (0, 0);
     for rows in batches {
@@ -209,16 +233,7 @@ fn sequencer(url: &str, n: usize, batch: usize, round: usize) -> Measured {
     for _ in 0..waiting {
         recorded += recorded_in(receive.recv().unwrap());
     }
-    let seconds = began.elapsed().as_secs_f64();
-    assert_eq!(recorded, n);
-    let each = |before: f64, name: &str| (thread_cpu(name) - before) / n as f64;
-    let measured = Measured {
-        rate: n as f64 / seconds,
-        sequencer: each(cpu_before.0, "sequencer"),
-        committer: each(cpu_before.1, "committer"),
-    };
-    intake.stop();
-    measured
+    assert_eq!(recorded, total);
 }
 
 fn recorded_in(results: Vec<RowResult>) -> usize {

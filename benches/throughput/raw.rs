@@ -12,31 +12,57 @@ use libsqlite3_sys as ffi;
 
 /// Rows per second into a fresh file, WAL and FULL, one transaction per `batch` rows.
 pub fn sqlite(path: &Path, rows: &[EntryRow], batch: usize) -> f64 {
-    let schema = include_str!("../../migrations/sqlite/2026-11-22-000001_log/up.sql");
-    let table = schema.split("CREATE TABLE entries").nth(1).unwrap().split(");").next().unwrap();
-    let file = CString::new(path.to_str().unwrap()).unwrap();
-    let mut db = null_mut();
-    // SAFETY: every pointer comes from SQLite and is used on this thread until it is closed below.
-    unsafe {
-        assert_eq!(ffi::sqlite3_open(file.as_ptr(), &raw mut db), ffi::SQLITE_OK);
-        exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-65536");
-        exec(db, &format!("CREATE TABLE entries{table})"));
-        let sql = format!("{}({})", EntryRow::INSERT, vec!["?"; EntryRow::WIDTHS.len()].join(","));
-        let sql = CString::new(sql).unwrap();
-        let mut statement = null_mut();
-        assert_eq!(ffi::sqlite3_prepare_v2(db, sql.as_ptr(), -1, &raw mut statement, null_mut()), ffi::SQLITE_OK);
+    rows.len() as f64 / Raw::create(path).append(rows, batch)
+}
+
+/// A file with the table and the prepared statement.
+pub struct Raw {
+    db: *mut ffi::sqlite3,
+    statement: *mut ffi::sqlite3_stmt,
+}
+
+impl Raw {
+    pub fn create(path: &Path) -> Raw {
+        let schema = include_str!("../../migrations/sqlite/2026-11-22-000001_log/up.sql");
+        let table = schema.split("CREATE TABLE entries").nth(1).unwrap().split(");").next().unwrap();
+        let file = CString::new(path.to_str().unwrap()).unwrap();
+        let (mut db, mut statement) = (null_mut(), null_mut());
+        // SAFETY: every pointer comes from SQLite and is used on this thread until it is dropped.
+        unsafe {
+            assert_eq!(ffi::sqlite3_open(file.as_ptr(), &raw mut db), ffi::SQLITE_OK);
+            let settings =
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-65536";
+            exec(db, settings);
+            exec(db, &format!("CREATE TABLE entries{table})"));
+            let sql = format!("{}VALUES ({})", EntryRow::INSERT, vec!["?"; EntryRow::WIDTHS.len()].join(","));
+            let sql = CString::new(sql).unwrap();
+            assert_eq!(ffi::sqlite3_prepare_v2(db, sql.as_ptr(), -1, &raw mut statement, null_mut()), ffi::SQLITE_OK);
+        }
+        Raw { db, statement }
+    }
+
+    /// Appends the rows; answers the seconds it took.
+    pub fn append(&mut self, rows: &[EntryRow], batch: usize) -> f64 {
         let began = Instant::now();
         for chunk in rows.chunks(batch) {
-            exec(db, "BEGIN IMMEDIATE");
-            for row in chunk {
-                insert(statement, row);
+            // SAFETY: connection and statement are open.
+            unsafe {
+                exec(self.db, "BEGIN IMMEDIATE");
+                chunk.iter().for_each(|row| insert(self.statement, row));
+                exec(self.db, "COMMIT");
             }
-            exec(db, "COMMIT");
         }
-        let seconds = began.elapsed().as_secs_f64();
-        ffi::sqlite3_finalize(statement);
-        ffi::sqlite3_close(db);
-        rows.len() as f64 / seconds
+        began.elapsed().as_secs_f64()
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // SAFETY: nobody uses them after this.
+        unsafe {
+            ffi::sqlite3_finalize(self.statement);
+            ffi::sqlite3_close(self.db);
+        }
     }
 }
 

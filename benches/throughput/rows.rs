@@ -1,4 +1,4 @@
-//! The rows that are measured: 10,000 random accounts with unbroken balances, 1 % hits.
+//! The rows that are measured: random accounts with unbroken balances, 1 % hits.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,8 @@ use counterfoil::ledger::store::EntryRow;
 use counterfoil::ledger::{Channel, Context, Direction, Kind, NewEntry, Parts, Status};
 use counterfoil::money::Currency;
 
-const ACCOUNTS: u64 = 10_000;
+/// Random accounts, unless more are asked for.
+pub const ACCOUNTS: u64 = 10_000;
 
 pub struct Random(u64);
 
@@ -26,49 +27,72 @@ impl Random {
 
 /// `n` entries, not sent before in this `round`.
 pub fn entries(n: usize, round: usize) -> Vec<NewEntry> {
-    let mut random = Random::new(round as u64 + 11);
-    let mut balances: HashMap<u64, i64> = HashMap::new();
-    let usd = Currency::parse("USD").unwrap();
-    let start = Moment::parse("2026-03-02T00:00:00Z").unwrap();
-    (0..n)
-        .map(|i| {
-            let account = random.below(ACCOUNTS);
-            let amount = if random.below(100) == 0 { 1_500_000 } else { 1 + random.below(900_000) as i64 };
-            let before = *balances.entry(account).or_insert(0);
-            balances.insert(account, before + amount);
-            NewEntry {
-                source_ref: format!("R{:016x}", random.below(u64::MAX)),
-                account: format!("{round:03}{account:012}"),
-                currency: usd,
-                kind: Kind::Deposit,
-                direction: Direction::Credit,
-                amount,
-                balance_before: Some(before),
-                balance_after: Some(before + amount),
-                booked_at: start.plus(i as i64 * 1_000_000),
-                value_date: None,
-                business_date: None,
-                transaction_ref: None,
-                account_seq: None,
-                context: Context {
-                    session_id: Some(format!("s{}", account % 500)),
-                    ip: Some(format!("10.0.{}.{}", account % 2, account % 250)),
-                    ..Context::default()
-                },
-                channel: Some(Channel::Online),
-                instrument: None,
-                reverses: None,
-                status: Status::Booked,
-                parts: Parts::default(),
-            }
-        })
-        .collect()
+    Stream::new(ACCOUNTS, round).take(n)
+}
+
+/// Entries without end, a second apart.
+pub struct Stream {
+    random: Random,
+    balances: HashMap<u64, i64>,
+    accounts: u64,
+    round: usize,
+    sent: i64,
+}
+
+impl Stream {
+    pub fn new(accounts: u64, round: usize) -> Stream {
+        Stream { random: Random::new(round as u64 + 11), balances: HashMap::new(), accounts, round, sent: 0 }
+    }
+
+    pub fn take(&mut self, n: usize) -> Vec<NewEntry> {
+        let usd = Currency::parse("USD").unwrap();
+        let start = Moment::parse("2026-03-02T00:00:00Z").unwrap();
+        (0..n).map(|_| self.next(usd, start)).collect()
+    }
+
+    fn next(&mut self, usd: Currency, start: Moment) -> NewEntry {
+        let account = self.random.below(self.accounts);
+        let amount = if self.random.below(100) == 0 { 1_500_000 } else { 1 + self.random.below(900_000) as i64 };
+        let before = *self.balances.entry(account).or_insert(0);
+        self.balances.insert(account, before + amount);
+        self.sent += 1;
+        NewEntry {
+            source_ref: format!("R{:016x}", self.random.below(u64::MAX)),
+            account: format!("{:03}{account:012}", self.round),
+            currency: usd,
+            kind: Kind::Deposit,
+            direction: Direction::Credit,
+            amount,
+            balance_before: Some(before),
+            balance_after: Some(before + amount),
+            booked_at: start.plus((self.sent - 1) * 1_000_000),
+            value_date: None,
+            business_date: None,
+            transaction_ref: None,
+            account_seq: None,
+            context: Context {
+                session_id: Some(format!("s{}", account % 500)),
+                ip: Some(format!("10.0.{}.{}", account % 2, account % 250)),
+                ..Context::default()
+            },
+            channel: Some(Channel::Online),
+            instrument: None,
+            reverses: None,
+            status: Status::Booked,
+            parts: Parts::default(),
+        }
+    }
 }
 
 /// The same entries as rows of the table, without anything decided.
 pub fn stored(n: usize) -> Vec<EntryRow> {
-    let rows = entries(n, 0).into_iter().enumerate();
-    rows.map(|(i, entry)| EntryRow {
+    stored_from(0, entries(n, 0))
+}
+
+/// These entries as rows from the place `first` on.
+pub fn stored_from(first: usize, entries: Vec<NewEntry>) -> Vec<EntryRow> {
+    let rows = entries.into_iter().zip(first..);
+    rows.map(|(entry, i)| EntryRow {
         seq: i as i64,
         recorded_at: entry.booked_at.0,
         source: 3,

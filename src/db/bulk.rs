@@ -1,17 +1,17 @@
 //! Appending many rows at once, the fastest way each database has.
 //!
-//! SQLite: one cached multi-row `INSERT` (diesel's own batch insert is rebuilt and prepared anew
-//! each time). PostgreSQL: binary `COPY`. Both take the same plain rows; see [`bulk_row!`].
+//! SQLite: one cached `INSERT … SELECT` from a table that is read from memory ([`super::feed`]).
+//! PostgreSQL: binary `COPY`. Both take the same plain rows; see [`bulk_row!`].
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
-use super::{Conn, DbResult};
+use super::feed::{self, Feed, Stopped};
+use super::{Conn, DbError, DbResult};
 
 /// One value of a row.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +107,7 @@ impl<T: Column> Column for Option<T> {
 
 /// A row that can be appended in bulk; made by [`bulk_row!`].
 pub trait BulkRow: 'static {
-    /// `INSERT INTO table (columns) VALUES `.
+    /// `INSERT INTO table (columns) `.
     const INSERT: &'static str;
     /// The columns' widths, in order.
     const WIDTHS: &'static [Width];
@@ -135,7 +135,7 @@ macro_rules! bulk_row {
 
         impl $crate::db::bulk::BulkRow for $name {
             const INSERT: &'static str = concat!(
-                "INSERT INTO ", stringify!($table), " (", stringify!($first), $(", ", stringify!($field)),*, ") VALUES ");
+                "INSERT INTO ", stringify!($table), " (", stringify!($first), $(", ", stringify!($field)),*, ") ");
             const WIDTHS: &'static [$crate::db::bulk::Width] = &[
                 <$first_type as $crate::db::bulk::Column>::WIDTH, $(<$type as $crate::db::bulk::Column>::WIDTH),*];
             fn values<'a>(&'a self, out: &mut Vec<$crate::db::bulk::Value<'a>>) {
@@ -185,9 +185,15 @@ pub fn append_each<'r, R: BulkRow>(
     }
     match conn {
         Conn::Sqlite(c) => {
-            let done = append_chunks::<R, 64>(c, 0..rows, &fill)?;
-            let done = append_chunks::<R, 8>(c, done..rows, &fill)?;
-            append_chunks::<R, 1>(c, done..rows, &fill)?;
+            let values = Vec::with_capacity(R::WIDTHS.len());
+            let mut feed = Rows { rows: 0..rows, values, fill, failed: None };
+            let taken = feed::feeding(&mut feed, || InsertAll::<R>(PhantomData).execute(c));
+            if let Some(error) = feed.failed {
+                return Err(error);
+            }
+            if taken? != rows {
+                return Err(DbError::Corrupt(format!("not all of {rows} rows were taken by {}", R::INSERT)));
+            }
         }
         Conn::Postgres(c) => {
             R::copy(c, &copy_binary::<R>(rows, fill)?)?;
@@ -196,56 +202,50 @@ pub fn append_each<'r, R: BulkRow>(
     Ok(())
 }
 
-/// Appends as many whole chunks of `N` as there are in `rows`; answers the first row left.
-fn append_chunks<'r, R: BulkRow, const N: usize>(
-    conn: &mut SqliteConnection,
+/// Rows on their way into SQLite.
+struct Rows<'r, F> {
+    /// Those that were not read yet.
     rows: Range<usize>,
-    fill: &impl Fn(usize, &mut Vec<Value<'r>>) -> DbResult<()>,
-) -> DbResult<usize> {
-    let mut values: Vec<Value<'r>> = Vec::with_capacity(N * R::WIDTHS.len());
-    let mut next = rows.start;
-    while next + N <= rows.end {
-        values.clear();
-        (next..next + N).try_for_each(|row| fill(row, &mut values))?;
-        Insert::<R, N> { values: &values, row: PhantomData }.execute(conn)?;
-        next += N;
+    /// Of the present row.
+    values: Vec<Value<'r>>,
+    fill: F,
+    failed: Option<DbError>,
+}
+
+impl<'r, F: Fn(usize, &mut Vec<Value<'r>>) -> DbResult<()>> Feed<'r> for Rows<'r, F> {
+    fn next(&mut self) -> Result<bool, Stopped> {
+        let Some(row) = self.rows.next() else { return Ok(false) };
+        self.values.clear();
+        (self.fill)(row, &mut self.values).map(|()| true).map_err(|error| {
+            self.failed = Some(error);
+            Stopped
+        })
     }
-    Ok(next)
+
+    fn value(&self, column: usize) -> Value<'r> {
+        self.values.get(column).copied().unwrap_or(Value::Null)
+    }
 }
 
-/// One `INSERT` of exactly `N` rows; its text depends on the type alone, so it is prepared once.
-struct Insert<'a, R, const N: usize> {
-    values: &'a [Value<'a>],
-    row: PhantomData<R>,
-}
+/// `INSERT` of everything that is fed; its text depends on the type alone, so it is prepared once.
+struct InsertAll<R>(PhantomData<R>);
 
-impl<R: BulkRow, const N: usize> QueryId for Insert<'_, R, N> {
-    type QueryId = Insert<'static, R, N>;
+impl<R: BulkRow> QueryId for InsertAll<R> {
+    type QueryId = InsertAll<R>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<R: BulkRow, const N: usize> RunQueryDsl<SqliteConnection> for Insert<'_, R, N> {}
+impl<R: BulkRow> RunQueryDsl<SqliteConnection> for InsertAll<R> {}
 
-static NULL: Option<i64> = None;
-
-impl<R: BulkRow, const N: usize> QueryFragment<Sqlite> for Insert<'_, R, N> {
+impl<R: BulkRow> QueryFragment<Sqlite> for InsertAll<R> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         out.push_sql(R::INSERT);
-        let width = R::WIDTHS.len();
-        for (i, value) in self.values.iter().enumerate() {
-            out.push_sql(match (i, i % width) {
-                (0, _) => "(",
-                (_, 0) => "),(",
-                _ => ",",
-            });
-            match value {
-                Value::Null => out.push_bind_param::<Nullable<BigInt>, _>(&NULL)?,
-                Value::Int(number) => out.push_bind_param::<BigInt, _>(number)?,
-                Value::Text(text) => out.push_bind_param::<Text, _>(*text)?,
-                Value::Bytes(bytes) => out.push_bind_param::<Binary, _>(*bytes)?,
-            }
+        for column in 0..R::WIDTHS.len() {
+            out.push_sql(if column == 0 { "SELECT c" } else { ", c" });
+            out.push_sql(&column.to_string());
         }
-        out.push_sql(")");
+        out.push_sql(" FROM ");
+        out.push_sql(feed::TABLE);
         Ok(())
     }
 }
@@ -281,5 +281,81 @@ fn copy_value(out: &mut Vec<u8>, value: Value<'_>, width: Width) {
         (Value::Int(number), _) => field(&number.to_be_bytes()),
         (Value::Text(text), _) => field(text.as_bytes()),
         (Value::Bytes(bytes), _) => field(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::db::Db;
+    use crate::db::schema::jobs;
+
+    bulk_row! {
+        JobRow => jobs { name: String, started_at: i64, finished_at: Option<i64>, outcome: Option<String> }
+    }
+
+    fn job(name: &str, finished_at: Option<i64>, outcome: Option<&str>) -> JobRow {
+        JobRow { name: name.to_owned(), started_at: i64::MIN, finished_at, outcome: outcome.map(str::to_owned) }
+    }
+
+    fn with_jobs(check: impl FnOnce(&mut Conn)) {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open(&format!("sqlite:{}", dir.path().join("f.db").display()), 1).unwrap();
+        let mut conn = db.connect().unwrap();
+        let table =
+            "CREATE TABLE jobs (name TEXT NOT NULL PRIMARY KEY, started_at BIGINT NOT NULL, finished_at BIGINT, outcome TEXT)";
+        conn.execute(table).unwrap();
+        check(&mut conn);
+    }
+
+    fn stored(conn: &mut Conn) -> Vec<JobRow> {
+        let Conn::Sqlite(c) = conn else { return Vec::new() };
+        jobs::table.order(jobs::name).select(JobRow::as_select()).load(c).unwrap()
+    }
+
+    #[test]
+    fn rows_arrive_as_they_are() {
+        with_jobs(|conn| {
+            let rows: Vec<JobRow> =
+                (0..300).map(|n| job(&format!("j{n:03} \u{fc}"), (n % 3 == 0).then_some(n), Some(""))).collect();
+            append(conn, &rows[..1]).unwrap();
+            append(conn, &rows[1..]).unwrap();
+            assert_eq!(stored(conn), rows);
+            assert_eq!(append::<JobRow>(conn, &[]).unwrap(), ());
+        });
+    }
+
+    #[test]
+    fn a_row_that_is_refused_or_cannot_be_read_leaves_none_behind() {
+        with_jobs(|conn| {
+            let rows = [job("a", None, None), job("b", None, None), job("a", None, None)];
+            assert!(matches!(append(conn, &rows), Err(DbError::Query(_))));
+            let broken = append_each::<JobRow>(conn, 2, |row, out| match row {
+                0 => Ok(rows[0].values(out)),
+                _ => Err(DbError::Corrupt("the second".into())),
+            });
+            assert!(matches!(broken, Err(DbError::Corrupt(what)) if what == "the second"));
+            assert_eq!(stored(conn), []);
+            append(conn, &rows[..2]).unwrap();
+            assert_eq!(stored(conn), rows[..2]);
+        });
+    }
+
+    #[test]
+    fn a_trigger_in_the_file_cannot_take_the_rows() {
+        with_jobs(|conn| {
+            let trigger = "CREATE TABLE other (c0, c1); CREATE TRIGGER steal AFTER INSERT ON jobs BEGIN \
+                INSERT INTO other SELECT c0, c1 FROM counterfoil_feed; END;";
+            conn.execute(trigger).unwrap();
+            let rows = [job("a", None, None), job("b", None, None)];
+            assert!(append(conn, &rows).is_err(), "a trigger must not read the feed");
+            conn.execute(
+                "DROP TRIGGER steal; CREATE TRIGGER count AFTER INSERT ON jobs BEGIN INSERT INTO other VALUES (1, 2); END;",
+            )
+            .unwrap();
+            append(conn, &rows).unwrap();
+            assert_eq!(stored(conn), rows);
+        });
     }
 }

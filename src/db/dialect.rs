@@ -9,7 +9,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use super::{Conn, DbError, DbResult};
+use super::{Conn, DbError, DbResult, feed};
 
 /// Where a database is.
 #[derive(Clone, PartialEq, Eq)]
@@ -94,6 +94,7 @@ fn connect_sqlite(path: &Path) -> DbResult<SqliteConnection> {
     let connect = |e: String| DbError::Connect(format!("{}: {e}", path.display()));
     let text = path.to_str().ok_or_else(|| connect("the file name is not UTF-8".into()))?;
     make_private(path).map_err(|e| connect(e.to_string()))?;
+    feed::install();
     let mut conn = SqliteConnection::establish(text).map_err(|e| connect(e.to_string()))?;
     conn.batch_execute(SQLITE_SETTINGS).map_err(|e| connect(e.to_string()))?;
     Ok(conn)
@@ -102,6 +103,7 @@ fn connect_sqlite(path: &Path) -> DbResult<SqliteConnection> {
 /// An empty SQLite database that nothing is kept of.
 pub fn in_memory() -> DbResult<Conn> {
     let connect = |e: ConnectionError| DbError::Connect(e.to_string());
+    feed::install();
     let mut conn = SqliteConnection::establish(":memory:").map_err(connect)?;
     conn.batch_execute("PRAGMA foreign_keys=ON; PRAGMA recursive_triggers=ON;")?;
     Ok(Conn::Sqlite(conn))

@@ -10,6 +10,7 @@
 pub mod bulk;
 pub mod definitions;
 mod dialect;
+mod feed;
 mod lease;
 pub mod migrate;
 pub mod schema;

@@ -44,10 +44,20 @@ impl Recent {
         &self.placed
     }
 
+    /// Reads the ends, so that they are near when the next entry is judged.
+    pub fn touch(&self) -> i64 {
+        let (first, last) = (self.placed.first(), self.placed.last());
+        first.map_or(0, |p| p.seq) ^ last.map_or(0, |p| p.seq)
+    }
+
     /// Where an entry belongs among them.
     pub fn place(&self, at: Moment, seq: Seq) -> usize {
         let new = Placed { at: at.0, seq };
-        self.placed.partition_point(|p| *p < new)
+        match self.placed.last() {
+            Some(last) if *last >= new => self.placed.partition_point(|p| *p < new),
+            // The usual case: nothing comes after it.
+            _ => self.placed.len(),
+        }
     }
 
     /// Whether entries older than the first have been forgotten.

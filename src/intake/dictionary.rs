@@ -2,8 +2,10 @@
 
 use std::hash::BuildHasher;
 
+use counterfoil_verify::TooLong;
 use foldhash::fast::RandomState;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::clock::{Clock, DAY, Moment};
@@ -11,6 +13,7 @@ use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::Context;
 use crate::ledger::store::{self, AccountRow, ContextRow, DeliveryRow};
+use crate::trail::store::{EventPartRow, EventRow};
 use crate::trail::{NewEvent, Tail};
 
 use super::Delivery;
@@ -40,6 +43,17 @@ impl Growing<'_> {
     /// Appends an event to the open batch.
     pub fn append(&mut self, event: &NewEvent) -> DbResult<Seq> {
         let sealed = self.tail.seal_event(self.clock, event);
+        self.keep(sealed)
+    }
+
+    /// Appends a definition, of which there can be as many as entries: written as text at once.
+    fn define(&mut self, kind: &'static str, body: String, private: &impl Serialize) -> DbResult<Seq> {
+        let private = serde_json::to_string(private).map_err(|e| DbError::Corrupt(e.to_string()))?;
+        let sealed = self.tail.seal_text(self.clock, kind, body, Some(private));
+        self.keep(sealed)
+    }
+
+    fn keep(&mut self, sealed: Result<(EventRow, Option<EventPartRow>), TooLong>) -> DbResult<Seq> {
         let (row, part) = sealed.map_err(|e| DbError::Corrupt(format!("an event is too large: {e}")))?;
         let seq = row.seq;
         self.batch.events.push(row);
@@ -49,8 +63,8 @@ impl Growing<'_> {
 
     /// Defines an account; its id is the event's place.
     pub fn define_account(&mut self, source: Seq, number: &str, currency: &'static str) -> DbResult<AccountRow> {
-        let body = json!({ "source": source, "currency": currency });
-        let id = self.append(&NewEvent::with_private("account.defined", body, json!({ "account": number })))?;
+        let body = format!(r#"{{"source":{source},"currency":"{currency}"}}"#);
+        let id = self.define("account.defined", body, &AccountText { account: number })?;
         let created_at = self.tail.recorded_at().0;
         let row = AccountRow { id, source, number: number.to_owned(), currency: currency.to_owned(), created_at };
         self.batch.accounts.push(row.clone());
@@ -114,21 +128,39 @@ impl Dictionary {
     }
 }
 
+/// The private part of `account.defined`.
+#[derive(Serialize)]
+struct AccountText<'a> {
+    account: &'a str,
+}
+
+/// The private part of `context.defined`: what is present.
+#[derive(Serialize)]
+struct ContextText<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor_kind: Option<&'static str>,
+}
+
 fn define_context(to: &mut Growing<'_>, source: Seq, context: &Context, fingerprint: i64) -> DbResult<Seq> {
-    let mut private = serde_json::Map::new();
-    let mut put = |key: &str, value: Option<&str>| {
-        if let Some(value) = value {
-            private.insert(key.to_owned(), Value::from(value));
-        }
+    let private = ContextText {
+        session_id: context.session_id.as_deref(),
+        ip: context.ip.as_deref(),
+        user_agent: context.user_agent.as_deref(),
+        device_id: context.device_id.as_deref(),
+        actor: context.actor.as_deref(),
+        actor_kind: context.actor_kind.map(crate::ledger::ActorKind::text),
     };
-    put("session_id", context.session_id.as_deref());
-    put("ip", context.ip.as_deref());
-    put("user_agent", context.user_agent.as_deref());
-    put("device_id", context.device_id.as_deref());
-    put("actor", context.actor.as_deref());
-    put("actor_kind", context.actor_kind.map(crate::ledger::ActorKind::text));
-    let body = json!({ "source": source });
-    let id = to.append(&NewEvent::with_private("context.defined", body, Value::Object(private)))?;
+    let id = to.define("context.defined", format!(r#"{{"source":{source}}}"#), &private)?;
     let context = context.clone();
     to.batch.contexts.push(ContextRow {
         id,

@@ -1,11 +1,8 @@
 //! What the sequencer holds between batches, all of it read from the database and read again after
 //! any failure.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::BuildHasher;
+use std::collections::HashMap;
 use std::sync::Arc;
-
-use foldhash::fast::RandomState;
 
 use crate::clock::{Clock, MINUTE, Moment};
 use crate::config::{Config, SessionKind, Source};
@@ -18,6 +15,7 @@ use crate::ledger::{BusinessCalendar, Context, LookBacks};
 use crate::money::Currency;
 use crate::trail::Tail;
 
+use super::accounts::{Accounts, KnownNumbers, Slot};
 use super::alerting::Alerting;
 use super::batch::Batch;
 use super::dictionary::{Dictionary, Growing};
@@ -82,24 +80,6 @@ impl Settings {
     }
 }
 
-/// Account numbers, eight bytes each.
-#[derive(Default)]
-pub(super) struct KnownNumbers {
-    hasher: RandomState,
-    digests: HashSet<u64, RandomState>,
-}
-
-impl KnownNumbers {
-    pub fn add(&mut self, number: &str) {
-        self.digests.insert(self.hasher.hash_one(number));
-    }
-
-    /// `false`: there is no such account. `true`: there may be.
-    pub fn may_have(&self, number: &str) -> bool {
-        self.digests.contains(&self.hasher.hash_one(number))
-    }
-}
-
 /// A batch on its way to the disk.
 pub(super) struct InFlight {
     pub batch: Arc<Batch>,
@@ -113,10 +93,9 @@ pub(super) struct Engine {
     pub size_before: Seq,
     pub rules: Arc<RuleSet>,
     pub sources: HashMap<Seq, String>,
-    pub numbers: Map<String, Seq>,
+    pub accounts: Accounts,
     /// Digests of every account number there is: a new one asks no database.
     pub known: KnownNumbers,
-    pub states: Map<Seq, AccountState>,
     pub look_backs: LookBacks,
     /// In a dry run: what was evaluated so far and is not stored anywhere.
     pub rehearsed: Option<Rehearsed>,
@@ -148,23 +127,19 @@ pub(super) struct Sealed {
 
 impl Engine {
     /// The account with this number, in memory or read.
-    pub fn account(&mut self, number: &str) -> DbResult<Option<Seq>> {
-        if let Some(id) = self.numbers.get(number) {
-            return Ok(Some(*id));
+    pub fn account(&mut self, number: &str) -> DbResult<Option<Slot>> {
+        if let Some(at) = self.accounts.by_number(number) {
+            return Ok(Some(at));
         }
         if !self.known.may_have(number) {
             return Ok(None);
         }
         let Some(row) = ledger_store::account_by_number(&mut self.conn, number)? else { return Ok(None) };
-        let id = row.id;
-        if let Some(state) = self.left(id) {
-            self.numbers.insert(row.number, id);
-            self.states.insert(id, state);
-            return Ok(Some(id));
+        if let Some(state) = self.left(row.id) {
+            return Ok(Some(self.accounts.insert(row.number, state)));
         }
-        let body = load::stored_state(&mut self.conn, id)?;
-        self.remember_account(row, body)?;
-        Ok(Some(id))
+        let body = load::stored_state(&mut self.conn, row.id)?;
+        self.remember_account(row, body).map(Some)
     }
 
     /// A state that left memory but is not on the disk yet.
@@ -177,13 +152,11 @@ impl Engine {
     }
 
     /// Holds an account in memory.
-    pub fn remember_account(&mut self, row: AccountRow, body: Body) -> DbResult<()> {
+    pub fn remember_account(&mut self, row: AccountRow, body: Body) -> DbResult<Slot> {
         let currency = Currency::parse(&row.currency).map_err(|e| DbError::Corrupt(format!("account {}: {e}", row.id)))?;
         let state = AccountState { id: row.id, source: row.source, currency, touched: self.batch_no, dirty: false, body };
         self.known.add(&row.number);
-        self.numbers.insert(row.number, row.id);
-        self.states.insert(row.id, state);
-        Ok(())
+        Ok(self.accounts.insert(row.number, state))
     }
 
     /// Moves recorded time on; to be called before anything is evaluated.
@@ -235,7 +208,7 @@ impl Engine {
 
     /// Marks every changed state for storing, e.g. before a clean stop.
     pub fn begin_snapshot(&mut self) {
-        let dirty = self.states.values().filter(|s| s.dirty).map(|s| s.id).collect();
+        let dirty = self.accounts.states().iter().filter(|s| s.dirty).map(|s| s.id).collect();
         self.snapshot = Some((dirty, self.tail.next_seq()));
     }
 
@@ -258,10 +231,9 @@ impl Engine {
     }
 
     fn store_state(&mut self, id: Seq) -> DbResult<()> {
-        if let Some(state) = self.states.get_mut(&id)
-            && state.dirty
-            && let Some(head) = state.body.head
-        {
+        let Some(at) = self.accounts.by_id(id) else { return Ok(()) };
+        let state = self.accounts.get_mut(at);
+        if let (true, Some(head)) = (state.dirty, state.body.head) {
             self.open.states.push((id, head, state.body.encode()?));
             state.dirty = false;
         }
@@ -270,21 +242,17 @@ impl Engine {
 
     /// Lets the longest untouched states go when memory holds too many; changed ones are stored.
     fn evict(&mut self) -> DbResult<()> {
-        if self.states.len() <= self.settings.accounts_cached {
+        if self.accounts.len() <= self.settings.accounts_cached {
             return Ok(());
         }
-        let mut ages: Vec<u64> = self.states.values().map(|s| s.touched).collect();
+        let mut ages: Vec<u64> = self.accounts.states().iter().map(|s| s.touched).collect();
         let middle = ages.len() / 2;
         let (_, median, _) = ages.select_nth_unstable(middle);
         let median = (*median).min(self.batch_no.saturating_sub(1));
-        let going: Vec<Seq> = self.states.values().filter(|s| s.touched <= median).map(|s| s.id).collect();
-        for id in &going {
-            self.store_state(*id)?;
-            if let Some(state) = self.states.remove(id) {
-                self.leaving.insert(*id, state);
-            }
-        }
-        self.numbers.retain(|_, id| !self.leaving.contains_key(id));
+        let going: Vec<Seq> = self.accounts.states().iter().filter(|s| s.touched <= median).map(|s| s.id).collect();
+        going.into_iter().try_for_each(|id| self.store_state(id))?;
+        let gone = self.accounts.let_go(|state| state.touched <= median);
+        self.leaving.extend(gone.into_iter().map(|state| (state.id, state)));
         Ok(())
     }
 }

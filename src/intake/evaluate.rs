@@ -7,6 +7,8 @@ use crate::ledger::continuity::Strictness;
 use crate::ledger::{NewEntry, Refusal};
 use crate::money::Currency;
 
+use super::accounts::Slot;
+use super::ahead::{AHEAD, Ahead};
 use super::engine::Engine;
 use super::figures::FigureKey;
 use super::maps::{At, Map};
@@ -29,7 +31,7 @@ pub(super) struct Fresh {
     pub key: RefKey,
     pub business_date: i32,
     /// Its account, unless that was not defined yet.
-    pub account: Option<Seq>,
+    pub account: Option<Slot>,
     /// The day's figure it counts in.
     pub figure: At,
 }
@@ -45,6 +47,8 @@ pub(super) struct From<'a> {
     pub delivery_id: Option<Seq>,
     /// How strictly the currency of the row before is checked.
     pub strictness: Option<(Currency, Strictness)>,
+    /// What was found out of its rows so far, in their order.
+    ahead: Vec<Ahead>,
 }
 
 /// A refused row, until the submission's event tells of it: its line, its result, its bytes.
@@ -60,18 +64,33 @@ impl Engine {
             let entries = rows.iter_mut().filter_map(|row| row.entry.as_mut().ok());
             entries.for_each(|entry| self.settings.hide_session(&name, &mut entry.context));
         }
-        let mut from = From { source, delivery: &delivery, history, name, delivery_id: None, strictness: None };
+        let mut from = From {
+            source,
+            delivery: &delivery,
+            history,
+            name,
+            delivery_id: None,
+            strictness: None,
+            ahead: Vec::with_capacity(rows.len()),
+        };
         let mut results: Vec<RowResult> = Vec::with_capacity(rows.len());
         let mut refused: Vec<Unread> = Vec::new();
-        let mut rows = rows.into_iter();
-        while let Some(row) = rows.next() {
-            if atomic || row.with_next {
-                let unit = unit_of(row, &mut rows, atomic);
-                self.record_unit(&mut from, unit, atomic, &mut results, &mut refused)?;
-            } else {
-                let result = self.record_alone(&mut from, row, results.len(), &mut refused)?;
-                results.push(result);
+        let mut rest = rows.as_mut_slice();
+        while !rest.is_empty() {
+            let (rows, known) = (unit_rows(rest, atomic), from.ahead.len() - results.len());
+            if known < rows {
+                let next = &rest[known..(known + AHEAD.max(rows)).min(rest.len())];
+                self.look_ahead(source, next, &mut from.ahead);
             }
+            let (unit, after) = rest.split_at_mut(rows);
+            match unit {
+                [row] => {
+                    let result = self.record_alone(&mut from, row, results.len(), &mut refused)?;
+                    results.push(result);
+                }
+                unit => self.record_unit(&mut from, unit, atomic, &mut results, &mut refused)?,
+            }
+            rest = after;
         }
         if !refused.is_empty() {
             self.tell_refusals(&from, &results, &refused)?;
@@ -81,20 +100,26 @@ impl Engine {
     }
 
     /// Records a row that depends on no other.
-    fn record_alone(&mut self, from: &mut From<'_>, row: Row, number: usize, refused: &mut Vec<Unread>) -> DbResult<RowResult> {
-        let entry = match row.entry {
+    fn record_alone(
+        &mut self,
+        from: &mut From<'_>,
+        row: &mut Row,
+        number: usize,
+        refused: &mut Vec<Unread>,
+    ) -> DbResult<RowResult> {
+        let entry = match &mut row.entry {
             Ok(entry) => entry,
             Err(unread) => {
-                refused.push((row.line, number, unread.bytes));
-                return Ok(RowResult::Rejected(unread.refusal));
+                refused.push((row.line, number, std::mem::take(&mut unread.bytes)));
+                return Ok(RowResult::Rejected(unread.refusal.clone()));
             }
         };
-        Ok(match self.check(from, &entry, i128::from(entry.amount))? {
+        Ok(match self.check(from, entry, number, i128::from(entry.amount))? {
             Checked::New(fresh) => RowResult::Recorded(self.record(from, entry, fresh)?),
             Checked::Duplicate(receipt) => RowResult::Duplicate(receipt),
             Checked::SameAs(_) => RowResult::Rejected(together(false)),
             Checked::Rejected(refusal) => {
-                refused.push((row.line, number, refusals::bytes_of(Ok(entry))));
+                refused.push((row.line, number, refusals::written_again(entry)));
                 RowResult::Rejected(refusal)
             }
         })
@@ -104,18 +129,18 @@ impl Engine {
     fn record_unit(
         &mut self,
         from: &mut From<'_>,
-        unit: Vec<Row>,
+        unit: &mut [Row],
         atomic: bool,
         results: &mut Vec<RowResult>,
         refused: &mut Vec<Unread>,
     ) -> DbResult<()> {
         let first = results.len();
-        let checked = self.check_unit(from, &unit)?;
-        let spoilt = unit.len() > 1 && checked.iter().any(|c| matches!(c, Checked::Rejected(_)));
-        for (i, (row, checked)) in unit.into_iter().zip(checked).enumerate() {
+        let checked = self.check_unit(from, unit, first)?;
+        let spoilt = checked.iter().any(|c| matches!(c, Checked::Rejected(_)));
+        for (i, (row, checked)) in unit.iter_mut().zip(checked).enumerate() {
             let result = match checked {
                 Checked::Rejected(refusal) => {
-                    refused.push((row.line, first + i, refusals::bytes_of(row.entry)));
+                    refused.push((row.line, first + i, refusals::bytes_of(&mut row.entry)));
                     RowResult::Rejected(refusal)
                 }
                 _ if spoilt => RowResult::Rejected(together(atomic)),
@@ -124,9 +149,9 @@ impl Engine {
                     RowResult::Recorded(receipt) | RowResult::Duplicate(receipt) => RowResult::Duplicate(receipt.clone()),
                     RowResult::Rejected(refusal) => RowResult::Rejected(refusal.clone()),
                 },
-                Checked::New(fresh) => match row.entry {
+                Checked::New(fresh) => match &mut row.entry {
                     Ok(entry) => RowResult::Recorded(self.record(from, entry, fresh)?),
-                    Err(unread) => RowResult::Rejected(unread.refusal),
+                    Err(unread) => RowResult::Rejected(unread.refusal.clone()),
                 },
             };
             results.push(result);
@@ -135,7 +160,7 @@ impl Engine {
     }
 
     /// Checks the rows of a unit against what is stored and against each other, changing nothing.
-    fn check_unit(&mut self, from: &From<'_>, unit: &[Row]) -> DbResult<Vec<Checked>> {
+    fn check_unit(&mut self, from: &From<'_>, unit: &[Row], first: usize) -> DbResult<Vec<Checked>> {
         let total: i128 = unit.iter().filter_map(|r| r.entry.as_ref().ok()).map(|e| i128::from(e.amount)).sum();
         let mut seen: Map<RefKey, usize> = Map::default();
         let mut currencies: Map<&str, Currency> = Map::default();
@@ -148,10 +173,8 @@ impl Engine {
                     continue;
                 }
             };
-            let mut outcome = self.check(from, entry, total)?;
-            if unit.len() > 1
-                && let Checked::New(Fresh { key, .. }) = outcome
-            {
+            let mut outcome = self.check(from, entry, first + i, total)?;
+            if let Checked::New(Fresh { key, .. }) = outcome {
                 if let Some(earlier) = seen.get(&key).copied() {
                     outcome = match &unit[earlier].entry {
                         Ok(other) if other == entry => Checked::SameAs(earlier),
@@ -176,19 +199,19 @@ impl Engine {
         Ok(checked)
     }
 
-    fn check(&mut self, from: &From<'_>, entry: &NewEntry, total: i128) -> DbResult<Checked> {
-        let key = RefKey::of(from.source, &entry.source_ref);
+    /// Checks the row with this number of the submission.
+    fn check(&mut self, from: &From<'_>, entry: &NewEntry, number: usize, total: i128) -> DbResult<Checked> {
+        let Ahead { key, account } = from.ahead[number];
         for seq in self.references.find(&mut self.conn, key)? {
             if let Some(checked) = self.compare(from, entry, seq)? {
                 return Ok(checked);
             }
         }
-        let account = self.account(&entry.account)?;
-        if let Some(id) = account
-            && let Some(state) = self.states.get(&id)
-            && state.currency != entry.currency
+        let account = account.map_or_else(|| self.account(&entry.account), |at| Ok(Some(at)))?;
+        if let Some(kept_in) = account.map(|at| self.accounts.get(at).currency)
+            && kept_in != entry.currency
         {
-            return Ok(Checked::Rejected(currency_mismatch(state.currency, entry.currency)));
+            return Ok(Checked::Rejected(currency_mismatch(kept_in, entry.currency)));
         }
         let date = entry.business_date.unwrap_or_else(|| self.settings.calendar.business_date(entry.booked_at));
         let at = self.figures.at(&mut self.conn, FigureKey::of(from.source, entry, date))?;
@@ -254,14 +277,14 @@ impl Engine {
     }
 }
 
-/// A row with those tied to it; in an atomic submission, all rows.
-fn unit_of(first: Row, rows: &mut impl Iterator<Item = Row>, atomic: bool) -> Vec<Row> {
-    let mut unit = vec![first];
-    while atomic || unit.last().is_some_and(|row| row.with_next) {
-        let Some(row) = rows.next() else { break };
-        unit.push(row);
+/// How many of these rows are recorded together: the first with those tied to it; in an atomic
+/// submission, all.
+fn unit_rows(rows: &[Row], atomic: bool) -> usize {
+    if atomic {
+        return rows.len();
     }
-    unit
+    let last = rows.iter().position(|row| !row.with_next);
+    last.map_or(rows.len(), |last| last + 1)
 }
 
 fn together(atomic: bool) -> Refusal {

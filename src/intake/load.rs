@@ -20,8 +20,9 @@ use crate::on_conn;
 use crate::trail::store as trail_store;
 use crate::trail::{ActTx, NewEvent, Tail};
 
+use super::accounts::KnownNumbers;
 use super::alerting::Alerting;
-use super::engine::{Engine, KnownNumbers, Settings};
+use super::engine::{Engine, Settings};
 use super::references::{RefKey, References};
 use super::runs::{self, RunKind};
 use super::state::Body;
@@ -154,9 +155,8 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
         tail,
         rules,
         sources,
-        numbers: Default::default(),
+        accounts: Default::default(),
         known,
-        states: Default::default(),
         look_backs: Default::default(),
         rehearsed: None,
         dictionary: Default::default(),
@@ -199,7 +199,7 @@ fn replay(engine: &mut Engine, from: Seq, size: Seq) -> DbResult<()> {
 }
 
 fn replay_entry(engine: &mut Engine, row: &EntryRow, loaded: &mut HashMap<Seq, Seq>) -> DbResult<()> {
-    if !engine.states.contains_key(&row.account) {
+    if engine.accounts.by_id(row.account).is_none() {
         let account = ledger_store::account(&mut engine.conn, row.account)?;
         let account = account.ok_or_else(|| DbError::Corrupt(format!("account {} is missing", row.account)))?;
         let body = stored_state(&mut engine.conn, row.account)?;
@@ -213,16 +213,13 @@ fn replay_entry(engine: &mut Engine, row: &EntryRow, loaded: &mut HashMap<Seq, S
     let source = engine.sources.get(&row.source).cloned().unwrap_or_default();
     let how = engine.settings.strictness(&source, entry.currency)?;
     let (reach, account) = (engine.rules.reach(), row.account);
-    let wanted = engine.states.get(&account).filter(|state| state.body.continuity.wants_past(row.seq, &entry, how));
-    let past = match wanted {
-        Some(_) => Some(engine.look_back(account, row.prev)?),
-        None => None,
-    };
+    let Some(at) = engine.accounts.by_id(account) else { return Ok(()) };
+    let wanted = engine.accounts.get(at).body.continuity.wants_past(row.seq, &entry, how);
+    let past = if wanted { Some(engine.look_back(account, row.prev)?) } else { None };
     engine.look_backs.learn(account, row.seq, &entry);
-    if let Some(state) = engine.states.get_mut(&account) {
-        state.body.append(row.seq);
-        state.body.learn(row.seq, &entry, row.business_date, how, reach, past.as_deref());
-        state.dirty = true;
-    }
+    let state = engine.accounts.get_mut(at);
+    state.body.append(row.seq);
+    state.body.learn(row.seq, &entry, row.business_date, how, reach, past.as_deref());
+    state.dirty = true;
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::ledger::continuity::Strictness;
 use crate::ledger::store::EntryRow;
 use crate::ledger::{Direction, NewEntry, PAST_MAX, Past, PastEntry, Status, history};
 
+use super::accounts::Slot;
 use super::engine::Engine;
 
 /// What one entry is judged with beyond what memory holds of its account.
@@ -25,17 +26,18 @@ pub(super) struct Seen {
 
 impl Engine {
     /// Looks back where the rules or continuity need more of the account than memory holds.
-    pub fn seen(&mut self, account: Seq, seq: Seq, entry: &NewEntry, how: Strictness) -> DbResult<Seen> {
-        let Some(state) = self.states.get(&account) else { return Ok(Seen::default()) };
+    pub fn seen(&mut self, account: Slot, seq: Seq, entry: &NewEntry, how: Strictness) -> DbResult<Seen> {
+        let state = self.accounts.get(account);
         let counted = entry.status == Status::Booked && entry.amount > 0;
         let rules = counted && self.rules.lacks(&state.body.recent, entry.booked_at, seq);
         let chains = state.body.continuity.wants_past(seq, entry, how);
         if !rules && !chains {
             return Ok(Seen::default());
         }
-        let past = self.look_back(account, state.body.head)?;
+        let (id, head) = (state.id, state.body.head);
+        let past = self.look_back(id, head)?;
         let since = entry.booked_at.0.saturating_sub(self.rules.window());
-        let recent = self.states.get(&account).filter(|_| rules).map(|state| state.body.recent.looked_back(&past, since));
+        let recent = rules.then(|| self.accounts.get(account).body.recent.looked_back(&past, since));
         Ok(Seen { past: Some(past).filter(|_| chains), recent })
     }
 
@@ -51,11 +53,7 @@ impl Engine {
             next = before;
         }
         while let Some(seq) = next.filter(|_| entries.len() < PAST_MAX) {
-            let held = match self.open.entry(seq)? {
-                None => self.in_flight.as_ref().map(|f| f.batch.entry(seq)).transpose()?.flatten(),
-                found => found,
-            };
-            let Some((row, _)) = held else {
+            let Some(row) = self.not_stored(seq)? else {
                 entries.extend(history::earlier(&mut self.conn, seq, PAST_MAX - entries.len())?);
                 break;
             };
@@ -64,6 +62,14 @@ impl Engine {
         }
         entries.reverse();
         Ok(self.look_backs.remember(account, Past { entries }))
+    }
+
+    /// The entry at `seq`, if it is of the open batch or in flight.
+    fn not_stored(&self, seq: Seq) -> DbResult<Option<EntryRow>> {
+        if let Some(row) = self.open.entries.row(seq)? {
+            return Ok(Some(row));
+        }
+        self.in_flight.as_ref().map_or(Ok(None), |flying| flying.batch.entries.row(seq))
     }
 }
 

@@ -12,7 +12,9 @@
 //!
 //! Not here: what an entry, a chain, a rule or an alert is (the rooms below).
 
+mod accounts;
 mod again;
+mod ahead;
 mod alerting;
 mod batch;
 mod committer;

@@ -10,6 +10,7 @@ use crate::ledger::store::EntryPartRow;
 use crate::ledger::{BreakKind, FLAG_DATE_STATED, NewEntry, Status};
 
 use super::Receipt;
+use super::accounts::Slot;
 use super::consequences::Recorded;
 use super::decide::{outcomes_text, receipt_break, run_rules};
 use super::engine::Engine;
@@ -43,60 +44,33 @@ impl Blind {
 
 impl Engine {
     /// Gives an entry its place and decides everything about it.
-    pub fn record(&mut self, from: &mut From<'_>, mut entry: NewEntry, fresh: Fresh) -> DbResult<Receipt> {
-        let account = self.account_for(from.source, &entry, fresh.account)?;
+    pub fn record(&mut self, from: &mut From<'_>, entry: &mut NewEntry, fresh: Fresh) -> DbResult<Receipt> {
+        let at = self.account_for(from.source, entry, fresh.account)?;
+        let account = self.accounts.get(at).id;
         let mut to = Engine::growing(&mut self.tail, &self.settings, &mut self.open);
         let context = self.dictionary.context(&mut to, &mut self.conn, from.source, &entry.context)?;
         let known = from.delivery_id.map(Ok);
         let delivery = known.unwrap_or_else(|| self.dictionary.delivery(&mut to, &mut self.conn, from.source, from.delivery))?;
         from.delivery_id = Some(delivery);
         let seq = self.tail.next_seq();
-        let Fresh { business_date, .. } = fresh;
-        let Decided { found, changes, pointers } = self.decide(from, account, seq, &entry, business_date)?;
-        let notes = self.notes(from.source, &entry)?;
+        let business_date = fresh.business_date;
+        let Decided { found, changes, pointers } = self.decide(from, at, seq, entry, business_date)?;
+        let notes = self.notes(from.source, entry)?;
         let outcomes = outcomes_text(&self.rules, seq, &found, &changes, notes)?;
-        let blind = self.blind(seq, &mut entry)?;
-        let leaf = EntryLeaf {
-            seq,
-            recorded_at: self.tail.recorded_at().0,
-            source: from.source,
-            source_ref: &entry.source_ref,
-            account,
-            position: pointers.position,
-            prev: pointers.prev,
-            jump: pointers.jump,
-            kind: entry.kind.code(),
-            direction: entry.direction.code(),
-            amount: entry.amount,
-            currency: entry.currency.code(),
-            balance_before: entry.balance_before,
-            balance_after: entry.balance_after,
-            booked_at: entry.booked_at.0,
-            value_date: entry.value_date,
-            business_date,
-            flags: if entry.business_date.is_some() { FLAG_DATE_STATED } else { 0 },
-            transaction_ref: entry.transaction_ref.as_deref(),
-            account_seq: entry.account_seq,
-            context,
-            delivery,
-            channel: entry.channel.map(crate::ledger::Channel::code),
-            instrument: entry.instrument.map(crate::ledger::Instrument::code),
-            status: entry.status.code(),
-            reverses: entry.reverses.as_deref(),
-            rules: self.rules.id,
-            outcomes: outcomes.as_deref(),
-            blind: blind.bytes(),
-        };
+        let blind = self.blind(seq, entry)?;
         let recorded = Recorded {
             seq,
-            recorded_at: leaf.recorded_at,
+            recorded_at: self.tail.recorded_at().0,
             account,
             currency: entry.currency,
             booked_at: entry.booked_at,
             business_date,
         };
+        let interned = Interned { source: from.source, context, delivery, rules: self.rules.id };
+        let leaf = leaf_of(entry, recorded, &pointers, interned);
+        let leaf = EntryLeaf { outcomes: outcomes.as_deref(), blind: blind.bytes(), ..leaf };
         let leaf = self.open.entries.seal(&mut self.tail, &leaf)?;
-        self.count(&entry, fresh, seq)?;
+        self.count(entry, fresh, seq)?;
         self.references.insert(fresh.key, seq);
         self.open_breaks(recorded, &changes);
         let breaks = changes.opened.iter().map(|b| receipt_break(b, entry.currency)).collect();
@@ -105,21 +79,21 @@ impl Engine {
     }
 
     /// Runs the rules and places the entry on its account.
-    fn decide(&mut self, from: &mut From<'_>, account: Seq, seq: Seq, entry: &NewEntry, business_date: i32) -> DbResult<Decided> {
+    fn decide(&mut self, from: &mut From<'_>, at: Slot, seq: Seq, entry: &NewEntry, business_date: i32) -> DbResult<Decided> {
         let how = self.strictness(from, entry)?;
-        let missing = || DbError::Corrupt(format!("account {account} is not in memory"));
-        let seen = self.seen(account, seq, entry, how)?;
-        let state = self.states.get_mut(&account).ok_or_else(missing)?;
+        let seen = self.seen(at, seq, entry, how)?;
+        let state = self.accounts.get_mut(at);
         let found = run_rules(&self.rules, entry, seq, seen.recent.as_ref().unwrap_or(&state.body.recent));
-        let mut changes = state.body.learn(seq, entry, business_date, how, self.rules.reach(), seen.past.as_deref());
+        let past = seen.past.as_deref();
+        let mut changes = state.body.learn(seq, entry, business_date, how, self.rules.reach(), past);
         if state.source != from.source && entry.status == Status::Booked {
             changes.opened.push(Break { seq, kind: BreakKind::ForeignSource, expected: None, found: None });
         }
         (state.dirty, state.touched) = (true, self.batch_no);
-        let pointers = state.body.append(seq);
-        self.look_backs.learn(account, seq, entry);
+        let (id, pointers) = (state.id, state.body.append(seq));
+        self.look_backs.learn(id, seq, entry);
         if let Some(rehearsed) = &mut self.rehearsed {
-            rehearsed.learn(seq, (account, pointers.prev), entry, business_date);
+            rehearsed.learn(seq, (id, pointers.prev), entry, business_date);
         }
         Ok(Decided { found, changes, pointers })
     }
@@ -135,19 +109,17 @@ impl Engine {
         }
     }
 
-    fn account_for(&mut self, source: Seq, entry: &NewEntry, known: Option<Seq>) -> DbResult<Seq> {
-        if let Some(id) = known {
-            return Ok(id);
+    fn account_for(&mut self, source: Seq, entry: &NewEntry, known: Option<Slot>) -> DbResult<Slot> {
+        if let Some(at) = known {
+            return Ok(at);
         }
         // An entry before it in the same unit may have defined it.
-        if let Some(id) = self.account(&entry.account)? {
-            return Ok(id);
+        if let Some(at) = self.account(&entry.account)? {
+            return Ok(at);
         }
         let mut to = Engine::growing(&mut self.tail, &self.settings, &mut self.open);
         let row = to.define_account(source, &entry.account, entry.currency.code())?;
-        let id = row.id;
-        self.remember_account(row, Default::default())?;
-        Ok(id)
+        self.remember_account(row, Default::default())
     }
 
     /// Takes the private parts out of the entry into the batch; answers what the leaf holds for them.
@@ -175,5 +147,48 @@ impl Engine {
         let figure = figure.ok_or_else(|| DbError::Corrupt("a day's sum overflowed".into()))?;
         self.figures.set(fresh.figure, figure);
         self.figures.extend_range(fresh.business_date, seq)
+    }
+}
+
+/// What an entry refers to: places of the events that defined it.
+struct Interned {
+    source: Seq,
+    context: Seq,
+    delivery: Seq,
+    rules: Seq,
+}
+
+/// The leaf, but for what was decided and the blinding.
+fn leaf_of<'a>(entry: &'a NewEntry, recorded: Recorded, pointers: &Pointers, interned: Interned) -> EntryLeaf<'a> {
+    EntryLeaf {
+        seq: recorded.seq,
+        recorded_at: recorded.recorded_at,
+        source: interned.source,
+        source_ref: &entry.source_ref,
+        account: recorded.account,
+        position: pointers.position,
+        prev: pointers.prev,
+        jump: pointers.jump,
+        kind: entry.kind.code(),
+        direction: entry.direction.code(),
+        amount: entry.amount,
+        currency: entry.currency.code(),
+        balance_before: entry.balance_before,
+        balance_after: entry.balance_after,
+        booked_at: entry.booked_at.0,
+        value_date: entry.value_date,
+        business_date: recorded.business_date,
+        flags: if entry.business_date.is_some() { FLAG_DATE_STATED } else { 0 },
+        transaction_ref: entry.transaction_ref.as_deref(),
+        account_seq: entry.account_seq,
+        context: interned.context,
+        delivery: interned.delivery,
+        channel: entry.channel.map(crate::ledger::Channel::code),
+        instrument: entry.instrument.map(crate::ledger::Instrument::code),
+        status: entry.status.code(),
+        reverses: entry.reverses.as_deref(),
+        rules: interned.rules,
+        outcomes: None,
+        blind: &[],
     }
 }

@@ -57,6 +57,11 @@ impl References {
         self.open.insert(key, seq);
     }
 
+    /// Reads what [`References::find`] will need of these.
+    pub fn touch(&self, keys: impl Iterator<Item = RefKey>) -> i64 {
+        keys.map(|key| self.open.get(&key).copied().unwrap_or_default() ^ i64::from(self.filter.contains(key.short()))).sum()
+    }
+
     /// Places where the reference may have been recorded; the row decides.
     pub fn find(&self, conn: &mut Conn, key: RefKey) -> DbResult<Vec<Seq>> {
         let mut found: Vec<Seq> = self.open.get(&key).copied().into_iter().collect();

@@ -102,19 +102,21 @@ impl Refusals {
     }
 }
 
-/// The row as it was sent; one that could be read is written again, so that a conflict keeps what
-/// was refused, with a live token as its digest.
-pub(super) fn bytes_of(entry: Result<NewEntry, Refused>) -> Vec<u8> {
+/// The row as it was sent, taken out of it.
+pub(super) fn bytes_of(entry: &mut Result<NewEntry, Refused>) -> Vec<u8> {
     match entry {
-        Err(unread) => unread.bytes,
-        Ok(entry) => {
-            let mut row = serde_json::to_value(Draft::from(&entry)).unwrap_or_default();
-            if let Some(fields) = row.as_object_mut() {
-                fields.retain(|_, value| !value.is_null());
-            }
-            row.to_string().into_bytes()
-        }
+        Err(unread) => std::mem::take(&mut unread.bytes),
+        Ok(entry) => written_again(entry),
     }
+}
+
+/// A row that could be read, so that a conflict keeps what was refused; a live token is its digest.
+pub(super) fn written_again(entry: &NewEntry) -> Vec<u8> {
+    let mut row = serde_json::to_value(Draft::from(entry)).unwrap_or_default();
+    if let Some(fields) = row.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    row.to_string().into_bytes()
 }
 
 fn describe(row: &RefusedRow<'_>) -> Value {

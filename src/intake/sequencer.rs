@@ -21,6 +21,9 @@ use super::{Busy, Failed, Stopped, Submission, indexer, load};
 
 /// Entries evaluated into one batch at most.
 const BATCH_MAX: usize = 10_000;
+/// Entries that are sent at once when nothing is in flight, although more may wait: else the two
+/// stages would take turns instead of working side by side.
+const BATCH_EAGER: usize = 2_000;
 
 /// Why the log cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -169,7 +172,7 @@ impl Sequencer {
         let mut stored = false;
         loop {
             let open = engine.has_work();
-            let full = engine.open.entries.len() >= BATCH_MAX;
+            let full = engine.open.entries.len() >= if in_flight { BATCH_MAX } else { BATCH_EAGER };
             match self.queue.next(open, full, in_flight) {
                 Next::Outcome(outcome) => {
                     in_flight = false;

@@ -104,6 +104,12 @@ impl Body {
         Pointers { position: self.position, prev, jump }
     }
 
+    /// Reads what the next entry will be decided with.
+    pub fn touch(&self) -> i64 {
+        let ancestor = self.ancestors.last().map_or(0, |(_, seq)| *seq);
+        self.position ^ ancestor ^ self.recent.touch() ^ self.continuity.touch()
+    }
+
     /// What an entry changes in continuity and in the rules' memory.
     pub fn learn(
         &mut self,

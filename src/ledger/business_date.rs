@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use chrono::{Datelike, NaiveDate, TimeZone, Timelike, Weekday};
+use chrono::{Datelike, NaiveDate, Offset, TimeZone, Weekday};
 use chrono_tz::Tz;
 
-use crate::clock::{Moment, day_number};
+use crate::clock::{Moment, SECOND, day_date, day_number};
 use crate::config::Bank;
 
 /// Time zone, cut-off and days off of the bank.
@@ -43,11 +43,15 @@ impl BusinessCalendar {
 
     /// The business date of something booked at `at`, as a day number.
     pub fn business_date(&self, at: Moment) -> i32 {
-        let local = self.zone.from_utc_datetime(&at.utc().naive_utc());
-        let after_cut_off = local.hour() * 60 + local.minute() >= self.cut_off_minutes;
-        let date = local.date_naive();
-        let date = if after_cut_off { date.succ_opt().unwrap_or(date) } else { date };
-        day_number(self.roll_forward(date))
+        let offset = self.zone.offset_from_utc_datetime(&at.utc().naive_utc()).fix().local_minus_utc();
+        let local = at.0.div_euclid(SECOND) + i64::from(offset);
+        let minute = local.rem_euclid(86_400) / 60;
+        let day = local.div_euclid(86_400) + i64::from(minute >= i64::from(self.cut_off_minutes));
+        let day = i32::try_from(day).unwrap_or(i32::MAX);
+        if self.weekend.is_empty() && self.holidays.is_empty() {
+            return day;
+        }
+        day_number(self.roll_forward(day_date(day)))
     }
 
     /// The window of a business date as instants, half-open; 23 or 25 hours where clocks change.
@@ -92,7 +96,7 @@ impl BusinessCalendar {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::clock::{HOUR, day_date};
+    use crate::clock::HOUR;
     use crate::config::CutOff;
 
     fn calendar(zone: &str, cut_off: u32) -> BusinessCalendar {
@@ -130,5 +134,16 @@ mod tests {
         assert_eq!((hours("2026-03-29"), hours("2026-10-25"), hours("2026-11-20")), (23, 25, 24));
         let (from, _) = berlin.window("2026-03-29".parse().unwrap());
         assert_eq!(day_date(berlin.business_date(from)).to_string(), "2026-03-29");
+    }
+
+    #[test]
+    fn the_date_is_that_of_the_wall_calendar() {
+        for zone in ["UTC", "Europe/Berlin", "Asia/Kathmandu", "Africa/Monrovia", "America/St_Johns"] {
+            let calendar = calendar(zone, 1440);
+            for step in 0..20_000_i64 {
+                let at = Moment(-2_200_000_000_000_000 + step * 467_123_456_789);
+                assert_eq!(day_date(calendar.business_date(at)), calendar.local_date(at), "{zone} {at}");
+            }
+        }
     }
 }

@@ -70,13 +70,23 @@ impl Tail {
 
     /// Gives an event its place; answers its rows.
     pub fn seal_event(&mut self, clock: &Clock, event: &NewEvent) -> Result<(EventRow, Option<EventPartRow>), TooLong> {
+        self.seal_text(clock, event.kind, event.body.to_string(), event.private.as_ref().map(ToString::to_string))
+    }
+
+    /// The same for an event whose JSON is written already.
+    pub fn seal_text(
+        &mut self,
+        clock: &Clock,
+        kind: &'static str,
+        body: String,
+        private: Option<String>,
+    ) -> Result<(EventRow, Option<EventPartRow>), TooLong> {
         let seq = self.next_seq();
-        let body = event.body.to_string();
         let mut part = None;
-        let blind = match &event.private {
+        let blind = match private {
             None => clock.random::<16>().to_vec(),
-            Some(private) => {
-                let (salt, text) = (clock.random::<32>(), private.to_string());
+            Some(text) => {
+                let salt = clock.random::<32>();
                 fits("private", &text)?;
                 let blind = commitment(&salt, &[Some(&text)])?;
                 part = Some(EventPartRow { seq, salt: salt.to_vec(), body: text });
@@ -86,10 +96,10 @@ impl Tail {
         fits("body", &body)?;
         let recorded_at = self.recorded_at.0;
         self.scratch.clear();
-        let leaf = EventLeaf { seq, recorded_at, kind: event.kind, body: &body, blind: &blind };
+        let leaf = EventLeaf { seq, recorded_at, kind, body: &body, blind: &blind };
         leaf.encode(&self.origin, &mut self.scratch)?;
         self.push(counterfoil_verify::leaf::hash(&self.scratch));
-        Ok((EventRow { seq, recorded_at, kind: event.kind.to_owned(), body, blind }, part))
+        Ok((EventRow { seq, recorded_at, kind: kind.to_owned(), body, blind }, part))
     }
 
     /// The tiles that became full since this was last asked.

@@ -105,6 +105,12 @@ impl Chains {
         0
     }
 
+    /// Reads the ends of what [`Chains::add`] usually touches.
+    pub(super) fn touch(&self) -> i64 {
+        let chain = |chain: Option<&Chain>| chain.map_or(0, |c| c.first.seq ^ c.end);
+        chain(self.base.last()) ^ chain(self.chains.first()) ^ self.group.last().map_or(0, |leg| leg.at ^ leg.after)
+    }
+
     /// Whether placing this leg rightly takes the entries it may have to go between.
     pub(super) fn wants_past(&self, leg: &Leg, tolerance: i64) -> bool {
         let late = matches!(self.place(leg), Place::Late);

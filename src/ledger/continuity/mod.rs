@@ -169,6 +169,11 @@ impl AccountContinuity {
         self.chains.count()
     }
 
+    /// Reads what placing the next entry in order takes, so that it is near then.
+    pub fn touch(&self) -> i64 {
+        self.chains.touch()
+    }
+
     /// Whether placing `entry` rightly takes a look back at the account's earlier entries.
     pub fn wants_past(&self, seq: Seq, entry: &NewEntry, how: Strictness) -> bool {
         let checked = !matches!(how.mode, Mode::None | Mode::Sequenced | Mode::Daily);

@@ -1,0 +1,116 @@
+//! The accounts in memory: found once by number or id, then reached by place.
+
+use std::collections::HashSet;
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+
+use crate::ids::Seq;
+
+use super::maps::Map;
+use super::state::AccountState;
+
+/// Where an account is held; good until [`Accounts::let_go`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot(usize);
+
+#[derive(Default)]
+pub(super) struct Accounts {
+    states: Vec<AccountState>,
+    numbers: Map<String, Slot>,
+    ids: Map<Seq, Slot>,
+}
+
+impl Accounts {
+    pub fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    pub fn by_number(&self, number: &str) -> Option<Slot> {
+        self.numbers.get(number).copied()
+    }
+
+    pub fn by_id(&self, id: Seq) -> Option<Slot> {
+        self.ids.get(&id).copied()
+    }
+
+    pub fn get(&self, at: Slot) -> &AccountState {
+        &self.states[at.0]
+    }
+
+    pub fn get_mut(&mut self, at: Slot) -> &mut AccountState {
+        &mut self.states[at.0]
+    }
+
+    pub fn states(&self) -> &[AccountState] {
+        &self.states
+    }
+
+    /// Holds an account that is not held yet.
+    pub fn insert(&mut self, number: String, state: AccountState) -> Slot {
+        let at = Slot(self.states.len());
+        self.numbers.insert(number, at);
+        self.ids.insert(state.id, at);
+        self.states.push(state);
+        at
+    }
+
+    /// Takes out the accounts that `goes` says; the others get new places.
+    pub fn let_go(&mut self, goes: impl Fn(&AccountState) -> bool) -> Vec<AccountState> {
+        let (gone, states): (Vec<_>, Vec<_>) = std::mem::take(&mut self.states).into_iter().partition(goes);
+        let old = std::mem::take(&mut self.ids);
+        self.ids = states.iter().enumerate().map(|(place, state)| (state.id, Slot(place))).collect();
+        self.states = states;
+        let moved: Map<usize, Slot> = old.iter().filter_map(|(id, was)| self.ids.get(id).map(|now| (was.0, *now))).collect();
+        self.numbers.retain(|_, at| match moved.get(&at.0) {
+            Some(now) => {
+                *at = *now;
+                true
+            }
+            None => false,
+        });
+        gone
+    }
+}
+
+/// Every account number there is, eight bytes each.
+#[derive(Default)]
+pub(super) struct KnownNumbers {
+    hasher: RandomState,
+    digests: HashSet<u64, RandomState>,
+}
+
+impl KnownNumbers {
+    pub fn add(&mut self, number: &str) {
+        self.digests.insert(self.hasher.hash_one(number));
+    }
+
+    /// `false`: there is no such account. `true`: there may be.
+    pub fn may_have(&self, number: &str) -> bool {
+        self.digests.contains(&self.hasher.hash_one(number))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::money::Currency;
+
+    #[test]
+    fn those_that_stay_are_found_at_their_new_places() {
+        let mut accounts = Accounts::default();
+        let currency = Currency::parse("USD").unwrap();
+        for id in 0..100 {
+            let state = AccountState { id, source: 1, currency, touched: id as u64 % 3, dirty: false, body: Default::default() };
+            accounts.insert(format!("A{id}"), state);
+        }
+        let gone = accounts.let_go(|state| state.touched == 0);
+        assert_eq!((gone.len(), accounts.len()), (34, 66));
+        for id in 0..100 {
+            let by_number = accounts.by_number(&format!("A{id}"));
+            assert_eq!(by_number, accounts.by_id(id));
+            assert_eq!(by_number.map(|at| accounts.get(at).id), (id % 3 != 0).then_some(id));
+        }
+    }
+}
