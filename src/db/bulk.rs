@@ -332,7 +332,10 @@ mod tests {
             let rows = [job("a", None, None), job("b", None, None), job("a", None, None)];
             assert!(matches!(append(conn, &rows), Err(DbError::Query(_))));
             let broken = append_each::<JobRow>(conn, 2, |row, out| match row {
-                0 => Ok(rows[0].values(out)),
+                0 => {
+                    rows[0].values(out);
+                    Ok(())
+                }
                 _ => Err(DbError::Corrupt("the second".into())),
             });
             assert!(matches!(broken, Err(DbError::Corrupt(what)) if what == "the second"));

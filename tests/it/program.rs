@@ -88,3 +88,30 @@ fn the_database_file_and_those_beside_it_are_readable_by_their_owner_alone() {
         assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
     }
 }
+
+#[test]
+fn a_checkpoint_kept_in_a_mailbox_tells_whether_the_log_was_rewritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = format!("sqlite:{}", dir.path().join("bank.db").display());
+    let command = |args: &[&str]| Program::new(dir.path()).args(args).args(["--database", &database]);
+    command(&["key", "issue", "--source", "core"]).run().succeeded();
+    let key = command(&["log", "key"]).run().succeeded().stdout.trim().to_owned();
+    let note = command(&["log", "checkpoint"]).run().succeeded().stdout;
+    let kept = dir.path().join("kept.eml");
+    std::fs::write(&kept, format!("Subject: kept\n\n{}", note.lines().map(|l| format!("> {l}\n")).collect::<String>())).unwrap();
+    command(&["key", "issue", "--source", "other"]).run().succeeded();
+    let file = kept.to_str().unwrap();
+    let told = json(&command(&["verify", "--json", "--key", &key, "--checkpoint", file]).run().succeeded().stdout);
+    assert_eq!((&told["ok"], &told["levels"][0]["level"]), (&true.into(), &"L0".into()), "{told}");
+    // Whoever has the database and the key signs another history: only what was kept outside tells.
+    let origin = key.split('+').next().unwrap();
+    let secret = std::fs::read_to_string(dir.path().join(format!("keys/{}.key", origin.replace('/', "_")))).unwrap();
+    let signer: counterfoil_verify::SignerKey = secret.trim().parse().unwrap();
+    let size: u64 = note.lines().nth(1).unwrap().parse().unwrap();
+    let other = counterfoil_verify::Checkpoint::new(origin, size, [9; 32]).sign(&[&signer]).unwrap();
+    std::fs::write(&kept, other.to_string()).unwrap();
+    let told = json(&command(&["verify", "--json", "--checkpoint", file]).run().failed_with(1).stdout);
+    assert_eq!((&told["findings"][0]["kind"], &told["findings"][0]["level"]), (&"checkpoint_contradicts".into(), &"L0".into()));
+    let stranger = counterfoil_verify::SignerKey::from_seed("another/log", [4; 32]).unwrap();
+    command(&["verify", "--key", &stranger.verifier().to_string()]).run().failed_with(1);
+}

@@ -213,14 +213,14 @@ impl Lines {
         // Asking loses nothing: what is not here yet stays with the stream.
         match body::next_piece(&mut self.payload).now_or_never() {
             None => Ok(false),
-            Some(piece) => self.arrived(piece).map(|()| true),
+            Some(piece) => self.arrived(piece).map(|()| true).map_err(|problem| (self.cutter.line, problem)),
         }
     }
 
     async fn fill(&mut self) -> Result<(), (u64, Problem)> {
         if self.packed.is_empty() && !self.ended {
             let piece = body::next_piece(&mut self.payload).await;
-            self.arrived(piece)?;
+            self.arrived(piece).map_err(|problem| (self.cutter.line, problem))?;
         }
         let bite = self.unpacker.bites(&self.packed).next().map_or(0, <[u8]>::len);
         let bite = self.packed.split_to(bite);
@@ -229,13 +229,12 @@ impl Lines {
         Ok(())
     }
 
-    fn arrived(&mut self, piece: Result<Option<Bytes>, Problem>) -> Result<(), (u64, Problem)> {
-        let here = self.cutter.line;
-        match piece.map_err(|problem| (here, problem))? {
+    fn arrived(&mut self, piece: Result<Option<Bytes>, Problem>) -> Result<(), Problem> {
+        match piece? {
             Some(piece) => self.packed = piece,
             None => {
                 self.ended = true;
-                let rest = self.unpacker.finish().map_err(|problem| (here, problem))?;
+                let rest = self.unpacker.finish()?;
                 self.cutter.push(&rest);
             }
         }
