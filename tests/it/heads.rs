@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use counterfoil::app;
-use counterfoil::audit::{self, Options};
+use counterfoil::audit::{self, Given, Options};
 use counterfoil::ledger::heads::{NoProof, prove};
 use counterfoil::trail::NewEvent;
 use counterfoil_verify::heads::{Close, HeadsError, KIND};
@@ -47,7 +47,7 @@ fn check(site: &Site, proof: &HeadsProof) -> Result<Proven, HeadsProofError> {
 }
 
 fn findings(site: &Site) -> Vec<(&'static str, &'static str, Option<i64>)> {
-    let options = Options { config: &site.bank.config, now: site.bank.clock.now(), progress: &|_, _| {} };
+    let options = Options { config: &site.bank.config, now: site.bank.clock.now(), progress: &|_, _| {}, given: Given::NONE };
     audit::verify(&site.bank.db, options).unwrap().findings.iter().map(|f| (f.level, f.kind, f.seq)).collect()
 }
 
