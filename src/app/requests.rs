@@ -96,7 +96,9 @@ pub fn perform(app: &App, request: Request) -> Result<Value, RequestError> {
     })
 }
 
-/// Makes the reports that are due, or that of one date; answers what was made.
+/// Makes the reports that are due, or that of one date, and closes the days that are over; answers
+/// what was made. That days cannot be closed does not take the reports back: it is said and tried
+/// again, and the verification that follows tells why.
 pub fn nightly(app: &App, date: Option<NaiveDate>) -> Result<Vec<(NaiveDate, Made)>, ActError> {
     let today = app.calendar.local_date(app.clock.now());
     if let Some(date) = date.filter(|date| *date > today) {
@@ -104,7 +106,12 @@ pub fn nightly(app: &App, date: Option<NaiveDate>) -> Result<Vec<(NaiveDate, Mad
         return Err(ActError::refused(422, "date_ahead", detail));
     }
     let context = reports::Context::new(&app.config, app.clock.clone());
-    reports::run_nightly(&app.log(), &app.db, &context, date, &reports::page::frozen)
+    let made = reports::run_nightly(&app.log(), &app.db, &context, date, &reports::page::frozen)?;
+    match reports::close_days(&app.log(), &app.db, &context) {
+        Ok(_) | Err(ActError::Refused { .. }) => {}
+        Err(error) => tracing::error!(%error, "the account heads of a day could not be committed; it is tried again"),
+    }
+    Ok(made)
 }
 
 fn told((date, made): (NaiveDate, Made)) -> Value {

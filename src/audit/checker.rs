@@ -10,6 +10,7 @@ use super::entries::Entries;
 use super::event::Event;
 use super::findings::Findings;
 use super::follow::Follow;
+use super::heads::Heads;
 use super::store::Slice;
 use super::tree::{Leaf, TILE_LEAVES, Tree};
 use super::{L2, L3, commitments, definitions};
@@ -23,6 +24,8 @@ pub(super) struct Checker {
     pub(super) tree: Tree,
     pub(super) entries: Entries,
     pub(super) follow: Follow,
+    /// Account heads at each close; nothing is looked for in the history of one account.
+    pub(super) heads: Heads,
     /// The epoch that the newest start of the program says.
     pub(super) epoch: Option<i64>,
     scratch: Vec<u8>,
@@ -55,6 +58,7 @@ impl Checker {
             tree: Tree::default(),
             entries,
             follow: Follow::default(),
+            heads: Heads::default(),
             epoch: None,
             scratch: Vec::with_capacity(1024),
         }
@@ -92,7 +96,10 @@ impl Checker {
         if entry.is_some() && event.is_some() {
             self.findings.add((L2, "place_taken_twice"), "events", seq, "both an entry and an event have this place");
         }
-        let event_leaf = event.map(|row| self.event(row, event_part));
+        let event_leaf = event.map(|row| {
+            self.heads.event(row, &mut self.findings);
+            self.event(row, event_part)
+        });
         if event.is_none() && event_part.is_some() {
             commitments::orphan("event_parts", seq, &mut self.findings);
         }
@@ -109,6 +116,7 @@ impl Checker {
             return event_leaf;
         };
         let leaf = self.entry(row, entry_part);
+        self.heads.entry(row, leaf.hash);
         self.entries.check(row, hits, &mut self.findings);
         Some(leaf)
     }

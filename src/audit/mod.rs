@@ -8,11 +8,11 @@
 //! Each finding names its level, table and `seq`. [`verify_account`] does as much for the history of
 //! one account without reading the rest.
 //!
-//! Invariants: nothing is written; memory grows with accounts, breaks, alerts and days, not with
-//! entries (but for eight bytes per entry up to a bound, to find repeated references); findings are
-//! bounded per kind, and what lies beyond the bound is counted; every table is in [`COMPARED`] or in
-//! [`EXEMPT`] with its reason. An open break is not tampering: what is compared is whether the breaks
-//! are the ones the entries give.
+//! Invariants: nothing is written; memory grows with accounts (and their heads at closes), breaks,
+//! alerts and days, not with entries (but for eight bytes per entry up to a bound, to find repeated
+//! references); findings are bounded per kind, and what lies beyond the bound is counted; every table
+//! is in [`COMPARED`] or in [`EXEMPT`] with its reason. An open break is not tampering: what is
+//! compared is whether the breaks are the ones the entries give.
 
 mod account;
 mod checker;
@@ -25,6 +25,7 @@ mod event;
 mod figures;
 mod findings;
 mod follow;
+mod heads;
 mod hits;
 mod joining;
 mod noted;

@@ -3,6 +3,7 @@
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
+use counterfoil_verify::heads::KIND;
 use counterfoil_verify::{EventLeaf, leaf};
 use serde::Deserialize;
 
@@ -14,6 +15,7 @@ use crate::trail::store::{self as trail, EventRow, LogState};
 use super::checker::Checker;
 use super::entries::{Entries, Tables};
 use super::findings::Findings;
+use super::heads::Heads;
 use super::ranges::Ranges;
 use super::repeats::Repeats;
 use super::runs::Runs;
@@ -108,7 +110,9 @@ fn pass(run: &mut Run<'_>, aside: Conn, settings: Settings) -> DbResult<Checker>
     let origin = origin(conn, run.state.as_ref(), &mut findings)?;
     let tables =
         Tables { ranges: ranges(conn)?, repeats: Repeats::new(run.size), runs: Runs::read(conn)?, stored: Stored::read(conn)? };
-    let checker = Checker::new(origin, findings, Entries::new(aside, settings, tables));
+    let closes = store::events_of(conn, KIND)?;
+    let mut checker = Checker::new(origin, findings, Entries::new(aside, settings, tables));
+    checker.heads = Heads::of(&closes);
     let checker = stream(conn, checker, run.size.min(run.rows), run.size, run.options.progress)?;
     let mut checker = edges(run, checker)?;
     checker.entries.joining.settle(&mut checker.findings);

@@ -1,4 +1,6 @@
-//! `log key | checkpoint | export`
+//! `log key | checkpoint | export | heads`
+
+mod heads;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -33,6 +35,9 @@ enum Action {
     /// Write what the newest checkpoint covers, for counterfoil-verify and verify.html. That it was
     /// made is an event
     Export(Export),
+    /// Write the proof that an account's last entry at the close of a day was the last, or that the
+    /// account had none; counterfoil-verify checks it. That it was made is an event
+    Heads(heads::Heads),
 }
 
 #[derive(Debug, Args)]
@@ -49,12 +54,14 @@ struct Export {
 }
 
 pub(super) fn run(common: &Common, command: Log) -> CliResult {
-    if let Action::Export(command) = command.action {
-        return export(common, &command);
+    match command.action {
+        Action::Export(command) => return export(common, &command),
+        Action::Heads(command) => return heads::run(common, &command),
+        Action::Key | Action::Checkpoint => {}
     }
     let (config, db) = common.db()?;
     match command.action {
-        Action::Export(_) => {}
+        Action::Export(_) | Action::Heads(_) => {}
         Action::Key => {
             let origin = origin(&db)?;
             let folder = KeyFolder::of(&config, db.address());

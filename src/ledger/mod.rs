@@ -14,6 +14,7 @@ mod draft;
 mod entry;
 pub mod feeds;
 mod fields;
+pub mod heads;
 pub mod history;
 pub mod leaves;
 pub mod lookup;

@@ -14,6 +14,7 @@
 
 mod activity;
 mod changes;
+mod closing;
 mod completeness;
 mod context;
 mod figures;
@@ -34,6 +35,7 @@ mod versions;
 pub use crate::detect::due::{due_date, is_past_due};
 pub use activity::{Activity, Cell, CurrencyDay, Sums, day_figures};
 pub use changes::{Change, changes};
+pub use closing::close_days;
 pub use context::Context;
 pub use figures::{Span, compute};
 pub use nightly::{due_dates, run_nightly};

@@ -137,6 +137,12 @@ pub fn events_of(conn: &mut Conn, kinds: &[&str], before: Option<Seq>, limit: i6
     Ok(on_conn!(conn, |c| query.select(EventRow::as_select()).load(c))?)
 }
 
+/// The first event of a kind after `seq`.
+pub fn event_after(conn: &mut Conn, kind: &str, seq: Seq) -> DbResult<Option<EventRow>> {
+    let query = events::table.filter(events::seq.gt(seq)).filter(events::kind.eq(kind)).order(events::seq);
+    Ok(on_conn!(conn, |c| query.select(EventRow::as_select()).first(c).optional())?)
+}
+
 /// Private parts of the events in a range.
 pub fn event_parts_between(conn: &mut Conn, from: Seq, to: Seq) -> DbResult<Vec<EventPartRow>> {
     let query = event_parts::table.filter(event_parts::seq.ge(from)).filter(event_parts::seq.lt(to));

@@ -7,7 +7,7 @@ use counterfoil::clock::Clock;
 use counterfoil::trail::store as trail;
 use counterfoil_verify::tile::{WIDTH, path};
 use counterfoil_verify::tree::verify_consistency;
-use counterfoil_verify::{Checkpoint, Frontier, Hash, Note, Origin, TlogProof};
+use counterfoil_verify::{Checkpoint, Frontier, Hash, Note, Origin, TlogProof, leaf};
 use reqwest::Method;
 use serde_json::json;
 
@@ -46,6 +46,14 @@ fn a_receipt_is_proven_against_the_signed_checkpoint() {
         let key = site.app.signer.verifier();
         let proven = proof.verify(&leaf, std::slice::from_ref(&key), Origin::OfKey).unwrap();
         assert_eq!((proof.index, proven.checkpoint), (seq.unsigned_abs(), signed(&site)));
+        assert_eq!(leaf::hash(&proof.extra.clone().unwrap()), leaf, "who may see the rules hit gets the leaf");
+        let reader = site.issue("core", "read");
+        let bare = site.plain(Method::GET, &format!("/api/v1/log/proof/{seq}")).bearer_auth(&reader).send().unwrap();
+        let bare = TlogProof::parse(bare.text().unwrap()).unwrap();
+        assert_eq!((bare.extra, bare.hashes), (None, proof.hashes.clone()));
+        let officer = site.sign_in(Role::Auditor);
+        let seen = site.plain(Method::GET, "/api/v1/log/proof/0").header("cookie", &officer.cookie).send().unwrap();
+        assert!(TlogProof::parse(seen.text().unwrap()).unwrap().extra.is_some());
         let mut other = leaf;
         other[7] ^= 1;
         assert!(proof.verify(&other, &[key], Origin::OfKey).is_err());

@@ -10,6 +10,7 @@ mod browser_story;
 mod config;
 mod crash;
 mod durability;
+mod heads;
 mod import;
 mod intake;
 mod log;

@@ -79,6 +79,13 @@ pub fn last_of_first_versions(conn: &mut Conn) -> DbResult<Option<Seq>> {
     Ok(on_conn!(conn, |c| query.first(c))?)
 }
 
+/// The newest date before `before` that has a first version, and the event that stored it.
+pub fn newest_first_version(conn: &mut Conn, before: i32) -> DbResult<Option<(i32, Seq)>> {
+    let query = reports::table.filter(reports::version.eq(1)).filter(reports::business_date.lt(before));
+    let query = query.order(reports::business_date.desc()).select((reports::business_date, reports::seq));
+    Ok(on_conn!(conn, |c| query.first(c).optional())?)
+}
+
 /// The newest version of each date before `before`, newest date first.
 pub fn newest_of_dates(conn: &mut Conn, before: Option<i32>, limit: i64) -> DbResult<Vec<Brief>> {
     let query = reports::table

@@ -1,7 +1,7 @@
 //! The log for those who trust nobody: its checkpoint, its tiles (C2SP tlog-tiles) and its proofs.
 //!
-//! Tiles and proofs hold hashes only, and every leaf holds something that cannot be guessed, so they
-//! tell nothing but how large the log is. Proofs end at a signed checkpoint, which is made within
+//! Tiles hold hashes only, and so do proofs for who may not know the rules hit; every leaf holds
+//! something that cannot be guessed, so they tell nothing but how large the log is. Proofs end at a signed checkpoint, which is made within
 //! seconds of a commit.
 
 use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};
@@ -112,7 +112,8 @@ enum Proof {
 ///
 /// It is a C2SP `.tlog-proof`.
 ///
-/// A key gets proofs of its own source's entries; an officer of every leaf.
+/// A key gets proofs of its own source's entries; an officer of every leaf. Officers and keys with
+/// scope `receipt:full` get the leaf itself with it (`extra`), which says which rules were hit.
 #[utoipa::path(
     get, path = "/api/v1/log/proof/{seq}", tag = "Log", security(("key" = ["read"]), ("session" = [])),
     params(("seq" = i64, Path, description = "The leaf's place in the log, from its receipt.")),
@@ -127,8 +128,8 @@ enum Proof {
 pub async fn proof(req: HttpRequest, caller: Caller, app: Data<App>, seq: Path<String>) -> Result<HttpResponse, Problem> {
     Params::of(&req, &[])?;
     let seq = place(&seq).map_err(|_| Problem::not_found("leaf"))?;
-    let (source, db) = (caller.source(), app.db.clone());
-    let found = web::block(move || db.read(|conn| prove(conn, source, seq))).await??;
+    let (source, full, db) = (caller.source(), caller.sees_hits(), app.db.clone());
+    let found = web::block(move || db.read(|conn| prove(conn, source, full, seq))).await??;
     match found {
         Proof::Of(proof) => {
             let name = format!("attachment; filename=\"{seq}.tlog-proof\"");
@@ -142,22 +143,21 @@ pub async fn proof(req: HttpRequest, caller: Caller, app: Data<App>, seq: Path<S
     }
 }
 
-fn prove(conn: &mut Conn, source: Option<Seq>, seq: Seq) -> DbResult<Proof> {
+/// The proof of leaf `seq`; with the leaf itself for who may see all that is in it.
+fn prove(conn: &mut Conn, source: Option<Seq>, full: bool, seq: Seq) -> DbResult<Proof> {
     if let Some(source) = source {
         let Some(row) = ledger_store::entry(conn, seq)? else { return Ok(Proof::Nothing) };
         if row.source != source {
             return Ok(Proof::OtherSource);
         }
     }
-    let size = store::state(conn)?.map_or(0, |state| state.size);
-    if seq >= size {
-        return Ok(Proof::Nothing);
-    }
+    let Some(state) = store::state(conn)?.filter(|state| seq < state.size) else { return Ok(Proof::Nothing) };
     let Some(newest) = store::newest_checkpoint(conn)?.filter(|newest| newest.size > seq) else { return Ok(Proof::Unsigned) };
     let (index, size) = (seq.unsigned_abs(), newest.size.unsigned_abs());
     let Some(hashes) = with_tree(conn, |tree| tree.inclusion(index, size))? else { return Ok(Proof::Nothing) };
     let checkpoint = note(&newest)?;
-    Ok(Proof::Of(TlogProof { extra: None, index, hashes, checkpoint }))
+    let leaf = if full { leaves::bytes(conn, &state.origin, seq, seq + 1)?.pop() } else { None };
+    Ok(Proof::Of(TlogProof { extra: leaf.map(|(_, bytes)| bytes), index, hashes, checkpoint }))
 }
 
 fn note(row: &CheckpointRow) -> DbResult<Note> {

@@ -274,6 +274,13 @@ fn alerts(kind: &str, body: &Body<'_>) -> Option<Said> {
 fn reports(kind: &str, body: &Body<'_>) -> Option<Said> {
     let (date, version) = (body.text("date"), body.number("version"));
     let text = match kind {
+        "heads.committed" => {
+            let accounts = body.counted("accounts", "account", "accounts");
+            return Some(plain(format!(
+                "The last entry of each of {accounts} at the close of {} was committed to.",
+                body.text("business_date")
+            )));
+        }
         "report.stored" => format!("The report of {date} was stored as version {version}, {}.", body.text("status")),
         "report.computed" => format!("The report of {date} was computed again; version {version} still stands."),
         "report.read" => {
@@ -317,6 +324,11 @@ mod tests {
                 "1,200 sign-ins were refused within a minute beyond those listed, from 2 addresses.",
             ),
             ("feed.closed", r#"{"source":7,"business_date":"2026-11-20"}"#, "Source core closed its day 2026-11-20."),
+            (
+                "heads.committed",
+                r#"{"business_date":"2026-11-20","size":9,"accounts":2,"root":"00"}"#,
+                "The last entry of each of 2 accounts at the close of 2026-11-20 was committed to.",
+            ),
             ("odd.kind", r#"{"secret":"x"}"#, "An event of kind odd.kind."),
             ("alert.opened", "not JSON", "An alert of severity ? was raised by ?."),
         ] {
