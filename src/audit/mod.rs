@@ -17,6 +17,7 @@
 mod account;
 mod checker;
 mod checkpoints;
+mod classes;
 mod commitments;
 mod continuity;
 mod definitions;

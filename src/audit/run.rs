@@ -13,6 +13,7 @@ use crate::trail::keys::KeyFolder;
 use crate::trail::store::{self as trail, EventRow, LogState};
 
 use super::checker::Checker;
+use super::classes;
 use super::entries::{Entries, Tables};
 use super::findings::Findings;
 use super::heads::Heads;
@@ -50,6 +51,7 @@ pub fn verify(db: &Db, options: Options<'_>) -> DbResult<Outcome> {
             let passed = pass(&mut run, aside, settings)?;
             follow(&mut run, passed)?;
         }
+        classes::compare(run.conn, &mut run.findings)?;
         schema::compare(run.conn, &mut run.findings)?;
         let root = run.state.as_ref().map(|state| state.root.clone()).unwrap_or_default();
         Ok(run.findings.outcome(run.size, &root))

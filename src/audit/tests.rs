@@ -296,3 +296,29 @@ fn chains_that_were_frozen_are_derived_again() {
     let outcome = verified(&url(&folder));
     assert_eq!(outcome.findings.iter().map(|f| f.kind).collect::<Vec<_>>(), ["break_differs"]);
 }
+
+#[test]
+fn values_of_another_type_than_their_column_are_found_even_where_they_read_the_same() {
+    let blob = |table: &str, column: &str, key: &str| {
+        format!("UPDATE {table} SET {column} = CAST({column} AS BLOB) WHERE {key} = (SELECT MAX({key}) FROM {table})")
+    };
+    let max = |table: &str| *store::seqs(&url(original()), table).last().unwrap();
+    let entry = max("entries");
+    for column in ["source_ref", "amount", "booked_at", "business_date"] {
+        check_has(&blob("entries", column, "seq"), &[&format!("L2 type_changed entries {entry}")]);
+    }
+    // Reads as the same whole number, but sums as a fraction.
+    check(
+        &format!("UPDATE entries SET amount = amount + 0.25 WHERE seq = {entry}"),
+        &[&format!("L2 type_changed entries {entry}")],
+    );
+    check(
+        &format!("UPDATE entries SET amount = amount || ' and more' WHERE seq = {entry}"),
+        &[&format!("L2 type_changed entries {entry}")],
+    );
+    check_has(&blob("breaks", "state", "seq"), &[&format!("L4 type_changed breaks {}", max("breaks"))]);
+    let number = tampered(&blob("accounts", "number", "id"));
+    assert!(number.iter().any(|found| found.starts_with("L4 type_changed accounts ")), "{number:?}");
+    let state = tampered(&blob("alerts", "state", "id"));
+    assert!(state.iter().any(|found| found.starts_with("L4 type_changed alerts ")), "{state:?}");
+}

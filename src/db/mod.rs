@@ -8,6 +8,7 @@
 //! Not here: what the tables mean. That is in `migrations/` and in the rooms.
 
 pub mod bulk;
+pub mod classes;
 pub mod definitions;
 mod dialect;
 mod feed;

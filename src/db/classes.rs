@@ -1,0 +1,61 @@
+//! Values that are not of the storage class their column is declared with.
+//!
+//! SQLite keeps a blob, a fraction or a text in a column of numbers, and a blob in a column of text.
+//! Read as what the column should hold, such a value gives the same number or text, and so the same
+//! hash; compared or summed by a query, it is another one. An account whose number is a blob is found
+//! by nobody. On PostgreSQL every value is of its column's type.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text};
+
+use super::{Conn, DbResult};
+
+/// A value of another storage class than its column's.
+#[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
+pub struct Misfit {
+    /// What the row's key column holds, if one was named.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub key: Option<i64>,
+    /// The first such column of the row.
+    #[diesel(sql_type = Text)]
+    pub misfit: String,
+}
+
+#[derive(QueryableByName)]
+struct Column {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    declared: String,
+}
+
+/// The class a declared type asks for; `None` where any will do.
+fn class(declared: &str) -> Option<&'static str> {
+    let has = |part: &str| declared.to_ascii_uppercase().contains(part);
+    match () {
+        () if has("INT") => Some("integer"),
+        () if has("CHAR") || has("TEXT") => Some("text"),
+        () if has("BLOB") => Some("blob"),
+        () => None,
+    }
+}
+
+/// The rows of one of our tables that hold such a value, at most `limit`. `key` is the column whose
+/// value tells the row; a table without it has rows that nothing tells.
+pub fn misfits(conn: &mut Conn, table: &'static str, key: &'static str, limit: usize) -> DbResult<Vec<Misfit>> {
+    let Conn::Sqlite(c) = conn else { return Ok(Vec::new()) };
+    let columns: Vec<Column> =
+        diesel::sql_query("SELECT name, type AS declared FROM pragma_table_info(?)").bind::<Text, _>(table).load(c)?;
+    let strays = columns.iter().filter_map(|column| {
+        let (class, name) = (class(&column.declared)?, &column.name);
+        Some(format!(" WHEN typeof(\"{name}\") NOT IN ('{class}', 'null') THEN '{name}'"))
+    });
+    let strays: String = strays.collect();
+    if strays.is_empty() {
+        return Ok(Vec::new());
+    }
+    let key = if columns.iter().any(|column| column.name == key) { key } else { "NULL" };
+    let rows = format!("SELECT CAST({key} AS INTEGER) AS key, CASE{strays} END AS misfit FROM {table}");
+    let sql = format!("SELECT key, misfit FROM ({rows}) WHERE misfit IS NOT NULL LIMIT {limit}");
+    Ok(diesel::sql_query(sql).load(c)?)
+}
