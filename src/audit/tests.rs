@@ -322,3 +322,12 @@ fn values_of_another_type_than_their_column_are_found_even_where_they_read_the_s
     let state = tampered(&blob("alerts", "state", "id"));
     assert!(state.iter().any(|found| found.starts_with("L4 type_changed alerts ")), "{state:?}");
 }
+
+#[test]
+fn a_history_too_long_to_look_at_is_refused_rather_than_called_tampered() {
+    let folder = TempDir::new().unwrap();
+    bank::build(&url(&folder), 2_000, 97);
+    assert_eq!(verified(&url(&folder)).findings, []);
+    let refused = of_account(&url(&folder), "ACC-1").unwrap_err().to_string();
+    assert!(refused.contains("more than 600 entries"), "{refused}");
+}
