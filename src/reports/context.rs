@@ -45,7 +45,7 @@ impl Context {
             modes: config.source.iter().map(|s| (s.name.clone(), s.continuity)).collect(),
             mail_configured: !config.mail.url.is_empty(),
             alert_recipients: config.mail.alerts_to.len(),
-            reports_to: config.mail.reports_to.clone(),
+            reports_to: recipients(config),
             at: config.report.at,
             catch_up: config.report.catch_up,
         }
@@ -54,5 +54,32 @@ impl Context {
     /// How the source with this name is checked.
     pub(super) fn mode(&self, source: &str) -> Mode {
         self.modes.get(source).copied().unwrap_or_default()
+    }
+}
+
+/// Who gets the digest, and with it a checkpoint: `mail.reports_to`, and whoever outside IT keeps the
+/// nightly one. Each once.
+fn recipients(config: &Config) -> Vec<String> {
+    let mut all = config.mail.reports_to.clone();
+    for address in &config.anchor.mail_to {
+        if !all.contains(address) {
+            all.push(address.clone());
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Moment;
+
+    #[test]
+    fn whoever_keeps_the_nightly_checkpoint_gets_the_digest_once() {
+        let mut config = Config::default();
+        config.mail.reports_to = vec!["officer@bank.example".into(), "board@bank.example".into()];
+        config.anchor.mail_to = vec!["notary@law.example".into(), "board@bank.example".into()];
+        let context = Context::new(&config, Clock::fixed(Moment(0), 1));
+        assert_eq!(context.reports_to, ["officer@bank.example", "board@bank.example", "notary@law.example"]);
     }
 }

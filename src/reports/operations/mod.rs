@@ -2,7 +2,7 @@
 
 pub(super) mod store;
 
-use crate::clock::{Moment, day_date};
+use crate::clock::{HOUR, Moment, day_date};
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::store::EntryRow;
@@ -141,10 +141,10 @@ pub(super) fn integrity(conn: &mut Conn, date: i32, span: &Span, counted: &Activ
     Ok(Integrity {
         size: state.size,
         root: hex::encode(&state.root),
-        checkpoint: None,
+        checkpoint: crate::trail::store::newest_checkpoint(conn)?.map(|row| format!("{} ({} leaves)", row.number, row.size)),
         verified_to: verified.and_then(|v| v.size),
         last_full_at: at,
-        anchor_age: None,
+        anchor_age: crate::trail::store::newest_anchor(conn)?.map(|row| format!("{} h", (now.0 - row.signed_at).max(0) / HOUR)),
         day_figures_agree: if everything { Some(activity::day_figures(conn, date)? == *counted) } else { None },
         computed_at: now.to_string(),
         program: format!("counterfoil {}", env!("CARGO_PKG_VERSION")),
