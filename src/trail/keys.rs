@@ -5,9 +5,6 @@
 //! make the newest state forgotten. Files are named after the log, or after the database:
 //! `LOG.key` (mode 0600), `LOG.checkpoint`, `DATABASE.log`.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use counterfoil_verify::{Note, SignerKey};
@@ -15,6 +12,8 @@ use counterfoil_verify::{Note, SignerKey};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Address, DbError, DbResult};
+
+use super::kept::{self, file_name};
 
 /// The folder of `keys.dir`, seen by one database.
 #[derive(Clone, Debug)]
@@ -117,26 +116,10 @@ impl KeyFolder {
     }
 
     fn read(&self, path: &Path) -> DbResult<Option<String>> {
-        match fs::read_to_string(path) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(DbError::Unfit(format!("{} cannot be read: {error}", path.display()))),
-        }
+        kept::read(path).map_err(|e| DbError::Unfit(format!("{} cannot be read: {e}", path.display())))
     }
 
-    /// Writes a file whole or not at all, readable by its owner alone, on the disk when this returns.
     fn replace(&self, path: &Path, text: &str) -> DbResult<()> {
-        let failed = |e: std::io::Error| DbError::Unfit(format!("{} cannot be written: {e}", path.display()));
-        fs::create_dir_all(&self.dir).map_err(failed)?;
-        let next = path.with_added_extension("next");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next).map_err(failed)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-        fs::rename(&next, path).map_err(failed)?;
-        File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(failed)
+        kept::replace(path, text).map_err(|e| DbError::Unfit(format!("{} cannot be written: {e}", path.display())))
     }
-}
-
-/// A name fit for a file: letters, digits, `.` and `-` stay, all else becomes `_`.
-fn file_name(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' }).collect()
 }

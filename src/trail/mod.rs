@@ -11,6 +11,7 @@
 mod act;
 pub mod anchor;
 mod event;
+pub mod kept;
 pub mod keys;
 pub mod returned;
 mod signer;

@@ -1,13 +1,12 @@
 //! The witness' folder: its key, and the newest checkpoint of each log.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use counterfoil_verify::{Checkpoint, Note, Origin, SignerKey, VerifierKey};
 
 use crate::clock::{Clock, Moment};
+use crate::trail::kept;
 
 use super::{Seen, WitnessError};
 
@@ -35,7 +34,7 @@ impl Store {
             return Ok(key);
         }
         let key = SignerKey::witness_from_seed(name, clock.random()).map_err(|e| WitnessError::Key(format!("--name: {e}")))?;
-        self.write(&path, &format!("{}\n", key.secret())).map_err(|e| WitnessError::Folder(self.folder.clone(), e))?;
+        kept::replace(&path, &format!("{}\n", key.secret())).map_err(|e| WitnessError::Folder(self.folder.clone(), e))?;
         tracing::warn!(path = %path.display(), verifier = %key.verifier(), "made the key of this witness: keep a copy elsewhere");
         Ok(key)
     }
@@ -53,29 +52,15 @@ impl Store {
 
     /// Remembers a checkpoint; it is on the disk when this returns.
     pub fn keep(&self, log: &VerifierKey, note: &Note) -> std::io::Result<()> {
-        self.write(&self.path(log), &note.to_string())
+        kept::replace(&self.path(log), &note.to_string())
     }
 
     fn path(&self, log: &VerifierKey) -> PathBuf {
-        let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
         // The id tells apart names that become the same.
-        self.folder.join(format!("{}.{}.checkpoint", log.name().chars().map(safe).collect::<String>(), hex::encode(log.id())))
+        self.folder.join(format!("{}.{}.checkpoint", kept::file_name(log.name()), hex::encode(log.id())))
     }
 
     fn read(&self, path: &Path) -> Result<Option<String>, WitnessError> {
-        match fs::read_to_string(path) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(WitnessError::File(path.to_owned(), error.to_string())),
-        }
-    }
-
-    fn write(&self, path: &Path, text: &str) -> std::io::Result<()> {
-        let next = path.with_added_extension("next");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&next, path)?;
-        File::open(&self.folder)?.sync_all()
+        kept::read(path).map_err(|error| WitnessError::File(path.to_owned(), error.to_string()))
     }
 }

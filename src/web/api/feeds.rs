@@ -233,7 +233,7 @@ mod tests {
             ("{}", "totals"),
             (r#"{"totals":{},"count":1}"#, "totals"),
             (r#"{"currency":"USD","count":1,"debits":"0"}"#, "credits"),
-            (r#"{"totals":{"XXX1":{"count":1,"debits":"0","credits":"5"}}}"#, "currency"),
+            (r#"{"totals":{"USDX":{"count":1,"debits":"0","credits":"5"}}}"#, "currency"),
             (r#"{"totals":{"USD":{"count":1,"debits":"0.001","credits":"5"}}}"#, "debits"),
             (r#"{"totals":{"USD":{"count":-1,"debits":"0","credits":"5"}}}"#, "count"),
             (r#"{"totals":{"USD":{"count":1,"debits":"0","credits":5}}}"#, "credits"),
