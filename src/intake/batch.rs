@@ -9,7 +9,7 @@ use crate::db::schema::{account_states, alerts, breaks, day_refusals};
 use crate::db::{Conn, DbResult, bulk};
 use crate::ids::Seq;
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow};
-use crate::ledger::{BreakKind, BreakState};
+use crate::ledger::{BreakKind, BreakState, Parts};
 use crate::notify::store::OutboxRow;
 use crate::on_conn;
 use crate::trail::Tail;
@@ -56,6 +56,12 @@ impl Batch {
         let Some(row) = self.entries.row(seq)? else { return Ok(None) };
         let part = self.parts.binary_search_by_key(&seq, |part| part.seq).ok();
         Ok(Some((row, part.map(|i| self.parts[i].clone()))))
+    }
+
+    /// The private parts of an entry of this batch.
+    pub fn parts_of(&self, seq: Seq) -> Option<Parts> {
+        let at = self.parts.binary_search_by_key(&seq, |part| part.seq).ok()?;
+        Some(self.parts[at].clone().parts())
     }
 
     /// Notes what a hit changed in an alert, whether stored or of this batch.

@@ -6,6 +6,7 @@ use std::sync::mpsc::Receiver;
 
 use crate::clock::Clock;
 use crate::db::{Conn, Db, DbError, DbResult};
+use crate::ids::Seq;
 use crate::trail::{Act, ActError, ActTx, Changed, Side, Tail, store as trail_store};
 
 use super::Failed;
@@ -66,6 +67,7 @@ impl Committer {
         });
         // From here on the engine alone holds it, and may use its memory again.
         drop(batch);
+        let written = written.or_else(|error| self.stands_after_all(size_before, &tail).ok_or(error));
         match written {
             Ok(()) => {
                 // The engine may go on while receipts are handed out.
@@ -74,7 +76,6 @@ impl Committer {
             }
             Err(error) => {
                 tracing::error!(%error, "a batch could not be committed");
-                self.mend(true);
                 let failed = Failed("the database did not take the batch".into());
                 // Before the answers: whoever sends again at once must not be evaluated on what is lost.
                 self.queue.finished(Outcome::Failed);
@@ -98,6 +99,10 @@ impl Committer {
             }
             Ok(())
         });
+        let result = result.or_else(|error| match error {
+            ActError::Db(error) => self.stands_after_all(size_before, &grown).ok_or(ActError::Db(error)),
+            refused => Err(refused),
+        });
         let outcome = match &result {
             Ok(()) => {
                 // Before the answer: whoever is answered must find the change everywhere.
@@ -105,7 +110,6 @@ impl Committer {
                 Outcome::Acted(Box::new(grown), changed)
             }
             Err(ActError::Db(error)) => {
-                self.mend(true);
                 tracing::error!(%error, "an act could not be committed");
                 Outcome::Failed
             }
@@ -113,6 +117,16 @@ impl Committer {
         };
         self.queue.finished(outcome);
         done(result);
+    }
+
+    /// After a failed commit: whether it is in the database all the same, as when the connection was
+    /// lost before the database's answer came. The log state says so: nobody else writes this epoch.
+    fn stands_after_all(&mut self, size_before: Seq, tail: &Tail) -> Option<()> {
+        self.mend(true);
+        let state = trail_store::state(&mut self.conn).ok().flatten()?;
+        let grew = tail.next_seq() > size_before;
+        let same = (state.epoch, state.size) == (tail.epoch(), tail.next_seq()) && state.root[..] == tail.root()[..];
+        (grew && same).then_some(())
     }
 
     /// After a failure: a connection that is broken is replaced, if the database answers.

@@ -23,12 +23,13 @@ use super::entries::Entries;
 use super::figures::Figures;
 use super::load;
 use super::maps::Map;
+use super::queue::TurnedAway;
 use super::references::References;
-use super::refusals::Refusals;
+use super::refusals::{self, Refusals};
 use super::rehearsal::Rehearsed;
 use super::session_key::SessionKey;
 use super::state::{AccountState, Body};
-use super::{Reply, RowResult};
+use super::waiting::{Answer, Waiting};
 
 /// Entries after which changed account states begin to be stored.
 const STATES_EVERY: i64 = 1_000_000;
@@ -107,7 +108,8 @@ pub(super) struct Engine {
     pub open: Batch,
     /// Memory for the entries of the batch after the open one.
     pub spare: Entries,
-    pub replies: Vec<(Reply, Vec<RowResult>)>,
+    /// What was evaluated into the open batch.
+    pub waiting: Vec<Waiting>,
     pub in_flight: Option<InFlight>,
     pub leaving: Map<Seq, AccountState>,
     pub batch_no: u64,
@@ -122,7 +124,7 @@ pub(super) struct Sealed {
     pub batch: Arc<Batch>,
     pub size_before: Seq,
     pub tail: Tail,
-    pub replies: Vec<(Reply, Vec<RowResult>)>,
+    pub replies: Vec<Answer>,
 }
 
 impl Engine {
@@ -175,6 +177,13 @@ impl Engine {
         self.refusals.tell_floods(&mut to, Moment(i64::MAX))
     }
 
+    /// Tells that the queue was full for a time.
+    pub fn tell_turned_away(&mut self, episode: &TurnedAway) -> DbResult<()> {
+        self.tick();
+        let mut to = Engine::growing(&mut self.tail, &self.settings, &mut self.open);
+        refusals::tell_turned_away(&mut to, episode)
+    }
+
     /// Closes the open batch for the committer.
     pub fn seal(&mut self) -> DbResult<Sealed> {
         self.store_states()?;
@@ -187,7 +196,8 @@ impl Engine {
         let size_before = self.size_before;
         self.size_before = self.tail.next_seq();
         self.batch_no += 1;
-        Ok(Sealed { batch, size_before, tail: self.tail.clone(), replies: std::mem::take(&mut self.replies) })
+        let replies = std::mem::take(&mut self.waiting).into_iter().map(Waiting::answer).collect();
+        Ok(Sealed { batch, size_before, tail: self.tail.clone(), replies })
     }
 
     /// The batch in flight is on the disk.
@@ -203,7 +213,7 @@ impl Engine {
 
     /// Whether there is anything to commit.
     pub fn has_work(&self) -> bool {
-        !self.open.is_empty() || !self.replies.is_empty()
+        !self.open.is_empty() || !self.waiting.is_empty()
     }
 
     /// Marks every changed state for storing, e.g. before a clean stop.

@@ -55,24 +55,13 @@ pub(super) struct From<'a> {
 type Unread = (u64, usize, Vec<u8>);
 
 impl Engine {
-    /// Evaluates a submission into the open batch; its reply waits for the commit.
-    pub fn submit(&mut self, submission: Submission) -> DbResult<()> {
+    /// What became of the rows of a submission, were the open batch committed.
+    pub fn evaluate(&mut self, submission: &mut Submission) -> DbResult<Vec<RowResult>> {
         self.tick();
-        let Submission { source, delivery, mut rows, atomic, history, reply } = submission;
+        let Submission { source, ref delivery, ref mut rows, atomic, history, .. } = *submission;
         let name = self.sources.get(&source).cloned().unwrap_or_default();
-        if self.settings.hides_sessions(&name) {
-            let entries = rows.iter_mut().filter_map(|row| row.entry.as_mut().ok());
-            entries.for_each(|entry| self.settings.hide_session(&name, &mut entry.context));
-        }
-        let mut from = From {
-            source,
-            delivery: &delivery,
-            history,
-            name,
-            delivery_id: None,
-            strictness: None,
-            ahead: Vec::with_capacity(rows.len()),
-        };
+        let mut from =
+            From { source, delivery, history, name, delivery_id: None, strictness: None, ahead: Vec::with_capacity(rows.len()) };
         let mut results: Vec<RowResult> = Vec::with_capacity(rows.len());
         let mut refused: Vec<Unread> = Vec::new();
         let mut rest = rows.as_mut_slice();
@@ -95,8 +84,7 @@ impl Engine {
         if !refused.is_empty() {
             self.tell_refusals(&from, &results, &refused)?;
         }
-        self.replies.push((reply, results));
-        Ok(())
+        Ok(results)
     }
 
     /// Records a row that depends on no other.
@@ -110,7 +98,7 @@ impl Engine {
         let entry = match &mut row.entry {
             Ok(entry) => entry,
             Err(unread) => {
-                refused.push((row.line, number, std::mem::take(&mut unread.bytes)));
+                refused.push((row.line, number, unread.bytes.clone()));
                 return Ok(RowResult::Rejected(unread.refusal.clone()));
             }
         };
@@ -140,7 +128,7 @@ impl Engine {
         for (i, (row, checked)) in unit.iter_mut().zip(checked).enumerate() {
             let result = match checked {
                 Checked::Rejected(refusal) => {
-                    refused.push((row.line, first + i, refusals::bytes_of(&mut row.entry)));
+                    refused.push((row.line, first + i, refusals::bytes_of(&row.entry)));
                     RowResult::Rejected(refusal)
                 }
                 _ if spoilt => RowResult::Rejected(together(atomic)),

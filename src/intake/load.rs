@@ -166,7 +166,7 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
         refusals: Default::default(),
         open: Default::default(),
         spare: Default::default(),
-        replies: Vec::new(),
+        waiting: Vec::new(),
         in_flight: None,
         leaving: Default::default(),
         batch_no: 1,

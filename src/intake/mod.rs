@@ -25,6 +25,7 @@ mod engine;
 mod entries;
 mod evaluate;
 mod figures;
+mod handle;
 mod indexer;
 mod load;
 mod lookback;
@@ -40,14 +41,15 @@ pub mod runs;
 mod sequencer;
 mod session_key;
 mod state;
+mod waiting;
 
 pub use dictionary::{context_fingerprint, delivery_fingerprint};
+pub use handle::{Intake, StartError, start};
 pub use load::rules_in_force;
 pub use outcomes::{Outcomes, REVERSES_UNKNOWN, evidence_digest};
 pub use refusals::SINGLY_MAX;
 pub use rehearsal::{ENTRIES_MAX as REHEARSED_MAX, Rehearsal};
 pub use rules::define_rules;
-pub use sequencer::{Intake, StartError, start};
 pub use state::Body;
 
 use crate::ids::Seq;
