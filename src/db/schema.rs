@@ -323,7 +323,6 @@ diesel::table! {
         state -> SmallInt,
         created_at -> BigInt,
         failures -> Integer,
-        locked_until -> Nullable<BigInt>,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The second stage: one thread that owns the writing connection and commits what it is handed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
 use crate::clock::Clock;
@@ -39,6 +39,8 @@ pub(super) struct Committer {
     pub queue: Arc<Queue>,
     /// Acts committed so far.
     pub acts: Arc<AtomicU64>,
+    /// Whether the last commit that had anything to write succeeded.
+    pub well: Arc<AtomicBool>,
 }
 
 impl Committer {
@@ -68,6 +70,7 @@ impl Committer {
         // From here on the engine alone holds it, and may use its memory again.
         drop(batch);
         let written = written.or_else(|error| self.stands_after_all(size_before, &tail).ok_or(error));
+        self.well.store(written.is_ok(), Ordering::Relaxed);
         match written {
             Ok(()) => {
                 // The engine may go on while receipts are handed out.
@@ -103,6 +106,7 @@ impl Committer {
             ActError::Db(error) => self.stands_after_all(size_before, &grown).ok_or(ActError::Db(error)),
             refused => Err(refused),
         });
+        self.well.store(!matches!(result, Err(ActError::Db(_))), Ordering::Relaxed);
         let outcome = match &result {
             Ok(()) => {
                 // Before the answer: whoever is answered must find the change everywhere.

@@ -1,6 +1,6 @@
 //! The handle by which everyone reaches the log, and how its two threads are started.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -44,6 +44,7 @@ struct Shared {
     jobs: Sender<Job>,
     size: Arc<AtomicI64>,
     acts: Arc<AtomicU64>,
+    well: Arc<AtomicBool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     lease: Mutex<Option<Lease>>,
 }
@@ -64,14 +65,14 @@ pub fn start(db: &Db, config: &Config, clock: Clock) -> Result<Intake, StartErro
     let queue = Arc::new(Queue::new(config.limits.queue_entries, clock.clone()));
     let (jobs, receive) = channel();
     let size = Arc::new(AtomicI64::new(engine.tail.next_seq()));
-    let acts = Arc::new(AtomicU64::new(0));
-    let committer = Committer { db: db.clone(), conn, clock, queue: queue.clone(), acts: acts.clone() };
+    let (acts, well) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
+    let committer = Committer { db: db.clone(), conn, clock, queue: queue.clone(), acts: acts.clone(), well: well.clone() };
     let sequencer = Sequencer::new(db.clone(), settings, queue.clone(), jobs.clone(), size.clone());
     let threads = vec![
         std::thread::Builder::new().name("committer".into()).spawn(move || committer.run(&receive))?,
         std::thread::Builder::new().name("sequencer".into()).spawn(move || sequencer.run(engine))?,
     ];
-    let shared = Shared { queue, jobs, size, acts, threads: Mutex::new(threads), lease: Mutex::new(Some(lease)) };
+    let shared = Shared { queue, jobs, size, acts, well, threads: Mutex::new(threads), lease: Mutex::new(Some(lease)) };
     Ok(Intake { shared: Arc::new(shared) })
 }
 
@@ -99,6 +100,11 @@ impl Intake {
     /// Leaves in the log after the last commit.
     pub fn size(&self) -> Seq {
         self.shared.size.load(Ordering::Acquire)
+    }
+
+    /// Whether the last commit succeeded. The heartbeat is one a minute, so that a full disk shows.
+    pub fn is_well(&self) -> bool {
+        self.shared.well.load(Ordering::Relaxed)
     }
 
     /// Records that the program stops, and stops.

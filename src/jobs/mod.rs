@@ -34,6 +34,8 @@ const MAIL_EVERY: Duration = Duration::from_secs(1);
 const GRACE_EVERY: Duration = Duration::from_secs(10);
 /// How often it is checked whether a night is due.
 const NIGHTLY_EVERY: Duration = Duration::from_secs(20);
+/// The longest pause before a night that failed is tried again: it reads much each time.
+const NIGHTLY_AGAIN: Duration = Duration::from_secs(15 * 60);
 
 /// Jobs that run as long as this lives.
 pub struct Jobs {
@@ -88,7 +90,7 @@ impl Jobs {
             raised.map(drop).map_err(|e| e.to_string())
         })?;
         let night = app.clone();
-        jobs.every(NIGHTLY_EVERY, "nightly", move || nightly::due(&night).map_err(|e| e.to_string()))?;
+        jobs.every_or(NIGHTLY_EVERY, NIGHTLY_AGAIN, "nightly", move || nightly::due(&night).map_err(|e| e.to_string()))?;
         Ok(jobs)
     }
 
@@ -98,13 +100,31 @@ impl Jobs {
         name: &'static str,
         work: impl Fn() -> Result<(), String> + Send + 'static,
     ) -> std::io::Result<()> {
+        self.every_or(pause, pause, name, work)
+    }
+
+    /// Works every `pause`; after each failure in a row the pause is twice as long, up to `longest`.
+    fn every_or(
+        &mut self,
+        pause: Duration,
+        longest: Duration,
+        name: &'static str,
+        work: impl Fn() -> Result<(), String> + Send + 'static,
+    ) -> std::io::Result<()> {
         let bell = self.bell.clone();
-        let run = move || loop {
-            if let Err(error) = work() {
-                tracing::warn!(job = name, error, "a job failed; it is tried again");
-            }
-            if !bell.wait(pause) {
-                return;
+        let run = move || {
+            let mut next = pause;
+            loop {
+                match work() {
+                    Ok(()) => next = pause,
+                    Err(error) => {
+                        tracing::warn!(job = name, error, "a job failed; it is tried again");
+                        next = (next * 2).min(longest);
+                    }
+                }
+                if !bell.wait(next) {
+                    return;
+                }
             }
         };
         self.threads.push(std::thread::Builder::new().name(name.into()).spawn(run)?);

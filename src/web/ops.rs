@@ -93,10 +93,20 @@ fn look(app: &App) -> Vec<Check> {
         tracing::warn!(target: "counterfoil::web", %error, "not ready");
         checks.push(Check::new("database", false, "does not answer as it should; see the log of the program"));
     }
-    // An empty write: it goes the way of every other, so it fails when the lease is gone.
-    let writing = app.log().side(|_| Ok(())).is_ok();
-    checks.push(Check::new("writing", writing, if writing { "this process holds the log" } else { "this process cannot write" }));
+    checks.push(writing(app));
     checks
+}
+
+/// An empty write goes the way of every other, so it fails when the lease is gone; that a disk is full
+/// shows only when something is really written.
+fn writing(app: &App) -> Check {
+    let (held, well) = (app.log().side(|_| Ok(())).is_ok(), app.intake.is_well());
+    let detail = match (held, well) {
+        (false, _) => "this process cannot write",
+        (true, false) => "the last commit failed; see the log of the program",
+        (true, true) => "this process holds the log",
+    };
+    Check::new("writing", held && well, detail)
 }
 
 fn report(conn: &mut Conn, app: &App) -> DbResult<Check> {

@@ -83,7 +83,6 @@ impl User {
             state: self.state,
             created_at: self.added.at,
             failures: row.failures,
-            locked_until: row.locked_until,
         }
     }
 }

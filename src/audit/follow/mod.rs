@@ -86,7 +86,7 @@ impl Follow {
         self.refusals.finish(conn, findings)?;
         self.anchors.finish(conn, findings)?;
         alerts::compare(conn, joining, findings)?;
-        self.owed.finish(conn, findings)
+        self.owed.finish(conn, now, findings)
     }
 }
 

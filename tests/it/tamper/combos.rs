@@ -46,6 +46,12 @@ fn a_hit_with_its_alert_and_its_mail_cannot_be_made_away_with() {
 }
 
 #[test]
+fn mail_that_is_put_off_for_ever_is_found() {
+    let put_off = "UPDATE outbox SET not_before = not_before + 864000000000 WHERE state = 1";
+    has(&after(|conn| run(conn, "outbox", put_off)), "L4", "outbox", "mail_held");
+}
+
+#[test]
 fn nobody_gives_themselves_a_role_or_a_password() {
     has(
         &after(|conn| run(conn, "users", "UPDATE users SET role = 'admin' WHERE role = 'analyst'")),
@@ -55,7 +61,8 @@ fn nobody_gives_themselves_a_role_or_a_password() {
     );
     let borrowed = "UPDATE users SET password_hash = (SELECT password_hash FROM users WHERE email LIKE 'bob%')";
     has(&after(|conn| run(conn, "users", borrowed)), "L4", "users", "row_differs");
-    let added = "INSERT INTO users SELECT id + 300, 'mallory@bank.example', role, password_hash, 1, created_at, 0, NULL FROM users LIMIT 1";
+    let added =
+        "INSERT INTO users SELECT id + 300, 'mallory@bank.example', role, password_hash, 1, created_at, 0 FROM users LIMIT 1";
     has(&after(|conn| run(conn, "users", added)), "L4", "users", "row_extra");
     has(
         &after(|conn| run(conn, "api_keys", "UPDATE api_keys SET state = 1, revoked_at = NULL")),
