@@ -16,6 +16,7 @@ use crate::money::Currency;
 use crate::trail::Tail;
 
 use super::accounts::{Accounts, KnownNumbers, Slot};
+use super::ahead::Repeated;
 use super::alerting::Alerting;
 use super::batch::Batch;
 use super::dictionary::{Dictionary, Growing};
@@ -102,6 +103,8 @@ pub(super) struct Engine {
     pub rehearsed: Option<Rehearsed>,
     pub dictionary: Dictionary,
     pub references: References,
+    /// Stored entries that the next rows may repeat.
+    pub repeated: Repeated,
     pub figures: Figures,
     pub alerting: Alerting,
     pub refusals: Refusals,

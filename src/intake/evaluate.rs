@@ -69,7 +69,7 @@ impl Engine {
             let (rows, known) = (unit_rows(rest, atomic), from.ahead.len() - results.len());
             if known < rows {
                 let next = &rest[known..(known + AHEAD.max(rows)).min(rest.len())];
-                self.look_ahead(source, next, &mut from.ahead);
+                self.look_ahead(source, next, &mut from.ahead)?;
             }
             let (unit, after) = rest.split_at_mut(rows);
             match unit {
@@ -189,8 +189,8 @@ impl Engine {
 
     /// Checks the row with this number of the submission.
     fn check(&mut self, from: &From<'_>, entry: &NewEntry, number: usize, total: i128) -> DbResult<Checked> {
-        let Ahead { key, account } = from.ahead[number];
-        for seq in self.references.find(&mut self.conn, key)? {
+        let Ahead { key, account, ref closed } = from.ahead[number];
+        for seq in self.references.find_open(key).into_iter().chain(closed.iter().copied()) {
             if let Some(checked) = self.compare(from, entry, seq)? {
                 return Ok(checked);
             }
@@ -221,8 +221,8 @@ impl Engine {
         if row.source != from.source || row.source_ref != entry.source_ref {
             return Ok(None);
         }
-        let context = self.context_of(row.context)?;
-        let number = self.number_of(row.account)?;
+        let context = self.context_again(&row, &entry.context)?;
+        let number = self.number_again(&row, &entry.account)?;
         let parts = part.map(|p| p.parts()).unwrap_or_default();
         let erased = row.blind.len() == 32 && parts.is_empty();
         let mut same = row.to_entry(&number, context, parts)?;

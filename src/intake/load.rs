@@ -161,6 +161,7 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
         rehearsed: None,
         dictionary: Default::default(),
         references,
+        repeated: Default::default(),
         figures: Default::default(),
         alerting,
         refusals: Default::default(),
