@@ -14,10 +14,11 @@ use crate::ledger::leaves;
 use crate::trail::keys::KeyFolder;
 use crate::trail::{Act, ActError, Acts, Changed, Log, NewEvent, Side, anchor};
 
-use super::committer::{Committer, Job, Outcome, stopped};
+use super::committer::{self, Committer, Job, Outcome, stopped};
 use super::engine::{Engine, Settings};
+use super::indexer::Indexer;
 use super::queue::{ActDone, Command, Next, Queue};
-use super::{Busy, Failed, Stopped, Submission, indexer, load};
+use super::{Busy, Failed, Stopped, Submission, load};
 
 /// Entries evaluated into one batch at most.
 const BATCH_MAX: usize = 10_000;
@@ -297,8 +298,13 @@ impl Sequencer {
             return;
         }
         let last = first + self.settings.segment_entries - 1;
-        let work = indexer::Indexer { db: self.db.clone(), jobs: self.jobs.clone(), queue: self.queue.clone() };
-        let spawned = std::thread::Builder::new().name("indexer".into()).spawn(move || work.run(first, last));
+        let (db, jobs, queue) = (self.db.clone(), self.jobs.clone(), self.queue.clone());
+        let work = move || match (Indexer { db, write: |side| committer::aside(&jobs, side) }).index(first, last) {
+            Ok(()) => drop(queue.push(Command::Indexed(last))),
+            // It is tried again with the next commit.
+            Err(error) => tracing::error!(%error, first, last, "a segment could not be indexed"),
+        };
+        let spawned = std::thread::Builder::new().name("indexer".into()).spawn(work);
         self.indexing = spawned.is_ok();
     }
 

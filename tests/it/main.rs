@@ -19,6 +19,7 @@ mod migrations;
 mod pages;
 mod program;
 mod reading;
+mod replay;
 mod site;
 mod sources;
 mod support;

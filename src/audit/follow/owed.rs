@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use crate::clock::Moment;
 use crate::db::{Conn, DbResult};
 use crate::detect::Severity;
 use crate::ids::Seq;
@@ -57,6 +58,25 @@ impl Owed {
             }
         }
         next.for_each(|id| self.missing(id, findings));
+        Ok(())
+    }
+
+    /// The mail that is owed and what became of it, as it follows from the log; rows of alerts are
+    /// there already, as the engine made them.
+    pub(super) fn build(mut self, conn: &mut Conn) -> DbResult<()> {
+        let promised = std::mem::take(&mut self.promised);
+        for page in promised.chunks(PAGE as usize) {
+            let ids = page.iter().flat_map(|(about, count)| (0..*count).map(|i| outbox_id(*about, i as usize)));
+            let blank: Vec<OutboxRow> =
+                ids.map(|id| OutboxRow::owed(id, MailKind::Alert, 0, "", Severity::Low, Moment(0))).collect();
+            let events = self.events_of(conn, &blank)?;
+            for row in blank {
+                let about = row.id.div_euclid(RECIPIENTS_MAX as i64);
+                let Some(event) = events.get(&about) else { continue };
+                let row = OutboxRow { not_before: event.at, ..row };
+                store::put_owed(conn, &self.expected(event, &row, &events))?;
+            }
+        }
         Ok(())
     }
 
