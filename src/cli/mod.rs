@@ -19,6 +19,7 @@ mod import;
 mod key;
 mod log;
 mod migrate;
+mod replay;
 mod report;
 mod rules;
 mod serve;
@@ -70,6 +71,7 @@ enum Command {
     Report(report::Report),
     Nightly(report::Nightly),
     Verify(verify::Verify),
+    Replay(replay::Replay),
     Export(export::Export),
     /// Users who sign in: add, disable, reset
     User(user::User),
@@ -129,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::Report(command) => report::report(&cli.common, command),
         Command::Nightly(command) => report::nightly(&cli.common, command),
         Command::Verify(command) => verify::run(&cli.common, command),
+        Command::Replay(command) => replay::run(&cli.common, &command),
         Command::Export(command) => export::run(&cli.common, command),
         Command::Openapi => serve::openapi(),
         Command::User(command) => user::run(&cli.common, command),

@@ -118,6 +118,14 @@ impl Conn {
         result
     }
 
+    /// Commits from now on need not reach the disk: only for a copy that can be made again.
+    pub fn relax(&mut self) -> DbResult<()> {
+        match self {
+            Conn::Sqlite(_) => self.execute("PRAGMA synchronous=OFF"),
+            Conn::Postgres(_) => self.execute("SET synchronous_commit=off"),
+        }
+    }
+
     /// Runs SQL without results.
     pub fn execute(&mut self, sql: &str) -> DbResult<()> {
         use diesel::connection::SimpleConnection;

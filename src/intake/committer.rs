@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, Sender, sync_channel};
 
 use crate::clock::Clock;
 use crate::db::{Conn, Db, DbError, DbResult};
@@ -143,6 +143,16 @@ impl Committer {
             Err(error) => tracing::error!(%error, "the database cannot be reached"),
         }
     }
+}
+
+/// Has the committer write beside the log; returns after its commit.
+pub(super) fn aside(jobs: &Sender<Job>, side: Side) -> DbResult<()> {
+    let (send, receive) = sync_channel(1);
+    let done = Box::new(move |result| {
+        let _ = send.send(result);
+    });
+    jobs.send(Job::Side(side, done)).map_err(|_| stopped())?;
+    receive.recv().map_err(|_| stopped())?
 }
 
 /// A refused job, when the committer has stopped.

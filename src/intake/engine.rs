@@ -131,6 +131,37 @@ pub(super) struct Sealed {
 }
 
 impl Engine {
+    /// One that knows the end of the log and its rules, and nothing else yet.
+    pub fn at(conn: Conn, settings: Arc<Settings>, tail: Tail, rules: Arc<RuleSet>, references: References) -> Engine {
+        Engine {
+            settings,
+            conn,
+            size_before: tail.next_seq(),
+            tail,
+            rules,
+            sources: HashMap::new(),
+            accounts: Accounts::default(),
+            known: KnownNumbers::default(),
+            look_backs: LookBacks::default(),
+            rehearsed: None,
+            dictionary: Dictionary::default(),
+            references,
+            repeated: Repeated::default(),
+            figures: Figures::default(),
+            alerting: Alerting::default(),
+            refusals: Refusals::default(),
+            open: Batch::default(),
+            spare: Entries::default(),
+            waiting: Vec::new(),
+            in_flight: None,
+            leaving: Map::default(),
+            batch_no: 1,
+            states_from: 0,
+            indexed_to: 0,
+            snapshot: None,
+        }
+    }
+
     /// The account with this number, in memory or read.
     pub fn account(&mut self, number: &str) -> DbResult<Option<Slot>> {
         if let Some(at) = self.accounts.by_number(number) {

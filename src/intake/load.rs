@@ -148,33 +148,9 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
     let alerting = Alerting::load(&mut conn)?;
     let mut known = KnownNumbers::default();
     ledger_store::each_account_number(&mut conn, |number| known.add(number))?;
-    let mut engine = Engine {
-        settings: settings.clone(),
-        conn,
-        size_before: tail.next_seq(),
-        tail,
-        rules,
-        sources,
-        accounts: Default::default(),
-        known,
-        look_backs: Default::default(),
-        rehearsed: None,
-        dictionary: Default::default(),
-        references,
-        repeated: Default::default(),
-        figures: Default::default(),
-        alerting,
-        refusals: Default::default(),
-        open: Default::default(),
-        spare: Default::default(),
-        waiting: Vec::new(),
-        in_flight: None,
-        leaving: Default::default(),
-        batch_no: 1,
-        states_from: state.states_from,
-        indexed_to,
-        snapshot: None,
-    };
+    let mut engine = Engine::at(conn, settings.clone(), tail, rules, references);
+    (engine.sources, engine.alerting, engine.known) = (sources, alerting, known);
+    (engine.states_from, engine.indexed_to) = (state.states_from, indexed_to);
     replay(&mut engine, state.states_from.min(indexed_to), state.size)?;
     Ok(engine)
 }

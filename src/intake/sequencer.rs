@@ -13,10 +13,11 @@ use crate::db::{Db, DbError};
 use crate::ids::Seq;
 use crate::trail::{Act, ActError, Changed};
 
-use super::committer::{Job, Outcome, stopped};
+use super::committer::{self, Job, Outcome, stopped};
 use super::engine::{Engine, Settings};
+use super::indexer::Indexer;
 use super::queue::{ActDone, Command, Next, Queue, TurnedAway};
-use super::{Failed, Submission, indexer, load};
+use super::{Failed, Submission, load};
 
 /// Entries evaluated into one batch at most.
 const BATCH_MAX: usize = 10_000;
@@ -200,8 +201,13 @@ impl Sequencer {
             return;
         }
         let last = first + self.settings.segment_entries - 1;
-        let work = indexer::Indexer { db: self.db.clone(), jobs: self.jobs.clone(), queue: self.queue.clone() };
-        let spawned = std::thread::Builder::new().name("indexer".into()).spawn(move || work.run(first, last));
+        let (db, jobs, queue) = (self.db.clone(), self.jobs.clone(), self.queue.clone());
+        let work = move || match (Indexer { db, write: |side| committer::aside(&jobs, side) }).index(first, last) {
+            Ok(()) => drop(queue.push(Command::Indexed(last))),
+            // It is tried again with the next commit.
+            Err(error) => tracing::error!(%error, first, last, "a segment could not be indexed"),
+        };
+        let spawned = std::thread::Builder::new().name("indexer".into()).spawn(work);
         self.indexing = spawned.is_ok();
     }
 

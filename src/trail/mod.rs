@@ -10,6 +10,7 @@
 
 mod act;
 pub mod anchor;
+mod blind;
 mod event;
 pub mod kept;
 pub mod keys;
@@ -22,6 +23,7 @@ pub(crate) mod testing;
 pub mod tree;
 
 pub use act::{Act, ActError, ActTx, Acts, Changed, Log, Side};
+pub use blind::{Blind, Recorded};
 pub use event::NewEvent;
 pub use signer::Signer;
 pub use tail::Tail;

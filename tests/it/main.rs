@@ -20,6 +20,7 @@ mod migrations;
 mod pages;
 mod program;
 mod reading;
+mod replay;
 mod site;
 mod sources;
 mod support;

@@ -62,6 +62,25 @@ impl Owed {
         Ok(())
     }
 
+    /// The mail that is owed and what became of it, as it follows from the log; rows of alerts are
+    /// there already, as the engine made them.
+    pub(super) fn build(mut self, conn: &mut Conn) -> DbResult<()> {
+        let promised = std::mem::take(&mut self.promised);
+        for page in promised.chunks(PAGE as usize) {
+            let ids = page.iter().flat_map(|(about, count)| (0..*count).map(|i| outbox_id(*about, i as usize)));
+            let blank: Vec<OutboxRow> =
+                ids.map(|id| OutboxRow::owed(id, MailKind::Alert, 0, "", Severity::Low, Moment(0))).collect();
+            let events = self.events_of(conn, &blank)?;
+            for row in blank {
+                let about = row.id.div_euclid(RECIPIENTS_MAX as i64);
+                let Some(event) = events.get(&about) else { continue };
+                let row = OutboxRow { not_before: event.at, ..row };
+                store::put_owed(conn, &self.expected(event, &row, &events))?;
+            }
+        }
+        Ok(())
+    }
+
     fn events_of(&self, conn: &mut Conn, rows: &[OutboxRow]) -> DbResult<HashMap<Seq, Event>> {
         let mut seqs: Vec<Seq> = rows.iter().map(|row| row.id.div_euclid(RECIPIENTS_MAX as i64)).collect();
         seqs.extend(rows.iter().filter_map(|row| self.settled.get(&row.id)));
