@@ -19,11 +19,26 @@ pub use requests::{Request, RequestError, nightly, perform};
 pub use rows::{WireResult, WireRow};
 
 use crate::clock::Clock;
-use crate::config::Config;
-use crate::db::{Db, DbResult};
+use crate::config::{Config, Roles};
+use crate::db::{Db, DbResult, migrate, roles};
 use crate::intake::{self, Intake, StartError};
 use crate::ledger::BusinessCalendar;
 use crate::trail::{Log, Signer};
+
+/// Refuses a PostgreSQL that this process should not write to.
+fn fit(config: &Config, db: &Db) -> DbResult<()> {
+    if !db.address().is_remote() {
+        return Ok(());
+    }
+    let mut conn = db.connect()?;
+    migrate::require_own(&mut conn)?;
+    if !roles::require(&mut conn, config.database.roles == Roles::Split)? {
+        tracing::warn!(
+            "this role may change the schema and what was appended; `counterfoil migrate roles` prints how to split the roles"
+        );
+    }
+    Ok(())
+}
 
 /// One running instance that holds the log for writing. Cheap to clone.
 #[derive(Clone)]
@@ -44,7 +59,11 @@ pub struct App {
 
 impl App {
     /// Takes the lease and opens the log for writing; [`StartError::Held`] if another has it.
+    ///
+    /// # Errors
+    /// Also when PostgreSQL's schema is not this program's, or this role may do more than write.
     pub fn start(config: Config, db: Db, clock: Clock) -> Result<App, StartError> {
+        fit(&config, &db)?;
         let intake = intake::start(&db, &config, clock.clone())?;
         let app = App::new(config, db, clock, intake)?;
         app.sign();

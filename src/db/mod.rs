@@ -14,6 +14,8 @@ mod dialect;
 mod feed;
 mod lease;
 pub mod migrate;
+pub mod rights;
+pub mod roles;
 pub mod schema;
 
 use std::sync::Arc;
