@@ -42,6 +42,7 @@ pub const RIGHTS: &[(&str, &str, bool)] = &[
     ("index_pages", PASS, true),
     ("index_runs", PASS, true),
     ("jobs", KEEP, true),
+    ("leader", KEEP, true),
     ("log_state", KEEP, true),
     ("mail_groups", KEEP, true),
     ("outbox", KEEP, true),
