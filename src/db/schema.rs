@@ -17,6 +17,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    leader (id) {
+        id -> SmallInt,
+        epoch -> BigInt,
+        url -> Text,
+        since -> BigInt,
+    }
+}
+
+diesel::table! {
     entries (seq) {
         seq -> BigInt,
         recorded_at -> BigInt,

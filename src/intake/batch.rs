@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use crate::alerts::store::{AlertRow, HitRow};
 use crate::db::schema::{account_states, alerts, breaks, day_refusals};
-use crate::db::{Conn, DbResult, bulk};
+use crate::db::{Channel, Conn, DbResult, bulk, wake};
 use crate::ids::Seq;
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow};
 use crate::ledger::{BreakKind, BreakState, Parts};
@@ -127,6 +127,9 @@ impl Batch {
         bulk::append(conn, &self.hits)?;
         bulk::append(conn, &self.alerts)?;
         bulk::append(conn, &self.outbox)?;
+        if !self.outbox.is_empty() {
+            wake(conn, Channel::Mail)?;
+        }
         self.write_breaks(conn)?;
         self.write_updates(conn)?;
         self.figures.store(conn)?;
@@ -134,7 +137,8 @@ impl Batch {
     }
 
     /// Writes what has no leaf, when the log itself has not grown: counted refusals, states.
-    pub fn write_without_leaves(&self, conn: &mut Conn) -> DbResult<()> {
+    pub fn write_without_leaves(&self, conn: &mut Conn, epoch: i64) -> DbResult<()> {
+        trail_store::require_epoch(conn, epoch)?;
         self.write_updates(conn)?;
         self.write_states(conn)
     }

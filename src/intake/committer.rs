@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, sync_channel};
+use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 use crate::db::{Conn, Db, DbError, DbResult};
@@ -41,7 +42,12 @@ pub(super) struct Committer {
     pub acts: Arc<AtomicU64>,
     /// Whether the last commit that had anything to write succeeded.
     pub well: Arc<AtomicBool>,
+    /// The epoch this process writes in.
+    pub epoch: i64,
 }
+
+/// How long a database that does not answer is waited for before a commit counts as failed.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Committer {
     pub fn run(mut self, jobs: &Receiver<Job>) {
@@ -51,7 +57,11 @@ impl Committer {
                 Job::Batch(sealed) => self.batch(sealed),
                 Job::Act(act, tail, done) => self.act(act, tail, done),
                 Job::Side(side, done) => {
-                    let result = self.conn.write(side);
+                    let epoch = self.epoch;
+                    let result = self.conn.write(|conn| {
+                        trail_store::require_epoch(conn, epoch)?;
+                        side(conn)
+                    });
                     self.mend(result.is_err());
                     done(result);
                 }
@@ -63,7 +73,7 @@ impl Committer {
         let Sealed { batch, size_before, tail, replies } = sealed;
         let written: DbResult<()> = self.conn.write(|conn| {
             if tail.next_seq() == size_before {
-                return batch.write_without_leaves(conn);
+                return batch.write_without_leaves(conn, tail.epoch());
             }
             batch.write(conn, size_before, &tail)
         });
@@ -99,8 +109,9 @@ impl Committer {
             if grown.next_seq() > size_before {
                 trail_store::advance(conn, size_before, &grown)?;
                 crate::db::bulk::append(conn, &grown.take_full_tiles())?;
+                return Ok(());
             }
-            Ok(())
+            Ok(trail_store::require_epoch(conn, grown.epoch())?)
         });
         let result = result.or_else(|error| match error {
             ActError::Db(error) => self.stands_after_all(size_before, &grown).ok_or(ActError::Db(error)),
@@ -126,8 +137,16 @@ impl Committer {
     /// After a failed commit: whether it is in the database all the same, as when the connection was
     /// lost before the database's answer came. The log state says so: nobody else writes this epoch.
     fn stands_after_all(&mut self, size_before: Seq, tail: &Tail) -> Option<()> {
-        self.mend(true);
-        let state = trail_store::state(&mut self.conn).ok().flatten()?;
+        let began = Instant::now();
+        let state = loop {
+            self.mend(true);
+            match trail_store::state(&mut self.conn) {
+                Ok(state) => break state?,
+                // A server that restarts, or another that takes its place.
+                Err(_) if began.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(100)),
+                Err(_) => return None,
+            }
+        };
         let grew = tail.next_seq() > size_before;
         let same = (state.epoch, state.size) == (tail.epoch(), tail.next_seq()) && state.root[..] == tail.root()[..];
         (grew && same).then_some(())

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use crate::clock::{Clock, MINUTE, Moment};
 use crate::config::{Config, SessionKind, Source};
@@ -45,6 +46,8 @@ pub(super) struct Settings {
     pub grace: i64,
     pub accounts_cached: usize,
     pub segment_entries: i64,
+    /// The epoch this process writes in; 0 until it has begun one.
+    pub epoch: AtomicI64,
     session_key: Option<SessionKey>,
     sources: HashMap<String, Source>,
 }
@@ -59,6 +62,7 @@ impl Settings {
             grace: i64::from(config.continuity.grace_minutes) * MINUTE,
             accounts_cached: config.limits.accounts_cached.max(1_000),
             segment_entries: config.limits.segment_entries as i64,
+            epoch: AtomicI64::new(0),
             sources: config.source.iter().map(|s| (s.name.clone(), s.clone())).collect(),
         })
     }

@@ -11,7 +11,7 @@ use crate::db::{Db, DbError, Lease, migrate};
 use crate::ids::Seq;
 use crate::ledger::leaves;
 use crate::trail::keys::KeyFolder;
-use crate::trail::{Act, ActError, Acts, Log, NewEvent, Side, anchor};
+use crate::trail::{Act, ActError, Acts, Log, NewEvent, Side, anchor, store as trail_store};
 
 use super::committer::{Committer, Job};
 use super::engine::Settings;
@@ -47,6 +47,8 @@ struct Shared {
     well: Arc<AtomicBool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     lease: Mutex<Option<Lease>>,
+    db: Db,
+    epoch: i64,
 }
 
 /// Takes the lease and begins to write: migrates an embedded database, begins an epoch, loads the
@@ -62,17 +64,20 @@ pub fn start(db: &Db, config: &Config, clock: Clock) -> Result<Intake, StartErro
     let settings = Arc::new(Settings::new(config, db.address(), clock.clone())?);
     load::take_over(&mut conn, &settings, config)?;
     let engine = load::engine(db.connect()?, &settings)?;
+    let epoch = engine.tail.epoch();
     let queue = Arc::new(Queue::new(config.limits.queue_entries, clock.clone()));
     let (jobs, receive) = channel();
     let size = Arc::new(AtomicI64::new(engine.tail.next_seq()));
     let (acts, well) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
-    let committer = Committer { db: db.clone(), conn, clock, queue: queue.clone(), acts: acts.clone(), well: well.clone() };
+    let (kept, told) = (acts.clone(), well.clone());
+    let committer = Committer { db: db.clone(), conn, clock, queue: queue.clone(), acts: kept, well: told, epoch };
     let sequencer = Sequencer::new(db.clone(), settings, queue.clone(), jobs.clone(), size.clone());
     let threads = vec![
         std::thread::Builder::new().name("committer".into()).spawn(move || committer.run(&receive))?,
         std::thread::Builder::new().name("sequencer".into()).spawn(move || sequencer.run(engine))?,
     ];
-    let shared = Shared { queue, jobs, size, acts, well, threads: Mutex::new(threads), lease: Mutex::new(Some(lease)) };
+    let (threads, lease, db) = (Mutex::new(threads), Mutex::new(Some(lease)), db.clone());
+    let shared = Shared { queue, jobs, size, acts, well, threads, lease, db, epoch };
     Ok(Intake { shared: Arc::new(shared) })
 }
 
@@ -90,6 +95,35 @@ impl Intake {
     /// Hands entries over, waiting for room.
     pub fn submit_wait(&self, submission: Submission) -> Result<(), Stopped> {
         self.shared.queue.submit_wait(submission)
+    }
+
+    /// The epoch this process writes in.
+    pub fn epoch(&self) -> i64 {
+        self.shared.epoch
+    }
+
+    /// Whether this process still leads: no other has begun an epoch. A lease that was lost with its
+    /// connection is taken again. A database that does not answer decides nothing.
+    pub fn leads(&self) -> bool {
+        if self.shared.queue.is_stopping() {
+            return false;
+        }
+        let mut lease = self.shared.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        if lease.as_mut().is_some_and(Lease::is_held) {
+            return true;
+        }
+        match self.shared.db.lease() {
+            Ok(Some(again)) => *lease = Some(again),
+            Ok(None) => tracing::warn!("the lease was lost with its connection and another process has it"),
+            Err(error) => tracing::warn!(%error, "the lease was lost with its connection"),
+        }
+        match self.shared.db.read(trail_store::state) {
+            Ok(Some(state)) if state.epoch != self.shared.epoch => {
+                *lease = None;
+                false
+            }
+            _ => true,
+        }
     }
 
     /// Entries waiting in the queue.

@@ -140,6 +140,11 @@ impl Queue {
         self.room.notify_all();
     }
 
+    /// Whether it is closed.
+    pub fn is_stopping(&self) -> bool {
+        self.lock().stopping
+    }
+
     /// Rows waiting now.
     pub fn rows(&self) -> usize {
         self.lock().rows

@@ -37,17 +37,19 @@ pub(super) struct Sequencer {
     indexing: bool,
     /// A batch or an act is with the committer.
     in_flight: bool,
+    /// Nothing more can be written by this process.
+    over: bool,
 }
 
 impl Sequencer {
     pub fn new(db: Db, settings: Arc<Settings>, queue: Arc<Queue>, jobs: Sender<Job>, size: Arc<AtomicI64>) -> Sequencer {
-        Sequencer { db, settings, queue, jobs, size, indexing: false, in_flight: false }
+        Sequencer { db, settings, queue, jobs, size, indexing: false, in_flight: false, over: false }
     }
 
     /// Works until the queue is closed and empty.
     pub fn run(mut self, mut engine: Engine) {
         let mut stored = false;
-        loop {
+        while !self.over {
             let open = engine.has_work();
             let full = engine.open.entries.len() >= if self.in_flight { BATCH_MAX } else { BATCH_EAGER };
             match self.queue.next(open, full, self.in_flight) {
@@ -182,7 +184,11 @@ impl Sequencer {
                     self.indexing = false;
                     return;
                 }
+                Err(DbError::Deposed) => return self.give_up(again, "another process leads the log now"),
                 Err(error) => tracing::error!(%error, "the log cannot be read; trying again"),
+            }
+            if waited >= PATIENCE && self.queue.is_stopping() {
+                return self.give_up(again, "the database cannot be reached");
             }
             if waited >= PATIENCE {
                 refuse_all(again.drain(..), "the database cannot be reached");
@@ -192,6 +198,15 @@ impl Sequencer {
             waited += pause;
             pause = (pause * 2).min(Duration::from_secs(5));
         }
+    }
+
+    /// Nothing is taken any more, and nothing that waits can be done.
+    fn give_up(&mut self, again: &mut VecDeque<Submission>, why: &str) {
+        tracing::error!(why, "this process does not write the log any more");
+        self.over = true;
+        self.queue.stop();
+        refuse_all(again.drain(..), why);
+        self.queue.drain().into_iter().for_each(refuse);
     }
 
     /// Has closed segments sorted into index runs, one at a time, off this thread.

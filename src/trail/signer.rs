@@ -39,6 +39,14 @@ impl Signer {
     pub fn open(db: &Db, config: &Config, clock: Clock) -> DbResult<Signer> {
         let state = db.read(store::state)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))?;
         let keys = KeyFolder::of(config, db.address());
+        if db.read(store::newest_checkpoint)?.is_some() && keys.key(&state.origin)?.is_none() {
+            return Err(DbError::Unfit(format!(
+                "the log {} was signed with a key that is not in {}: copy its .key file there from where the log was led, or \
+                 set keys.log; a new key would not be believed",
+                state.origin,
+                keys.dir().display()
+            )));
+        }
         let key = keys.key_or_new(&state.origin, &clock)?;
         keys.set_origin(&state.origin)?;
         let file = Some(&config.anchor.file).filter(|file| !file.is_empty()).map(PathBuf::from);

@@ -57,6 +57,14 @@ impl Home {
         }
     }
 
+    /// As the role that may do everything: the product itself connects as the writer.
+    pub fn owner_url(&self) -> String {
+        match self {
+            Home::Sqlite(_) => self.url(),
+            Home::Postgres(database, _) => database.url_as("postgres"),
+        }
+    }
+
     /// Where keys are kept that must not be in the database.
     pub fn keys(&self) -> String {
         let (Home::Sqlite(dir) | Home::Postgres(_, dir)) = self;

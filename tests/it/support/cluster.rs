@@ -22,8 +22,13 @@ use super::free_port;
 
 /// The database that [`Cluster::template`] prepares.
 const TEMPLATE: &str = "prepared";
-/// The role of every connection; a superuser.
+/// The role that makes databases and tampers with them; a superuser.
 const ROLE: &str = "postgres";
+/// The role that the product connects as, in a database whose roles are split.
+const WRITER: &str = "counterfoil_writer";
+/// What `deploy/postgres-setup.sql` does to a cluster, but for the database.
+const ROLES: &str = "CREATE ROLE counterfoil_owner NOLOGIN; CREATE ROLE counterfoil_writer LOGIN; \
+    CREATE ROLE counterfoil_reader LOGIN;";
 /// How a template is copied. Measured on PostgreSQL 15 with fsync: never slower
 /// than `FILE_COPY` and up to twice as fast, and without its two checkpoints,
 /// which hold up the tests beside it.
@@ -75,26 +80,27 @@ impl Cluster {
         self.prepared.get_or_init(|| {
             // An earlier `prepare` may have panicked half way.
             self.admin(&format!("DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)"));
-            self.admin(&format!("CREATE DATABASE {TEMPLATE}"));
-            prepare(&self.url(TEMPLATE));
+            self.admin(ROLES);
+            self.admin(&format!("CREATE DATABASE {TEMPLATE} OWNER counterfoil_owner"));
+            prepare(&self.url(ROLE, TEMPLATE));
             // A database is only copied while nobody is connected to it.
             self.admin(&format!("ALTER DATABASE {TEMPLATE} ALLOW_CONNECTIONS false"));
             self.admin(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{TEMPLATE}'"));
         });
     }
 
-    /// A copy of the template for one test.
+    /// A copy of the template for one test; its URL is that of the writer.
     ///
     /// # Panics
     /// When [`Self::template`] was not called before.
     pub fn database(&self) -> Database<'_> {
         assert!(self.prepared.get().is_some(), "call template() before database(), or ask for an empty_database()");
-        self.create(&format!("TEMPLATE {TEMPLATE}"))
+        self.create(&format!("TEMPLATE {TEMPLATE} OWNER counterfoil_owner"), WRITER)
     }
 
     /// A database with nothing in it, for tests of the migrations themselves.
     pub fn empty_database(&self) -> Database<'_> {
-        self.create("TEMPLATE template0")
+        self.create("TEMPLATE template0", ROLE)
     }
 
     /// What the server wrote to its log so far.
@@ -112,15 +118,16 @@ impl Cluster {
         self.port
     }
 
-    fn create(&self, how: &str) -> Database<'_> {
+    fn create(&self, how: &str, role: &str) -> Database<'_> {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{number}");
         self.admin(&format!("CREATE DATABASE {name} {how} STRATEGY {STRATEGY}"));
-        Database { cluster: self, url: self.url(&name), name }
+        Database { cluster: self, url: self.url(role, &name), name }
     }
 
-    fn url(&self, database: &str) -> String {
-        format!("postgres://{ROLE}@127.0.0.1:{}/{database}", self.port)
+    /// The URL of a database here, as a role.
+    pub fn url(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
     }
 
     #[track_caller]
@@ -194,6 +201,11 @@ impl Database<'_> {
     /// `postgres://…`, as the product's `database.url` takes it.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The same as another role.
+    pub fn url_as(&self, role: &str) -> String {
+        self.cluster.url(role, &self.name)
     }
 
     /// The database's name in the cluster.

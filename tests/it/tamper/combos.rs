@@ -145,10 +145,10 @@ fn the_schema_is_compared_with_the_program_s() {
 #[test]
 fn a_trigger_that_is_only_switched_off_is_seen_on_postgres() {
     let home = Home::new(Kind::Postgres);
-    let mut conn = Db::open(&home.url(), 1).unwrap().connect().unwrap();
+    let mut conn = Db::open(&home.owner_url(), 1).unwrap().connect().unwrap();
     let check = |sql: &str, back: &str, conn: &mut Conn| {
         conn.execute(sql).unwrap();
-        let db = Db::open(&home.url(), 1).unwrap();
+        let db = Db::open(&home.owner_url(), 1).unwrap();
         let config = counterfoil::config::Config::default();
         let options = counterfoil::audit::Options {
             config: &config,
@@ -194,7 +194,7 @@ fn vacuum_dump_and_restore_leave_nothing_to_find() {
 fn a_dump_of_postgres_restored_elsewhere_leaves_nothing_to_find() {
     let book = Book::write(Kind::Postgres);
     let restored = crate::support::cluster::cluster().empty_database();
-    let dump = Command::new("pg_dump").arg("--no-owner").arg("--dbname").arg(book.home.url()).output();
+    let dump = Command::new("pg_dump").arg("--no-owner").arg("--dbname").arg(book.home.owner_url()).output();
     let dump = dump.expect("pg_dump is on the path");
     assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
     // psql's own commands and what a newer client says to itself are not SQL for us.
