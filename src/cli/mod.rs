@@ -106,12 +106,18 @@ impl Common {
 
     /// The database, for reading; it must have the schema of this binary.
     fn db(&self) -> anyhow::Result<(Config, Db)> {
+        let (config, db) = self.db_as_it_is()?;
+        crate::db::migrate::require_current(&mut db.connect()?)?;
+        Ok((config, db))
+    }
+
+    /// The database, whatever its list of migrations says.
+    fn db_as_it_is(&self) -> anyhow::Result<(Config, Db)> {
         let config = self.config()?;
         if let Ok(Address::Sqlite(file)) = Address::parse(&config.database.url) {
             anyhow::ensure!(file.exists(), "there is no database {}; `serve` or `key issue` makes it", file.display());
         }
         let db = Db::open(&config.database.url, config.database.readers)?;
-        crate::db::migrate::require_current(&mut db.connect()?)?;
         Ok((config, db))
     }
 

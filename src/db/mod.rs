@@ -11,6 +11,7 @@ pub mod bulk;
 pub mod classes;
 pub mod definitions;
 mod dialect;
+pub(crate) mod faults;
 mod feed;
 mod lease;
 pub mod migrate;
@@ -27,6 +28,7 @@ use diesel::r2d2;
 use diesel::{PgConnection, SqliteConnection};
 
 pub use dialect::{Address, in_memory};
+use faults::Step;
 pub use lease::Lease;
 pub use wake::{Channel, Waiter, wake};
 
@@ -81,10 +83,13 @@ pub type DbResult<T> = Result<T, DbError>;
 impl Conn {
     /// Runs `work` in one transaction that may write; commits on `Ok`, rolls back on `Err`.
     pub fn write<T, E: From<DbError>>(&mut self, work: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
+        faults::step(Step::Begin).map_err(E::from)?;
         self.begin().map_err(E::from)?;
-        match work(self) {
+        let worked = work(self).and_then(|value| faults::step(Step::Commit).map_err(E::from).map(|()| value));
+        match worked {
             Ok(value) => {
                 self.commit().map_err(E::from)?;
+                faults::step(Step::Committed).map_err(E::from)?;
                 Ok(value)
             }
             Err(error) => {

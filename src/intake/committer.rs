@@ -12,6 +12,7 @@ use crate::trail::{Act, ActError, ActTx, Changed, Side, Tail, store as trail_sto
 
 use super::Failed;
 use super::engine::Sealed;
+use super::planted::{Bug, planted};
 use super::queue::{ActDone, Queue};
 
 /// What the committer is handed.
@@ -52,25 +53,36 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Committer {
     pub fn run(mut self, jobs: &Receiver<Job>) {
         while let Ok(job) = jobs.recv() {
-            match job {
-                Job::Stop => return,
-                Job::Batch(sealed) => self.batch(sealed),
-                Job::Act(act, tail, done) => self.act(act, tail, done),
-                Job::Side(side, done) => {
-                    let epoch = self.epoch;
-                    let result = self.conn.write(|conn| {
-                        trail_store::require_epoch(conn, epoch)?;
-                        side(conn)
-                    });
-                    self.mend(result.is_err());
-                    done(result);
-                }
+            if !self.work(job) {
+                return;
             }
         }
     }
 
+    /// Does one thing; answers whether there will be more.
+    pub fn work(&mut self, job: Job) -> bool {
+        match job {
+            Job::Stop => return false,
+            Job::Batch(sealed) => self.batch(sealed),
+            Job::Act(act, tail, done) => self.act(act, tail, done),
+            Job::Side(side, done) => {
+                let epoch = self.epoch;
+                let result = self.conn.write(|conn| {
+                    trail_store::require_epoch(conn, epoch)?;
+                    side(conn)
+                });
+                self.mend(result.is_err());
+                done(result);
+            }
+        }
+        true
+    }
+
     fn batch(&mut self, sealed: Sealed) {
-        let Sealed { batch, size_before, tail, replies } = sealed;
+        let Sealed { batch, size_before, tail, mut replies } = sealed;
+        if planted(Bug::AnswersFirst) {
+            replies.drain(..).for_each(|(reply, results)| reply(Ok(results)));
+        }
         let written: DbResult<()> = self.conn.write(|conn| {
             if tail.next_seq() == size_before {
                 return batch.write_without_leaves(conn, tail.epoch());

@@ -1,7 +1,7 @@
 //! The handle by which everyone reaches the log, and how its two threads are started.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -14,7 +14,7 @@ use crate::trail::keys::KeyFolder;
 use crate::trail::{Act, ActError, Acts, Log, NewEvent, Side, anchor, store as trail_store};
 
 use super::committer::{Committer, Job};
-use super::engine::Settings;
+use super::engine::{Engine, Settings};
 use super::queue::{ActDone, Command, Queue};
 use super::sequencer::Sequencer;
 use super::{Busy, Stopped, Submission, load};
@@ -39,8 +39,8 @@ pub struct Intake {
     shared: Arc<Shared>,
 }
 
-struct Shared {
-    queue: Arc<Queue>,
+pub(super) struct Shared {
+    pub queue: Arc<Queue>,
     jobs: Sender<Job>,
     size: Arc<AtomicI64>,
     acts: Arc<AtomicU64>,
@@ -54,31 +54,51 @@ struct Shared {
 /// Takes the lease and begins to write: migrates an embedded database, begins an epoch, loads the
 /// state and starts the two threads. Errors leave the log as it was.
 pub fn start(db: &Db, config: &Config, clock: Clock) -> Result<Intake, StartError> {
-    let lease = db.lease()?.ok_or(StartError::Held)?;
-    let mut conn = db.connect()?;
-    if db.address().file().is_some() {
-        migrate::up(&mut conn)?;
-    }
-    migrate::require_current(&mut conn)?;
-    anchor::check(&mut conn, &KeyFolder::of(config, db.address()), leaves::hashes)?;
-    let settings = Arc::new(Settings::new(config, db.address(), clock.clone())?);
-    load::take_over(&mut conn, &settings, config)?;
-    let engine = load::engine(db.connect()?, &settings)?;
-    let epoch = engine.tail.epoch();
-    let queue = Arc::new(Queue::new(config.limits.queue_entries, clock.clone()));
-    let (jobs, receive) = channel();
-    let size = Arc::new(AtomicI64::new(engine.tail.next_seq()));
-    let (acts, well) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
-    let (kept, told) = (acts.clone(), well.clone());
-    let committer = Committer { db: db.clone(), conn, clock, queue: queue.clone(), acts: kept, well: told, epoch };
-    let sequencer = Sequencer::new(db.clone(), settings, queue.clone(), jobs.clone(), size.clone());
+    let Stages { lease, shared, sequencer, engine, committer, receive } = Stages::open(db, config, clock)?;
     let threads = vec![
         std::thread::Builder::new().name("committer".into()).spawn(move || committer.run(&receive))?,
         std::thread::Builder::new().name("sequencer".into()).spawn(move || sequencer.run(engine))?,
     ];
-    let (threads, lease, db) = (Mutex::new(threads), Mutex::new(Some(lease)), db.clone());
-    let shared = Shared { queue, jobs, size, acts, well, threads, lease, db, epoch };
+    *shared.threads.lock().unwrap_or_else(PoisonError::into_inner) = threads;
+    *shared.lease.lock().unwrap_or_else(PoisonError::into_inner) = Some(lease);
     Ok(Intake { shared: Arc::new(shared) })
+}
+
+/// The two stages, ready to run.
+pub(super) struct Stages {
+    pub lease: Lease,
+    pub shared: Shared,
+    pub sequencer: Sequencer,
+    pub engine: Engine,
+    pub committer: Committer,
+    pub receive: Receiver<Job>,
+}
+
+impl Stages {
+    /// Takes the lease, begins an epoch and loads the state.
+    pub fn open(db: &Db, config: &Config, clock: Clock) -> Result<Stages, StartError> {
+        let lease = db.lease()?.ok_or(StartError::Held)?;
+        let mut conn = db.connect()?;
+        if db.address().file().is_some() {
+            migrate::up(&mut conn)?;
+        }
+        migrate::require_current(&mut conn)?;
+        anchor::check(&mut conn, &KeyFolder::of(config, db.address()), leaves::hashes)?;
+        let settings = Arc::new(Settings::new(config, db.address(), clock.clone())?);
+        load::take_over(&mut conn, &settings, config)?;
+        let engine = load::engine(db.connect()?, &settings)?;
+        let epoch = engine.tail.epoch();
+        let queue = Arc::new(Queue::new(config.limits.queue_entries, clock.clone()));
+        let (jobs, receive) = channel();
+        let size = Arc::new(AtomicI64::new(engine.tail.next_seq()));
+        let (acts, well) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
+        let (kept, told) = (acts.clone(), well.clone());
+        let committer = Committer { db: db.clone(), conn, clock, queue: queue.clone(), acts: kept, well: told, epoch };
+        let sequencer = Sequencer::new(db.clone(), settings, queue.clone(), jobs.clone(), size.clone());
+        let (threads, held, db) = (Mutex::default(), Mutex::default(), db.clone());
+        let shared = Shared { queue, jobs, size, acts, well, threads, lease: held, db, epoch };
+        Ok(Stages { lease, shared, sequencer, engine, committer, receive })
+    }
 }
 
 impl Intake {

@@ -31,6 +31,7 @@ mod load;
 mod lookback;
 mod maps;
 mod outcomes;
+mod planted;
 mod queue;
 mod rebuild;
 mod record;
@@ -42,6 +43,8 @@ pub mod runs;
 mod sequencer;
 mod session_key;
 mod state;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 pub use dictionary::{context_fingerprint, delivery_fingerprint};

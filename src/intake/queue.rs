@@ -155,27 +155,43 @@ impl Queue {
     pub fn next(&self, open: bool, full: bool, in_flight: bool) -> Next {
         let mut inner = self.lock();
         loop {
-            if let Some(outcome) = inner.outcome.take() {
-                return Next::Outcome(outcome);
-            }
-            if let Some(episode) = inner.episode(&self.clock) {
-                return Next::TurnedAway(episode);
-            }
-            if !full && let Some(command) = inner.commands.pop_front() {
-                if let Command::Submit(submission) = &command {
-                    inner.rows -= submission.rows.len();
-                    self.room.notify_all();
-                }
-                return Next::Command(command);
-            }
-            if open && !in_flight {
-                return Next::Send;
-            }
-            if inner.stopping && inner.commands.is_empty() && !open && !in_flight {
-                return Next::Stop;
+            if let Some(next) = self.take(&mut inner, open, full, in_flight) {
+                return next;
             }
             inner = self.work.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// The same without waiting.
+    #[cfg(test)]
+    pub fn try_next(&self, open: bool, full: bool, in_flight: bool) -> Option<Next> {
+        self.take(&mut self.lock(), open, full, in_flight)
+    }
+
+    /// What the committer has finished, without waiting.
+    #[cfg(test)]
+    pub fn try_outcome(&self) -> Option<Outcome> {
+        self.lock().outcome.take()
+    }
+
+    fn take(&self, inner: &mut Inner, open: bool, full: bool, in_flight: bool) -> Option<Next> {
+        if let Some(outcome) = inner.outcome.take() {
+            return Some(Next::Outcome(outcome));
+        }
+        if let Some(episode) = inner.episode(&self.clock) {
+            return Some(Next::TurnedAway(episode));
+        }
+        if !full && let Some(command) = inner.commands.pop_front() {
+            if let Command::Submit(submission) = &command {
+                inner.rows -= submission.rows.len();
+                self.room.notify_all();
+            }
+            return Some(Next::Command(command));
+        }
+        if open && !in_flight {
+            return Some(Next::Send);
+        }
+        (inner.stopping && inner.commands.is_empty() && !open && !in_flight).then_some(Next::Stop)
     }
 
     /// Waits for the committer alone.

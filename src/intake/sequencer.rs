@@ -16,6 +16,7 @@ use crate::trail::{Act, ActError, Changed};
 use super::committer::{self, Job, Outcome, stopped};
 use super::engine::{Engine, Settings};
 use super::indexer::Indexer;
+use super::planted::{Bug, planted};
 use super::queue::{ActDone, Command, Next, Queue, TurnedAway};
 use super::{Failed, Submission, load};
 
@@ -26,6 +27,9 @@ const BATCH_MAX: usize = 10_000;
 const BATCH_EAGER: usize = 2_000;
 /// How long senders wait for a database that does not answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits until the committer has finished what it was sent.
+pub(super) type Wait = Box<dyn FnMut(&Queue) -> Outcome + Send>;
 
 pub(super) struct Sequencer {
     db: Db,
@@ -39,42 +43,67 @@ pub(super) struct Sequencer {
     in_flight: bool,
     /// Nothing more can be written by this process.
     over: bool,
+    /// The account states were stored: nothing is left to do before the end.
+    stored: bool,
+    /// How it waits for the committer.
+    pub outcome: Wait,
 }
 
 impl Sequencer {
     pub fn new(db: Db, settings: Arc<Settings>, queue: Arc<Queue>, jobs: Sender<Job>, size: Arc<AtomicI64>) -> Sequencer {
-        Sequencer { db, settings, queue, jobs, size, indexing: false, in_flight: false, over: false }
+        let outcome: Wait = Box::new(Queue::wait_outcome);
+        Sequencer { db, settings, queue, jobs, size, indexing: false, in_flight: false, over: false, stored: false, outcome }
     }
 
     /// Works until the queue is closed and empty.
     pub fn run(mut self, mut engine: Engine) {
-        let mut stored = false;
-        while !self.over {
-            let open = engine.has_work();
-            let full = engine.open.entries.len() >= if self.in_flight { BATCH_MAX } else { BATCH_EAGER };
-            match self.queue.next(open, full, self.in_flight) {
-                Next::Outcome(outcome) => self.finish(&mut engine, outcome),
-                Next::Command(Command::Submit(submission)) => self.submit(&mut engine, submission),
-                Next::Command(Command::Act(act, done)) => self.act(&mut engine, act, done),
-                Next::Command(Command::Indexed(last)) => self.indexed(&mut engine, last),
-                Next::TurnedAway(episode) => self.tell_turned_away(&mut engine, &episode),
-                Next::Send => self.send(&mut engine),
-                Next::Stop if stored => break,
-                Next::Stop if engine.refusals.owes() => self.tell_floods(&mut engine),
-                Next::Stop => {
-                    stored = true;
-                    self.store_states(&mut engine);
-                }
+        loop {
+            let (open, full) = self.open(&engine);
+            let next = self.queue.next(open, full, self.in_flight);
+            if !self.step(&mut engine, next) {
+                break;
             }
         }
         let _ = self.jobs.send(Job::Stop);
+    }
+
+    /// What it would do next, without waiting for it.
+    #[cfg(test)]
+    pub fn next(&self, engine: &Engine) -> Option<Next> {
+        let (open, full) = self.open(engine);
+        self.queue.try_next(open, full, self.in_flight)
+    }
+
+    /// Whether an evaluated batch waits to be sent, and whether it takes no more.
+    fn open(&self, engine: &Engine) -> (bool, bool) {
+        let most = if self.in_flight { BATCH_MAX } else { BATCH_EAGER };
+        (engine.has_work(), engine.open.entries.len() >= most)
+    }
+
+    /// Does one thing; answers whether there will be more.
+    pub fn step(&mut self, engine: &mut Engine, next: Next) -> bool {
+        match next {
+            Next::Outcome(outcome) => self.finish(engine, outcome),
+            Next::Command(Command::Submit(submission)) => self.submit(engine, submission),
+            Next::Command(Command::Act(act, done)) => self.act(engine, act, done),
+            Next::Command(Command::Indexed(last)) => self.indexed(engine, last),
+            Next::TurnedAway(episode) => self.tell_turned_away(engine, &episode),
+            Next::Send => self.send(engine),
+            Next::Stop if self.stored => return false,
+            Next::Stop if engine.refusals.owes() => self.tell_floods(engine),
+            Next::Stop => {
+                self.stored = true;
+                self.store_states(engine);
+            }
+        }
+        !self.over
     }
 
     /// Stores every changed account state, before a clean stop.
     fn store_states(&mut self, engine: &mut Engine) {
         engine.begin_snapshot();
         self.send(engine);
-        while engine.snapshot.is_some() {
+        while engine.snapshot.is_some() && !self.over {
             self.wait(engine);
             self.send(engine);
         }
@@ -117,7 +146,7 @@ impl Sequencer {
     /// Waits for what is in flight.
     fn wait(&mut self, engine: &mut Engine) {
         if self.in_flight {
-            let outcome = self.queue.wait_outcome();
+            let outcome = (self.outcome)(&self.queue);
             self.finish(engine, outcome);
         }
     }
@@ -125,7 +154,7 @@ impl Sequencer {
     /// Has an act committed, after everything that came before it.
     fn act(&mut self, engine: &mut Engine, act: Act, done: ActDone) {
         self.wait(engine);
-        while engine.has_work() {
+        while engine.has_work() && !self.over {
             self.send(engine);
             self.wait(engine);
         }
@@ -158,7 +187,7 @@ impl Sequencer {
     fn reload(&mut self, engine: &mut Engine) {
         if std::mem::take(&mut self.in_flight) {
             // What became of it is read from the database like everything else.
-            let _ = self.queue.wait_outcome();
+            let _ = (self.outcome)(&self.queue);
         }
         let mut again = VecDeque::from(engine.take_back());
         self.read_again(engine, &mut again);
@@ -180,7 +209,10 @@ impl Sequencer {
         loop {
             match self.db.connect().and_then(|conn| load::engine(conn, &self.settings)) {
                 Ok(fresh) => {
-                    *engine = fresh;
+                    let before = std::mem::replace(engine, fresh);
+                    if planted(Bug::KeepsReferences) {
+                        engine.references = before.references;
+                    }
                     self.indexing = false;
                     return;
                 }

@@ -71,7 +71,7 @@ pub fn advance(conn: &mut Conn, size: Seq, tail: &Tail) -> DbResult<()> {
     .set((
         log_state::size.eq(tail.next_seq()),
         log_state::root.eq(tail.root().to_vec()),
-        log_state::recorded_at.eq(tail.recorded_at().0),
+        log_state::recorded_at.eq(tail.sealed_at().0),
     ))
     .execute(c))?;
     if changed == 1 {

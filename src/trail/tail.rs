@@ -19,6 +19,8 @@ pub struct Tail {
     epoch: i64,
     tiles: Tiles,
     recorded_at: Moment,
+    /// When the newest leaf was recorded: what is evaluated may move time on and leave no leaf.
+    sealed_at: Moment,
     scratch: Vec<u8>,
     full: Vec<TileRow>,
     /// How leaves that are made again were blinded.
@@ -28,7 +30,16 @@ pub struct Tail {
 impl Tail {
     /// The end of a log as loaded or created.
     pub fn new(origin: String, epoch: i64, tiles: Tiles, recorded_at: Moment) -> Tail {
-        Tail { origin, epoch, tiles, recorded_at, scratch: Vec::new(), full: Vec::new(), blinds: Blinds::default() }
+        Tail {
+            origin,
+            epoch,
+            tiles,
+            recorded_at,
+            sealed_at: recorded_at,
+            scratch: Vec::new(),
+            full: Vec::new(),
+            blinds: Blinds::default(),
+        }
     }
 
     /// The log's name, part of every leaf.
@@ -51,9 +62,14 @@ impl Tail {
         self.tiles.root()
     }
 
-    /// When the newest leaf was recorded.
+    /// When the next leaf is recorded.
     pub fn recorded_at(&self) -> Moment {
         self.recorded_at
+    }
+
+    /// When the newest leaf was recorded.
+    pub fn sealed_at(&self) -> Moment {
+        self.sealed_at
     }
 
     /// Moves recorded time to `now`, never backwards.
@@ -122,6 +138,7 @@ impl Tail {
     }
 
     fn push(&mut self, hash: Hash) {
+        self.sealed_at = self.recorded_at;
         let mut full = Vec::new();
         self.tiles.push(hash, &mut full);
         self.full.extend(full.into_iter().map(|t| TileRow { level: i16::from(t.level), idx: t.index as i64, data: t.data }));

@@ -101,6 +101,36 @@ fn an_index_run_that_leads_elsewhere_is_seen() {
 }
 
 #[test]
+fn a_tile_that_is_gone_is_named_before_what_cannot_be_tried_without_it() {
+    for (level, idx) in [(0, 0), (0, 1)] {
+        let sql = format!("DELETE FROM tiles WHERE level = {level} AND idx = {idx}");
+        let outcome = after(|conn| run(conn, "tiles", &sql));
+        let first = &outcome.findings[0];
+        assert_eq!((first.level, first.table, first.kind), ("L2", "tiles", "tile_missing"), "{:#?}", outcome.findings);
+        let rest = &outcome.findings[1..];
+        assert!(rest.iter().all(|f| f.kind.ends_with("_unproven")), "{rest:#?}");
+        has(&outcome, "L0", "checkpoints", "checkpoint_unproven");
+    }
+}
+
+#[test]
+fn account_heads_that_a_close_says_and_the_entries_do_not_give_are_seen() {
+    let said = after(|conn| {
+        run(
+            conn,
+            "events",
+            "UPDATE events SET body = replace(body, '\"accounts\":', '\"accounts\":1') WHERE kind = 'heads.committed'",
+        );
+    });
+    has(&said, "L4", "events", "heads_differ");
+    let given = after(|conn| {
+        let last = "(SELECT max(seq) FROM entries WHERE seq < (SELECT seq FROM events WHERE kind = 'heads.committed'))";
+        run(conn, "entries", &format!("UPDATE entries SET balance_after = balance_after + 1 WHERE seq = {last}"));
+    });
+    has(&given, "L4", "events", "heads_differ");
+}
+
+#[test]
 fn a_pointer_is_checked_even_if_everything_above_it_was_made_to_fit() {
     // The tiles and the root are of no use to whoever can write them all; what the entry says is.
     let outcome = after(|conn| run(conn, "entries", "UPDATE entries SET prev = prev - 1 WHERE seq = 300"));
