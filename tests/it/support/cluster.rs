@@ -103,6 +103,16 @@ impl Cluster {
         self.create("TEMPLATE template0", ROLE)
     }
 
+    /// Runs a file of SQL and of psql's own commands as a superuser.
+    ///
+    /// # Panics
+    /// With psql's own message, when it fails.
+    #[track_caller]
+    pub fn run_script(&self, path: &str) {
+        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        self.admin(&text);
+    }
+
     /// What the server wrote to its log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.base.join("log")).unwrap_or_default()
