@@ -44,7 +44,8 @@ pub(super) fn run(common: &Common, command: Backup) -> CliResult {
         say!("{}", json!({ "file": file.to_string(), "size": held.size, "root": held.root, "checkpoint": held.checkpoint }));
         return Ok(Done::Well);
     }
-    let covered = held.checkpoint.map_or_else(|| "no checkpoint yet".to_owned(), |n| format!("checkpoint {n} and what came before"));
+    let covered =
+        held.checkpoint.map_or_else(|| "no checkpoint yet".to_owned(), |n| format!("checkpoint {n} and what came before"));
     say!("{file}: {} leaves, root {}, {covered}", held.size, held.root);
     eprintln!("Checked: the file is whole and its leaves have that root. Keep it elsewhere, the keys apart from it.");
     Ok(Done::Well)

@@ -54,7 +54,11 @@ struct Shared {
 /// Takes the lease and begins to write: migrates an embedded database, begins an epoch, loads the
 /// state and starts the two threads. Errors leave the log as it was.
 pub fn start(db: &Db, config: &Config, clock: Clock) -> Result<Intake, StartError> {
-    let lease = db.lease()?.ok_or(StartError::Held)?;
+    start_with(db.lease()?.ok_or(StartError::Held)?, db, config, clock)
+}
+
+/// The same with a lease that was taken already; it is let go on errors.
+pub fn start_with(lease: Lease, db: &Db, config: &Config, clock: Clock) -> Result<Intake, StartError> {
     let mut conn = db.connect()?;
     if db.address().file().is_some() {
         migrate::up(&mut conn)?;

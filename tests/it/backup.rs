@@ -33,7 +33,9 @@ fn send(url: &str, key: &str, next: &AtomicI64, end: &AtomicBool) -> usize {
 fn copied(home: &Home, dir: &Path) -> String {
     match home {
         Home::Sqlite(_) => {
-            let to = dir.join("copy.db");
+            let folder = dir.join("elsewhere");
+            std::fs::create_dir(&folder).unwrap();
+            let to = folder.join("copy.db");
             let made = run(dir, &home.url(), &["backup", "--json", "--to", to.to_str().unwrap()]).succeeded();
             let said: Value = serde_json::from_str(&made.stdout).unwrap();
             assert!(said["size"].as_i64() > Some(10) && said["root"].as_str().map(str::len) == Some(64), "{said}");
@@ -102,7 +104,11 @@ fn a_copy_made_under_load_is_proven_complete_or_older_than_a_checkpoint() {
             (run.code, serde_json::from_str::<Value>(&run.stdout).unwrap_or_else(|e| panic!("{e}: {run:?}")))
         };
         let (code, complete) = verify(&before);
-        assert_eq!((code, &complete["findings"]), (Some(0), &serde_json::json!([])), "{kind:?}: it has all that was signed before it");
+        assert_eq!(
+            (code, &complete["findings"]),
+            (Some(0), &serde_json::json!([])),
+            "{kind:?}: it has all that was signed before it"
+        );
         let (code, older) = verify(&after);
         let findings = older["findings"].as_array().unwrap();
         assert_eq!((code, findings.len()), (Some(1), 1), "{kind:?}: {older}");
