@@ -125,12 +125,9 @@ impl App {
     /// # Errors
     /// As [`App::start`].
     pub fn lead(&self) -> Result<(), StartError> {
-        // Whether it is free is asked on a connection of its own; the whole is tried only then.
-        if self.db.lease()?.is_none() {
-            return Err(StartError::Held);
-        }
+        let lease = self.db.lease()?.ok_or(StartError::Held)?;
         fit(&self.config, &self.db)?;
-        self.post.lead(intake::start(&self.db, &self.config, self.clock.clone())?);
+        self.post.lead(intake::start_with(lease, &self.db, &self.config, self.clock.clone())?);
         self.sign();
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::intake::Intake;
 use crate::trail::{Act, ActError, Acts, NewEvent, Side};
 
 use super::inbox::{LeaderError, ask};
-use super::requests::{Request, WireEvent};
+use super::requests::{APPENDED, Request, WireEvent};
 
 /// How long whoever looks at a page waits for the leader to record that.
 const RECORD_WITHIN: Duration = Duration::from_secs(10);
@@ -86,6 +86,7 @@ impl Acts for Post {
     fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Seq>, ActError> {
         match self.intake() {
             Ok(intake) => intake.log().append_all(events),
+            Err(_) if !events.iter().all(|event| APPENDED.contains(&event.kind)) => Err(ActError::NotWriting),
             Err(_) => {
                 let events = events.into_iter().map(WireEvent::from).collect();
                 let answer = ask(&self.db, &self.clock, &Request::Append { events }, RECORD_WITHIN);

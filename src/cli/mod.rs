@@ -13,6 +13,7 @@ macro_rules! say {
     }};
 }
 
+mod backup;
 mod demo;
 mod export;
 mod import;
@@ -73,6 +74,7 @@ enum Command {
     Verify(verify::Verify),
     Replay(replay::Replay),
     Export(export::Export),
+    Backup(backup::Backup),
     /// Users who sign in: add, disable, reset
     User(user::User),
     /// Keys of the sources that send: issue, rotate, revoke, list
@@ -139,6 +141,7 @@ pub fn main() -> ExitCode {
         Command::Verify(command) => verify::run(&cli.common, command),
         Command::Replay(command) => replay::run(&cli.common, &command),
         Command::Export(command) => export::run(&cli.common, command),
+        Command::Backup(command) => backup::run(&cli.common, command),
         Command::Openapi => serve::openapi(),
         Command::User(command) => user::run(&cli.common, command),
         Command::Key(command) => key::run(&cli.common, command),

@@ -7,6 +7,7 @@
 //!
 //! Not here: what the tables mean. That is in `migrations/` and in the rooms.
 
+pub mod backup;
 pub mod bulk;
 pub mod classes;
 pub mod definitions;

@@ -74,9 +74,11 @@ impl Waiter {
             if self.listening.is_none() {
                 self.listen();
             }
-            let heard = self.listening.as_mut().map(|conn| {
-                conn.notifications_iter().fold(Ok(0), |count, word| count.and_then(|count: u32| word.map(|_| count + 1)))
-            });
+            // A broken connection gives the same error again and again: the first one ends it.
+            let heard = self
+                .listening
+                .as_mut()
+                .map(|conn| conn.notifications_iter().map(|word| word.map(drop)).try_fold(0, |n, word| word.map(|()| n + 1)));
             let limit = match heard {
                 Some(Ok(0)) => hearing,
                 Some(Ok(_)) => return,

@@ -54,7 +54,12 @@ pub(super) struct Shared {
 /// Takes the lease and begins to write: migrates an embedded database, begins an epoch, loads the
 /// state and starts the two threads. Errors leave the log as it was.
 pub fn start(db: &Db, config: &Config, clock: Clock) -> Result<Intake, StartError> {
-    let Stages { lease, shared, sequencer, engine, committer, receive } = Stages::open(db, config, clock)?;
+    start_with(db.lease()?.ok_or(StartError::Held)?, db, config, clock)
+}
+
+/// The same with a lease that was taken already; it is let go on errors.
+pub fn start_with(lease: Lease, db: &Db, config: &Config, clock: Clock) -> Result<Intake, StartError> {
+    let Stages { shared, sequencer, engine, committer, receive } = Stages::open(db, config, clock)?;
     let threads = vec![
         std::thread::Builder::new().name("committer".into()).spawn(move || committer.run(&receive))?,
         std::thread::Builder::new().name("sequencer".into()).spawn(move || sequencer.run(engine))?,
@@ -66,7 +71,6 @@ pub fn start(db: &Db, config: &Config, clock: Clock) -> Result<Intake, StartErro
 
 /// The two stages, ready to run.
 pub(super) struct Stages {
-    pub lease: Lease,
     pub shared: Shared,
     pub sequencer: Sequencer,
     pub engine: Engine,
@@ -75,9 +79,8 @@ pub(super) struct Stages {
 }
 
 impl Stages {
-    /// Takes the lease, begins an epoch and loads the state.
+    /// Begins an epoch and loads the state; the caller holds the lease.
     pub fn open(db: &Db, config: &Config, clock: Clock) -> Result<Stages, StartError> {
-        let lease = db.lease()?.ok_or(StartError::Held)?;
         let mut conn = db.connect()?;
         if db.address().file().is_some() {
             migrate::up(&mut conn)?;
@@ -97,7 +100,7 @@ impl Stages {
         let sequencer = Sequencer::new(db.clone(), settings, queue.clone(), jobs.clone(), size.clone());
         let (threads, held, db) = (Mutex::default(), Mutex::default(), db.clone());
         let shared = Shared { queue, jobs, size, acts, well, threads, lease: held, db, epoch };
-        Ok(Stages { lease, shared, sequencer, engine, committer, receive })
+        Ok(Stages { shared, sequencer, engine, committer, receive })
     }
 }
 

@@ -61,7 +61,10 @@ struct Bell {
 
 impl Bell {
     fn ring(&self) {
+        // Under the lock: whoever has just looked and is about to wait would sleep through it.
+        let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         self.stop.store(true, Ordering::Release);
+        drop(guard);
         self.rung.notify_all();
     }
 
