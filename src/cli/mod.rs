@@ -19,6 +19,7 @@ mod import;
 mod key;
 mod log;
 mod migrate;
+mod propose;
 mod report;
 mod rules;
 mod serve;
@@ -75,7 +76,7 @@ enum Command {
     User(user::User),
     /// Keys of the sources that send: issue, rotate, revoke, list
     Key(key::Key),
-    /// The log: its verifier key, its newest checkpoint
+    /// The log: its verifier key, its newest checkpoint, exports, another key
     Log(log::Log),
     /// The rules: list, show, test, activate
     Rules(rules::Rules),

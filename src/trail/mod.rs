@@ -11,10 +11,13 @@
 mod act;
 pub mod anchor;
 mod event;
+pub mod generations;
 pub mod kept;
 pub mod keys;
 pub mod returned;
+pub mod rotations;
 mod signer;
+mod signing;
 pub mod store;
 mod tail;
 #[cfg(test)]
