@@ -14,6 +14,7 @@ mod event;
 pub mod generations;
 pub mod kept;
 pub mod keys;
+pub mod recovery;
 pub mod returned;
 pub mod rotations;
 mod signer;

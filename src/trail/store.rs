@@ -80,6 +80,13 @@ pub fn advance(conn: &mut Conn, size: Seq, tail: &Tail) -> DbResult<()> {
     Err(DbError::Unfit("another process has written to this log: this one must not go on".into()))
 }
 
+/// Gives the log another name from its present end on.
+pub fn rename(conn: &mut Conn, from: &str, to: &str) -> DbResult<()> {
+    let which = log_state::table.filter(log_state::origin.eq(from));
+    on_conn!(conn, |c| diesel::update(which).set(log_state::origin.eq(to)).execute(c))?;
+    Ok(())
+}
+
 /// Begins a new epoch, so that an earlier writer's commits fail from now on.
 pub fn begin_epoch(conn: &mut Conn) -> DbResult<()> {
     on_conn!(conn, |c| diesel::update(log_state::table).set(log_state::epoch.eq(log_state::epoch + 1)).execute(c))?;

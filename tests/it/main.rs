@@ -21,6 +21,7 @@ mod migrations;
 mod pages;
 mod program;
 mod reading;
+mod recovery;
 mod site;
 mod sources;
 mod support;
