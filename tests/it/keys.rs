@@ -20,12 +20,12 @@ use crate::verifier::exported::Exported;
 
 const WHY: &str = "The yearly change of the key is due, see the handbook.";
 
-fn folder(bank: &Bank) -> KeyFolder {
+pub fn folder(bank: &Bank) -> KeyFolder {
     KeyFolder::of(&bank.config, bank.db.address())
 }
 
 /// A new key beside the present one, proposed and approved.
-fn approved(bank: &Bank, old: &VerifierKey) -> (VerifierKey, Seq) {
+pub fn approved(bank: &Bank, old: &VerifierKey) -> (VerifierKey, Seq) {
     let new = folder(bank).make_next(old.name(), &Clock::system()).unwrap().verifier();
     let facts = json!({ "origin": old.name(), "old": old.to_string(), "new": new.to_string() });
     let (log, about) = (bank.intake.log(), old.name().to_owned());

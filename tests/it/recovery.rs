@@ -29,7 +29,7 @@ fn folder(bank: &Bank) -> KeyFolder {
     KeyFolder::of(&bank.config, bank.db.address())
 }
 
-fn opened(bank: &Bank) -> Result<App, StartError> {
+pub fn opened(bank: &Bank) -> Result<App, StartError> {
     App::start(bank.config.clone(), bank.db.clone(), bank.clock.clone())
 }
 
@@ -38,10 +38,10 @@ fn refused(bank: &Bank) -> String {
 }
 
 /// A bank that was stopped after some entries, with two officers.
-struct Stopped {
-    bank: Bank,
-    officers: [i64; 2],
-    key: SignerKey,
+pub struct Stopped {
+    pub bank: Bank,
+    pub officers: [i64; 2],
+    pub key: SignerKey,
     size: u64,
     /// A checkpoint kept in a mailbox before the loss.
     early: String,
@@ -49,7 +49,7 @@ struct Stopped {
 }
 
 impl Stopped {
-    fn new(kind: Kind) -> Stopped {
+    pub fn new(kind: Kind) -> Stopped {
         let bank = Bank::open(kind);
         let officers = [officer(&bank, "ada"), officer(&bank, "bob")];
         let receipt = bank.record(entry("E1", "A-1", "2026-03-02T10:00:00Z", 0, 100));
@@ -64,7 +64,7 @@ impl Stopped {
     }
 
     /// What lay behind the last backup: leaves that nobody has any more, and the checkpoint over them.
-    fn lose(&self, leaves: u64) -> String {
+    pub fn lose(&self, leaves: u64) -> String {
         let note = Checkpoint::new(self.key.name(), self.size + leaves, [9; 32]).sign(&[&self.key]).unwrap();
         folder(&self.bank).keep(self.key.name(), &note).unwrap();
         note.to_string()
@@ -75,7 +75,7 @@ impl Stopped {
         recovery::plan(&mut conn, &folder(&self.bank), None, leaves::hashes).map_err(|e| e.to_string())
     }
 
-    fn recover(&self, officers: [i64; 2]) -> Result<i64, String> {
+    pub fn recover(&self, officers: [i64; 2]) -> Result<i64, String> {
         let plan = self.plan()?;
         let by = Decided { officers, reason: WHY.into(), whence: json!({ "os_user": "operator-canary" }) };
         let mut conn = self.bank.db.connect().unwrap();
@@ -113,7 +113,7 @@ fn goes_on(old: &Stopped, lost: &str, kind: Kind) {
     let app = opened(&old.bank).unwrap();
     let key = app.signer.verifier();
     assert_eq!(key.name(), old.key.name().replace("/g1", "/g2"));
-    let bank = Bank { intake: app.intake.clone(), db: app.db.clone(), ..reopen(old) };
+    let bank = Bank::attached(&app, &old.bank);
     match bank.submit(vec![entry("E1", "A-1", "2026-03-02T10:00:00Z", 0, 100)]).remove(0) {
         RowResult::Duplicate(again) => assert_eq!(again, old.receipt, "a receipt from before the loss is the same again"),
         other => panic!("{other:?}"),
@@ -140,17 +140,6 @@ fn goes_on(old: &Stopped, lost: &str, kind: Kind) {
     app.stop();
     opened(&old.bank).unwrap().stop();
     assert_eq!(old.verified(Given::NONE).findings, []);
-}
-
-fn reopen(old: &Stopped) -> Bank {
-    Bank {
-        home: crate::bank::Home::Sqlite(tempfile::tempdir().unwrap()),
-        config: old.bank.config.clone(),
-        clock: old.bank.clock.clone(),
-        db: old.bank.db.clone(),
-        intake: old.bank.intake.clone(),
-        source: old.bank.source,
-    }
 }
 
 /// The stand-alone verifier: by the new key alone, and with the old one and what was signed by it.
