@@ -95,7 +95,7 @@ fn verify<F: Files<Error = String>>(
     let policy = follow_rotations(Policy::of_keys(keys), &rotations, &mut report);
     if let Some(opened) = open_notes(&policy, None, &newest, &notes, &mut report) {
         let bar = ProgressBar::new(opened.newest.checkpoint.size);
-        let scope = Scope { newest: &opened.newest.checkpoint, remembered: &opened.remembered };
+        let scope = Scope { newest: &opened.newest.checkpoint, remembered: &opened.remembered, loss_known: opened.loss_known };
         let checked = check(&mut export, scope, &mut report, |done| bar.set_position(done));
         bar.finish_and_clear();
         checked.map_err(anyhow::Error::msg)?;

@@ -152,15 +152,15 @@ fn outsiders(app: &App, keys: &[counterfoil_verify::VerifierKey], early: &str, l
         notes.push(("kept".into(), kept.as_bytes().to_vec()));
         let policy = follow_rotations(Policy::of_keys(keys.to_vec()), &rotations, &mut report);
         let opened = open_notes(&policy, None, &newest.unwrap(), &notes, &mut report).unwrap();
-        let scope = Scope { newest: &opened.newest.checkpoint, remembered: &opened.remembered };
+        let scope = Scope { newest: &opened.newest.checkpoint, remembered: &opened.remembered, loss_known: opened.loss_known };
         let Ok(()) = check(&mut source, scope, &mut report, |_| ());
         report
     };
     assert_eq!(run(&keys[..1], early).findings, []);
     assert_eq!(run(keys, early).findings, []);
     let told = run(keys, lost);
-    assert_eq!(told.findings, []);
-    assert!(told.said[0].contains("were lost, as the recovery in leaf"), "{:?}", told.said);
+    assert_eq!((told.findings.len(), told.findings[0].kind), (1, "leaves_lost"));
+    assert!(told.findings[0].detail.contains("were lost, as the recovery in leaf"), "{told:?}");
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub struct Scope<'a> {
     pub newest: &'a Checkpoint,
     /// Those remembered from earlier.
     pub remembered: &'a [Checkpoint],
+    /// Whether the caller knows that leaves were lost before the log went on under its present name.
+    pub loss_known: bool,
 }
 
 /// Checks a whole log: L2, L3, L5, and of L0 that every remembered checkpoint was one of its states.

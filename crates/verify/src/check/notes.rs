@@ -16,6 +16,8 @@ pub struct Opened {
     pub newest: Signed,
     /// Those remembered from earlier, the smallest first.
     pub remembered: Vec<Checkpoint>,
+    /// Whether the policy accepts the key of the newest as one that did not follow from the one before.
+    pub loss_known: bool,
 }
 
 /// Opens the newest checkpoint and those remembered from earlier, each with a name for the report; a
@@ -77,7 +79,8 @@ pub fn open_notes(
     let changes = policy.rotations().iter().filter(|r| r.origin == newest.checkpoint.origin);
     remembered.extend(changes.map(Rotation::checkpoint));
     remembered.sort_by_key(|c| c.size);
-    Some(Opened { newest, remembered })
+    let loss_known = newest.log_keys.iter().any(|key| policy.accepts_discontinuity(key));
+    Some(Opened { newest, remembered, loss_known })
 }
 
 /// Reads changes of the key, each with a name for the report, and trusts what follows from the policy's

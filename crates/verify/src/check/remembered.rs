@@ -11,6 +11,7 @@ pub(super) struct Remembered<'a> {
     rest: Vec<&'a Checkpoint>,
     /// Of an earlier name of the log and larger than it: judged by what was lost.
     beyond: Vec<&'a Checkpoint>,
+    loss_known: bool,
     /// The recoveries met, each with its place.
     recoveries: Vec<(u64, Recovery)>,
 }
@@ -27,7 +28,7 @@ impl<'a> Remembered<'a> {
             report.add(Level::L0, "log_shorter", None, text);
         }
         rest.sort_by_key(|c| std::cmp::Reverse(c.size));
-        Self { rest, beyond, recoveries: Vec::new() }
+        Self { rest, beyond, loss_known: scope.loss_known, recoveries: Vec::new() }
     }
 
     /// The log goes on under a new name from this place on.
@@ -59,11 +60,17 @@ impl<'a> Remembered<'a> {
             let recovery = self.recoveries.iter().find(|(_, recovery)| recovery.previous == checkpoint.origin);
             let lost = recovery.and_then(|(seq, recovery)| Some((*seq, recovery.lost?.1)));
             match lost {
-                Some((from, to)) if checkpoint.size <= to => report.said.push(format!(
-                    "the checkpoint of {} leaves, signed as {}: leaves {from} to before {} were lost, as the recovery in leaf {from} \
-                     records; what came before is as it was",
-                    checkpoint.size, checkpoint.origin, checkpoint.size
-                )),
+                Some((from, to)) if checkpoint.size <= to => {
+                    let text = format!(
+                        "the checkpoint of {} leaves, signed as {}: leaves {from} to before {} were lost, as the recovery in leaf \
+                         {from} records; what came before is as it was",
+                        checkpoint.size, checkpoint.origin, checkpoint.size
+                    );
+                    match self.loss_known {
+                        true => report.said.push(text),
+                        false => report.add(Level::L0, "leaves_lost", from, text),
+                    }
+                }
                 _ => {
                     let text = format!(
                         "a checkpoint of {} leaves, signed as {}, is remembered, and no recovery says that so many were lost",

@@ -201,7 +201,8 @@ impl Log {
         let mut report = Report::default();
         let opened = open_notes(policy, None, &self.checkpoint.clone(), &self.remembered.clone(), &mut report);
         if let Some(opened) = opened {
-            let scope = Scope { newest: &opened.newest.checkpoint, remembered: &opened.remembered };
+            let scope =
+                Scope { newest: &opened.newest.checkpoint, remembered: &opened.remembered, loss_known: opened.loss_known };
             let Ok(()) = check(self, scope, &mut report, |_| ());
         }
         report
@@ -260,7 +261,7 @@ impl Log {
 
 /// The key of the log as it goes on after a loss.
 pub fn next_key(seed: u8) -> SignerKey {
-    SignerKey::from_seed(&generation::next(ORIGIN), [seed; 32]).unwrap()
+    SignerKey::from_seed(&generation::next(ORIGIN), [seed + 100; 32]).unwrap()
 }
 
 impl Log {

@@ -51,13 +51,25 @@ fn both_generations_are_verified_each_by_its_key() {
 #[test]
 fn a_checkpoint_over_lost_leaves_is_answered_and_one_beyond_them_contradicts() {
     let lost = verify(&body(), true, &[(LOST, [9; 32]), (KEPT + 1, [8; 32])]);
-    assert_eq!((kinds(&lost), lost.said.len()), (vec![], 2), "{lost:?}");
-    assert!(lost.said[0].contains("were lost, as the recovery in leaf 320 records"));
+    assert_eq!(kinds(&lost), ["leaves_lost"; 2], "{lost:?}");
+    assert!(lost.findings[0].detail.contains("were lost, as the recovery in leaf 320 records"));
     assert_eq!(kinds(&verify(&body(), true, &[(LOST + 1, [9; 32])])), ["log_shorter"]);
     assert_eq!(kinds(&verify(&body(), true, &[(5_000, [9; 32])])), ["log_shorter"]);
     assert_eq!(kinds(&verify(&body(), true, &[(KEPT, [9; 32])])), ["checkpoint_differs"], "what is left must be as it was");
     let silent = json!({ "previous": ORIGIN, "origin": next(ORIGIN), "size": KEPT, "lost": null });
     assert_eq!(kinds(&verify(&silent, true, &[(LOST, [9; 32])])), ["log_shorter"], "no loss was recorded");
+}
+
+#[test]
+fn a_policy_may_say_that_the_loss_is_known() {
+    let mut log = Log::recovered(KEPT, &body().to_string(), 600, 1);
+    let note = Checkpoint::new(ORIGIN, LOST, [9; 32]).sign(&[&key(1)]).unwrap();
+    log.remembered.push(("mail".to_owned(), note.to_string().into_bytes()));
+    let [old, new] = [key(1).verifier(), next_key(1).verifier()];
+    let policy = |more: &str| Policy::parse(&format!("log {old}\nlog {new}\n{more}quorum none\n")).unwrap();
+    assert_eq!(kinds(&log.report(&policy(""))), ["leaves_lost"]);
+    let report = log.report(&policy(&format!("discontinuity {new}\n")));
+    assert_eq!((kinds(&report), report.said.len()), (vec![], 1));
 }
 
 #[test]
