@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use counterfoil_verify::{Checkpoint, Note, Origin, SignerKey, VerifierKey};
+use counterfoil_verify::{Checkpoint, CheckpointError, Note, NoteError, Origin, SignerKey, VerifierKey};
 
 use crate::clock::{Clock, Moment};
 use crate::trail::kept;
@@ -47,7 +47,14 @@ impl Store {
             let Some(text) = self.read(&path)? else { continue };
             let unfit = |e: String| WitnessError::File(path.clone(), e);
             let note = Note::parse(text).map_err(|e| unfit(e.to_string()))?;
-            let signed = Checkpoint::open(&note, keys, Origin::OfKey).map_err(|e| unfit(e.to_string()))?.checkpoint;
+            let signed = match Checkpoint::open(&note, keys, Origin::OfKey) {
+                Ok(signed) => signed.checkpoint,
+                // Kept when a key was still known that has since been left out: what was seen stays seen.
+                Err(CheckpointError::Note(NoteError::Untrusted { .. })) => {
+                    Checkpoint::parse(note.unverified_text()).map_err(|e| unfit(e.to_string()))?
+                }
+                Err(error) => return Err(unfit(error.to_string())),
+            };
             if newest.as_ref().is_none_or(|newest| newest.size < signed.size) {
                 newest = Some(Seen { size: signed.size, root: signed.root, at: now });
             }
