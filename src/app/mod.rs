@@ -7,6 +7,7 @@
 //!
 //! Not here: what a request does (the rooms below), how it is asked for (`cli`, `web`).
 
+mod approved;
 mod importing;
 mod inbox;
 mod post;
@@ -17,6 +18,7 @@ mod store;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use approved::carry_out_due;
 pub use inbox::{Inbox, Leader, LeaderError};
 pub use post::StandBy;
 pub use requests::{Request, RequestError, nightly, perform};

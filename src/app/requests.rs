@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::access::keys::{self, IssueKey, RotateKey};
 use crate::access::users::{self, AddUser, ResetPassword};
+use crate::approvals;
 use crate::audit::Verified;
 use crate::detect::RuleSetBody;
 use crate::ids::Seq;
@@ -36,6 +37,7 @@ pub enum Request {
     FinishImport(Finish),
     NoteExport { body: Value, private: Value },
     NoteVerified(Verified),
+    Propose(approvals::Submission),
     Nightly { date: Option<NaiveDate> },
     Submit { source: Seq, origin: String, history: bool, rows: Vec<WireRow> },
     Append { events: Vec<WireEvent> },
@@ -118,6 +120,7 @@ pub fn perform(app: &App, request: Request) -> Result<Value, RequestError> {
         Request::FinishImport(finish) => json!(log.act(move |tx| import::end(tx, finish))?),
         Request::NoteExport { body, private } => json!(log.append(NewEvent::with_private("export.made", body, private))?),
         Request::NoteVerified(verified) => json!(verified.note(&log)?),
+        Request::Propose(submission) => json!(approvals::submit(&log, submission)?),
         Request::Nightly { date } => json!(nightly(app, date)?.into_iter().map(told).collect::<Vec<_>>()),
         Request::Append { events } => {
             let events = events.into_iter().map(WireEvent::into_event).collect::<Result<Vec<_>, ActError>>()?;

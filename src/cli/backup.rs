@@ -55,7 +55,7 @@ pub(super) fn run(common: &Common, command: Backup) -> CliResult {
 fn held(copy: &Db) -> anyhow::Result<Held> {
     let held = copy.read(|conn| {
         let Some(state) = store::state(conn)? else { return DbResult::Ok(None) };
-        let trailing = leaves::hashes(conn, &state.origin, state.size - state.size % 256, state.size)?;
+        let trailing = leaves::hashes(conn, state.size - state.size % 256, state.size)?;
         let tail = store::load_tail(conn, &state, &trailing)?;
         let checkpoint = store::newest_checkpoint(conn)?.map(|row| row.number);
         Ok(Some(Held { size: tail.next_seq(), root: hex::encode(tail.root()), checkpoint }))

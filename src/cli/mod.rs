@@ -20,6 +20,7 @@ mod import;
 mod key;
 mod log;
 mod migrate;
+mod propose;
 mod replay;
 mod report;
 mod rules;
@@ -79,7 +80,7 @@ enum Command {
     User(user::User),
     /// Keys of the sources that send: issue, rotate, revoke, list
     Key(key::Key),
-    /// The log: its verifier key, its newest checkpoint
+    /// The log: its verifier key, its newest checkpoint, exports, another key
     Log(log::Log),
     /// The rules: list, show, test, activate
     Rules(rules::Rules),

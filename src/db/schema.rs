@@ -455,6 +455,24 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    generations (first_seq) {
+        first_seq -> BigInt,
+        origin -> Text,
+    }
+}
+
+diesel::table! {
+    key_rotations (id) {
+        id -> BigInt,
+        origin -> Text,
+        size -> BigInt,
+        old_key -> Text,
+        new_key -> Text,
+        note -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     log_state,
     entries,
@@ -490,4 +508,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     checkpoints,
     anchors,
     proposals,
+    generations,
+    key_rotations,
 );

@@ -15,6 +15,7 @@ use crate::ledger::store::{self as ledger_store, AccountRow};
 use crate::ledger::{BusinessCalendar, Context, LookBacks};
 use crate::money::Currency;
 use crate::trail::Tail;
+use crate::trail::generations::Origins;
 
 use super::accounts::{Accounts, KnownNumbers, Slot};
 use super::ahead::Repeated;
@@ -96,6 +97,8 @@ pub(super) struct Engine {
     pub settings: Arc<Settings>,
     pub conn: Conn,
     pub tail: Tail,
+    /// The names of the log: what was recorded before a loss has an earlier one.
+    pub origins: Origins,
     pub size_before: Seq,
     pub rules: Arc<RuleSet>,
     pub sources: HashMap<Seq, String>,
@@ -140,6 +143,7 @@ impl Engine {
         Engine {
             settings,
             conn,
+            origins: Origins::one(tail.origin()),
             size_before: tail.next_seq(),
             tail,
             rules,

@@ -104,6 +104,12 @@ impl Bank {
         Bank { home, config, clock, db, intake, source }
     }
 
+    /// A bank whose log another `app` writes.
+    pub fn attached(app: &counterfoil::app::App, of: &Bank) -> Bank {
+        let (config, clock, db, intake) = (of.config.clone(), of.clock.clone(), app.db.clone(), app.intake().unwrap());
+        Bank { home: Home::Sqlite(tempfile::tempdir().unwrap()), config, clock, db, intake, source: of.source }
+    }
+
     /// Stops writing and opens the same log again.
     pub fn restart(self) -> Bank {
         self.intake.stop();

@@ -8,6 +8,7 @@ mod access;
 mod alerts;
 mod anchors;
 mod imports;
+mod names;
 mod owed;
 mod proposals;
 mod refusals;
@@ -47,6 +48,7 @@ pub(super) struct Follow {
     refusals: refusals::Refusals,
     anchors: anchors::Anchors,
     proposals: proposals::Proposals,
+    names: names::Names,
 }
 
 impl Follow {
@@ -76,6 +78,7 @@ impl Follow {
             | "approval.withdrawn"
             | "approval.expired"
             | "approval.carried_out" => self.proposals.meet(event()),
+            "log.created" | "log.recovered" | "log.key_rotated" => self.names.meet(event()),
             "feed.closed" => drop(self.reports.closings.insert(row.seq, event())),
             "log.verified" => self.reports.verified = Some((event(), row.body.clone())),
             "import.started" => self.imports.started(&event()),
@@ -111,6 +114,7 @@ impl Follow {
         self.refusals.finish(conn, findings)?;
         self.anchors.finish(conn, findings)?;
         self.proposals.finish(conn, findings)?;
+        self.names.finish(conn, findings)?;
         alerts::compare(conn, joining, findings)?;
         self.owed.finish(conn, now, findings)
     }
