@@ -1,6 +1,6 @@
 //! An entry that is new gets its place: continuity, rules, leaf, figures, breaks and hits.
 
-use counterfoil_verify::{EntryLeaf, Hash, commitment};
+use counterfoil_verify::EntryLeaf;
 
 use crate::db::{DbError, DbResult};
 use crate::detect::Outcome;
@@ -8,6 +8,7 @@ use crate::ids::Seq;
 use crate::ledger::continuity::{Break, Changes, Strictness};
 use crate::ledger::store::EntryPartRow;
 use crate::ledger::{BreakKind, FLAG_DATE_STATED, NewEntry, Status};
+use crate::trail::Blind;
 
 use super::Receipt;
 use super::accounts::Slot;
@@ -23,23 +24,6 @@ struct Decided {
     found: Vec<(usize, Outcome)>,
     changes: Changes,
     pointers: Pointers,
-}
-
-/// What a leaf holds beside what can be guessed.
-enum Blind {
-    /// The commitment to the private parts.
-    Commitment(Hash),
-    /// Random bytes where there are none.
-    Random([u8; 16]),
-}
-
-impl Blind {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Blind::Commitment(hash) => hash,
-            Blind::Random(bytes) => bytes,
-        }
-    }
 }
 
 impl Engine {
@@ -124,12 +108,13 @@ impl Engine {
 
     /// Takes the private parts out of the entry into the batch; answers what the leaf holds for them.
     fn blind(&mut self, seq: Seq, entry: &mut NewEntry) -> DbResult<Blind> {
+        let long = |e: counterfoil_verify::TooLong| DbError::Corrupt(e.to_string());
         if entry.parts.is_empty() {
-            return Ok(Blind::Random(self.settings.clock.random()));
+            return Ok(self.tail.blind(&self.settings.clock, None).map_err(long)?.0);
         }
-        let salt = self.settings.clock.random::<32>();
         let parts = std::mem::take(&mut entry.parts);
-        let blind = commitment(&salt, &parts.listed()).map_err(|e| DbError::Corrupt(e.to_string()))?;
+        let (blind, salt) = self.tail.blind(&self.settings.clock, Some(&parts.listed())).map_err(long)?;
+        let Some(salt) = salt else { return Ok(blind) };
         self.open.parts.push(EntryPartRow {
             seq,
             salt: salt.to_vec(),
@@ -139,7 +124,7 @@ impl Engine {
             counterparty_country: parts.counterparty_country,
             reason: parts.reason,
         });
-        Ok(Blind::Commitment(blind))
+        Ok(blind)
     }
 
     fn count(&mut self, entry: &NewEntry, fresh: Fresh, seq: Seq) -> DbResult<()> {

@@ -10,6 +10,7 @@
 
 mod act;
 pub mod anchor;
+mod blind;
 mod event;
 pub mod generations;
 pub mod kept;
@@ -26,6 +27,7 @@ pub(crate) mod testing;
 pub mod tree;
 
 pub use act::{Act, ActError, ActTx, Acts, Changed, Log, Side};
+pub use blind::{Blind, Recorded};
 pub use event::NewEvent;
 pub use signer::Signer;
 pub use tail::Tail;
