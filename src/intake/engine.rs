@@ -141,9 +141,9 @@ impl Engine {
     /// One that knows the end of the log and its rules, and nothing else yet.
     pub fn at(conn: Conn, settings: Arc<Settings>, tail: Tail, rules: Arc<RuleSet>, references: References) -> Engine {
         Engine {
-            origins: Origins::one(tail.origin()),
             settings,
             conn,
+            origins: Origins::one(tail.origin()),
             size_before: tail.next_seq(),
             tail,
             rules,

@@ -149,7 +149,7 @@ impl Rebuild {
     pub fn add(&mut self, leaf: RecordedLeaf) -> Result<(), RebuildError> {
         let decoded = decode(&leaf.bytes).map_err(|e| self.differs(leaf.seq, "entries", "leaf", &e.to_string(), ""))?;
         if let Decoded::Event(_, event) = &decoded {
-            self.renamed(event.kind, event.body);
+            self.renamed(event.kind, event.body)?;
         }
         if decoded.origin() != self.engine.tail.origin() || decoded.seq() != leaf.seq {
             let found = format!("{} of {}", decoded.seq(), decoded.origin());
@@ -181,13 +181,16 @@ impl Rebuild {
     }
 
     /// A log that went on after a loss has another name from there on.
-    fn renamed(&mut self, kind: &str, body: &str) {
+    fn renamed(&mut self, kind: &str, body: &str) -> Result<(), RebuildError> {
         let recovery = (kind == RECOVERED).then(|| Recovery::parse(body)).flatten();
         let Some(Recovery { previous, origin, .. }) = recovery.filter(|r| r.previous == self.engine.tail.origin()) else {
-            return;
+            return Ok(());
         };
+        // What waits was recorded under the name before.
+        self.settle()?;
         self.engine.tail.rename(origin.clone());
         self.effects.push(Box::new(move |conn| trail_store::rename(conn, &previous, &origin)));
+        Ok(())
     }
 
     /// After the last leaf: everything is committed; answers what was met, the size and the root.

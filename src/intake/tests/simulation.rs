@@ -8,7 +8,6 @@ use std::sync::Mutex;
 use super::client::{Answer, Client, Command};
 use super::world::World;
 use crate::audit::{self, Given, Options, ReplayOptions};
-use crate::clock::Moment;
 use crate::ids::Seq;
 use crate::intake::RowResult;
 use crate::intake::planted::{Bug, plant};
