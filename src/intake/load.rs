@@ -161,8 +161,8 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
     ledger_store::each_account_number(&mut conn, |number| known.add(number))?;
     let mut engine = Engine::at(conn, settings.clone(), tail, rules, references);
     (engine.sources, engine.alerting, engine.known) = (sources, alerting, known);
-    (engine.states_from, engine.indexed_to) = (state.states_from, indexed_to);
     engine.origins = Origins::of(&mut engine.conn)?;
+    (engine.states_from, engine.indexed_to) = (state.states_from, indexed_to);
     replay(&mut engine, state.states_from.min(indexed_to), state.size)?;
     Ok(engine)
 }
