@@ -17,6 +17,7 @@ mod log;
 mod mail;
 mod migrations;
 mod pages;
+mod power;
 mod program;
 mod reading;
 mod replay;
