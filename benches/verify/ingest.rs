@@ -54,7 +54,9 @@ fn once(entries: usize) -> Cost {
     let mut bytes = Vec::new();
     for batch in stored.chunks(BATCH) {
         let began = Instant::now();
-        (0..batch.len()).for_each(|_| drop(black_box(clock.random::<16>())));
+        (0..batch.len()).for_each(|_| {
+            black_box(clock.random::<16>());
+        });
         blinding += began.elapsed().as_secs_f64();
         bytes.clear();
         let began = Instant::now();
@@ -63,7 +65,9 @@ fn once(entries: usize) -> Cost {
         black_box(&bytes);
         bytes.clear();
         let began = Instant::now();
-        batch.iter().for_each(|row| drop(black_box(tail.seal_entry(&row.leaf(), &mut bytes).unwrap())));
+        batch.iter().for_each(|row| {
+            black_box(tail.seal_entry(&row.leaf(), &mut bytes).unwrap());
+        });
         black_box(tail.take_full_tiles());
         sealing += began.elapsed().as_secs_f64();
     }
