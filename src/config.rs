@@ -55,6 +55,24 @@ pub struct Database {
     pub url: String,
     /// Connections for reading.
     pub readers: u32,
+    /// `split`: refuse a PostgreSQL whose writer may change what was appended. `auto`: refuse that only where
+    /// the database belongs to the role that cannot log in.
+    pub roles: Roles,
+    /// `postgres://…` of a streaming replica that pages and the API read; empty: none.
+    pub read_url: String,
+    /// Seconds that the replica may lag behind before reads go to the primary.
+    pub read_lag_seconds: u32,
+}
+
+/// Whether PostgreSQL's roles must be split.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Roles {
+    /// As the database is.
+    #[default]
+    Auto,
+    /// They must be.
+    Split,
 }
 
 /// Section `server`.
@@ -236,7 +254,13 @@ pub enum SessionKind {
 
 impl Default for Database {
     fn default() -> Self {
-        Database { url: "sqlite:counterfoil.db".into(), readers: 4 }
+        Database {
+            url: "sqlite:counterfoil.db".into(),
+            readers: 4,
+            roles: Roles::Auto,
+            read_url: String::new(),
+            read_lag_seconds: 10,
+        }
     }
 }
 

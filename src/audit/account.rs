@@ -13,6 +13,7 @@ use crate::db::{Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::store::{self as ledger, AccountRow, EntryRow};
 use crate::ledger::{history, leaves};
+use crate::trail::generations::Origins;
 use crate::trail::store::{self as trail, LogState};
 
 use super::checker::Checker;
@@ -60,7 +61,8 @@ fn one(
     let mut entries = Entries::new(aside, settings, Tables::none(Repeats::new(0)));
     entries.joining.leave_out();
     entries.set_reach(&store::rule_set_bodies(conn)?);
-    let mut checker = Checker::new(state.origin.clone(), findings, entries);
+    let origins = Origins::of(conn)?;
+    let mut checker = Checker::new(origins.at(0).to_owned(), findings, entries);
     let mut started = store::events_of(conn, "program.started")?.into_iter().peekable();
     define(conn, account, &mut checker)?;
     let total = rows.len() as u64;
@@ -73,6 +75,9 @@ fn one(
             checker.entries.define(&event, None, &mut checker.findings);
         }
         let part = ledger::entry_part(conn, row.seq)?;
+        if checker.origin != origins.at(row.seq) {
+            checker.origin = origins.at(row.seq).to_owned();
+        }
         let leaf = checker.entry(row, part.as_ref());
         if !tree.holds(conn, row.seq, &leaf.hash, &mut proven)? {
             let text = "the row does not have the hash that the tree holds for its place";
@@ -135,7 +140,7 @@ struct Tree {
 impl Tree {
     fn read(conn: &mut Conn, state: &LogState, findings: &mut Findings) -> DbResult<Tree> {
         let width = WIDTH as Seq;
-        let trailing = leaves::hashes(conn, &state.origin, state.size - state.size % width, state.size)?;
+        let trailing = leaves::hashes(conn, state.size - state.size % width, state.size)?;
         let read = |level: u8, index: u64| {
             let tile = trail::tile(conn, i16::from(level), index as i64)?;
             tile.ok_or_else(|| DbError::Corrupt(format!("tile {level}/{index} is missing; run `counterfoil verify`")))

@@ -58,7 +58,7 @@ enum Why {
 
 fn included(conn: &mut Conn, state: &LogState, seq: Seq, size: Seq, root: &Hash) -> Result<(), Why> {
     let unproven = |e: crate::db::DbError| Why::Unproven(e.to_string());
-    let leaf = leaves::hashes(conn, &state.origin, seq, seq + 1).map_err(unproven)?;
+    let leaf = leaves::hashes(conn, seq, seq + 1).map_err(unproven)?;
     let Some(leaf) = leaf.first() else { return Err(Why::Unproven("there is no such row".to_owned())) };
     let (index, size) = (seq.unsigned_abs(), size.unsigned_abs());
     let proof = Tree::of(conn, state, leaves::hashes).inclusion(index, size).map_err(unproven)?;

@@ -13,12 +13,14 @@ macro_rules! say {
     }};
 }
 
+mod backup;
 mod demo;
 mod export;
 mod import;
 mod key;
 mod log;
 mod migrate;
+mod propose;
 mod replay;
 mod report;
 mod rules;
@@ -73,11 +75,12 @@ enum Command {
     Verify(verify::Verify),
     Replay(replay::Replay),
     Export(export::Export),
+    Backup(backup::Backup),
     /// Users who sign in: add, disable, reset
     User(user::User),
     /// Keys of the sources that send: issue, rotate, revoke, list
     Key(key::Key),
-    /// The log: its verifier key, its newest checkpoint
+    /// The log: its verifier key, its newest checkpoint, exports, another key
     Log(log::Log),
     /// The rules: list, show, test, activate
     Rules(rules::Rules),
@@ -139,6 +142,7 @@ pub fn main() -> ExitCode {
         Command::Verify(command) => verify::run(&cli.common, command),
         Command::Replay(command) => replay::run(&cli.common, &command),
         Command::Export(command) => export::run(&cli.common, command),
+        Command::Backup(command) => backup::run(&cli.common, command),
         Command::Openapi => serve::openapi(),
         Command::User(command) => user::run(&cli.common, command),
         Command::Key(command) => key::run(&cli.common, command),

@@ -7,6 +7,7 @@
 //!
 //! Not here: what the tables mean. That is in `migrations/` and in the rooms.
 
+pub mod backup;
 pub mod bulk;
 pub mod classes;
 pub mod definitions;
@@ -15,7 +16,10 @@ pub(crate) mod faults;
 mod feed;
 mod lease;
 pub mod migrate;
+pub mod rights;
+pub mod roles;
 pub mod schema;
+mod wake;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +31,7 @@ use diesel::{PgConnection, SqliteConnection};
 pub use dialect::{Address, in_memory};
 use faults::Step;
 pub use lease::Lease;
+pub use wake::{Channel, Waiter, wake};
 
 /// A connection to one of the two databases.
 pub enum Conn {
@@ -62,6 +67,9 @@ pub enum DbError {
     /// A statement failed.
     #[error("the database refused a statement: {0}")]
     Query(#[from] diesel::result::Error),
+    /// Another process has begun an epoch of its own: this one must not write any more.
+    #[error("another process has written to this log: this one must not go on")]
+    Deposed,
     /// A stored row is not the one that the log commits to: it is not shown.
     #[error("{0}")]
     Altered(String),

@@ -17,6 +17,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    leader (id) {
+        id -> SmallInt,
+        epoch -> BigInt,
+        url -> Text,
+        since -> BigInt,
+    }
+}
+
+diesel::table! {
     entries (seq) {
         seq -> BigInt,
         recorded_at -> BigInt,
@@ -323,7 +332,6 @@ diesel::table! {
         state -> SmallInt,
         created_at -> BigInt,
         failures -> Integer,
-        locked_until -> Nullable<BigInt>,
     }
 }
 
@@ -417,6 +425,54 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    proposals (id) {
+        id -> BigInt,
+        kind -> Text,
+        about -> Text,
+        facts -> Text,
+        reason -> Nullable<Text>,
+        detail -> Nullable<Text>,
+        submitted_by -> Nullable<BigInt>,
+        submitted_at -> BigInt,
+        whence -> Nullable<Text>,
+        state -> SmallInt,
+        expires_at -> BigInt,
+        first_by -> Nullable<BigInt>,
+        first_at -> Nullable<BigInt>,
+        first_seq -> Nullable<BigInt>,
+        first_comment -> Nullable<Text>,
+        approved_by -> Nullable<BigInt>,
+        approved_at -> Nullable<BigInt>,
+        approved_seq -> Nullable<BigInt>,
+        approved_comment -> Nullable<Text>,
+        ready_at -> Nullable<BigInt>,
+        ended_by -> Nullable<BigInt>,
+        ended_at -> Nullable<BigInt>,
+        ended_seq -> Nullable<BigInt>,
+        ended_comment -> Nullable<Text>,
+        outcome -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    generations (first_seq) {
+        first_seq -> BigInt,
+        origin -> Text,
+    }
+}
+
+diesel::table! {
+    key_rotations (id) {
+        id -> BigInt,
+        origin -> Text,
+        size -> BigInt,
+        old_key -> Text,
+        new_key -> Text,
+        note -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     log_state,
     entries,
@@ -451,4 +507,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     inbox,
     checkpoints,
     anchors,
+    proposals,
+    generations,
+    key_rotations,
 );

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use crate::clock::{Clock, MINUTE, Moment};
 use crate::config::{Config, SessionKind, Source};
@@ -14,8 +15,10 @@ use crate::ledger::store::{self as ledger_store, AccountRow};
 use crate::ledger::{BusinessCalendar, Context, LookBacks};
 use crate::money::Currency;
 use crate::trail::Tail;
+use crate::trail::generations::Origins;
 
 use super::accounts::{Accounts, KnownNumbers, Slot};
+use super::ahead::Repeated;
 use super::alerting::Alerting;
 use super::batch::Batch;
 use super::dictionary::{Dictionary, Growing};
@@ -23,12 +26,13 @@ use super::entries::Entries;
 use super::figures::Figures;
 use super::load;
 use super::maps::Map;
+use super::queue::TurnedAway;
 use super::references::References;
-use super::refusals::Refusals;
+use super::refusals::{self, Refusals};
 use super::rehearsal::Rehearsed;
 use super::session_key::SessionKey;
 use super::state::{AccountState, Body};
-use super::{Reply, RowResult};
+use super::waiting::{Answer, Waiting};
 
 /// Entries after which changed account states begin to be stored.
 const STATES_EVERY: i64 = 1_000_000;
@@ -43,6 +47,8 @@ pub(super) struct Settings {
     pub grace: i64,
     pub accounts_cached: usize,
     pub segment_entries: i64,
+    /// The epoch this process writes in; 0 until it has begun one.
+    pub epoch: AtomicI64,
     session_key: Option<SessionKey>,
     sources: HashMap<String, Source>,
 }
@@ -57,6 +63,7 @@ impl Settings {
             grace: i64::from(config.continuity.grace_minutes) * MINUTE,
             accounts_cached: config.limits.accounts_cached.max(1_000),
             segment_entries: config.limits.segment_entries as i64,
+            epoch: AtomicI64::new(0),
             sources: config.source.iter().map(|s| (s.name.clone(), s.clone())).collect(),
         })
     }
@@ -90,6 +97,8 @@ pub(super) struct Engine {
     pub settings: Arc<Settings>,
     pub conn: Conn,
     pub tail: Tail,
+    /// The names of the log: what was recorded before a loss has an earlier one.
+    pub origins: Origins,
     pub size_before: Seq,
     pub rules: Arc<RuleSet>,
     pub sources: HashMap<Seq, String>,
@@ -101,13 +110,16 @@ pub(super) struct Engine {
     pub rehearsed: Option<Rehearsed>,
     pub dictionary: Dictionary,
     pub references: References,
+    /// Stored entries that the next rows may repeat.
+    pub repeated: Repeated,
     pub figures: Figures,
     pub alerting: Alerting,
     pub refusals: Refusals,
     pub open: Batch,
     /// Memory for the entries of the batch after the open one.
     pub spare: Entries,
-    pub replies: Vec<(Reply, Vec<RowResult>)>,
+    /// What was evaluated into the open batch.
+    pub waiting: Vec<Waiting>,
     pub in_flight: Option<InFlight>,
     pub leaving: Map<Seq, AccountState>,
     pub batch_no: u64,
@@ -122,7 +134,7 @@ pub(super) struct Sealed {
     pub batch: Arc<Batch>,
     pub size_before: Seq,
     pub tail: Tail,
-    pub replies: Vec<(Reply, Vec<RowResult>)>,
+    pub replies: Vec<Answer>,
 }
 
 impl Engine {
@@ -131,6 +143,7 @@ impl Engine {
         Engine {
             settings,
             conn,
+            origins: Origins::one(tail.origin()),
             size_before: tail.next_seq(),
             tail,
             rules,
@@ -141,12 +154,13 @@ impl Engine {
             rehearsed: None,
             dictionary: Dictionary::default(),
             references,
+            repeated: Repeated::default(),
             figures: Figures::default(),
             alerting: Alerting::default(),
             refusals: Refusals::default(),
             open: Batch::default(),
             spare: Entries::default(),
-            replies: Vec::new(),
+            waiting: Vec::new(),
             in_flight: None,
             leaving: Map::default(),
             batch_no: 1,
@@ -205,6 +219,13 @@ impl Engine {
         self.refusals.tell_floods(&mut to, Moment(i64::MAX))
     }
 
+    /// Tells that the queue was full for a time.
+    pub fn tell_turned_away(&mut self, episode: &TurnedAway) -> DbResult<()> {
+        self.tick();
+        let mut to = Engine::growing(&mut self.tail, &self.settings, &mut self.open);
+        refusals::tell_turned_away(&mut to, episode)
+    }
+
     /// Closes the open batch for the committer.
     pub fn seal(&mut self) -> DbResult<Sealed> {
         self.store_states()?;
@@ -217,7 +238,8 @@ impl Engine {
         let size_before = self.size_before;
         self.size_before = self.tail.next_seq();
         self.batch_no += 1;
-        Ok(Sealed { batch, size_before, tail: self.tail.clone(), replies: std::mem::take(&mut self.replies) })
+        let replies = std::mem::take(&mut self.waiting).into_iter().map(Waiting::answer).collect();
+        Ok(Sealed { batch, size_before, tail: self.tail.clone(), replies })
     }
 
     /// The batch in flight is on the disk.
@@ -233,7 +255,7 @@ impl Engine {
 
     /// Whether there is anything to commit.
     pub fn has_work(&self) -> bool {
-        !self.open.is_empty() || !self.replies.is_empty()
+        !self.open.is_empty() || !self.waiting.is_empty()
     }
 
     /// Marks every changed state for storing, e.g. before a clean stop.

@@ -55,24 +55,13 @@ pub(super) struct From<'a> {
 type Unread = (u64, usize, Vec<u8>);
 
 impl Engine {
-    /// Evaluates a submission into the open batch; its reply waits for the commit.
-    pub fn submit(&mut self, submission: Submission) -> DbResult<()> {
+    /// What became of the rows of a submission, were the open batch committed.
+    pub fn evaluate(&mut self, submission: &mut Submission) -> DbResult<Vec<RowResult>> {
         self.tick();
-        let Submission { source, delivery, mut rows, atomic, history, reply } = submission;
+        let Submission { source, ref delivery, ref mut rows, atomic, history, .. } = *submission;
         let name = self.sources.get(&source).cloned().unwrap_or_default();
-        if self.settings.hides_sessions(&name) {
-            let entries = rows.iter_mut().filter_map(|row| row.entry.as_mut().ok());
-            entries.for_each(|entry| self.settings.hide_session(&name, &mut entry.context));
-        }
-        let mut from = From {
-            source,
-            delivery: &delivery,
-            history,
-            name,
-            delivery_id: None,
-            strictness: None,
-            ahead: Vec::with_capacity(rows.len()),
-        };
+        let mut from =
+            From { source, delivery, history, name, delivery_id: None, strictness: None, ahead: Vec::with_capacity(rows.len()) };
         let mut results: Vec<RowResult> = Vec::with_capacity(rows.len());
         let mut refused: Vec<Unread> = Vec::new();
         let mut rest = rows.as_mut_slice();
@@ -80,7 +69,7 @@ impl Engine {
             let (rows, known) = (unit_rows(rest, atomic), from.ahead.len() - results.len());
             if known < rows {
                 let next = &rest[known..(known + AHEAD.max(rows)).min(rest.len())];
-                self.look_ahead(source, next, &mut from.ahead);
+                self.look_ahead(source, next, &mut from.ahead)?;
             }
             let (unit, after) = rest.split_at_mut(rows);
             match unit {
@@ -95,8 +84,7 @@ impl Engine {
         if !refused.is_empty() {
             self.tell_refusals(&from, &results, &refused)?;
         }
-        self.replies.push((reply, results));
-        Ok(())
+        Ok(results)
     }
 
     /// Records a row that depends on no other.
@@ -110,7 +98,7 @@ impl Engine {
         let entry = match &mut row.entry {
             Ok(entry) => entry,
             Err(unread) => {
-                refused.push((row.line, number, std::mem::take(&mut unread.bytes)));
+                refused.push((row.line, number, unread.bytes.clone()));
                 return Ok(RowResult::Rejected(unread.refusal.clone()));
             }
         };
@@ -140,7 +128,7 @@ impl Engine {
         for (i, (row, checked)) in unit.iter_mut().zip(checked).enumerate() {
             let result = match checked {
                 Checked::Rejected(refusal) => {
-                    refused.push((row.line, first + i, refusals::bytes_of(&mut row.entry)));
+                    refused.push((row.line, first + i, refusals::bytes_of(&row.entry)));
                     RowResult::Rejected(refusal)
                 }
                 _ if spoilt => RowResult::Rejected(together(atomic)),
@@ -201,8 +189,8 @@ impl Engine {
 
     /// Checks the row with this number of the submission.
     fn check(&mut self, from: &From<'_>, entry: &NewEntry, number: usize, total: i128) -> DbResult<Checked> {
-        let Ahead { key, account } = from.ahead[number];
-        for seq in self.references.find(&mut self.conn, key)? {
+        let Ahead { key, account, ref closed } = from.ahead[number];
+        for seq in self.references.find_open(key).into_iter().chain(closed.iter().copied()) {
             if let Some(checked) = self.compare(from, entry, seq)? {
                 return Ok(checked);
             }
@@ -233,8 +221,8 @@ impl Engine {
         if row.source != from.source || row.source_ref != entry.source_ref {
             return Ok(None);
         }
-        let context = self.context_of(row.context)?;
-        let number = self.number_of(row.account)?;
+        let context = self.context_again(&row, &entry.context)?;
+        let number = self.number_again(&row, &entry.account)?;
         let parts = part.map(|p| p.parts()).unwrap_or_default();
         let erased = row.blind.len() == 32 && parts.is_empty();
         let mut same = row.to_entry(&number, context, parts)?;

@@ -1,6 +1,6 @@
-//! The handle by which everyone else reaches the two stages, and their start.
+//! The handle by which everyone reaches the log, and how its two threads are started.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -11,7 +11,7 @@ use crate::db::{Db, DbError, Lease, migrate};
 use crate::ids::Seq;
 use crate::ledger::leaves;
 use crate::trail::keys::KeyFolder;
-use crate::trail::{Act, ActError, Acts, Log, NewEvent, Side, anchor};
+use crate::trail::{Act, ActError, Acts, Log, NewEvent, Side, anchor, store as trail_store};
 
 use super::committer::{Committer, Job};
 use super::engine::{Engine, Settings};
@@ -44,14 +44,22 @@ pub(super) struct Shared {
     jobs: Sender<Job>,
     size: Arc<AtomicI64>,
     acts: Arc<AtomicU64>,
+    well: Arc<AtomicBool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     lease: Mutex<Option<Lease>>,
+    db: Db,
+    epoch: i64,
 }
 
 /// Takes the lease and begins to write: migrates an embedded database, begins an epoch, loads the
 /// state and starts the two threads. Errors leave the log as it was.
 pub fn start(db: &Db, config: &Config, clock: Clock) -> Result<Intake, StartError> {
-    let Stages { lease, shared, sequencer, engine, committer, receive } = Stages::open(db, config, clock)?;
+    start_with(db.lease()?.ok_or(StartError::Held)?, db, config, clock)
+}
+
+/// The same with a lease that was taken already; it is let go on errors.
+pub fn start_with(lease: Lease, db: &Db, config: &Config, clock: Clock) -> Result<Intake, StartError> {
+    let Stages { shared, sequencer, engine, committer, receive } = Stages::open(db, config, clock)?;
     let threads = vec![
         std::thread::Builder::new().name("committer".into()).spawn(move || committer.run(&receive))?,
         std::thread::Builder::new().name("sequencer".into()).spawn(move || sequencer.run(engine))?,
@@ -63,7 +71,6 @@ pub fn start(db: &Db, config: &Config, clock: Clock) -> Result<Intake, StartErro
 
 /// The two stages, ready to run.
 pub(super) struct Stages {
-    pub lease: Lease,
     pub shared: Shared,
     pub sequencer: Sequencer,
     pub engine: Engine,
@@ -72,9 +79,8 @@ pub(super) struct Stages {
 }
 
 impl Stages {
-    /// Takes the lease, begins an epoch and loads the state.
+    /// Begins an epoch and loads the state; the caller holds the lease.
     pub fn open(db: &Db, config: &Config, clock: Clock) -> Result<Stages, StartError> {
-        let lease = db.lease()?.ok_or(StartError::Held)?;
         let mut conn = db.connect()?;
         if db.address().file().is_some() {
             migrate::up(&mut conn)?;
@@ -84,14 +90,17 @@ impl Stages {
         let settings = Arc::new(Settings::new(config, db.address(), clock.clone())?);
         load::take_over(&mut conn, &settings, config)?;
         let engine = load::engine(db.connect()?, &settings)?;
-        let queue = Arc::new(Queue::new(config.limits.queue_entries));
+        let epoch = engine.tail.epoch();
+        let queue = Arc::new(Queue::new(config.limits.queue_entries, clock.clone()));
         let (jobs, receive) = channel();
         let size = Arc::new(AtomicI64::new(engine.tail.next_seq()));
-        let acts = Arc::new(AtomicU64::new(0));
-        let committer = Committer { db: db.clone(), conn, clock, queue: queue.clone(), acts: acts.clone() };
+        let (acts, well) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
+        let (kept, told) = (acts.clone(), well.clone());
+        let committer = Committer { db: db.clone(), conn, clock, queue: queue.clone(), acts: kept, well: told, epoch };
         let sequencer = Sequencer::new(db.clone(), settings, queue.clone(), jobs.clone(), size.clone());
-        let shared = Shared { queue, jobs, size, acts, threads: Mutex::default(), lease: Mutex::default() };
-        Ok(Stages { lease, shared, sequencer, engine, committer, receive })
+        let (threads, held, db) = (Mutex::default(), Mutex::default(), db.clone());
+        let shared = Shared { queue, jobs, size, acts, well, threads, lease: held, db, epoch };
+        Ok(Stages { shared, sequencer, engine, committer, receive })
     }
 }
 
@@ -111,6 +120,35 @@ impl Intake {
         self.shared.queue.submit_wait(submission)
     }
 
+    /// The epoch this process writes in.
+    pub fn epoch(&self) -> i64 {
+        self.shared.epoch
+    }
+
+    /// Whether this process still leads: no other has begun an epoch. A lease that was lost with its
+    /// connection is taken again. A database that does not answer decides nothing.
+    pub fn leads(&self) -> bool {
+        if self.shared.queue.is_stopping() {
+            return false;
+        }
+        let mut lease = self.shared.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        if lease.as_mut().is_some_and(Lease::is_held) {
+            return true;
+        }
+        match self.shared.db.lease() {
+            Ok(Some(again)) => *lease = Some(again),
+            Ok(None) => tracing::warn!("the lease was lost with its connection and another process has it"),
+            Err(error) => tracing::warn!(%error, "the lease was lost with its connection"),
+        }
+        match self.shared.db.read(trail_store::state) {
+            Ok(Some(state)) if state.epoch != self.shared.epoch => {
+                *lease = None;
+                false
+            }
+            _ => true,
+        }
+    }
+
     /// Entries waiting in the queue.
     pub fn waiting(&self) -> usize {
         self.shared.queue.rows()
@@ -119,6 +157,11 @@ impl Intake {
     /// Leaves in the log after the last commit.
     pub fn size(&self) -> Seq {
         self.shared.size.load(Ordering::Acquire)
+    }
+
+    /// Whether the last commit succeeded. The heartbeat is one a minute, so that a full disk shows.
+    pub fn is_well(&self) -> bool {
+        self.shared.well.load(Ordering::Relaxed)
     }
 
     /// Records that the program stops, and stops.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use counterfoil_verify::Tiles;
 use diesel::prelude::*;
@@ -17,7 +18,8 @@ use crate::ids::Seq;
 use crate::ledger::store::{self as ledger_store, EntryRow};
 use crate::ledger::{Context, Parts, leaves};
 use crate::on_conn;
-use crate::trail::store as trail_store;
+use crate::trail::generations::{self, Origins};
+use crate::trail::store::{self as trail_store, LeaderRow};
 use crate::trail::{ActTx, NewEvent, Tail};
 
 use super::accounts::KnownNumbers;
@@ -43,11 +45,15 @@ pub(super) fn take_over(conn: &mut Conn, settings: &Settings, config: &Config) -
         drop_outdated_states(conn)?;
         trail_store::begin_epoch(conn)?;
         let state = trail_store::state(conn)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))?;
-        let trailing = leaves::hashes(conn, &state.origin, state.size - state.size % 256, state.size)?;
+        let trailing = leaves::hashes(conn, state.size - state.size % 256, state.size)?;
         let mut tail = trail_store::load_tail(conn, &state, &trailing)?;
         let mut tx = ActTx::new(conn, &settings.clock, &mut tail);
         tx.append(started(config, state.epoch)).map_err(|e| DbError::Corrupt(e.to_string()))?;
         trail_store::advance(conn, state.size, &tail)?;
+        let (epoch, since) = (state.epoch, settings.clock.now().0);
+        // Whoever answers at an address says so afterwards.
+        trail_store::set_leader(conn, &LeaderRow { epoch, url: String::new(), since })?;
+        settings.epoch.store(epoch, Ordering::Release);
         bulk::append(conn, &tail.take_full_tiles())
     })
 }
@@ -93,6 +99,7 @@ fn create(conn: &mut Conn, settings: &Settings) -> DbResult<()> {
     let now = tx.now().0;
     let id = tx.append(NewEvent::public("ruleset.defined", text.clone())).map_err(corrupt)?;
     insert_rule_set(tx.conn, id, rules.version, &text.to_string(), now)?;
+    generations::begin(tx.conn, 0, &origin)?;
     trail_store::advance(conn, 0, &tail)
 }
 
@@ -137,8 +144,12 @@ pub(super) fn sources(conn: &mut Conn) -> DbResult<HashMap<Seq, String>> {
 /// Reads everything the engine holds.
 pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engine> {
     let state = trail_store::state(&mut conn)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))?;
+    let epoch = settings.epoch.load(Ordering::Acquire);
+    if epoch != 0 && state.epoch != epoch {
+        return Err(DbError::Deposed);
+    }
     let from = state.size - state.size % 256;
-    let trailing = leaves::hashes(&mut conn, &state.origin, from, state.size)?;
+    let trailing = leaves::hashes(&mut conn, from, state.size)?;
     let tail = trail_store::load_tail(&mut conn, &state, &trailing)?;
     let reference_runs = runs::load(&mut conn, RunKind::Reference)?;
     let indexed_to = runs::indexed_to(&mut conn)?;
@@ -151,6 +162,7 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
     let mut engine = Engine::at(conn, settings.clone(), tail, rules, references);
     (engine.sources, engine.alerting, engine.known) = (sources, alerting, known);
     (engine.states_from, engine.indexed_to) = (state.states_from, indexed_to);
+    engine.origins = Origins::of(&mut engine.conn)?;
     replay(&mut engine, state.states_from.min(indexed_to), state.size)?;
     Ok(engine)
 }

@@ -45,16 +45,16 @@ mod session_key;
 mod state;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use dictionary::{context_fingerprint, delivery_fingerprint};
-pub use handle::{Intake, StartError, start};
+pub use handle::{Intake, StartError, start, start_with};
 pub use load::rules_in_force;
 pub use outcomes::{Outcomes, REVERSES_UNKNOWN, evidence_digest};
 pub use rebuild::{Differs, Met, Rebuild, RebuildError, RecordedLeaf};
 pub use refusals::SINGLY_MAX;
 pub use rehearsal::{ENTRIES_MAX as REHEARSED_MAX, Rehearsal};
 pub use rules::define_rules;
-
 pub use state::Body;
 
 use crate::ids::Seq;

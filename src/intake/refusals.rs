@@ -15,6 +15,7 @@ use crate::trail::NewEvent;
 
 use super::Refused;
 use super::dictionary::Growing;
+use super::queue::TurnedAway;
 
 /// Refusal events a minute and delivery before a flood is only counted.
 pub const SINGLY_MAX: u32 = 20;
@@ -102,10 +103,18 @@ impl Refusals {
     }
 }
 
-/// The row as it was sent, taken out of it.
-pub(super) fn bytes_of(entry: &mut Result<NewEntry, Refused>) -> Vec<u8> {
+/// Tells that the queue was full, and how many were sent away meanwhile.
+pub(super) fn tell_turned_away(to: &mut Growing<'_>, episode: &TurnedAway) -> DbResult<()> {
+    let TurnedAway { from, to: until, requests, entries } = *episode;
+    let body = json!({ "from": from.to_string(), "to": until.to_string(), "requests": requests, "entries": entries });
+    to.append(&NewEvent::public("queue.full", body))?;
+    Ok(())
+}
+
+/// The row as it was sent.
+pub(super) fn bytes_of(entry: &Result<NewEntry, Refused>) -> Vec<u8> {
     match entry {
-        Err(unread) => std::mem::take(&mut unread.bytes),
+        Err(unread) => unread.bytes.clone(),
         Ok(entry) => written_again(entry),
     }
 }

@@ -1,5 +1,9 @@
 //! The first stage: one thread that evaluates.
+//!
+//! When a commit fails, everything held is read again and what was evaluated upon the lost batch is
+//! evaluated again: other places, other references, the same senders.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::Sender;
@@ -13,7 +17,7 @@ use super::committer::{self, Job, Outcome, stopped};
 use super::engine::{Engine, Settings};
 use super::indexer::Indexer;
 use super::planted::{Bug, planted};
-use super::queue::{ActDone, Command, Next, Queue};
+use super::queue::{ActDone, Command, Next, Queue, TurnedAway};
 use super::{Failed, Submission, load};
 
 /// Entries evaluated into one batch at most.
@@ -21,6 +25,8 @@ const BATCH_MAX: usize = 10_000;
 /// Entries that are sent at once when nothing is in flight, although more may wait: else the two
 /// stages would take turns instead of working side by side.
 const BATCH_EAGER: usize = 2_000;
+/// How long senders wait for a database that does not answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Waits until the committer has finished what it was sent.
 pub(super) type Wait = Box<dyn FnMut(&Queue) -> Outcome + Send>;
@@ -30,21 +36,26 @@ pub(super) struct Sequencer {
     settings: Arc<Settings>,
     queue: Arc<Queue>,
     jobs: Sender<Job>,
+    /// Leaves in the log, for everyone to read.
     size: Arc<AtomicI64>,
     indexing: bool,
-    /// The committer is busy with a batch.
+    /// A batch or an act is with the committer.
     in_flight: bool,
+    /// Nothing more can be written by this process.
+    over: bool,
     /// The account states were stored: nothing is left to do before the end.
     stored: bool,
-    pub wait: Wait,
+    /// How it waits for the committer.
+    pub outcome: Wait,
 }
 
 impl Sequencer {
     pub fn new(db: Db, settings: Arc<Settings>, queue: Arc<Queue>, jobs: Sender<Job>, size: Arc<AtomicI64>) -> Sequencer {
-        let wait: Wait = Box::new(Queue::wait_outcome);
-        Sequencer { db, settings, queue, jobs, size, indexing: false, in_flight: false, stored: false, wait }
+        let outcome: Wait = Box::new(Queue::wait_outcome);
+        Sequencer { db, settings, queue, jobs, size, indexing: false, in_flight: false, over: false, stored: false, outcome }
     }
 
+    /// Works until the queue is closed and empty.
     pub fn run(mut self, mut engine: Engine) {
         loop {
             let (open, full) = self.open(&engine);
@@ -72,48 +83,29 @@ impl Sequencer {
     /// Does one thing; answers whether there will be more.
     pub fn step(&mut self, engine: &mut Engine, next: Next) -> bool {
         match next {
-            Next::Outcome(outcome) => {
-                self.in_flight = false;
-                self.finish(engine, outcome);
-            }
+            Next::Outcome(outcome) => self.finish(engine, outcome),
             Next::Command(Command::Submit(submission)) => self.submit(engine, submission),
-            Next::Command(Command::Act(act, done)) => self.take_turn(engine, act, done),
+            Next::Command(Command::Act(act, done)) => self.act(engine, act, done),
             Next::Command(Command::Indexed(last)) => self.indexed(engine, last),
-            Next::Send => self.in_flight = self.send(engine),
+            Next::TurnedAway(episode) => self.tell_turned_away(engine, &episode),
+            Next::Send => self.send(engine),
             Next::Stop if self.stored => return false,
             Next::Stop if engine.refusals.owes() => self.tell_floods(engine),
-            Next::Stop => self.store_everything(engine),
+            Next::Stop => {
+                self.stored = true;
+                self.store_states(engine);
+            }
         }
-        true
+        !self.over
     }
 
-    /// An act between two batches: what was evaluated is committed first.
-    fn take_turn(&mut self, engine: &mut Engine, act: Act, done: ActDone) {
-        if self.in_flight {
-            let outcome = (self.wait)(&self.queue);
-            self.finish(engine, outcome);
-        }
-        if engine.has_work() && self.send(engine) {
-            let outcome = (self.wait)(&self.queue);
-            self.finish(engine, outcome);
-        }
-        // Nothing is evaluated meanwhile: an act moves the log's end, and whatever was given a
-        // place before it would lose that place, though it is acknowledged.
-        if self.act(engine, act, done) {
-            let outcome = (self.wait)(&self.queue);
-            self.finish(engine, outcome);
-        }
-        self.in_flight = false;
-    }
-
-    fn store_everything(&mut self, engine: &mut Engine) {
-        self.stored = true;
+    /// Stores every changed account state, before a clean stop.
+    fn store_states(&mut self, engine: &mut Engine) {
         engine.begin_snapshot();
-        self.in_flight = self.send(engine);
-        while engine.snapshot.is_some() {
-            let outcome = (self.wait)(&self.queue);
-            self.finish(engine, outcome);
-            self.in_flight = self.send(engine);
+        self.send(engine);
+        while engine.snapshot.is_some() && !self.over {
+            self.wait(engine);
+            self.send(engine);
         }
     }
 
@@ -132,23 +124,48 @@ impl Sequencer {
         }
     }
 
-    /// Seals the open batch and hands it to the committer; answers whether it did.
-    fn send(&mut self, engine: &mut Engine) -> bool {
+    fn tell_turned_away(&mut self, engine: &mut Engine, episode: &TurnedAway) {
+        if let Err(error) = engine.tell_turned_away(episode) {
+            tracing::error!(%error, "that the queue was full could not be told");
+            self.reload(engine);
+        }
+    }
+
+    /// Seals the open batch and hands it to the committer.
+    fn send(&mut self, engine: &mut Engine) {
         match engine.seal() {
-            Ok(sealed) => self.jobs.send(Job::Batch(sealed)).is_ok(),
+            Ok(sealed) => self.in_flight = self.jobs.send(Job::Batch(sealed)).is_ok(),
             Err(error) => {
                 tracing::error!(%error, "a batch could not be sealed");
+                refuse_all(engine.take_back(), &format!("its batch could not be sealed ({error})"));
                 self.reload(engine);
-                false
             }
         }
     }
 
-    fn act(&self, engine: &Engine, act: Act, done: ActDone) -> bool {
-        self.jobs.send(Job::Act(act, engine.tail.clone(), done)).is_ok()
+    /// Waits for what is in flight.
+    fn wait(&mut self, engine: &mut Engine) {
+        if self.in_flight {
+            let outcome = (self.outcome)(&self.queue);
+            self.finish(engine, outcome);
+        }
+    }
+
+    /// Has an act committed, after everything that came before it.
+    fn act(&mut self, engine: &mut Engine, act: Act, done: ActDone) {
+        self.wait(engine);
+        while engine.has_work() && !self.over {
+            self.send(engine);
+            self.wait(engine);
+        }
+        // Nothing is evaluated meanwhile: an act moves the log's end, and whatever was given a
+        // place before it would lose that place, though it is acknowledged.
+        self.in_flight = self.jobs.send(Job::Act(act, engine.tail.clone(), done)).is_ok();
+        self.wait(engine);
     }
 
     fn finish(&mut self, engine: &mut Engine, outcome: Outcome) {
+        self.in_flight = false;
         match outcome {
             Outcome::Committed => engine.committed(),
             Outcome::Refused => {}
@@ -166,16 +183,31 @@ impl Sequencer {
         self.index(engine);
     }
 
-    /// Drops everything held and reads it again; waits as long as the database does not answer.
+    /// Drops everything held, reads it again, and evaluates again what was evaluated on it.
     fn reload(&mut self, engine: &mut Engine) {
-        let failed = Failed("what waited with it could not be committed".into());
-        for (reply, _) in engine.replies.drain(..) {
-            reply(Err(failed.clone()));
+        if std::mem::take(&mut self.in_flight) {
+            // What became of it is read from the database like everything else.
+            let _ = (self.outcome)(&self.queue);
         }
-        let mut pause = Duration::from_millis(50);
+        let mut again = VecDeque::from(engine.take_back());
+        self.read_again(engine, &mut again);
+        while let Some(next) = again.pop_front() {
+            if let Err(error) = engine.submit_hidden(next) {
+                // Its sender has been told, so that this ends.
+                tracing::error!(%error, "a submission could not be evaluated again");
+                let later = std::mem::replace(&mut again, engine.take_back().into());
+                again.extend(later);
+                self.read_again(engine, &mut again);
+            }
+        }
+    }
+
+    /// Reads everything held again; waits as long as the database does not answer. Whoever waits for
+    /// longer than [`PATIENCE`] is refused.
+    fn read_again(&mut self, engine: &mut Engine, again: &mut VecDeque<Submission>) {
+        let (mut pause, mut waited) = (Duration::from_millis(50), Duration::ZERO);
         loop {
-            let fresh = self.db.connect().and_then(|conn| load::engine(conn, &self.settings));
-            match fresh {
+            match self.db.connect().and_then(|conn| load::engine(conn, &self.settings)) {
                 Ok(fresh) => {
                     let before = std::mem::replace(engine, fresh);
                     if planted(Bug::KeepsReferences) {
@@ -184,14 +216,29 @@ impl Sequencer {
                     self.indexing = false;
                     return;
                 }
+                Err(DbError::Deposed) => return self.give_up(again, "another process leads the log now"),
                 Err(error) => tracing::error!(%error, "the log cannot be read; trying again"),
             }
-            for command in self.queue.drain() {
-                refuse(command);
+            if waited >= PATIENCE && self.queue.is_stopping() {
+                return self.give_up(again, "the database cannot be reached");
+            }
+            if waited >= PATIENCE {
+                refuse_all(again.drain(..), "the database cannot be reached");
+                self.queue.drain().into_iter().for_each(refuse);
             }
             std::thread::sleep(pause);
+            waited += pause;
             pause = (pause * 2).min(Duration::from_secs(5));
         }
+    }
+
+    /// Nothing is taken any more, and nothing that waits can be done.
+    fn give_up(&mut self, again: &mut VecDeque<Submission>, why: &str) {
+        tracing::error!(why, "this process does not write the log any more");
+        self.over = true;
+        self.queue.stop();
+        refuse_all(again.drain(..), why);
+        self.queue.drain().into_iter().for_each(refuse);
     }
 
     /// Has closed segments sorted into index runs, one at a time, off this thread.
@@ -236,6 +283,10 @@ fn refresh(engine: &mut Engine, changed: &[Changed]) -> Result<(), DbError> {
         }
     }
     Ok(())
+}
+
+fn refuse_all(submissions: impl IntoIterator<Item = Submission>, why: &str) {
+    submissions.into_iter().for_each(|submission| (submission.reply)(Err(Failed(why.to_owned()))));
 }
 
 fn refuse(command: Command) {

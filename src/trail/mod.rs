@@ -12,10 +12,14 @@ mod act;
 pub mod anchor;
 mod blind;
 mod event;
+pub mod generations;
 pub mod kept;
 pub mod keys;
+pub mod recovery;
 pub mod returned;
+pub mod rotations;
 mod signer;
+mod signing;
 pub mod store;
 mod tail;
 #[cfg(test)]

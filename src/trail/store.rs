@@ -4,7 +4,9 @@ use counterfoil_verify::{Hash, Tiles};
 use diesel::prelude::*;
 
 use crate::clock::Moment;
-use crate::db::schema::{anchors, checkpoints, entries, event_parts, events, jobs, log_state, tiles};
+use crate::db::schema::{
+    anchors, checkpoints, entries, event_parts, events, generations, jobs, key_rotations, leader, log_state, tiles,
+};
 use crate::db::{Conn, DbError, DbResult, bulk};
 use crate::ids::Seq;
 use crate::{bulk_row, on_conn};
@@ -77,7 +79,54 @@ pub fn advance(conn: &mut Conn, size: Seq, tail: &Tail) -> DbResult<()> {
     if changed == 1 {
         return Ok(());
     }
-    Err(DbError::Unfit("another process has written to this log: this one must not go on".into()))
+    Err(DbError::Deposed)
+}
+
+/// Refuses a write of a process whose epoch is over; until the transaction ends, none can begin.
+pub fn require_epoch(conn: &mut Conn, epoch: i64) -> DbResult<()> {
+    let query = log_state::table.find(1).select(log_state::epoch);
+    let present: Option<i64> = match conn {
+        // The transaction holds the only write lock already.
+        Conn::Sqlite(c) => query.first(c).optional()?,
+        Conn::Postgres(c) => query.for_share().first(c).optional()?,
+    };
+    if present == Some(epoch) { Ok(()) } else { Err(DbError::Deposed) }
+}
+
+/// Which process leads.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = leader)]
+pub struct LeaderRow {
+    /// Its epoch.
+    pub epoch: i64,
+    /// Where it answers; empty for a command, which answers nowhere.
+    pub url: String,
+    /// Since when.
+    pub since: i64,
+}
+
+/// The process that took the lease last; it may be gone.
+pub fn leader(conn: &mut Conn) -> DbResult<Option<LeaderRow>> {
+    Ok(on_conn!(conn, |c| leader::table.find(1).select(LeaderRow::as_select()).first(c).optional())?)
+}
+
+/// Says which process leads.
+pub fn set_leader(conn: &mut Conn, row: &LeaderRow) -> DbResult<()> {
+    let changing = (leader::epoch.eq(row.epoch), leader::url.eq(&row.url), leader::since.eq(row.since));
+    on_conn!(conn, |c| diesel::insert_into(leader::table)
+        .values((leader::id.eq(1), changing))
+        .on_conflict(leader::id)
+        .do_update()
+        .set(changing)
+        .execute(c))?;
+    Ok(())
+}
+
+/// Gives the log another name from its present end on.
+pub fn rename(conn: &mut Conn, from: &str, to: &str) -> DbResult<()> {
+    let which = log_state::table.filter(log_state::origin.eq(from));
+    on_conn!(conn, |c| diesel::update(which).set(log_state::origin.eq(to)).execute(c))?;
+    Ok(())
 }
 
 /// Begins a new epoch, so that an earlier writer's commits fail from now on.
@@ -194,6 +243,26 @@ bulk_row! {
 bulk_row! {
     /// A row of `anchors`: a checkpoint that came back from outside.
     AnchorRow => anchors { id: i64, kind: String, size: i64, signed_at: i64, returned_at: i64 }
+}
+
+bulk_row! {
+    /// A row of `generations`: a name of the log, and the place it begins at.
+    GenerationRow => generations { first_seq: i64, origin: String }
+}
+bulk_row! {
+    /// A row of `key_rotations`: a change of the key that signs the log.
+    RotationRow => key_rotations { id: i64, origin: String, size: i64, old_key: String, new_key: String, note: String }
+}
+
+/// The names of the log, the oldest first.
+pub fn generations(conn: &mut Conn) -> DbResult<Vec<GenerationRow>> {
+    let query = generations::table.order(generations::first_seq);
+    Ok(on_conn!(conn, |c| query.select(GenerationRow::as_select()).load(c))?)
+}
+
+/// The changes of the log's key, the oldest first.
+pub fn rotations(conn: &mut Conn) -> DbResult<Vec<RotationRow>> {
+    Ok(on_conn!(conn, |c| key_rotations::table.order(key_rotations::id).select(RotationRow::as_select()).load(c))?)
 }
 
 /// The newest signed checkpoint.

@@ -14,7 +14,7 @@ use crate::bank::{Home, Kind, on_both};
 use crate::support::cluster::cluster;
 
 /// Tables whose rows never change, and never go.
-const APPEND_ONLY: [&str; 4] = ["entries", "events", "tiles", "reports"];
+const APPEND_ONLY: [&str; 6] = ["entries", "events", "tiles", "reports", "generations", "key_rotations"];
 
 /// Everything a schema consists of, one line each.
 const SQLITE_SCHEMA: &str = "SELECT type || ' ' || name || ': ' || coalesce(sql, '') AS line FROM sqlite_master
@@ -65,7 +65,7 @@ fn lines(conn: &mut Conn, sqlite: &str, postgres: &str) -> Vec<String> {
 /// A database of this kind, migrated, and what keeps it alive.
 fn migrated(kind: Kind) -> (Home, Conn) {
     let home = Home::new(kind);
-    let mut conn = Db::open(&home.url(), 1).unwrap().connect().unwrap();
+    let mut conn = Db::open(&home.owner_url(), 1).unwrap().connect().unwrap();
     migrate::up(&mut conn).unwrap();
     (home, conn)
 }

@@ -23,7 +23,7 @@ pub fn root_of_rows(url: &str) -> Vec<u8> {
     let mut conn = Db::open(url, 1).unwrap().connect().unwrap();
     let state = trail::state(&mut conn).unwrap().unwrap();
     let mut tiles = Tiles::new();
-    let hashes = leaves::hashes(&mut conn, &state.origin, 0, state.size).unwrap();
+    let hashes = leaves::hashes(&mut conn, 0, state.size).unwrap();
     hashes.into_iter().for_each(|hash| tiles.push(hash, &mut Vec::new()));
     tiles.root().to_vec()
 }

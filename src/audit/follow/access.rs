@@ -84,7 +84,6 @@ impl Access {
                 state: ACTIVE,
                 created_at: 0,
                 failures: 0,
-                locked_until: None,
             };
             UserRow { password_hash: "!".to_owned(), ..user.expected(&blank) }
         };
@@ -105,7 +104,6 @@ impl User {
             state: self.state,
             created_at: self.added.at,
             failures: row.failures,
-            locked_until: row.locked_until,
         }
     }
 }

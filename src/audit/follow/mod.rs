@@ -8,7 +8,9 @@ mod access;
 mod alerts;
 mod anchors;
 mod imports;
+mod names;
 mod owed;
+mod proposals;
 mod refusals;
 mod reports;
 mod searches;
@@ -45,6 +47,8 @@ pub(super) struct Follow {
     imports: imports::Imports,
     refusals: refusals::Refusals,
     anchors: anchors::Anchors,
+    proposals: proposals::Proposals,
+    names: names::Names,
 }
 
 impl Follow {
@@ -68,6 +72,13 @@ impl Follow {
                 self.reports.reports.insert(event.seq, event);
             }
             "anchor.returned" => drop(self.anchors.returned.insert(row.seq, event())),
+            "approval.submitted"
+            | "approval.approved"
+            | "approval.refused"
+            | "approval.withdrawn"
+            | "approval.expired"
+            | "approval.carried_out" => self.proposals.meet(event()),
+            "log.created" | "log.recovered" | "log.key_rotated" => self.names.meet(event()),
             "feed.closed" => drop(self.reports.closings.insert(row.seq, event())),
             "log.verified" => self.reports.verified = Some((event(), row.body.clone())),
             "import.started" => self.imports.started(&event()),
@@ -102,8 +113,10 @@ impl Follow {
         self.imports.finish(conn, findings)?;
         self.refusals.finish(conn, findings)?;
         self.anchors.finish(conn, findings)?;
+        self.proposals.finish(conn, findings)?;
+        self.names.finish(conn, findings)?;
         alerts::compare(conn, joining, findings)?;
-        self.owed.finish(conn, findings)
+        self.owed.finish(conn, now, findings)
     }
 }
 

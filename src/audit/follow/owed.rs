@@ -9,7 +9,7 @@ use crate::db::{Conn, DbResult};
 use crate::detect::Severity;
 use crate::ids::Seq;
 use crate::notify::store::{DEAD, OutboxRow, PENDING, SENT};
-use crate::notify::{MailKind, RECIPIENTS_MAX, outbox_id};
+use crate::notify::{MailKind, RECIPIENTS_MAX, WAIT_MAX, outbox_id};
 
 use super::super::L4;
 use super::super::event::Event;
@@ -37,7 +37,7 @@ impl Owed {
         self.settled.extend(rows.filter_map(|id| Some((id.as_i64()?, event.seq))));
     }
 
-    pub(super) fn finish(mut self, conn: &mut Conn, findings: &mut Findings) -> DbResult<()> {
+    pub(super) fn finish(mut self, conn: &mut Conn, now: Moment, findings: &mut Findings) -> DbResult<()> {
         let promised = std::mem::take(&mut self.promised);
         let mut next = promised.iter().flat_map(|(about, count)| (0..*count).map(|i| outbox_id(*about, i as usize))).peekable();
         let mut after = i64::MIN;
@@ -47,6 +47,7 @@ impl Owed {
             after = last.id;
             let events = self.events_of(conn, &rows)?;
             for row in &rows {
+                held(row, now, findings);
                 while let Some(id) = next.next_if(|id| *id < row.id) {
                     self.missing(id, findings);
                 }
@@ -131,6 +132,14 @@ impl Owed {
             done_at: Some(end.at),
             ..waiting
         }
+    }
+}
+
+/// Mail that waits may be put off by the pause between two tries, and no longer.
+fn held(row: &OutboxRow, now: Moment, findings: &mut Findings) {
+    if row.state == PENDING && row.not_before > now.plus(WAIT_MAX).0 {
+        let text = format!("mail that waits is put off until {}, later than any pause between two tries", Moment(row.not_before));
+        findings.add((L4, "mail_held"), "outbox", row.about, text);
     }
 }
 

@@ -16,21 +16,20 @@ use super::Exported;
 
 pub(super) struct Leaves<'a> {
     export: Option<Exported<'a>>,
-    origin: String,
     /// Events whose private part is gone.
     pub(super) expired: BTreeSet<Seq>,
 }
 
 impl<'a> Leaves<'a> {
-    pub(super) fn new(export: Option<Exported<'a>>, origin: String) -> Leaves<'a> {
-        Leaves { export, origin, expired: BTreeSet::new() }
+    pub(super) fn new(export: Option<Exported<'a>>) -> Leaves<'a> {
+        Leaves { export, expired: BTreeSet::new() }
     }
 
     /// The leaves from `first` to before `end`: at most as many as a tile has.
     pub(super) fn between(&mut self, conn: &mut Conn, first: u64, end: u64) -> DbResult<Vec<RecordedLeaf>> {
         let bound = self.export.as_ref().map_or(first, |export| export.size).clamp(first, end);
         let mut found = self.exported(first, bound)?;
-        found.extend(live(conn, &self.origin, bound, end)?);
+        found.extend(live(conn, bound, end)?);
         let missing = (first..end).zip(found.iter()).find(|(seq, leaf)| leaf.seq.unsigned_abs() != *seq);
         let missing =
             missing.map(|(seq, _)| seq).or_else(|| (found.len() as u64 != end - first).then(|| first + found.len() as u64));
@@ -59,7 +58,7 @@ fn by_seq(openings: Vec<Opening>) -> BTreeMap<u64, Opening> {
     openings.into_iter().map(|opening| (opening.seq, opening)).collect()
 }
 
-fn live(conn: &mut Conn, origin: &str, first: u64, end: u64) -> DbResult<Vec<RecordedLeaf>> {
+fn live(conn: &mut Conn, first: u64, end: u64) -> DbResult<Vec<RecordedLeaf>> {
     if first >= end {
         return Ok(Vec::new());
     }
@@ -78,6 +77,6 @@ fn live(conn: &mut Conn, origin: &str, first: u64, end: u64) -> DbResult<Vec<Rec
         add(row.seq, &row.salt, vec![Some(row.body)])?;
     }
     let mut openings = by_seq(openings);
-    let rows = leaves::bytes(conn, origin, from, to)?;
+    let rows = leaves::bytes(conn, from, to)?;
     Ok(rows.into_iter().map(|(seq, bytes)| leaf(seq, bytes, &mut openings)).collect())
 }

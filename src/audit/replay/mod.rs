@@ -99,7 +99,7 @@ pub fn replay(live: &Db, into: &Db, export: Option<Exported<'_>>, options: &Repl
             comparison.differ("log_state", "size", None, "size", &state.size.to_string(), &said);
         }
         let size = state.size.max(0);
-        let mut run = Run { leaves: Leaves::new(export, state.origin.clone()), follow: Follow::default(), options };
+        let mut run = Run { leaves: Leaves::new(export), follow: Follow::default(), options };
         let (met, (_, root)) = match run.build(conn, into, &state)? {
             Ok(built) => built,
             Err(differs) => {

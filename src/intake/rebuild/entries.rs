@@ -32,7 +32,7 @@ impl Rebuild {
         let reply = Box::new(|_| {});
         self.engine.submit(Submission { source: row.source, delivery, rows, atomic: false, history, reply })?;
         self.met.entries += 1;
-        let result = self.engine.replies.pop().and_then(|(_, mut results)| results.pop());
+        let result = self.engine.waiting.pop().and_then(|mut waiting| waiting.results.pop());
         match result {
             Some(RowResult::Recorded(receipt)) if receipt.seq == row.seq && receipt.leaf == hash(&leaf.bytes) => {}
             Some(RowResult::Recorded(receipt)) => return Err(self.entry_differs(&row, receipt.seq)?),

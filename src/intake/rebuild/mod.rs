@@ -209,7 +209,7 @@ impl Rebuild {
         let effects = std::mem::take(&mut self.effects);
         self.writer.write(|conn| {
             match tail.next_seq() == size_before {
-                true => batch.write_without_leaves(conn)?,
+                true => batch.write_without_leaves(conn, tail.epoch())?,
                 false => batch.write(conn, size_before, &tail)?,
             }
             effects.into_iter().try_for_each(|effect| effect(conn))

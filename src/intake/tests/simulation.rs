@@ -8,7 +8,6 @@ use std::sync::Mutex;
 use super::client::{Answer, Client, Command};
 use super::world::World;
 use crate::audit::{self, Given, Options, ReplayOptions};
-use crate::clock::Moment;
 use crate::ids::Seq;
 use crate::intake::RowResult;
 use crate::intake::planted::{Bug, plant};
@@ -66,7 +65,7 @@ fn whole(world: &World, client: &Client, batch: usize) {
     let origin = trail::state(&mut conn).unwrap().unwrap().origin;
     answered(client, &entries, &origin);
     acted(client, &events);
-    let options = Options { config: &world.config, now: Moment(0), progress: &|_, _| {}, given: Given::NONE };
+    let options = Options { config: &world.config, now: world.clock.now(), progress: &|_, _| {}, given: Given::NONE };
     let outcome = audit::verify(&world.db, options).unwrap();
     assert_eq!(outcome.findings, [], "verification");
     // The same commands in the order they were recorded in, without any fault, in other batches.

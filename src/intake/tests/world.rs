@@ -91,11 +91,12 @@ impl World {
 
     fn start(&mut self) {
         faults::plan(None);
+        let lease = self.db.lease().unwrap().unwrap();
         let stages = Stages::open(&self.db, &self.config, self.clock.clone()).unwrap();
-        let Stages { lease, shared, mut sequencer, engine, committer, receive } = stages;
+        let Stages { shared, mut sequencer, engine, committer, receive } = stages;
         let second = Arc::new(Mutex::new((committer, receive)));
         let (pumped, dice, faults) = (second.clone(), self.dice.clone(), self.faults);
-        sequencer.wait = Box::new(move |queue: &Queue| {
+        sequencer.outcome = Box::new(move |queue: &Queue| {
             loop {
                 if let Some(outcome) = queue.try_outcome() {
                     return outcome;

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use counterfoil::access::searches::{self, Search};
 use counterfoil::access::{Door, Origin, Role, Scopes, keys, searches as access_searches, users};
 use counterfoil::alerts::{AlertFilter, Disposition, State, close, grace, queue};
+use counterfoil::approvals::{self, Deciding, Decision, Kind as ApprovalKind, Submission};
 use counterfoil::audit::{Options, Outcome, Verified, verify};
 use counterfoil::clock::{MINUTE, Moment};
 use counterfoil::config::Config;
@@ -18,6 +19,7 @@ use counterfoil::ledger::{BusinessCalendar, leaves};
 use counterfoil::money::Currency;
 use counterfoil::notify::{Mailer, deliver_due};
 use counterfoil::reports;
+use counterfoil::trail::keys::KeyFolder;
 use counterfoil::trail::{Signer, returned};
 use serde_json::json;
 
@@ -88,6 +90,7 @@ fn fill(bank: Bank) -> Bank {
     totals(&bank);
     alerts(&bank);
     rules(&bank);
+    proposals(&bank);
     let bank = bank.restart();
     let more = |n: i64| entry(&format!("M{n}"), &format!("ACC-{}", n % 3), "2026-03-02T11:00:00Z", 1_000 + n, 1_001 + n);
     (0..60).for_each(|n| drop(bank.record(more(n))));
@@ -222,19 +225,69 @@ fn rules(bank: &Bank) {
     define_rules(&bank.intake.log(), body, "high-frequency is tried only".into()).unwrap();
 }
 
+/// Proposals at each of their ends, and on the way.
+fn proposals(bank: &Bank) {
+    let log = bank.intake.log();
+    let officer = |name: &str| {
+        users::add(&log, &bank.clock, &format!("{name}@bank.example"), Role::Officer, "correct horse battery").unwrap()
+    };
+    let (one, two, three) = (officer("one"), officer("two"), officer("three"));
+    let submit = |about: &str, by| {
+        let submission = Submission {
+            kind: ApprovalKind::RotateKey,
+            about: about.into(),
+            facts: json!({ "old": about, "new": "b" }),
+            reason: format!("The yearly change of the key {about} is due."),
+            detail: Some(json!({ "file": about })),
+            by,
+            whence: json!({ "os_user": about }),
+        };
+        approvals::submit(&log, submission).unwrap()
+    };
+    let say = |id, decision, user| {
+        bank.clock.advance(MINUTE / 60);
+        let comment = format!("I have read what proposal {id} says.");
+        approvals::decide(&log, Deciding { id, decision, comment, user, whence: json!({}) }).unwrap();
+    };
+    let stale = submit("stale", None);
+    say(stale, Decision::Approve, one);
+    bank.clock.advance(approvals::KEPT);
+    approvals::expire_due(&bank.db, &log, bank.clock.now()).unwrap();
+    for n in 0..2 {
+        submit(&format!("open {n}"), Some(one));
+        let command = submit(&format!("command {n}"), None);
+        say(command, Decision::Approve, one);
+        say(command, Decision::Approve, two);
+        let done = submit(&format!("done {n}"), Some(two));
+        say(done, Decision::Approve, three);
+        log.act(move |tx| approvals::carried_out(tx, done, ApprovalKind::RotateKey, &json!({ "event": n }))).unwrap();
+        say(submit(&format!("refused {n}"), Some(one)), Decision::Refuse, two);
+        say(submit(&format!("back {n}"), Some(one)), Decision::Withdraw, one);
+    }
+}
+
 /// Checkpoints are signed; two come back.
 fn sign(bank: &Bank) {
+    let folder = KeyFolder::of(&bank.config, bank.db.address());
     let signer = Signer::open(&bank.db, &bank.config, bank.clock.clone()).unwrap();
     for n in 0..4 {
         bank.clock.advance(MINUTE);
         bank.record(entry(&format!("S{n}"), "ACC-1", "2026-03-02T11:12:00Z", 1_000 + n, 1_001 + n));
         let row = signer.sign(&bank.intake.log()).unwrap();
         if n % 2 == 1 {
-            let back = bank.db.read(|c| returned::compare(c, &signer.verifier(), &row.note, leaves::hashes)).unwrap();
+            let back = bank.db.read(|c| returned::compare(c, &[signer.verifier()], &row.note, leaves::hashes)).unwrap();
             bank.clock.advance(MINUTE);
             let how = if n == 1 { "officer" } else { "witness" };
             bank.intake.log().act(move |tx| back.record(tx, how, &json!({}))).unwrap();
         }
+    }
+    // The key is changed twice.
+    for n in 0..2 {
+        let key = folder.make_next(signer.verifier().name(), &bank.clock).unwrap().verifier();
+        signer.rotate(&bank.intake.log(), &key, |_, _| Ok(())).unwrap();
+        bank.clock.advance(MINUTE);
+        bank.record(entry(&format!("R{n}"), "ACC-1", "2026-03-02T11:13:00Z", 1_004 + n, 1_005 + n));
+        signer.sign(&bank.intake.log()).unwrap();
     }
 }
 

@@ -106,7 +106,7 @@ fn a_verification_is_recorded_beside_a_serve_and_without_one() {
         );
         assert!(json["exempt"].as_array().unwrap().iter().any(|e| e["table"] == "inbox" && e["reason"].is_string()));
         assert_eq!(verified(&database).len(), 2, "{kind:?}: without a serve it is recorded too");
-        let mut conn = Db::open(&database, 1).unwrap().connect().unwrap();
+        let mut conn = Db::open(&home.owner_url(), 1).unwrap().connect().unwrap();
         behind_the_triggers(&mut conn, "accounts", "UPDATE accounts SET number = '9'").unwrap();
         drop(conn);
         let found = command(&["verify"]).run().failed_with(1);

@@ -8,11 +8,12 @@
 mod accounts;
 mod leaves;
 mod notes;
+mod remembered;
 mod sample;
 mod tree;
 
 pub use leaves::{Scope, check};
-pub use notes::{Opened, open_notes};
+pub use notes::{Opened, follow_rotations, open_notes};
 pub use sample::{consistent, included};
 
 use crate::export::Opening;
@@ -115,6 +116,8 @@ pub struct Report {
     pub entries: u64,
     /// Commitments for which no private part was handed over.
     pub unopened: u64,
+    /// What is no finding, and yet to be known.
+    pub said: Vec<String>,
     checked: [u64; Level::ALL.len()],
 }
 

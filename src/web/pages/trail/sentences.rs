@@ -1,5 +1,8 @@
 //! What an event says, as one sentence. Only its public fields are read; what is private is not.
 
+mod approvals;
+mod keys;
+
 use std::collections::HashMap;
 
 use serde_json::Value;
@@ -75,7 +78,7 @@ impl Body<'_> {
 pub(super) fn said(kind: &str, body: &str, names: &Names) -> Said {
     let fields: Value = serde_json::from_str(body).unwrap_or_default();
     let body = Body { fields: &fields, names };
-    let of = [people, log, entries, alerts, reports].iter().find_map(|room| room(kind, &body));
+    let of = [people, log, entries, alerts, reports, approvals::said, keys::said].iter().find_map(|room| room(kind, &body));
     of.unwrap_or_else(|| plain(format!("An event of kind {kind}.")))
 }
 
@@ -240,6 +243,10 @@ fn entries(kind: &str, body: &Body<'_>) -> Option<Said> {
                 body.fields["codes"].as_object().map(|codes| codes.keys().map(|code| words(code).to_lowercase()).collect());
             let codes: Vec<String> = codes.unwrap_or_default();
             format!("{} of source {source} refused{flood}: {}.", body.counted("rows", "row was", "rows were"), codes.join(", "))
+        }
+        "queue.full" => {
+            let sent = body.counted("requests", "request", "requests");
+            format!("The queue was full from {} to {}: {sent} told to come again.", body.text("from"), body.text("to"))
         }
         "feed.closed" => format!("Source {source} closed its day {}.", body.text("business_date")),
         "import.started" => format!("An import for source {source} began."),
