@@ -177,6 +177,11 @@ impl Cluster {
         }
     }
 
+    /// A database with nothing in it that sorts and compares texts as this locale of ICU does.
+    pub fn database_with_collation(&self, locale: &str) -> Database<'_> {
+        self.create(&format!("TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE '{locale}'"))
+    }
+
     /// What the server wrote to its log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.base.join("log")).unwrap_or_default()
