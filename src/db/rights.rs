@@ -46,6 +46,7 @@ pub const RIGHTS: &[(&str, &str, bool)] = &[
     ("log_state", KEEP, true),
     ("mail_groups", KEEP, true),
     ("outbox", KEEP, true),
+    ("proposals", KEEP, true),
     ("reports", APPEND, true),
     ("rule_sets", APPEND, true),
     ("searches", PASS, false),

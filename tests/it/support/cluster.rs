@@ -134,7 +134,8 @@ impl Cluster {
     pub fn replica(&self) -> Replica<'_> {
         let (data, port) = (self.base.join("replica"), free_port());
         let mut copy = self.command("pg_basebackup");
-        copy.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", ROLE, "-R", "-X", "stream", "-c", "fast", "-D"]).arg(&data);
+        copy.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", ROLE, "-R", "-X", "stream", "-c", "fast", "-D"])
+            .arg(&data);
         let made = copy.output().unwrap_or_else(|error| panic!("pg_basebackup: {error}"));
         assert!(made.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&made.stderr));
         self.start_server(&data, &process::server_options(&self.base, port));
@@ -142,9 +143,11 @@ impl Cluster {
     }
 
     fn start_server(&self, data: &Path, options: &[String]) {
-        let log = self.base.join("log");
+        // The first server's log is its shell's.
+        let log = self.base.join("log.later");
         let options = options.join(" ");
-        let arguments = ["-D", data.to_str().unwrap_or_default(), "-l", log.to_str().unwrap_or_default(), "-o", &options, "-w", "start"];
+        let arguments =
+            ["-D", data.to_str().unwrap_or_default(), "-l", log.to_str().unwrap_or_default(), "-o", &options, "-w", "start"];
         assert!(self.pg_ctl(&arguments), "pg_ctl start: {}", self.log());
     }
 
@@ -177,7 +180,7 @@ impl Cluster {
 
     /// What the server wrote to its log so far.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.base.join("log")).unwrap_or_default()
+        ["log", "log.later"].map(|name| fs::read_to_string(self.base.join(name)).unwrap_or_default()).concat()
     }
 
     /// The folder that holds the data, the socket and the log.
