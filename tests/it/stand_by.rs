@@ -13,7 +13,7 @@ use counterfoil::intake::{self, Intake, RowResult};
 use counterfoil::trail::store as trail;
 use serde_json::{Value, json};
 
-use crate::bank::{Bank, Home, Kind, entry, on_both};
+use crate::bank::{Bank, Ending, Home, Kind, entry, on_both};
 use crate::support::cluster::Database;
 use crate::support::program::{Program, Server};
 use crate::support::rounds;
@@ -180,15 +180,6 @@ struct Load {
     stop: AtomicBool,
     sent: Mutex<HashMap<String, Value>>,
     kept: Mutex<HashMap<String, Value>>,
-}
-
-/// Lets the senders end, also when what they are there for fails.
-struct Ending<'a>(&'a AtomicBool);
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 impl Load {
