@@ -17,6 +17,7 @@ use crate::trail::store::{self as trail, LogState};
 
 use super::checker::Checker;
 use super::entries::{Entries, Tables};
+use super::erased::Erased;
 use super::findings::Findings;
 use super::repeats::Repeats;
 use super::settings::Settings;
@@ -61,6 +62,7 @@ fn one(
     entries.joining.leave_out();
     entries.set_reach(&store::rule_set_bodies(conn)?);
     let mut checker = Checker::new(state.origin.clone(), findings, entries);
+    checker.erased = Erased::read(conn)?;
     let mut started = store::events_of(conn, "program.started")?.into_iter().peekable();
     define(conn, account, &mut checker)?;
     let total = rows.len() as u64;
@@ -96,7 +98,7 @@ fn define(conn: &mut Conn, account: &AccountRow, checker: &mut Checker) -> DbRes
         return Ok(());
     };
     checker.event(&event, part.as_ref());
-    super::definitions::compare_account(account, &event, part.as_ref(), &mut checker.findings);
+    super::definitions::compare_account(account, &event, part.as_ref(), &checker.erased, &mut checker.findings);
     Ok(())
 }
 

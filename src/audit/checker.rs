@@ -7,6 +7,7 @@ use crate::ledger::store::{EntryPartRow, EntryRow};
 use crate::trail::store::{EventPartRow, EventRow};
 
 use super::entries::Entries;
+use super::erased::Erased;
 use super::event::Event;
 use super::findings::Findings;
 use super::follow::Follow;
@@ -26,6 +27,8 @@ pub(super) struct Checker {
     pub(super) follow: Follow,
     /// Account heads at each close; nothing is looked for in the history of one account.
     pub(super) heads: Heads,
+    /// What was erased.
+    pub(super) erased: Erased,
     /// The epoch that the newest start of the program says.
     pub(super) epoch: Option<i64>,
     scratch: Vec<u8>,
@@ -59,6 +62,7 @@ impl Checker {
             entries,
             follow: Follow::default(),
             heads: Heads::default(),
+            erased: Erased::default(),
             epoch: None,
             scratch: Vec::with_capacity(1024),
         }
@@ -71,7 +75,7 @@ impl Checker {
             self.tree.cut();
         }
         self.next = slice.to;
-        definitions::compare(slice, &mut self.findings);
+        definitions::compare(slice, &self.erased, &mut self.findings);
         let mut at = At::default();
         let mut first = slice.from;
         let mut tiles = slice.tiles.iter().peekable();
@@ -136,9 +140,10 @@ impl Checker {
                     part.counterparty_country.as_deref(),
                     part.reason.as_deref(),
                 ];
-                commitments::check("entry_parts", row.seq, &row.blind, Some((&part.salt, &parts)), &mut self.findings);
+                let opened = Some((part.salt.as_slice(), parts.as_slice()));
+                commitments::check("entry_parts", row.seq, &row.blind, opened, &mut self.erased, &mut self.findings);
             }
-            None => commitments::check("entry_parts", row.seq, &row.blind, None, &mut self.findings),
+            None => commitments::check("entry_parts", row.seq, &row.blind, None, &mut self.erased, &mut self.findings),
         }
         leaf
     }
@@ -152,9 +157,12 @@ impl Checker {
         let leaf = self.leaf("events", row.seq, encoded);
         let body = part.map(|part| [Some(part.body.as_str())]);
         let opened = part.zip(body.as_ref()).map(|(part, body)| (part.salt.as_slice(), body.as_slice()));
-        commitments::check("event_parts", row.seq, &row.blind, opened, &mut self.findings);
+        commitments::check("event_parts", row.seq, &row.blind, opened, &mut self.erased, &mut self.findings);
         self.entries.define(row, part, &mut self.findings);
         self.follow.meet(row, part);
+        if row.kind == "parts.erased" {
+            self.erased.meet(Event::read(row, part));
+        }
         if row.kind == "program.started" {
             self.epoch = Some(Event::read(row, part).number("epoch"));
         }

@@ -22,6 +22,7 @@ mod commitments;
 mod continuity;
 mod definitions;
 mod entries;
+mod erased;
 mod event;
 mod figures;
 mod findings;

@@ -15,6 +15,7 @@ use crate::trail::store::{self as trail, EventRow, LogState};
 use super::checker::Checker;
 use super::classes;
 use super::entries::{Entries, Tables};
+use super::erased::Erased;
 use super::findings::Findings;
 use super::heads::Heads;
 use super::ranges::Ranges;
@@ -115,6 +116,7 @@ fn pass(run: &mut Run<'_>, aside: Conn, settings: Settings) -> DbResult<Checker>
     let closes = store::events_of(conn, KIND)?;
     let mut checker = Checker::new(origin, findings, Entries::new(aside, settings, tables));
     checker.heads = Heads::of(&closes);
+    checker.erased = Erased::read(conn)?;
     let checker = stream(conn, checker, run.size.min(run.rows), run.size, run.options.progress)?;
     let mut checker = edges(run, checker)?;
     checker.entries.joining.settle(&mut checker.findings);
@@ -232,10 +234,11 @@ fn edges(run: &mut Run<'_>, mut checker: Checker) -> DbResult<Checker> {
 
 /// L4: every table that follows.
 fn follow(run: &mut Run<'_>, passed: Checker) -> DbResult<()> {
-    let Checker { mut findings, entries, follow, .. } = passed;
+    let Checker { mut findings, entries, follow, erased, .. } = passed;
     let Entries { breaks, figures, hits, joining, ranges, repeats, runs, accounts, stored, .. } = entries;
     let (conn, size) = (&mut *run.conn, run.size);
     let findings_ref = &mut findings;
+    erased.finish(findings_ref);
     ranges.finish(findings_ref);
     figures.finish(conn, findings_ref)?;
     breaks.finish(conn, None, &joining, findings_ref)?;

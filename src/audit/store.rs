@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use crate::alerts::store::HitRow;
 use crate::db::schema::{
     account_states, accounts, breaks, contexts, day_figures, day_ranges, deliveries, entries, entry_parts, event_parts, events,
-    hits, index_pages, index_runs, jobs, rule_sets, sources, tiles,
+    hits, index_pages, index_runs, jobs, rule_sets, sealed_parts, sources, tiles,
 };
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
@@ -109,7 +109,7 @@ pub(super) fn outside(conn: &mut Conn, size: Seq) -> DbResult<Vec<(&'static str,
             found.extend(keys.into_iter().map(|key| (stringify!($table), key)));
         )* };
     }
-    strays!(entries.seq, events.seq, entry_parts.seq, event_parts.seq, hits.seq);
+    strays!(entries.seq, events.seq, entry_parts.seq, event_parts.seq, sealed_parts.seq, hits.seq);
     strays!(sources.id, accounts.id, contexts.id, deliveries.id, rule_sets.id);
     Ok(found)
 }

@@ -169,6 +169,21 @@ fn not_a_leaf() -> DbError {
 }
 
 impl ContextRow {
+    /// What is left of a context once it is erased.
+    pub fn empty(id: Seq, source: Seq) -> ContextRow {
+        ContextRow {
+            id,
+            source,
+            session_id: None,
+            ip: None,
+            user_agent: None,
+            device_id: None,
+            actor: None,
+            actor_kind: None,
+            fingerprint: 0,
+        }
+    }
+
     /// The context as it was sent.
     pub fn context(&self) -> Context {
         Context {

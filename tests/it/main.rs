@@ -17,6 +17,7 @@ mod log;
 mod mail;
 mod migrations;
 mod pages;
+mod privacy;
 mod program;
 mod reading;
 mod site;

@@ -1,0 +1,113 @@
+//! L4 and L5: what was erased, and that it was erased under an event.
+//!
+//! The event commits to the places by their number and a digest of their ranges; the table has the
+//! ranges. A place in it has no private part any more, and no other place may lack its own.
+
+use std::collections::BTreeMap;
+
+use crate::db::{Conn, DbResult};
+use crate::ids::Seq;
+use crate::privacy::Ranges;
+use crate::privacy::store::{self, ErasureRow};
+
+use super::event::Event;
+use super::findings::Findings;
+use super::{L4, L5};
+
+/// The erasures of the log.
+#[derive(Debug, Default)]
+pub(super) struct Erased {
+    rows: Vec<ErasureRow>,
+    ranges: BTreeMap<Seq, Ranges>,
+    /// First place, last place and event of every range, by the first.
+    places: Vec<(Seq, Seq, Seq)>,
+    /// Events whose ranges are no list of ranges, and what is in their place.
+    torn: Vec<Seq>,
+    said: BTreeMap<Seq, Event>,
+    /// Private parts that are gone, by the event.
+    counts: BTreeMap<Seq, u64>,
+}
+
+impl Erased {
+    pub(super) fn read(conn: &mut Conn) -> DbResult<Erased> {
+        let mut lists: BTreeMap<Seq, Vec<(Seq, Seq)>> = BTreeMap::new();
+        let mut places = Vec::new();
+        for row in store::erased(conn)? {
+            places.push((row.first_seq, row.last_seq, row.event));
+            lists.entry(row.event).or_default().push((row.first_seq, row.last_seq));
+        }
+        places.sort_unstable();
+        let mut erased = Erased { rows: store::erasures(conn)?, places, ..Erased::default() };
+        for (event, list) in lists {
+            match Ranges::stored(list) {
+                Some(ranges) => drop(erased.ranges.insert(event, ranges)),
+                None => erased.torn.push(event),
+            }
+        }
+        Ok(erased)
+    }
+
+    /// The event under which the private part of this place was erased.
+    pub(super) fn under(&self, place: Seq) -> Option<Seq> {
+        // What is gone is not erased again, so no two of them hold the same place.
+        let at = self.places.partition_point(|(first, ..)| *first <= place);
+        let (_, last, event) = self.places.get(at.checked_sub(1)?)?;
+        (place <= *last).then_some(*event)
+    }
+
+    /// Counts a private part that is gone, as it should be; `false` if no erasure names its place.
+    pub(super) fn counted(&mut self, place: Seq) -> bool {
+        let Some(event) = self.under(place) else { return false };
+        *self.counts.entry(event).or_default() += 1;
+        true
+    }
+
+    /// Meets an event `parts.erased`.
+    pub(super) fn meet(&mut self, event: Event) {
+        self.said.insert(event.seq, event);
+    }
+
+    /// Compares the tables with the events, and says what was erased.
+    pub(super) fn finish(mut self, findings: &mut Findings) {
+        for event in &self.torn {
+            findings.add((L4, "ranges_torn"), "erased", *event, "the ranges of this erasure overlap or are empty");
+        }
+        for row in std::mem::take(&mut self.rows) {
+            findings.checked(L4, 1);
+            match self.said.remove(&row.id) {
+                Some(event) => self.compare(&row, &event, findings),
+                None => findings.add((L4, "row_extra"), "erasures", row.id, "no event gives this row"),
+            }
+        }
+        for event in self.said.keys() {
+            findings.add((L4, "row_missing"), "erasures", *event, "the event at this place has no row");
+        }
+        for event in self.ranges.keys() {
+            findings.add((L4, "row_extra"), "erased", *event, "no event gives these ranges");
+        }
+        let list: Vec<String> = self.counts.iter().map(|(event, count)| format!("{count} under event {event}")).collect();
+        if !list.is_empty() {
+            findings.note(L5, format!("erased: {}", list.join(", ")));
+        }
+    }
+
+    fn compare(&mut self, row: &ErasureRow, event: &Event, findings: &mut Findings) {
+        let expected = ErasureRow {
+            id: event.seq,
+            cause: event.text("cause"),
+            proposal: event.body["proposal"].as_i64(),
+            again: event.body["again"].as_i64(),
+            places: event.number("places"),
+            digest: event.text("digest"),
+            erased_at: event.at,
+        };
+        if *row != expected {
+            findings.add((L4, "row_differs"), "erasures", row.id, "not what the log gives");
+        }
+        let ranges = self.ranges.remove(&row.id).unwrap_or_default();
+        let before = ranges.list().last().is_none_or(|(_, last)| *last < row.id);
+        if ranges.digest() != expected.digest || ranges.places() != expected.places || !before {
+            findings.add((L4, "ranges_differ"), "erased", row.id, "the places are not those the event commits to");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! What is asked of the tables about a subject, and the only statements that remove private values.
+
+use diesel::prelude::*;
+
+use crate::db::schema::{
+    accounts, alerts, contexts, entries, entry_parts, erased, erasures, event_parts, events, inbox, sealed_parts, searches,
+};
+use crate::db::{Conn, DbResult, bulk};
+use crate::ids::{Seq, erased_number};
+use crate::{bulk_row, on_conn};
+
+use super::Ranges;
+
+bulk_row! {
+    /// A row of `erasures`.
+    ErasureRow => erasures {
+        id: i64, cause: String, proposal: Option<i64>, again: Option<i64>, places: i64, digest: String, erased_at: i64,
+    }
+}
+bulk_row! {
+    /// A row of `erased`.
+    ErasedRow => erased { event: i64, first_seq: i64, last_seq: i64 }
+}
+
+/// An entry's place, account and context.
+pub(super) type Place = (Seq, Seq, Seq);
+
+/// Values bound in one statement.
+const CHUNK: usize = 500;
+/// Event parts read at once.
+const PAGE: i64 = 1_000;
+
+/// The account with this number.
+pub(super) fn account_by_number(conn: &mut Conn, number: &str) -> DbResult<Option<Seq>> {
+    let query = accounts::table.filter(accounts::number.eq(number)).select(accounts::id);
+    Ok(on_conn!(conn, |c| query.first(c).optional())?)
+}
+
+/// The entries of these accounts from `from` to before `to`.
+pub(super) fn entries_of(conn: &mut Conn, of: &[Seq], from: Seq, to: Seq) -> DbResult<Vec<Place>> {
+    let mut found = Vec::new();
+    for chunk in of.chunks(CHUNK) {
+        let query = entries::table.filter(entries::seq.ge(from)).filter(entries::seq.lt(to));
+        let query = query.filter(entries::account.eq_any(chunk)).order(entries::seq);
+        let some: Vec<Place> = on_conn!(conn, |c| query.select((entries::seq, entries::account, entries::context)).load(c))?;
+        found.extend(some);
+    }
+    Ok(found)
+}
+
+/// The entries from `from` to before `to` that name this holder.
+pub(super) fn entries_of_party(conn: &mut Conn, party: &str, from: Seq, to: Seq) -> DbResult<Vec<Place>> {
+    let query = entries::table.inner_join(entry_parts::table.on(entry_parts::seq.eq(entries::seq)));
+    let query = query.filter(entry_parts::seq.ge(from)).filter(entry_parts::seq.lt(to)).filter(entry_parts::party.eq(party));
+    let query = query.order(entries::seq).select((entries::seq, entries::account, entries::context));
+    Ok(on_conn!(conn, |c| query.load(c))?)
+}
+
+/// Those of these accounts that have an entry of another holder before `to`.
+pub(super) fn accounts_with_others(conn: &mut Conn, of: &[Seq], party: &str, to: Seq) -> DbResult<Vec<Seq>> {
+    let mut found = Vec::new();
+    for chunk in of.chunks(CHUNK) {
+        let query = entries::table.inner_join(entry_parts::table.on(entry_parts::seq.eq(entries::seq)));
+        let query = query.filter(entries::account.eq_any(chunk)).filter(entries::seq.lt(to));
+        let query = query.filter(entry_parts::party.is_not_null()).filter(entry_parts::party.ne(party));
+        let some: Vec<Seq> = on_conn!(conn, |c| query.select(entries::account).distinct().load(c))?;
+        found.extend(some);
+    }
+    Ok(found)
+}
+
+/// Places and contexts of the entries from `from` to before `to` that came from these contexts.
+pub(super) fn entries_from(conn: &mut Conn, of: &[Seq], from: Seq, to: Seq) -> DbResult<Vec<(Seq, Seq)>> {
+    let mut found = Vec::new();
+    for chunk in of.chunks(CHUNK) {
+        let query = entries::table.filter(entries::seq.ge(from)).filter(entries::seq.lt(to));
+        let query = query.filter(entries::context.eq_any(chunk)).select((entries::seq, entries::context));
+        let some: Vec<(Seq, Seq)> = on_conn!(conn, |c| query.load(c))?;
+        found.extend(some);
+    }
+    Ok(found)
+}
+
+/// The numbers of these accounts.
+pub(super) fn numbers(conn: &mut Conn, of: &[Seq]) -> DbResult<Vec<String>> {
+    let query = accounts::table.filter(accounts::id.eq_any(of)).select(accounts::number);
+    Ok(on_conn!(conn, |c| query.load(c))?)
+}
+
+/// The events that closed alerts of these accounts.
+pub(super) fn closings_of(conn: &mut Conn, of: &[Seq]) -> DbResult<Vec<Seq>> {
+    let query = alerts::table.filter(alerts::account.eq_any(of)).select(alerts::closed_seq);
+    let found: Vec<Option<Seq>> = on_conn!(conn, |c| query.load(c))?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Private parts of events after `after` and before `to`, but for these kinds; a page.
+pub(super) fn parts_after(conn: &mut Conn, after: Seq, to: Seq, without: &[&str]) -> DbResult<Vec<(Seq, String)>> {
+    let query = event_parts::table.inner_join(events::table.on(events::seq.eq(event_parts::seq)));
+    let query = query.filter(event_parts::seq.gt(after)).filter(event_parts::seq.lt(to));
+    let query = query.filter(events::kind.ne_all(without.to_vec())).order(event_parts::seq).limit(PAGE);
+    Ok(on_conn!(conn, |c| query.select((event_parts::seq, event_parts::body)).load(c))?)
+}
+
+/// Every erasure, oldest first.
+pub fn erasures(conn: &mut Conn) -> DbResult<Vec<ErasureRow>> {
+    Ok(on_conn!(conn, |c| erasures::table.order(erasures::id).select(ErasureRow::as_select()).load(c))?)
+}
+
+/// The ranges of every erasure, by its event, in order.
+pub fn erased(conn: &mut Conn) -> DbResult<Vec<ErasedRow>> {
+    let query = erased::table.order((erased::event, erased::first_seq));
+    Ok(on_conn!(conn, |c| query.select(ErasedRow::as_select()).load(c))?)
+}
+
+/// The places among these that still have a private part, or an account or a context that is not
+/// erased.
+pub(super) fn still_there(conn: &mut Conn, ranges: &Ranges) -> DbResult<Vec<Seq>> {
+    let mut there = Vec::new();
+    for places in ranges.all().chunks(CHUNK) {
+        macro_rules! add {
+            ($query:expr, $key:expr) => {{
+                let some: Vec<Seq> = on_conn!(conn, |c| $query.select($key).load(c))?;
+                there.extend(some);
+            }};
+        }
+        add!(entry_parts::table.filter(entry_parts::seq.eq_any(places)), entry_parts::seq);
+        add!(sealed_parts::table.filter(sealed_parts::seq.eq_any(places)), sealed_parts::seq);
+        add!(event_parts::table.filter(event_parts::seq.eq_any(places)), event_parts::seq);
+        let named = accounts::table.filter(accounts::id.eq_any(places)).filter(accounts::number.not_like(" erased %"));
+        add!(named, accounts::id);
+        add!(contexts::table.filter(contexts::id.eq_any(places)).filter(contexts::fingerprint.ne(0)), contexts::id);
+    }
+    Ok(there)
+}
+
+/// What an erasure removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Accounts whose number is gone.
+    pub accounts: Vec<Seq>,
+    /// Contexts of which nothing is left.
+    pub contexts: usize,
+}
+
+/// Removes everything private at these places; the erasure must be stored before. `old` is when a
+/// request of a command is no longer waited for.
+pub(super) fn remove(conn: &mut Conn, row: &ErasureRow, ranges: &Ranges, old: i64) -> DbResult<Removed> {
+    let rows: Vec<ErasedRow> =
+        ranges.list().iter().map(|(first, last)| ErasedRow { event: row.id, first_seq: *first, last_seq: *last }).collect();
+    bulk::append(conn, std::slice::from_ref(row))?;
+    bulk::append(conn, &rows)?;
+    let mut removed = Removed::default();
+    for places in ranges.all().chunks(CHUNK) {
+        let parts = entry_parts::table.filter(entry_parts::seq.eq_any(places));
+        on_conn!(conn, |c| diesel::delete(parts).execute(c))?;
+        let sealed = sealed_parts::table.filter(sealed_parts::seq.eq_any(places));
+        on_conn!(conn, |c| diesel::delete(sealed).execute(c))?;
+        remove_of_events(conn, places)?;
+        let of = accounts::table.filter(accounts::id.eq_any(places)).select(accounts::id);
+        let named: Vec<Seq> = on_conn!(conn, |c| of.load(c))?;
+        for id in named {
+            let account = diesel::update(accounts::table.find(id)).set(accounts::number.eq(erased_number(id)));
+            on_conn!(conn, |c| account.execute(c))?;
+            removed.accounts.push(id);
+        }
+        removed.contexts += empty_contexts(conn, places)?;
+    }
+    on_conn!(conn, |c| diesel::delete(inbox::table.filter(inbox::created_at.lt(old))).execute(c))?;
+    Ok(removed)
+}
+
+/// The private parts of events, and what tables hold of them.
+fn remove_of_events(conn: &mut Conn, places: &[Seq]) -> DbResult<()> {
+    // The id of a search stands in the private part, as it leads to the words.
+    let made = events::table.inner_join(event_parts::table.on(event_parts::seq.eq(events::seq)));
+    let made = made.filter(events::seq.eq_any(places)).filter(events::kind.eq("search.made")).select(event_parts::body);
+    let bodies: Vec<String> = on_conn!(conn, |c| made.load(c))?;
+    let ids: Vec<String> = bodies.iter().filter_map(|body| search_id(body)).collect();
+    on_conn!(conn, |c| diesel::delete(searches::table.filter(searches::id.eq_any(&ids))).execute(c))?;
+    let closed = alerts::table.filter(alerts::closed_seq.eq_any(places));
+    on_conn!(conn, |c| diesel::update(closed).set(alerts::comment.eq(None::<String>)).execute(c))?;
+    let parts = event_parts::table.filter(event_parts::seq.eq_any(places));
+    on_conn!(conn, |c| diesel::delete(parts).execute(c))?;
+    Ok(())
+}
+
+fn search_id(body: &str) -> Option<String> {
+    serde_json::from_str::<serde_json::Value>(body).ok()?["id"].as_str().map(str::to_owned)
+}
+
+fn empty_contexts(conn: &mut Conn, places: &[Seq]) -> DbResult<usize> {
+    let none = None::<String>;
+    let empty = (
+        contexts::session_id.eq(none.clone()),
+        contexts::ip.eq(none.clone()),
+        contexts::user_agent.eq(none.clone()),
+        contexts::device_id.eq(none.clone()),
+        contexts::actor.eq(none),
+        contexts::actor_kind.eq(None::<i16>),
+        contexts::fingerprint.eq(0),
+    );
+    let which = contexts::table.filter(contexts::id.eq_any(places));
+    Ok(on_conn!(conn, |c| diesel::update(which).set(empty).execute(c))?)
+}

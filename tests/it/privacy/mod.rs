@@ -1,0 +1,4 @@
+//! Private parts: what an erasure takes, what it leaves, and that nothing else gets at them.
+
+mod erasure;
+mod house;
