@@ -159,6 +159,9 @@ pub struct Keys {
     pub dir: String,
     /// The key that signs checkpoints, as `PRIVATE+KEY+…`; empty: a file in `dir`.
     pub log: String,
+    /// The master key that opens sealed values, as `counterfoil-master-1:…`; while it is exchanged, the
+    /// new one, a blank and the old one. Empty: a file in `dir`.
+    pub master: String,
 }
 
 /// Section `anchor`.
@@ -202,6 +205,8 @@ pub struct Source {
     pub tolerance_per_day: BTreeMap<String, String>,
     /// `identifier`: stored as sent. `secret`: stored as a keyed digest.
     pub session: SessionKind,
+    /// Private fields of its entries that are sealed, e.g. `["reason", "counterparty_name"]`.
+    pub sensitive: Vec<String>,
 }
 
 /// How an account's balances are checked.

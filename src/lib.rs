@@ -31,6 +31,8 @@ pub mod notify;
 pub mod detect;
 pub mod ledger;
 
+pub mod approvals;
+
 pub mod access;
 
 pub mod trail;

@@ -36,11 +36,17 @@ pub enum Permission {
     Export,
     /// Users, their roles, and the keys of senders.
     ManageUsers,
+    /// What was proposed and what became of it.
+    ReadApprovals,
+    /// Propose what somebody else must approve, and take it back.
+    Propose,
+    /// Approve or refuse what somebody else proposed.
+    Approve,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Permission; 8] = [
+    pub const ALL: [Permission; 11] = [
         Permission::ReadStatus,
         Permission::ReadReports,
         Permission::SignReports,
@@ -49,6 +55,9 @@ impl Permission {
         Permission::ReadTrail,
         Permission::Export,
         Permission::ManageUsers,
+        Permission::ReadApprovals,
+        Permission::Propose,
+        Permission::Approve,
     ];
 }
 
@@ -83,9 +92,11 @@ impl Role {
             P::ReadStatus => true,
             P::ReadReports | P::ReadCustomers => self != Role::Admin,
             P::DecideAlerts => matches!(self, Role::Analyst | Role::Officer),
-            P::SignReports => self == Role::Officer,
+            P::SignReports | P::Approve => self == Role::Officer,
             P::ReadTrail | P::Export => matches!(self, Role::Officer | Role::Auditor),
             P::ManageUsers => self == Role::Admin,
+            P::ReadApprovals => self != Role::Analyst,
+            P::Propose => matches!(self, Role::Officer | Role::Admin),
         }
     }
 }
@@ -113,8 +124,11 @@ mod tests {
         use Permission as P;
         let granted = |role: Role| P::ALL.into_iter().filter(|p| role.may(*p)).collect::<Vec<_>>();
         assert_eq!(granted(Role::Analyst), [P::ReadStatus, P::ReadReports, P::ReadCustomers, P::DecideAlerts]);
-        assert_eq!(granted(Role::Auditor), [P::ReadStatus, P::ReadReports, P::ReadCustomers, P::ReadTrail, P::Export]);
-        assert_eq!(granted(Role::Admin), [P::ReadStatus, P::ManageUsers]);
+        assert_eq!(
+            granted(Role::Auditor),
+            [P::ReadStatus, P::ReadReports, P::ReadCustomers, P::ReadTrail, P::Export, P::ReadApprovals]
+        );
+        assert_eq!(granted(Role::Admin), [P::ReadStatus, P::ManageUsers, P::ReadApprovals, P::Propose]);
         let officer = granted(Role::Officer);
         assert!(officer.contains(&P::SignReports) && !officer.contains(&P::ManageUsers));
     }

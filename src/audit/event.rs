@@ -66,6 +66,19 @@ impl Event {
         }
     }
 
+    /// A private value as JSON text, or `stored` when the private fields are gone.
+    pub(super) fn private_json(&self, field: &str, stored: Option<&String>) -> Option<String> {
+        match &self.private {
+            Some(private) => Some(private[field].to_string()),
+            None => stored.cloned(),
+        }
+    }
+
+    /// The same for a value that may be absent.
+    pub(super) fn private_json_or_null(&self, field: &str, stored: Option<&String>) -> Option<String> {
+        self.private_json(field, stored).filter(|text| text != "null")
+    }
+
     /// A private text, if it is there.
     pub(super) fn private(&self, field: &str) -> Option<&str> {
         self.private.as_ref()?[field].as_str()

@@ -483,6 +483,36 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    proposals (id) {
+        id -> BigInt,
+        kind -> Text,
+        about -> Text,
+        facts -> Text,
+        reason -> Nullable<Text>,
+        detail -> Nullable<Text>,
+        submitted_by -> Nullable<BigInt>,
+        submitted_at -> BigInt,
+        whence -> Nullable<Text>,
+        state -> SmallInt,
+        expires_at -> BigInt,
+        first_by -> Nullable<BigInt>,
+        first_at -> Nullable<BigInt>,
+        first_seq -> Nullable<BigInt>,
+        first_comment -> Nullable<Text>,
+        approved_by -> Nullable<BigInt>,
+        approved_at -> Nullable<BigInt>,
+        approved_seq -> Nullable<BigInt>,
+        approved_comment -> Nullable<Text>,
+        ready_at -> Nullable<BigInt>,
+        ended_by -> Nullable<BigInt>,
+        ended_at -> Nullable<BigInt>,
+        ended_seq -> Nullable<BigInt>,
+        ended_comment -> Nullable<Text>,
+        outcome -> Nullable<Text>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     log_state,
     entries,
@@ -523,4 +553,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     recovery_keys,
     data_keys,
     sealed_parts,
+    proposals,
 );

@@ -17,6 +17,7 @@ use serde_json::json;
 
 use crate::alerts::grace;
 use crate::app::App;
+use crate::approvals;
 use crate::notify::{Mailer, deliver_due};
 use crate::trail::{ActError, NewEvent};
 
@@ -32,6 +33,8 @@ const WITNESS_EVERY: Duration = Duration::from_secs(60);
 const MAIL_EVERY: Duration = Duration::from_secs(1);
 /// How often overdue breaks are looked for.
 const GRACE_EVERY: Duration = Duration::from_secs(10);
+/// How often proposals are looked for whose time is over.
+const APPROVALS_EVERY: Duration = Duration::from_secs(5);
 /// How often it is checked whether a night is due.
 const NIGHTLY_EVERY: Duration = Duration::from_secs(20);
 
@@ -86,6 +89,10 @@ impl Jobs {
             let (log, now) = (overdue.log(), overdue.clock.now());
             let raised = grace::raise_overdue(&overdue.db, &log, &overdue.calendar, &overdue.config, now);
             raised.map(drop).map_err(|e| e.to_string())
+        })?;
+        let proposals = app.clone();
+        jobs.every(APPROVALS_EVERY, "approvals", move || {
+            approvals::expire_due(&proposals.db, &proposals.log(), proposals.clock.now()).map(drop).map_err(|e| e.to_string())
         })?;
         let night = app.clone();
         jobs.every(NIGHTLY_EVERY, "nightly", move || nightly::due(&night).map_err(|e| e.to_string()))?;

@@ -14,6 +14,7 @@ mod event;
 pub mod kept;
 pub mod keys;
 pub mod returned;
+pub mod sealing;
 mod signer;
 pub mod store;
 mod tail;

@@ -3,6 +3,7 @@
 
 mod access_table;
 mod api;
+mod approvals;
 mod audit;
 mod bank;
 mod bounds;

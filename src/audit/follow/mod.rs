@@ -9,6 +9,7 @@ mod alerts;
 mod anchors;
 mod imports;
 mod owed;
+mod proposals;
 mod refusals;
 mod reports;
 mod searches;
@@ -40,6 +41,7 @@ pub(super) struct Follow {
     imports: imports::Imports,
     refusals: refusals::Refusals,
     anchors: anchors::Anchors,
+    proposals: proposals::Proposals,
 }
 
 impl Follow {
@@ -63,6 +65,12 @@ impl Follow {
                 self.reports.reports.insert(event.seq, event);
             }
             "anchor.returned" => drop(self.anchors.returned.insert(row.seq, event())),
+            "approval.submitted"
+            | "approval.approved"
+            | "approval.refused"
+            | "approval.withdrawn"
+            | "approval.expired"
+            | "approval.carried_out" => self.proposals.meet(event()),
             "feed.closed" => drop(self.reports.closings.insert(row.seq, event())),
             "log.verified" => self.reports.verified = Some((event(), row.body.clone())),
             "import.started" => self.imports.started(&event()),
@@ -85,6 +93,7 @@ impl Follow {
         self.imports.finish(conn, findings)?;
         self.refusals.finish(conn, findings)?;
         self.anchors.finish(conn, findings)?;
+        self.proposals.finish(conn, findings)?;
         alerts::compare(conn, joining, findings)?;
         self.owed.finish(conn, findings)
     }

@@ -7,9 +7,10 @@ use diesel::prelude::*;
 use crate::access::searches::store::SearchRow;
 use crate::access::store::{KeyRow, SessionRow, UserRow};
 use crate::alerts::store::AlertRow;
+use crate::approvals::store::ProposalRow;
 use crate::db::schema::{
-    alerts, anchors, api_keys, day_refusals, event_parts, events, feed_closings, import_runs, jobs, outbox, reports, searches,
-    sessions, sources, users,
+    alerts, anchors, api_keys, day_refusals, event_parts, events, feed_closings, import_runs, jobs, outbox, proposals, reports,
+    searches, sessions, sources, users,
 };
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
@@ -68,6 +69,8 @@ all! {
     refusals: day_refusals as RefusalRow, by business_date, source, code;
     /// Every checkpoint that came back.
     anchors: anchors as AnchorRow, by id;
+    /// Every proposal.
+    proposals: proposals as ProposalRow, by id;
     /// Every job.
     jobs: jobs as JobRow, by name;
 }

@@ -43,7 +43,7 @@
     if (!enabled() || typing(e.target) || (dialog && dialog.open)) { return; }
     if (going) {
       going = false;
-      var place = { t: "/", a: "/alerts", c: "/accounts", r: "/reports", l: "/trail" }[e.key];
+      var place = { t: "/", a: "/alerts", c: "/accounts", r: "/reports", p: "/approvals", l: "/trail" }[e.key];
       var item = place && document.querySelector(".nav a[href='" + place + "']");
       if (!item) { return; }
       e.preventDefault();

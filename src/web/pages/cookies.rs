@@ -47,6 +47,8 @@ pub(super) enum Done {
     CheckpointHolds(i64),
     /// A checkpoint came back that is none: the event with this number says why.
     CheckpointFails(i64),
+    /// A proposal was decided by the event with this number.
+    ProposalDecided(i64),
     /// Somebody signed in after this many wrong passwords.
     SignedIn(u32),
     /// The session is over.
@@ -59,6 +61,7 @@ impl Done {
             Done::AlertClosed(seq) => format!("closed.{seq}"),
             Done::CheckpointHolds(seq) => format!("holds.{seq}"),
             Done::CheckpointFails(seq) => format!("fails.{seq}"),
+            Done::ProposalDecided(seq) => format!("decided.{seq}"),
             Done::SignedIn(failures) => format!("tried.{failures}"),
             Done::SignedOut => "signed-out".to_owned(),
         }
@@ -70,6 +73,7 @@ impl Done {
             Some(("closed", seq)) => seq.parse().ok().map(Done::AlertClosed),
             Some(("holds", seq)) => seq.parse().ok().map(Done::CheckpointHolds),
             Some(("fails", seq)) => seq.parse().ok().map(Done::CheckpointFails),
+            Some(("decided", seq)) => seq.parse().ok().map(Done::ProposalDecided),
             Some(("tried", failures)) => failures.parse().ok().map(Done::SignedIn),
             None if code == "signed-out" => Some(Done::SignedOut),
             _ => None,
@@ -85,6 +89,7 @@ impl Done {
                 ("warn", format!("Since you last signed in, {refused}. If that was not you, tell your administrator."))
             }
             Done::AlertClosed(seq) => ("good", format!("The alert is closed. The decision is event {seq} of the log.")),
+            Done::ProposalDecided(seq) => ("good", format!("Recorded. Your decision is event {seq} of the log.")),
             Done::CheckpointHolds(seq) => {
                 ("good", format!("Consistent: the log extends this checkpoint, nothing it covers was changed. Event {seq}."))
             }

@@ -1,6 +1,8 @@
 //! A handler's desk: who is signed in, the way to the database, and the frame of the page.
 
 use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
@@ -11,6 +13,7 @@ use serde_json::json;
 
 use crate::access::{Permission, Role, Session};
 use crate::app::App;
+use crate::approvals;
 use crate::clock::Moment;
 use crate::db::Conn;
 use crate::ids::Seq;
@@ -38,6 +41,8 @@ pub(super) struct Desk {
     pub peer: Option<String>,
     path: String,
     done: Option<Done>,
+    /// Proposals that wait for the reader, as of the last reading.
+    waiting: Arc<AtomicU64>,
 }
 
 impl FromRequest for Desk {
@@ -62,6 +67,7 @@ impl Desk {
             peer: extensions.get::<Peer>().and_then(Peer::text),
             path: request.path().to_owned(),
             done,
+            waiting: Arc::default(),
         })
     }
 
@@ -72,12 +78,17 @@ impl Desk {
             title: title.to_owned(),
             bank: self.app.config.bank.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            nav: role.map(|role| navigation(role, &self.path)).unwrap_or_default(),
+            nav: role.map(|role| navigation(role, &self.path, self.waiting())).unwrap_or_default(),
             user: self.session.as_ref().map(|s| UserBadge { name: s.email.clone(), role: role_word(s.role).to_owned() }),
             csrf: self.session.as_ref().map(|s| s.csrf.clone()).unwrap_or_default(),
             flash: self.done.map(Done::flash),
             zone: self.time().name(self.now()),
         }
+    }
+
+    /// How many proposals wait for the reader, as far as something was read already.
+    pub(super) fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// The bank's clock.
@@ -122,8 +133,12 @@ impl Desk {
         &self,
         work: impl FnOnce(&mut Conn) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Failure> {
-        let db = self.app.db.clone();
-        self.finish(web::block(move || db.read(|conn| conn.snapshot(work))).await)
+        let (db, count) = (self.app.db.clone(), self.count());
+        let read = move |conn: &mut Conn| {
+            count(conn)?;
+            work(conn)
+        };
+        self.finish(web::block(move || db.read(|conn| conn.snapshot(read))).await)
     }
 
     /// Reads, on a blocking thread; what is read sees to its own state of the database.
@@ -133,6 +148,18 @@ impl Desk {
     ) -> Result<T, Failure> {
         let db = self.app.db.clone();
         self.finish(web::block(move || db.read(work)).await)
+    }
+
+    /// Counts, beside what a page reads, the proposals that wait for its reader.
+    fn count(&self) -> impl FnOnce(&mut Conn) -> Result<(), Trouble> + Send + 'static {
+        let (waiting, now) = (self.waiting.clone(), self.now());
+        let who = self.session.as_ref().map(|session| (session.user, session.role));
+        move |conn| {
+            if let Some((user, role)) = who {
+                waiting.store(approvals::waiting_for(conn, user, role, now)?, Ordering::Relaxed);
+            }
+            Ok(())
+        }
     }
 
     /// Records something, on a blocking thread.
@@ -205,12 +232,13 @@ impl Desk {
 }
 
 /// What a role may open, and where the reader is.
-fn navigation(role: Role, path: &str) -> Vec<NavItem> {
+fn navigation(role: Role, path: &str, waiting: u64) -> Vec<NavItem> {
     let items = [
         ("Today", "/", Permission::ReadStatus),
         ("Alerts", "/alerts", Permission::ReadCustomers),
         ("Accounts", "/accounts", Permission::ReadCustomers),
         ("Reports", "/reports", Permission::ReadReports),
+        ("Approvals", "/approvals", Permission::ReadApprovals),
         ("Trail", "/trail", Permission::ReadStatus),
     ];
     let here = |href: &str| match href {
@@ -222,6 +250,7 @@ fn navigation(role: Role, path: &str) -> Vec<NavItem> {
         label: (*label).to_owned(),
         href: (*href).to_owned(),
         current: here(href),
+        waiting: Some(waiting).filter(|n| *n > 0 && *href == "/approvals"),
     };
     items.iter().filter(|(_, _, permission)| role.may(*permission)).map(item).collect()
 }
@@ -241,10 +270,10 @@ mod tests {
 
     #[test]
     fn navigation_holds_what_the_role_may_open() {
-        let labels = |role| navigation(role, "/search/abc").into_iter().map(|item| item.label).collect::<Vec<_>>();
-        assert_eq!(labels(Role::Admin), ["Today", "Trail"]);
-        assert_eq!(labels(Role::Auditor), ["Today", "Alerts", "Accounts", "Reports", "Trail"]);
-        let here = navigation(Role::Officer, "/search/abc");
+        let labels = |role| navigation(role, "/search/abc", 0).into_iter().map(|item| item.label).collect::<Vec<_>>();
+        assert_eq!(labels(Role::Admin), ["Today", "Approvals", "Trail"]);
+        assert_eq!(labels(Role::Auditor), ["Today", "Alerts", "Accounts", "Reports", "Approvals", "Trail"]);
+        let here = navigation(Role::Officer, "/search/abc", 2);
         assert_eq!(here.iter().filter(|item| item.current).map(|item| item.label.as_str()).collect::<Vec<_>>(), ["Accounts"]);
     }
 }

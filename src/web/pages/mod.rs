@@ -16,6 +16,8 @@ mod account;
 mod accounts;
 mod alert;
 mod alerts;
+mod approval;
+mod approvals;
 mod checkpoints;
 mod contexts;
 mod cookies;
@@ -42,6 +44,7 @@ pub use errors::error;
 
 const STATUS: Who = Who::Officer(Permission::ReadStatus);
 const CUSTOMERS: Who = Who::Officer(Permission::ReadCustomers);
+const APPROVALS: Who = Who::Officer(Permission::ReadApprovals);
 const REPORTS: Who = Who::Officer(Permission::ReadReports);
 
 /// Every page and form.
@@ -62,6 +65,10 @@ pub static ROUTES: &[Entry] = &[
     Entry::get("/contexts/{id}/ip", CUSTOMERS, || get().to(contexts::ip)),
     Entry::get("/reports", REPORTS, || get().to(reports::list)),
     Entry::get("/reports/{date}", REPORTS, || get().to(reports::show)),
+    Entry::get("/approvals", APPROVALS, || get().to(approvals::list)),
+    Entry::get("/approvals/{id}", APPROVALS, || get().to(approval::show)),
+    Entry::post("/approvals/{id}/decision", Who::Officer(Permission::Approve), || post().to(approval::decide)),
+    Entry::post("/approvals/{id}/withdrawal", Who::Officer(Permission::Propose), || post().to(approval::withdraw)),
     Entry::get("/trail", STATUS, || get().to(trail::show)),
     Entry::post("/trail/checkpoints", Who::Officer(Permission::ReadTrail), || post().to(checkpoints::bring_back)),
     Entry::get("/docs", Who::Anyone, || get().to(docs::show)),

@@ -145,9 +145,11 @@ fn tabs(date: NaiveDate, heads: &[Head], current: i32) -> Vec<NavItem> {
             label: format!("Version {}", head.version),
             href: format!("/reports/{date}?version={}", head.version),
             current: head.version == current,
+            waiting: None,
         })
         .collect();
-    tabs.push(NavItem { label: "Preview".to_owned(), href: format!("/reports/{date}?version=0"), current: current == 0 });
+    let (label, href) = ("Preview".to_owned(), format!("/reports/{date}?version=0"));
+    tabs.push(NavItem { label, href, current: current == 0, waiting: None });
     tabs
 }
 

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use counterfoil::access::searches::{self, Search};
 use counterfoil::access::{Door, Origin, Role, Scopes, keys, searches as access_searches, users};
 use counterfoil::alerts::{AlertFilter, Disposition, State, close, grace, queue};
+use counterfoil::approvals::{self, Deciding, Decision, Kind as ApprovalKind, Submission};
 use counterfoil::audit::{Options, Outcome, Verified, verify};
 use counterfoil::clock::{MINUTE, Moment};
 use counterfoil::config::Config;
@@ -88,6 +89,7 @@ fn fill(bank: Bank) -> Bank {
     totals(&bank);
     alerts(&bank);
     rules(&bank);
+    proposals(&bank);
     let bank = bank.restart();
     let more = |n: i64| entry(&format!("M{n}"), &format!("ACC-{}", n % 3), "2026-03-02T11:00:00Z", 1_000 + n, 1_001 + n);
     (0..60).for_each(|n| drop(bank.record(more(n))));
@@ -220,6 +222,47 @@ fn rules(bank: &Bank) {
     body.version = 2;
     body.rules[1].mode = detect::Mode::DryRun;
     define_rules(&bank.intake.log(), body, "high-frequency is tried only".into()).unwrap();
+}
+
+/// Proposals at each of their ends, and on the way.
+fn proposals(bank: &Bank) {
+    let log = bank.intake.log();
+    let officer = |name: &str| {
+        users::add(&log, &bank.clock, &format!("{name}@bank.example"), Role::Officer, "correct horse battery").unwrap()
+    };
+    let (one, two, three) = (officer("one"), officer("two"), officer("three"));
+    let submit = |about: &str, by| {
+        let submission = Submission {
+            kind: ApprovalKind::RotateKey,
+            about: about.into(),
+            facts: json!({ "old": about, "new": "b" }),
+            reason: format!("The yearly change of the key {about} is due."),
+            detail: Some(json!({ "file": about })),
+            by,
+            whence: json!({ "os_user": about }),
+        };
+        approvals::submit(&log, submission).unwrap()
+    };
+    let say = |id, decision, user| {
+        bank.clock.advance(MINUTE / 60);
+        let comment = format!("I have read what proposal {id} says.");
+        approvals::decide(&log, Deciding { id, decision, comment, user, whence: json!({}) }).unwrap();
+    };
+    let stale = submit("stale", None);
+    say(stale, Decision::Approve, one);
+    bank.clock.advance(approvals::KEPT);
+    approvals::expire_due(&bank.db, &log, bank.clock.now()).unwrap();
+    for n in 0..2 {
+        submit(&format!("open {n}"), Some(one));
+        let command = submit(&format!("command {n}"), None);
+        say(command, Decision::Approve, one);
+        say(command, Decision::Approve, two);
+        let done = submit(&format!("done {n}"), Some(two));
+        say(done, Decision::Approve, three);
+        log.act(move |tx| approvals::carried_out(tx, done, ApprovalKind::RotateKey, &json!({ "event": n }))).unwrap();
+        say(submit(&format!("refused {n}"), Some(one)), Decision::Refuse, two);
+        say(submit(&format!("back {n}"), Some(one)), Decision::Withdraw, one);
+    }
 }
 
 /// Checkpoints are signed; two come back.

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod alerts;
+mod approvals;
 mod contexts;
 mod docs;
 mod entry;
@@ -21,6 +22,7 @@ mod trail;
 
 pub use accounts::{AccountPage, AccountRow, AccountsPage, ContextRow};
 pub use alerts::{AlertPage, AlertsPage, DISPOSITIONS, DecisionForm, DecisionView, DispositionWords, HistoryRow};
+pub use approvals::{ApprovalPage, ApprovalsPage, ProposalRow, VerdictForm};
 pub use contexts::{ContextAccountRow, ContextPage};
 pub use docs::{ApiBody, ApiGroup, ApiOperation, ApiParameter, ApiResponse, DocsPage, ErrorPage, Words};
 pub use entry::{EntryPage, HitRow};

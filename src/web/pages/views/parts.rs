@@ -32,6 +32,8 @@ pub struct NavItem {
     pub href: String,
     /// Whether the reader is there.
     pub current: bool,
+    /// How many things there wait for the reader; `None` for none.
+    pub waiting: Option<u64>,
 }
 
 /// Who is signed in.

@@ -1,0 +1,126 @@
+//! What needs a second pair of eyes: the kinds, who may submit and approve each, how long an approved
+//! one waits, and what it does in words.
+//!
+//! To add one: a variant, its lines here, and an arm where approved proposals are carried out
+//! (`app/approved.rs`); the compiler names every place.
+
+use serde_json::Value;
+
+use crate::access::Role;
+use crate::clock::DAY;
+
+/// What can be proposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub enum Kind {
+    /// Another key signs the log from now on.
+    #[serde(rename = "log.rotate_key")]
+    RotateKey,
+    /// What is stored of a person is erased.
+    #[serde(rename = "subject.erase")]
+    EraseSubject,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Kind; 2] = [Kind::RotateKey, Kind::EraseSubject];
+
+    /// `log.rotate_key`
+    pub fn text(self) -> &'static str {
+        match self {
+            Kind::RotateKey => "log.rotate_key",
+            Kind::EraseSubject => "subject.erase",
+        }
+    }
+
+    /// From its text.
+    pub fn parse(text: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.text() == text)
+    }
+
+    /// As officers read it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Kind::RotateKey => "Change the key that signs the log",
+            Kind::EraseSubject => "Erase what is stored of a person",
+        }
+    }
+
+    /// Whether a user of this role may submit it.
+    pub fn may_submit(self, role: Role) -> bool {
+        match self {
+            Kind::RotateKey => matches!(role, Role::Officer | Role::Admin),
+            Kind::EraseSubject => role == Role::Officer,
+        }
+    }
+
+    /// Whether a user of this role may approve or refuse it. The database lets officers only.
+    pub fn may_approve(self, role: Role) -> bool {
+        match self {
+            Kind::RotateKey | Kind::EraseSubject => role == Role::Officer,
+        }
+    }
+
+    /// How long an approved proposal waits before it is carried out, microseconds: until then any
+    /// officer may stop it.
+    pub fn quarantine(self) -> i64 {
+        match self {
+            Kind::RotateKey => 0,
+            Kind::EraseSubject => 7 * DAY,
+        }
+    }
+
+    /// Whether its private part is about a customer: shown to who may see customers, and recorded as
+    /// seen.
+    pub fn is_about_customer(self) -> bool {
+        match self {
+            Kind::RotateKey => false,
+            Kind::EraseSubject => true,
+        }
+    }
+
+    /// What carrying it out does, in sentences; `facts` are the public facts it was submitted with.
+    pub fn effects(self, facts: &Value) -> Vec<String> {
+        let text = |field: &str| facts[field].as_str().unwrap_or("?").to_owned();
+        match self {
+            Kind::RotateKey => vec![
+                format!("The log {} is signed by the key {} from then on.", text("origin"), text("new")),
+                format!("The key {} signs for the last time and is kept to verify what it signed.", text("old")),
+                "Both keys sign the change, so that whoever trusts the old one can follow it.".to_owned(),
+            ],
+            Kind::EraseSubject => vec![
+                format!("Private parts of {} and {} are erased for good.", counted(facts, "entries"), counted(facts, "events")),
+                "The log keeps their places, amounts and times, and every proof stays valid.".to_owned(),
+            ],
+        }
+    }
+}
+
+fn counted(facts: &Value, field: &str) -> String {
+    format!("{} {field}", facts[field].as_i64().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_read_back_as_written_and_has_its_words() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::parse(kind.text()), Some(kind));
+            assert_eq!(serde_json::to_value(kind).ok(), Some(kind.text().into()), "as in an event");
+            assert!(!kind.title().is_empty() && !kind.effects(&Value::Null).is_empty());
+        }
+        assert_eq!(Kind::parse("log.rotate"), None);
+    }
+
+    #[test]
+    fn nobody_who_reads_only_or_works_alerts_only_has_a_say() {
+        for kind in Kind::ALL {
+            for role in [Role::Analyst, Role::Auditor] {
+                assert!(!kind.may_submit(role) && !kind.may_approve(role), "{kind:?} {role}");
+            }
+            assert!(kind.may_approve(Role::Officer) && !kind.may_approve(Role::Admin));
+        }
+        assert_eq!(Kind::EraseSubject.quarantine(), 7 * DAY);
+    }
+}

@@ -1,0 +1,163 @@
+//! Two pairs of eyes: one proposes, another approves, on the page and in the database.
+
+use std::sync::Barrier;
+
+use counterfoil::access::{Role, users};
+use counterfoil::approvals::{self, Deciding, Decision, Kind as What, State, Submission};
+use counterfoil::ids::Seq;
+use counterfoil::trail::ActError;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::bank::{Bank, Kind, on_both};
+use crate::site::{Answer, PASSWORD, SignedIn, Site};
+
+const WHY: &str = "The yearly change of the key is due, see the handbook.";
+
+pub fn officer(bank: &Bank, name: &str) -> Seq {
+    users::add(&bank.intake.log(), &bank.clock, &format!("{name}@bank.example"), Role::Officer, PASSWORD).unwrap()
+}
+
+fn submit(bank: &Bank, about: &str, by: Option<Seq>) -> Seq {
+    let submission = Submission {
+        kind: What::RotateKey,
+        about: about.into(),
+        facts: json!({ "origin": "bank/log", "old": "old-key", "new": "new-key" }),
+        reason: WHY.into(),
+        detail: None,
+        by,
+        whence: json!({ "os_user": "operator-canary" }),
+    };
+    approvals::submit(&bank.intake.log(), submission).unwrap()
+}
+
+fn approve(bank: &Bank, id: Seq, user: Seq) -> Result<Seq, ActError> {
+    let deciding = Deciding { id, decision: Decision::Approve, comment: WHY.into(), user, whence: json!({}) };
+    approvals::decide(&bank.intake.log(), deciding)
+}
+
+fn state(bank: &Bank, id: Seq) -> State {
+    bank.db.read(|conn| approvals::find(conn, id)).unwrap().unwrap().state
+}
+
+#[test]
+fn one_s_own_proposal_is_refused_in_code_and_by_the_database() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        let (ada, bob) = (officer(&bank, "ada"), officer(&bank, "bob"));
+        let id = submit(&bank, "key", Some(ada));
+        assert!(matches!(approve(&bank, id, ada), Err(ActError::Refused { code: "own_proposal", .. })));
+        let analyst = users::add(&bank.intake.log(), &bank.clock, "ann@bank.example", Role::Analyst, PASSWORD).unwrap();
+        assert!(matches!(approve(&bank, id, analyst), Err(ActError::Refused { code: "forbidden", .. })));
+        let mut conn = bank.db.connect().unwrap();
+        for (sql, why) in [
+            (format!("UPDATE proposals SET state = 2, approved_by = {ada} WHERE id = {id}"), "cannot approve"),
+            (format!("UPDATE proposals SET state = 2, approved_by = {analyst} WHERE id = {id}"), "only an officer"),
+            (format!("UPDATE proposals SET state = 2 WHERE id = {id}"), "lacks an approval"),
+            (format!("UPDATE proposals SET state = 6, approved_by = {bob} WHERE id = {id}"), "one way"),
+            (format!("UPDATE proposals SET submitted_by = {bob} WHERE id = {id}"), "stays"),
+            (format!("UPDATE proposals SET submitted_by = NULL WHERE id = {id}"), "stays"),
+            (format!("DELETE FROM proposals WHERE id = {id}"), "append-only"),
+            (
+                format!(
+                    "INSERT INTO proposals (id, kind, about, facts, submitted_by, submitted_at, state, expires_at, approved_by)
+                     VALUES (999999, 'log.rotate_key', 'x', '{{}}', {ada}, 1, 2, 2, {ada})"
+                ),
+                "begins as submitted",
+            ),
+        ] {
+            let refused = conn.execute(&sql).expect_err(&sql).to_string();
+            assert!(refused.contains(why), "{kind:?}: {sql}: {refused}");
+        }
+        let twice = format!(
+            "INSERT INTO proposals (id, kind, about, facts, submitted_at, state, expires_at)
+             VALUES (999999, 'log.rotate_key', 'key', '{{}}', 1, 1, 2)"
+        );
+        assert!(conn.execute(&twice).expect_err(&twice).to_string().to_lowercase().contains("unique"), "{kind:?}");
+        assert_eq!(state(&bank, id), State::Submitted);
+        approve(&bank, id, bob).unwrap();
+        assert_eq!(state(&bank, id), State::Approved);
+        bank.intake.stop();
+    });
+}
+
+#[test]
+fn of_two_officers_at_once_one_decides() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        let (ada, bob, eve) = (officer(&bank, "ada"), officer(&bank, "bob"), officer(&bank, "eve"));
+        let id = submit(&bank, "key", Some(ada));
+        let start = Barrier::new(2);
+        let decided = std::thread::scope(|scope| {
+            let both = [bob, eve].map(|user| {
+                let (bank, start) = (&bank, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    approve(bank, id, user)
+                })
+            });
+            both.map(|thread| thread.join().unwrap())
+        });
+        let refused = decided.iter().filter(|d| matches!(d, Err(ActError::Refused { code: "proposal_closed", .. }))).count();
+        assert_eq!((decided.iter().filter(|d| d.is_ok()).count(), refused), (1, 1), "{kind:?}: {decided:?}");
+        bank.intake.stop();
+    });
+}
+
+fn page(site: &Site, who: &SignedIn, path: &str) -> Answer {
+    Answer::of(site.plain(Method::GET, path).header("cookie", &who.cookie).send().unwrap())
+}
+
+fn send(site: &Site, who: &SignedIn, path: &str, form: &[(&str, &str)]) -> Answer {
+    let request = site.plain(Method::POST, path).header("cookie", &who.cookie).header("x-csrf-token", &who.csrf);
+    Answer::of(request.form(form).send().unwrap())
+}
+
+#[test]
+fn the_page_shows_what_waits_for_whom() {
+    on_both(|kind| {
+        let site = Site::open(kind);
+        let ada = officer(&site.bank, "ada");
+        let bob = site.sign_in(Role::Officer);
+        assert!(page(&site, &bob, "/approvals").text.contains("No open proposal"));
+        let id = submit(&site.bank, "key", Some(ada));
+        let list = page(&site, &bob, "/approvals");
+        assert!(list.text.contains("1 proposal waits for your decision") && list.text.contains("Waits for you"), "{}", list.text);
+        assert!(page(&site, &bob, "/").text.contains("1<span class=\"hide\"> waiting for you"));
+        let one = page(&site, &bob, &format!("/approvals/{id}"));
+        for words in ["signed by the key new-key", "The yearly change", "ada@bank.example", "value=\"approve\""] {
+            assert!(one.text.contains(words), "{words}: {}", one.text);
+        }
+        let path = format!("/approvals/{id}/decision");
+        let short = send(&site, &bob, &path, &[("decision", "approve"), ("comment", "fine")]);
+        assert!(short.status == 422 && short.text.contains("4 characters"), "{short:#?}");
+        let none = send(&site, &bob, &path, &[("comment", WHY)]);
+        assert!(none.status == 422 && none.text.contains("Choose whether"), "{none:#?}");
+        let auditor = site.sign_in(Role::Auditor);
+        let read = page(&site, &auditor, &format!("/approvals/{id}"));
+        assert!(read.status == 200 && read.text.contains("does not decide") && !read.text.contains("value=\"approve\""));
+        assert_eq!(page(&site, &site.sign_in(Role::Analyst), "/approvals").status, 403);
+        assert_eq!(send(&site, &bob, &path, &[("decision", "approve"), ("comment", WHY)]).status, 303);
+        assert_eq!(state(&site.bank, id), State::Approved);
+        assert_eq!(page(&site, &bob, "/approvals/77777").status, 404);
+        assert!(page(&site, &bob, "/approvals?state=ended").text.contains("No such proposal"));
+        assert_eq!(page(&site, &bob, "/approvals?state=odd").status, 400);
+        assert!(!site.events("approval.submitted")[0].to_string().contains("canary"));
+    });
+}
+
+#[test]
+fn whoever_submits_takes_it_back() {
+    let site = Site::open(Kind::Sqlite);
+    let who = site.sign_in(Role::Officer);
+    let users = site.app.db.read(users::list).unwrap();
+    let id = submit(&site.bank, "key", users.iter().find(|u| u.role == Role::Officer).map(|u| u.id));
+    let own = page(&site, &who, &format!("/approvals/{id}"));
+    assert!(own.text.contains("Take it back") && !own.text.contains("value=\"approve\""), "{}", own.text);
+    let approved = send(&site, &who, &format!("/approvals/{id}/decision"), &[("decision", "approve"), ("comment", WHY)]);
+    assert_eq!(approved.status, 403, "{approved:#?}");
+    assert_eq!(send(&site, &who, &format!("/approvals/{id}/withdrawal"), &[]).status, 303);
+    assert_eq!(state(&site.bank, id), State::Withdrawn);
+    let refused = site.events("approval.decision_refused");
+    assert_eq!(refused[0]["code"], "own_proposal");
+}
