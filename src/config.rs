@@ -21,6 +21,9 @@ mod values;
 pub use values::CutOff;
 use values::addresses;
 
+/// Private parts of an entry, in the order of the commitment: those that can be declared sensitive.
+pub const PRIVATE_FIELDS: [&str; 5] = ["party", "counterparty", "counterparty_name", "counterparty_country", "reason"];
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
@@ -367,6 +370,10 @@ impl Config {
             }
             if self.source.iter().filter(|other| other.name == source.name).count() > 1 {
                 return refuse(format!("[[source]] {} is there twice", source.name));
+            }
+            if let Some(other) = source.sensitive.iter().find(|field| !PRIVATE_FIELDS.contains(&field.as_str())) {
+                let known = PRIVATE_FIELDS.join(", ");
+                return refuse(format!("[[source]] {}: sensitive: `{other}` cannot be sealed; only {known} can", source.name));
             }
             for (code, amount) in source.tolerance.iter().chain(&source.tolerance_per_day) {
                 let read = Currency::parse(code).and_then(|currency| Money::parse_amount(amount, currency));

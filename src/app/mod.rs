@@ -8,6 +8,7 @@
 
 mod importing;
 mod inbox;
+mod privacy;
 mod requests;
 mod rows;
 mod store;
@@ -15,6 +16,7 @@ mod store;
 use std::sync::Arc;
 
 pub use inbox::{Inbox, Leader, LeaderError};
+pub use privacy::PrivacyRequest;
 pub use requests::{Request, RequestError, nightly, perform};
 pub use rows::{WireResult, WireRow};
 

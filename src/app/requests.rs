@@ -17,6 +17,7 @@ use crate::reports::{self, Made};
 use crate::trail::{ActError, NewEvent};
 
 use super::App;
+use super::privacy::PrivacyRequest;
 use super::rows::{WireResult, WireRow};
 
 /// Work for the leader. Secrets are hashed before they get here.
@@ -37,6 +38,7 @@ pub enum Request {
     NoteExport { body: Value, private: Value },
     NoteVerified(Verified),
     Nightly { date: Option<NaiveDate> },
+    Privacy(PrivacyRequest),
     Submit { source: Seq, origin: String, history: bool, rows: Vec<WireRow> },
 }
 
@@ -92,6 +94,7 @@ pub fn perform(app: &App, request: Request) -> Result<Value, RequestError> {
         Request::NoteExport { body, private } => json!(log.append(NewEvent::with_private("export.made", body, private))?),
         Request::NoteVerified(verified) => json!(verified.note(&log)?),
         Request::Nightly { date } => json!(nightly(app, date)?.into_iter().map(told).collect::<Vec<_>>()),
+        Request::Privacy(request) => super::privacy::perform(app, request)?,
         Request::Submit { source, origin, history, rows } => submit(app, source, origin, history, rows)?,
     })
 }

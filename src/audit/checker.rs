@@ -4,6 +4,7 @@ use counterfoil_verify::leaf;
 
 use crate::ids::Seq;
 use crate::ledger::store::{EntryPartRow, EntryRow};
+use crate::trail::sealing::store::SealedPartRow;
 use crate::trail::store::{EventPartRow, EventRow};
 
 use super::entries::Entries;
@@ -12,6 +13,7 @@ use super::event::Event;
 use super::findings::Findings;
 use super::follow::Follow;
 use super::heads::Heads;
+use super::sealed::Sealed;
 use super::store::Slice;
 use super::tree::{Leaf, TILE_LEAVES, Tree};
 use super::{L2, L3, commitments, definitions};
@@ -29,6 +31,8 @@ pub(super) struct Checker {
     pub(super) heads: Heads,
     /// What was erased.
     pub(super) erased: Erased,
+    /// What is sealed.
+    pub(super) sealed: Sealed,
     /// The epoch that the newest start of the program says.
     pub(super) epoch: Option<i64>,
     scratch: Vec<u8>,
@@ -39,6 +43,7 @@ pub(super) struct Checker {
 struct At {
     entry: usize,
     entry_part: usize,
+    sealed: usize,
     event: usize,
     event_part: usize,
     hit: usize,
@@ -63,6 +68,7 @@ impl Checker {
             follow: Follow::default(),
             heads: Heads::default(),
             erased: Erased::default(),
+            sealed: Sealed::default(),
             epoch: None,
             scratch: Vec::with_capacity(1024),
         }
@@ -92,6 +98,7 @@ impl Checker {
     fn place(&mut self, slice: &Slice, at: &mut At, seq: Seq) -> Option<Leaf> {
         let entry = take(&slice.entries, &mut at.entry, seq, |row| row.seq);
         let entry_part = take(&slice.entry_parts, &mut at.entry_part, seq, |row| row.seq);
+        let sealed = take(&slice.sealed_parts, &mut at.sealed, seq, |row| row.seq);
         let event = take(&slice.events, &mut at.event, seq, |row| row.seq);
         let event_part = take(&slice.event_parts, &mut at.event_part, seq, |row| row.seq);
         let hits_from = at.hit;
@@ -111,6 +118,9 @@ impl Checker {
             if entry_part.is_some() {
                 commitments::orphan("entry_parts", seq, &mut self.findings);
             }
+            if sealed.is_some() {
+                commitments::orphan("sealed_parts", seq, &mut self.findings);
+            }
             for hit in hits {
                 self.entries.hits.stray(hit, &mut self.findings);
             }
@@ -119,31 +129,26 @@ impl Checker {
             }
             return event_leaf;
         };
-        let leaf = self.entry(row, entry_part);
+        let leaf = self.entry(row, entry_part, sealed);
         self.heads.entry(row, leaf.hash);
         self.entries.check(row, hits, &mut self.findings);
         Some(leaf)
     }
 
-    pub(super) fn entry(&mut self, row: &EntryRow, part: Option<&EntryPartRow>) -> Leaf {
+    pub(super) fn entry(&mut self, row: &EntryRow, part: Option<&EntryPartRow>, sealed: Option<&SealedPartRow>) -> Leaf {
         self.findings.checked(L3, 1);
         self.tick("entries", row.seq, row.recorded_at);
         self.scratch.clear();
         let encoded = row.leaf().encode(&self.origin, &mut self.scratch).is_ok();
         let leaf = self.leaf("entries", row.seq, encoded);
-        match part {
-            Some(part) => {
-                let parts: [Option<&str>; 5] = [
-                    part.party.as_deref(),
-                    part.counterparty.as_deref(),
-                    part.counterparty_name.as_deref(),
-                    part.counterparty_country.as_deref(),
-                    part.reason.as_deref(),
-                ];
+        match (part, sealed) {
+            (_, Some(sealed)) => self.sealed.check(row, part, sealed, &mut self.erased, &mut self.findings),
+            (Some(part), None) => {
+                let parts = part.listed();
                 let opened = Some((part.salt.as_slice(), parts.as_slice()));
                 commitments::check("entry_parts", row.seq, &row.blind, opened, &mut self.erased, &mut self.findings);
             }
-            None => commitments::check("entry_parts", row.seq, &row.blind, None, &mut self.erased, &mut self.findings),
+            (None, None) => commitments::check("entry_parts", row.seq, &row.blind, None, &mut self.erased, &mut self.findings),
         }
         leaf
     }

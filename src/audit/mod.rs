@@ -39,6 +39,7 @@ mod run;
 mod runs;
 mod sampled;
 mod schema;
+mod sealed;
 mod settings;
 mod states;
 mod store;

@@ -23,6 +23,7 @@ use super::repeats::Repeats;
 use super::runs::Runs;
 use super::sampled;
 use super::schema;
+use super::sealed::Sealed;
 use super::settings::Settings;
 use super::states::Stored;
 use super::store::{self, Slice};
@@ -49,7 +50,8 @@ pub fn verify(db: &Db, options: Options<'_>) -> DbResult<Outcome> {
         checkpoints(&mut run, db)?;
         inclusion(&mut run)?;
         if run.has_leaves() {
-            let passed = pass(&mut run, aside, settings)?;
+            let keys = KeyFolder::of(run.options.config, db.address());
+            let passed = pass(&mut run, &keys, aside, settings)?;
             follow(&mut run, passed)?;
         }
         classes::compare(run.conn, &mut run.findings)?;
@@ -107,16 +109,17 @@ fn inclusion(run: &mut Run<'_>) -> DbResult<()> {
 }
 
 /// L2, L3 and L5: one pass over every leaf and all that hangs on it.
-fn pass(run: &mut Run<'_>, aside: Conn, settings: Settings) -> DbResult<Checker> {
+fn pass(run: &mut Run<'_>, keys: &KeyFolder, aside: Conn, settings: Settings) -> DbResult<Checker> {
     let mut findings = std::mem::take(&mut run.findings);
     let conn = &mut *run.conn;
     let origin = origin(conn, run.state.as_ref(), &mut findings)?;
     let tables =
         Tables { ranges: ranges(conn)?, repeats: Repeats::new(run.size), runs: Runs::read(conn)?, stored: Stored::read(conn)? };
     let closes = store::events_of(conn, KIND)?;
-    let mut checker = Checker::new(origin, findings, Entries::new(aside, settings, tables));
+    let mut checker = Checker::new(origin.clone(), findings, Entries::new(aside, settings, tables));
     checker.heads = Heads::of(&closes);
     checker.erased = Erased::read(conn)?;
+    checker.sealed = Sealed::read(conn, keys, &origin)?;
     let checker = stream(conn, checker, run.size.min(run.rows), run.size, run.options.progress)?;
     let mut checker = edges(run, checker)?;
     checker.entries.joining.settle(&mut checker.findings);
@@ -234,7 +237,8 @@ fn edges(run: &mut Run<'_>, mut checker: Checker) -> DbResult<Checker> {
 
 /// L4: every table that follows.
 fn follow(run: &mut Run<'_>, passed: Checker) -> DbResult<()> {
-    let Checker { mut findings, entries, follow, erased, .. } = passed;
+    let Checker { mut findings, entries, follow, erased, sealed, .. } = passed;
+    sealed.finish(&mut findings);
     let Entries { breaks, figures, hits, joining, ranges, repeats, runs, accounts, stored, .. } = entries;
     let (conn, size) = (&mut *run.conn, run.size);
     let findings_ref = &mut findings;

@@ -17,6 +17,7 @@ mod demo;
 mod export;
 mod import;
 mod key;
+mod keys;
 mod log;
 mod migrate;
 mod report;
@@ -75,6 +76,7 @@ enum Command {
     User(user::User),
     /// Keys of the sources that send: issue, rotate, revoke, list
     Key(key::Key),
+    Keys(keys::Keys),
     /// The log: its verifier key, its newest checkpoint
     Log(log::Log),
     /// The rules: list, show, test, activate
@@ -133,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Openapi => serve::openapi(),
         Command::User(command) => user::run(&cli.common, command),
         Command::Key(command) => key::run(&cli.common, command),
+        Command::Keys(command) => keys::run(&cli.common, command),
         Command::Log(command) => log::run(&cli.common, command),
         Command::Rules(command) => rules::run(&cli.common, command),
         Command::Witness(command) => witness::run(&cli.common, command),

@@ -2,10 +2,11 @@
 
 use crate::clock::day_number;
 use crate::db::DbResult;
-use crate::ids::Seq;
+use crate::ids::{Seq, is_erased_number};
 use crate::ledger::continuity::Strictness;
 use crate::ledger::{NewEntry, Refusal};
 use crate::money::Currency;
+use crate::trail::sealing::Fields;
 
 use super::accounts::Slot;
 use super::ahead::{AHEAD, Ahead};
@@ -13,8 +14,8 @@ use super::engine::Engine;
 use super::figures::FigureKey;
 use super::maps::{At, Map};
 use super::references::RefKey;
-use super::refusals::{self, RefusedRow};
-use super::{Delivery, Receipt, Row, RowResult, Submission};
+use super::refusals::RefusedRow;
+use super::{Delivery, Receipt, Row, RowResult, Submission, sensitive};
 
 /// What is known of a row before anything is changed.
 enum Checked {
@@ -45,6 +46,8 @@ pub(super) struct From<'a> {
     pub name: String,
     /// The delivery's id, once it was looked up.
     pub delivery_id: Option<Seq>,
+    /// Private fields that are sealed.
+    pub sensitive: Fields,
     /// How strictly the currency of the row before is checked.
     pub strictness: Option<(Currency, Strictness)>,
     /// What was found out of its rows so far, in their order.
@@ -68,6 +71,7 @@ impl Engine {
             source,
             delivery: &delivery,
             history,
+            sensitive: self.settings.sensitive(&name),
             name,
             delivery_id: None,
             strictness: None,
@@ -110,8 +114,9 @@ impl Engine {
         let entry = match &mut row.entry {
             Ok(entry) => entry,
             Err(unread) => {
-                refused.push((row.line, number, std::mem::take(&mut unread.bytes)));
-                return Ok(RowResult::Rejected(unread.refusal.clone()));
+                let refusal = unread.refusal.clone();
+                refused.push((row.line, number, sensitive::kept_of(&mut row.entry, from.sensitive)?));
+                return Ok(RowResult::Rejected(refusal));
             }
         };
         Ok(match self.check(from, entry, number, i128::from(entry.amount))? {
@@ -119,7 +124,7 @@ impl Engine {
             Checked::Duplicate(receipt) => RowResult::Duplicate(receipt),
             Checked::SameAs(_) => RowResult::Rejected(together(false)),
             Checked::Rejected(refusal) => {
-                refused.push((row.line, number, refusals::written_again(entry)));
+                refused.push((row.line, number, sensitive::kept_of_entry(entry, from.sensitive)?));
                 RowResult::Rejected(refusal)
             }
         })
@@ -140,7 +145,7 @@ impl Engine {
         for (i, (row, checked)) in unit.iter_mut().zip(checked).enumerate() {
             let result = match checked {
                 Checked::Rejected(refusal) => {
-                    refused.push((row.line, first + i, refusals::bytes_of(&mut row.entry)));
+                    refused.push((row.line, first + i, sensitive::kept_of(&mut row.entry, from.sensitive)?));
                     RowResult::Rejected(refusal)
                 }
                 _ if spoilt => RowResult::Rejected(together(atomic)),
@@ -207,6 +212,11 @@ impl Engine {
                 return Ok(checked);
             }
         }
+        if !from.sensitive.is_empty()
+            && let Some(refusal) = self.refuse_unsealed(from.sensitive, entry)?
+        {
+            return Ok(Checked::Rejected(refusal));
+        }
         let account = account.map_or_else(|| self.account(&entry.account), |at| Ok(Some(at)))?;
         if let Some(kept_in) = account.map(|at| self.accounts.get(at).currency)
             && kept_in != entry.currency
@@ -235,13 +245,11 @@ impl Engine {
         }
         let context = self.context_of(row.context)?;
         let number = self.number_of(row.account)?;
-        let parts = part.map(|p| p.parts()).unwrap_or_default();
-        let erased = row.blind.len() == 32 && parts.is_empty();
+        let parts = self.parts_to_compare(&row, part, &entry.parts)?;
+        // What was erased cannot be compared; the rest decides.
+        let number = if is_erased_number(&number) { entry.account.clone() } else { number };
+        let context = if self.is_context_erased(row.context, &context)? { entry.context.clone() } else { context };
         let mut same = row.to_entry(&number, context, parts)?;
-        if erased {
-            // What was erased cannot be compared; the rest decides.
-            same.parts = entry.parts.clone();
-        }
         // A date that is stated as the one we derived, or left to us to derive the same, is no change.
         let derived = || self.settings.calendar.business_date(entry.booked_at);
         if entry.business_date.unwrap_or_else(derived) == row.business_date {

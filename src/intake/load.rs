@@ -164,6 +164,7 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
         figures: Default::default(),
         alerting,
         refusals: Default::default(),
+        sealer: settings.sealer(&state.origin),
         open: Default::default(),
         spare: Default::default(),
         replies: Vec::new(),

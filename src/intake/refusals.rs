@@ -10,10 +10,9 @@ use serde_json::{Value, json};
 use crate::clock::{MINUTE, Moment, day_date};
 use crate::db::DbResult;
 use crate::ids::Seq;
-use crate::ledger::{Draft, NewEntry, Refusal};
+use crate::ledger::Refusal;
 use crate::trail::NewEvent;
 
-use super::Refused;
 use super::dictionary::Growing;
 
 /// Refusal events a minute and delivery before a flood is only counted.
@@ -100,23 +99,6 @@ impl Refusals {
     pub fn owes(&self) -> bool {
         self.minutes.values().any(|m| !m.counted.is_empty())
     }
-}
-
-/// The row as it was sent, taken out of it.
-pub(super) fn bytes_of(entry: &mut Result<NewEntry, Refused>) -> Vec<u8> {
-    match entry {
-        Err(unread) => std::mem::take(&mut unread.bytes),
-        Ok(entry) => written_again(entry),
-    }
-}
-
-/// A row that could be read, so that a conflict keeps what was refused; a live token is its digest.
-pub(super) fn written_again(entry: &NewEntry) -> Vec<u8> {
-    let mut row = serde_json::to_value(Draft::from(entry)).unwrap_or_default();
-    if let Some(fields) = row.as_object_mut() {
-        fields.retain(|_, value| !value.is_null());
-    }
-    row.to_string().into_bytes()
 }
 
 fn describe(row: &RefusedRow<'_>) -> Value {

@@ -321,7 +321,7 @@ fn refresh(engine: &mut Engine, changed: &[Changed]) -> Result<(), DbError> {
             Changed::AlertClosed(id) => engine.alerting.close(*id),
             Changed::AccountErased(id) => engine.accounts.forget_number(*id),
             Changed::ContextsErased => engine.dictionary.forget_contexts(),
-            Changed::Sealing => {}
+            Changed::Sealing => engine.sealer.reset(),
             Changed::AlertOpened(id) => {
                 if let Some(row) = crate::alerts::store::alert(&mut engine.conn, *id)? {
                     engine.alerting.remember(&row);

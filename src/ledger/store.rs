@@ -184,6 +184,11 @@ impl ContextRow {
         }
     }
 
+    /// Whether it was erased: no other context is found by nothing.
+    pub fn is_erased(&self) -> bool {
+        self.fingerprint == 0
+    }
+
     /// The context as it was sent.
     pub fn context(&self) -> Context {
         Context {
@@ -198,6 +203,30 @@ impl ContextRow {
 }
 
 impl EntryPartRow {
+    /// The row of these parts.
+    pub fn of(seq: Seq, salt: Vec<u8>, parts: Parts) -> EntryPartRow {
+        EntryPartRow {
+            seq,
+            salt,
+            party: parts.party,
+            counterparty: parts.counterparty,
+            counterparty_name: parts.counterparty_name,
+            counterparty_country: parts.counterparty_country,
+            reason: parts.reason,
+        }
+    }
+
+    /// The parts in the order of the commitment.
+    pub fn listed(&self) -> [Option<&str>; 5] {
+        [&self.party, &self.counterparty, &self.counterparty_name, &self.counterparty_country, &self.reason].map(Option::as_deref)
+    }
+
+    /// The same, to be changed.
+    pub fn parts_mut(&mut self) -> [&mut Option<String>; 5] {
+        let EntryPartRow { party, counterparty, counterparty_name, counterparty_country, reason, .. } = self;
+        [party, counterparty, counterparty_name, counterparty_country, reason]
+    }
+
     /// The private parts.
     pub fn parts(&self) -> Parts {
         Parts {

@@ -8,6 +8,7 @@ mod access;
 mod alerts;
 mod anchors;
 mod imports;
+mod keys;
 mod owed;
 mod proposals;
 mod refusals;
@@ -41,6 +42,7 @@ pub(super) struct Follow {
     imports: imports::Imports,
     refusals: refusals::Refusals,
     anchors: anchors::Anchors,
+    keys: keys::Keys,
     proposals: proposals::Proposals,
 }
 
@@ -79,6 +81,7 @@ impl Follow {
                 self.owed.promised(&event);
                 self.imports.finished(event);
             }
+            "recovery.made" | "recovery.tested" | "datakey.made" | "keys.rewrapped" => self.keys.meet(event()),
             "entries.refused" => self.refusals.meet(&event()),
             _ => {}
         }
@@ -93,6 +96,7 @@ impl Follow {
         self.imports.finish(conn, findings)?;
         self.refusals.finish(conn, findings)?;
         self.anchors.finish(conn, findings)?;
+        self.keys.finish(conn, findings)?;
         self.proposals.finish(conn, findings)?;
         alerts::compare(conn, joining, findings)?;
         self.owed.finish(conn, findings)

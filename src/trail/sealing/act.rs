@@ -165,7 +165,8 @@ pub fn recovered(
     for row in store::data_keys(conn)? {
         let purpose = purpose(origin, row.month);
         let key = private.open(&purpose, &row.recovery_wrapped);
-        let key = key.ok_or_else(|| DbError::Unfit(format!("the data key of {} does not open with this recovery key", row.month)))?;
+        let key =
+            key.ok_or_else(|| DbError::Unfit(format!("the data key of {} does not open with this recovery key", row.month)))?;
         let wrapped = boxes::wrap(master.key(), clock, &purpose, key.as_slice());
         rewrapped.insert(row.id, hex::encode(wrapped.ok_or_else(|| DbError::Corrupt("a key cannot be wrapped".into()))?));
     }
@@ -191,7 +192,6 @@ impl Rewrapped {
             rewrapped.push(DataKeyRow { master: self.master.clone(), wrapped, ..row });
         }
         rewrap_with(tx, ("master", &self.master), &rewrapped, self.whence)?;
-        Master::keep(&masters[..1], keys, origin)?;
         tx.changed(Changed::Sealing);
         Ok(rewrapped.len())
     }
@@ -212,13 +212,26 @@ pub fn rotate_master(tx: &mut ActTx<'_>, keys: &KeyFolder, origin: &str, whence:
         rewrapped.push(DataKeyRow { master: master.name().to_owned(), wrapped, ..row });
     }
     if !given {
-        // Both, until what is wrapped for the new one is on the disk: the next exchange drops the old.
+        // Both, until what is wrapped for the new one is on the disk.
         let both: Vec<Master> = std::iter::once(master.clone()).chain(known.into_iter().take(1)).collect();
         Master::keep(&both, keys, origin)?;
     }
     rewrap_with(tx, ("master", master.name()), &rewrapped, whence)?;
     tx.changed(Changed::Sealing);
     Ok(master.name().to_owned())
+}
+
+/// Forgets every master key but the one of this name, unless they come as a setting.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn forget_others(keys: &KeyFolder, origin: &str, name: &str) -> DbResult<()> {
+    if keys.given_master().is_some() {
+        return Ok(());
+    }
+    let known = Master::load(keys, origin)?;
+    let kept: Vec<Master> = known.into_iter().filter(|master| master.name() == name).collect();
+    if kept.is_empty() { Ok(()) } else { Master::keep(&kept, keys, origin) }
 }
 
 fn rewrap(tx: &mut ActTx<'_>, to: (&str, &str), rows: &[DataKeyRow]) -> Result<(), ActError> {

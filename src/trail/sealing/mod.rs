@@ -22,7 +22,7 @@ mod sealer;
 mod status;
 pub mod store;
 
-pub use act::{Challenged, NewRecovery, Rewrapped, Tested, note_tested, recovered, rotate_master};
+pub use act::{Challenged, NewRecovery, Rewrapped, Tested, forget_others, note_tested, recovered, rotate_master};
 pub use master::Master;
 pub use opener::Opener;
 pub use parts::{FIELDS, Fields, Opened, Place};

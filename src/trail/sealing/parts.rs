@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::ids::Seq;
 
 /// Private parts of an entry, in the order of the commitment.
-pub const FIELDS: [&str; 5] = ["party", "counterparty", "counterparty_name", "counterparty_country", "reason"];
+pub const FIELDS: [&str; 5] = crate::config::PRIVATE_FIELDS;
 
 /// A set of these fields: bit `i` stands for the one at `i`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -110,7 +110,8 @@ impl Sealer {
         };
         let recovery = PublicKey::load(&self.keys, &self.origin)?.ok_or_else(|| failed("there is no recovery key"))?;
         let (key, purpose) = (boxes::secret(clock), purpose(&self.origin, month));
-        let wrapped = boxes::wrap(master.key(), clock, &purpose, key.as_slice()).ok_or_else(|| failed("a key cannot be wrapped"))?;
+        let wrapped =
+            boxes::wrap(master.key(), clock, &purpose, key.as_slice()).ok_or_else(|| failed("a key cannot be wrapped"))?;
         let recovery_wrapped =
             recovery.seal(clock, &purpose, key.as_slice()).ok_or_else(|| failed("the recovery key cannot be used"))?;
         let row = DataKeyRow {

@@ -103,30 +103,29 @@ pub fn verified(bank: &Bank) -> Outcome {
     verify(&bank.db, options).unwrap()
 }
 
-/// Every text that is stored in any table, one a line.
+/// Every text that is stored in any table, also inside of bytes, one a line.
 pub fn everything(conn: &mut Conn) -> String {
     let columns = match conn {
         Conn::Sqlite(_) => {
-            "SELECT m.name || '|' || p.name AS line FROM sqlite_master m JOIN pragma_table_info(m.name) p
+            "SELECT m.name || '|' || p.name || '|' || p.type AS line FROM sqlite_master m JOIN pragma_table_info(m.name) p
              WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'"
         }
         Conn::Postgres(_) => {
-            "SELECT table_name || '|' || column_name AS line FROM information_schema.columns WHERE table_schema = 'public'"
+            "SELECT table_name || '|' || column_name || '|' || data_type AS line FROM information_schema.columns
+             WHERE table_schema = 'public'"
         }
     };
     let mut text = String::new();
     for column in lines(conn, columns) {
-        let (table, column) = column.split_once('|').unwrap();
-        let value = match conn {
-            Conn::Sqlite(_) => format!("CAST({column} AS TEXT)"),
-            Conn::Postgres(_) => {
-                format!("convert_from(decode(replace(encode({column}::text::bytea, 'hex'), '00', ''), 'hex'), 'LATIN1')")
-            }
+        let parts: Vec<&str> = column.split('|').collect();
+        let (table, column) = (parts[0], parts[1]);
+        let value = match (&*conn, parts[2]) {
+            (Conn::Sqlite(_), _) => format!("hex(CAST({column} AS BLOB))"),
+            (Conn::Postgres(_), "bytea") => format!("encode({column}, 'hex')"),
+            (Conn::Postgres(_), _) => format!("encode(convert_to({column}::text, 'UTF8'), 'hex')"),
         };
-        let value = if matches!(conn, Conn::Postgres(_)) { format!("{column}::text") } else { value };
-        let sql = format!("SELECT coalesce({value}, '') AS line FROM {table}");
-        for line in lines(conn, &sql) {
-            text.push_str(&line);
+        for line in lines(conn, &format!("SELECT coalesce({value}, '') AS line FROM {table}")) {
+            text.push_str(&String::from_utf8_lossy(&hex::decode(line).unwrap()));
             text.push('\n');
         }
     }

@@ -2,3 +2,4 @@
 
 mod erasure;
 mod house;
+mod sealing;
