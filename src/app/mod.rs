@@ -6,6 +6,7 @@
 //!
 //! Not here: what a request does (the rooms below), how it is asked for (`cli`, `web`).
 
+mod approved;
 mod importing;
 mod inbox;
 mod privacy;
@@ -15,6 +16,7 @@ mod store;
 
 use std::sync::Arc;
 
+pub use approved::carry_out_due;
 pub use inbox::{Inbox, Leader, LeaderError};
 pub use privacy::PrivacyRequest;
 pub use requests::{Request, RequestError, nightly, perform};

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::access::keys::{self, IssueKey, RotateKey};
 use crate::access::users::{self, AddUser, ResetPassword};
+use crate::approvals;
 use crate::audit::Verified;
 use crate::detect::RuleSetBody;
 use crate::ids::Seq;
@@ -37,6 +38,7 @@ pub enum Request {
     FinishImport(Finish),
     NoteExport { body: Value, private: Value },
     NoteVerified(Verified),
+    Propose(approvals::Submission),
     Nightly { date: Option<NaiveDate> },
     Privacy(PrivacyRequest),
     Submit { source: Seq, origin: String, history: bool, rows: Vec<WireRow> },
@@ -93,6 +95,7 @@ pub fn perform(app: &App, request: Request) -> Result<Value, RequestError> {
         Request::FinishImport(finish) => json!(log.act(move |tx| import::end(tx, finish))?),
         Request::NoteExport { body, private } => json!(log.append(NewEvent::with_private("export.made", body, private))?),
         Request::NoteVerified(verified) => json!(verified.note(&log)?),
+        Request::Propose(submission) => json!(approvals::submit(&log, submission)?),
         Request::Nightly { date } => json!(nightly(app, date)?.into_iter().map(told).collect::<Vec<_>>()),
         Request::Privacy(request) => super::privacy::perform(app, request)?,
         Request::Submit { source, origin, history, rows } => submit(app, source, origin, history, rows)?,

@@ -15,6 +15,7 @@ use crate::ledger::store::{self as ledger, AccountRow, EntryRow};
 use crate::ledger::{history, leaves};
 use crate::trail::keys::KeyFolder;
 use crate::trail::sealing::store as sealing;
+use crate::trail::generations::Origins;
 use crate::trail::store::{self as trail, LogState};
 
 use super::checker::Checker;
@@ -65,7 +66,8 @@ fn one(
     let mut entries = Entries::new(aside, settings, Tables::none(Repeats::new(0)));
     entries.joining.leave_out();
     entries.set_reach(&store::rule_set_bodies(conn)?);
-    let mut checker = Checker::new(state.origin.clone(), findings, entries);
+    let origins = Origins::of(conn)?;
+    let mut checker = Checker::new(origins.at(0).to_owned(), findings, entries);
     checker.erased = Erased::read(conn)?;
     checker.sealed = Sealed::read(conn, keys, &state.origin)?;
     let mut started = store::events_of(conn, "program.started")?.into_iter().peekable();
@@ -80,6 +82,9 @@ fn one(
             checker.entries.define(&event, None, &mut checker.findings);
         }
         let part = ledger::entry_part(conn, row.seq)?;
+        if checker.origin != origins.at(row.seq) {
+            checker.origin = origins.at(row.seq).to_owned();
+        }
         let sealed = sealing::sealed_part(conn, row.seq)?;
         let leaf = checker.entry(row, part.as_ref(), sealed.as_ref());
         if !tree.holds(conn, row.seq, &leaf.hash, &mut proven)? {
@@ -143,7 +148,7 @@ struct Tree {
 impl Tree {
     fn read(conn: &mut Conn, state: &LogState, findings: &mut Findings) -> DbResult<Tree> {
         let width = WIDTH as Seq;
-        let trailing = leaves::hashes(conn, &state.origin, state.size - state.size % width, state.size)?;
+        let trailing = leaves::hashes(conn, state.size - state.size % width, state.size)?;
         let read = |level: u8, index: u64| {
             let tile = trail::tile(conn, i16::from(level), index as i64)?;
             tile.ok_or_else(|| DbError::Corrupt(format!("tile {level}/{index} is missing; run `counterfoil verify`")))

@@ -5,6 +5,7 @@ use counterfoil_verify::leaf;
 use crate::ids::Seq;
 use crate::ledger::store::{EntryPartRow, EntryRow};
 use crate::trail::sealing::store::SealedPartRow;
+use crate::trail::generations::RECOVERED;
 use crate::trail::store::{EventPartRow, EventRow};
 
 use super::entries::Entries;
@@ -20,7 +21,8 @@ use super::{L2, L3, commitments, definitions};
 
 /// What one pass learns; fed slice by slice.
 pub(super) struct Checker {
-    origin: String,
+    /// The name in the leaves at this point.
+    pub(super) origin: String,
     next: Seq,
     pub(super) recorded_at: Option<i64>,
     pub(super) findings: Findings,
@@ -155,6 +157,9 @@ impl Checker {
 
     pub(super) fn event(&mut self, row: &EventRow, part: Option<&EventPartRow>) -> Leaf {
         self.tick("events", row.seq, row.recorded_at);
+        if row.kind == RECOVERED {
+            self.recovered(row);
+        }
         self.scratch.clear();
         let leaf =
             leaf::EventLeaf { seq: row.seq, recorded_at: row.recorded_at, kind: &row.kind, body: &row.body, blind: &row.blind };
@@ -172,6 +177,16 @@ impl Checker {
             self.epoch = Some(Event::read(row, part).number("epoch"));
         }
         leaf
+    }
+
+    /// From this leaf on the log has the name that the event gives it.
+    fn recovered(&mut self, row: &EventRow) {
+        let event = Event::read(row, None);
+        if event.text("previous") != self.origin || event.text("origin") == self.origin {
+            let text = format!("it does not let the log {} go on, but {}", self.origin, event.text("previous"));
+            return self.findings.add((L3, "recovery_wrong"), "events", row.seq, text);
+        }
+        self.origin = event.text("origin");
     }
 
     fn leaf(&mut self, table: &'static str, seq: Seq, encoded: bool) -> Leaf {

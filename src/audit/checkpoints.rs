@@ -3,11 +3,16 @@
 //! Keys come from the caller; without any, the one in `keys.dir` is used and that is said. Checkpoints
 //! that the caller brings are what shows a log that was rewritten as a whole.
 
+use counterfoil_verify::rotation::{Rotation, retired_at};
 use counterfoil_verify::{Checkpoint, Note, Origin, VerifierKey};
+use serde_json::Value;
 
 use crate::db::{Conn, DbResult};
+use crate::ids::Seq;
 use crate::ledger::leaves;
+use crate::trail::generations::Origins;
 use crate::trail::keys::KeyFolder;
+use crate::trail::rotations;
 use crate::trail::store::{self, CheckpointRow, LogState};
 use crate::trail::tree::Tree;
 
@@ -17,6 +22,15 @@ use super::{Given, L0};
 /// Checkpoints read at once.
 const PAGE: i64 = 500;
 
+/// What checkpoints are held against.
+struct Against<'a> {
+    state: &'a LogState,
+    origins: Origins,
+    /// Trusted, with those that follow from them by changes that both keys signed.
+    keys: Vec<VerifierKey>,
+    rotations: Vec<Rotation>,
+}
+
 /// Compares all of them.
 pub(super) fn compare(
     conn: &mut Conn,
@@ -25,8 +39,10 @@ pub(super) fn compare(
     state: &LogState,
     findings: &mut Findings,
 ) -> DbResult<()> {
-    let own = || folder.key(&state.origin).ok().flatten().map(|key| key.verifier());
-    let keys = if given.keys.is_empty() { own().into_iter().collect() } else { given.keys.clone() };
+    let origins = Origins::of(conn)?;
+    let pinned = if given.keys.is_empty() { own(conn, folder, state)? } else { given.keys.clone() };
+    let (rotations, keys) = (rotations::all(conn)?, rotations::trusted(conn, pinned.clone())?);
+    let against = Against { state, origins, keys, rotations };
     let mut last = CheckpointRow { number: 0, size: 0, root: Vec::new(), signed_at: 0, note: String::new() };
     loop {
         let rows = store::checkpoints_after(conn, last.number, PAGE)?;
@@ -39,25 +55,28 @@ pub(super) fn compare(
                 let detail = format!("checkpoint {} does not follow checkpoint {}: one is missing", row.number, last.number);
                 findings.add((L0, "checkpoint_missing"), "checkpoints", row.size, detail);
             }
-            if let Err(why) = holds(conn, state, &keys, &row)? {
+            if let Err(why) = against.holds(conn, &row)? {
                 let detail = format!("checkpoint {}: {why}", row.number);
                 findings.add((L0, "checkpoint_differs"), "checkpoints", row.size, detail);
             }
             last = row;
         }
     }
-    outside(conn, folder, state, (&keys, &last), findings)?;
+    outside(conn, folder, &against, &last, findings)?;
+    let mut lost = String::new();
     for (name, content) in &given.checkpoints {
         findings.checked(L0, 1);
-        if let Err((kind, place, why)) = brought(conn, state, &keys, content)? {
-            findings.add((L0, kind), "checkpoints", place, format!("{name}: {why}"));
+        match against.brought(conn, content)? {
+            Ok(None) => {}
+            Ok(Some(said)) => lost.push_str(&format!("; {name}: {said}")),
+            Err((kind, place, why)) => findings.add((L0, kind), "checkpoints", place, format!("{name}: {why}")),
         }
     }
     let kept = match given.checkpoints.len() {
         0 => "no checkpoint given: what was rewritten as a whole, with its key, is undetectable".to_owned(),
-        n => format!("with {n} brought from outside"),
+        n => format!("with {n} brought from outside{lost}"),
     };
-    let signed_by: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    let signed_by: Vec<String> = pinned.iter().map(ToString::to_string).collect();
     let text = match (last.number, given.keys.is_empty(), signed_by.as_slice()) {
         (0, ..) => format!("none is stored; {kept}"),
         (_, _, []) => format!("those stored; there is no key in keys.dir, so their signatures were not checked; {kept}"),
@@ -71,33 +90,80 @@ pub(super) fn compare(
 /// What is wrong with something brought from outside: its kind, where, and in words.
 type Wrong = (&'static str, Option<i64>, String);
 
-/// Whether a file or mail brought from outside holds a checkpoint that was a state of this log.
-fn brought(conn: &mut Conn, state: &LogState, keys: &[VerifierKey], content: &[u8]) -> DbResult<Result<(), Wrong>> {
-    let none = |why: String| Ok(Err(("checkpoint_of_another_log", None, why)));
-    let Some(note) = Note::find(content) else { return none("there is no signed checkpoint in it".to_owned()) };
-    let signed = match Checkpoint::open(&note, keys, Origin::Is(&state.origin)) {
-        Ok(signed) => signed.checkpoint,
-        Err(error) => return none(error.to_string()),
-    };
-    let place = i64::try_from(signed.size).unwrap_or(i64::MAX);
-    Ok(is_state(conn, state, signed.size, &signed.root)?.map_err(|why| ("checkpoint_contradicts", Some(place), why)))
-}
-
-/// Whether a stored checkpoint is what its note says, and a state of this log.
-fn holds(conn: &mut Conn, state: &LogState, keys: &[VerifierKey], row: &CheckpointRow) -> DbResult<Result<(), String>> {
-    let Ok(note) = Note::parse(&row.note) else { return Ok(Err("its note cannot be read".to_owned())) };
-    if !keys.is_empty() {
-        match Checkpoint::open(&note, keys, Origin::Is(&state.origin)) {
-            Err(error) => return Ok(Err(error.to_string())),
-            Ok(signed) => {
-                let said = (signed.checkpoint.size, &signed.checkpoint.root[..]);
-                if said != (row.size.unsigned_abs(), &row.root[..]) {
-                    return Ok(Err("its note says another size or root than its row".to_owned()));
-                }
-            }
+impl Against<'_> {
+    /// Opens a note that must be a checkpoint of the log under this name. Of a name that the log had before
+    /// a loss no key may be known any more: then only what it says is read.
+    fn open(&self, note: &Note, origin: &str) -> Result<Checkpoint, String> {
+        let known = self.keys.iter().any(|key| key.name() == origin);
+        if self.keys.is_empty() || (!known && origin != self.state.origin) {
+            let read = Checkpoint::parse(note.unverified_text()).map_err(|e| e.to_string())?;
+            return if read.origin == origin { Ok(read) } else { Err(format!("it is of the log {}", read.origin)) };
+        }
+        let signed = Checkpoint::open(note, &self.keys, Origin::Is(origin)).map_err(|e| e.to_string())?;
+        match retired_at(&self.rotations, &signed.log_keys, signed.checkpoint.size) {
+            Some(end) => Err(format!("it is signed only by a key that was replaced at {end} leaves")),
+            None => Ok(signed.checkpoint),
         }
     }
-    is_state(conn, state, row.size.unsigned_abs(), &row.root)
+
+    /// Whether a file or mail brought from outside holds a checkpoint that was a state of this log; of one
+    /// signed before a loss, what can still be said.
+    fn brought(&self, conn: &mut Conn, content: &[u8]) -> DbResult<Result<Option<String>, Wrong>> {
+        let none = |why: String| Ok(Err(("checkpoint_of_another_log", None, why)));
+        let Some(note) = Note::find(content) else { return none("there is no signed checkpoint in it".to_owned()) };
+        let origin = note.unverified_text().lines().next().unwrap_or_default().to_owned();
+        if !self.keys.iter().any(|key| key.name() == origin) {
+            return none(format!("no key is given or known for the log {origin}"));
+        }
+        let named = self.origins.names().find(|name| *name == origin).unwrap_or(&self.state.origin);
+        let signed = match self.open(&note, named) {
+            Ok(signed) => signed,
+            Err(error) => return none(error),
+        };
+        let place = i64::try_from(signed.size).unwrap_or(i64::MAX);
+        if let Some(end) = self.origins.end_of(named).filter(|end| place > *end) {
+            return lost(conn, end, place);
+        }
+        let is = is_state(conn, self.state, signed.size, &signed.root)?;
+        Ok(is.map(|()| None).map_err(|why| ("checkpoint_contradicts", Some(place), why)))
+    }
+
+    /// Whether a stored checkpoint is what its note says, and a state of this log.
+    fn holds(&self, conn: &mut Conn, row: &CheckpointRow) -> DbResult<Result<(), String>> {
+        let Ok(note) = Note::parse(&row.note) else { return Ok(Err("its note cannot be read".to_owned())) };
+        match self.open(&note, self.origins.of_size(row.size)) {
+            Err(error) => return Ok(Err(error)),
+            Ok(said) if (said.size, &said.root[..]) != (row.size.unsigned_abs(), &row.root[..]) => {
+                return Ok(Err("its note says another size or root than its row".to_owned()));
+            }
+            Ok(_) => {}
+        }
+        is_state(conn, self.state, row.size.unsigned_abs(), &row.root)
+    }
+}
+
+/// What the recovery at `end` says of a checkpoint of so many leaves, signed before it.
+fn lost(conn: &mut Conn, end: Seq, size: i64) -> DbResult<Result<Option<String>, Wrong>> {
+    let event = store::event(conn, end)?.map(|(row, _)| row);
+    let body: Value = event.and_then(|row| serde_json::from_str(&row.body).ok()).unwrap_or_default();
+    if body["lost"][1].as_i64().is_some_and(|to| size <= to) {
+        return Ok(Ok(Some(format!(
+            "consistent up to {end} leaves as far as is known; those from {end} to {size} were lost, as the recovery in event {end} records"
+        ))));
+    }
+    let why = format!("it covers {size} leaves, more than the recovery in event {end} says were lost");
+    Ok(Err(("checkpoint_contradicts", Some(size), why)))
+}
+
+/// The keys of this installation: the one in force, and those of earlier names that are still there.
+fn own(conn: &mut Conn, folder: &KeyFolder, state: &LogState) -> DbResult<Vec<VerifierKey>> {
+    // A row that cannot be read is found by comparing it with its event.
+    let force = rotations::in_force(conn, &state.origin).ok().flatten();
+    let key = force.and_then(|force| folder.key_of(&force).ok().flatten());
+    let key = key.or_else(|| folder.key(&state.origin).ok().flatten());
+    let mut keys: Vec<VerifierKey> = key.map(|key| key.verifier()).into_iter().collect();
+    keys.extend(folder.earlier(conn)?);
+    Ok(keys)
 }
 
 /// Whether the log had this root when it had this size.
@@ -114,17 +180,18 @@ fn is_state(conn: &mut Conn, state: &LogState, size: u64, root: &[u8]) -> DbResu
 fn outside(
     conn: &mut Conn,
     folder: &KeyFolder,
-    state: &LogState,
-    (keys, last): (&[VerifierKey], &CheckpointRow),
+    against: &Against<'_>,
+    last: &CheckpointRow,
     findings: &mut Findings,
 ) -> DbResult<()> {
-    let (false, Ok(Some(note))) = (keys.is_empty(), folder.checkpoint(&state.origin)) else { return Ok(()) };
-    let Ok(signed) = Checkpoint::open(&note, keys, Origin::Is(&state.origin)) else {
+    let state = against.state;
+    let (false, Ok(Some(note))) = (against.keys.is_empty(), folder.checkpoint(&state.origin)) else { return Ok(()) };
+    let Ok(signed) = against.open(&note, &state.origin) else {
         findings.add((L0, "kept_unreadable"), "checkpoints", None, "the checkpoint kept beside the key is not one of this log");
         return Ok(());
     };
     findings.checked(L0, 1);
-    let (size, root) = (signed.checkpoint.size, signed.checkpoint.root);
+    let (size, root) = (signed.size, signed.root);
     let place = i64::try_from(size).unwrap_or(i64::MAX);
     if let Err(why) = is_state(conn, state, size, &root)? {
         findings.add((L0, "checkpoint_differs"), "checkpoints", place, format!("the checkpoint kept beside the key: {why}"));

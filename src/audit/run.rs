@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::db::{Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
+use crate::trail::generations::Origins;
 use crate::trail::keys::KeyFolder;
 use crate::trail::store::{self as trail, EventRow, LogState};
 
@@ -122,6 +123,7 @@ fn pass(run: &mut Run<'_>, keys: &KeyFolder, aside: Conn, settings: Settings) ->
     checker.sealed = Sealed::read(conn, keys, &origin)?;
     let checker = stream(conn, checker, run.size.min(run.rows), run.size, run.options.progress)?;
     let mut checker = edges(run, checker)?;
+    named(run.state.as_ref(), &checker.origin, &mut checker.findings);
     checker.entries.joining.settle(&mut checker.findings);
     Ok(checker)
 }
@@ -131,23 +133,28 @@ struct CreatedBody {
     origin: String,
 }
 
-/// The log's name: from the log state, unless leaf 0 and its tile say that was changed.
+/// The name that the log began with: as its list of names says, unless leaf 0 and its tile say that was
+/// changed.
 fn origin(conn: &mut Conn, state: Option<&LogState>, findings: &mut Findings) -> DbResult<String> {
     let created = trail::event(conn, 0)?.map(|(row, _)| row);
     if created.as_ref().is_some_and(|row| row.kind != "log.created") {
         findings.add((L3, "first_leaf_wrong"), "events", 0, "leaf 0 is not the event log.created");
     }
     let said = created.as_ref().and_then(|row| serde_json::from_str::<CreatedBody>(&row.body).ok()).map(|body| body.origin);
-    let (Some(state), Some(said), Some(row)) = (state, &said, &created) else {
-        return Ok(state.map(|state| state.origin.clone()).or(said).unwrap_or_default());
+    let stated = if state.is_some() { Some(Origins::of(conn)?.at(0).to_owned()) } else { None };
+    let (Some(stated), Some(said), Some(row)) = (&stated, &said, &created) else {
+        return Ok(stated.or(said).unwrap_or_default());
     };
-    if state.origin == *said {
-        return Ok(state.origin.clone());
-    }
-    findings.add((L2, "origin_differs"), "log_state", 0, "the log state and leaf 0 do not name the same origin");
     let tile = trail::tile(conn, 0, 0)?.unwrap_or_default();
-    let right = hash(row, said).is_some_and(|hash| tile.starts_with(&hash));
-    Ok(if right { said.clone() } else { state.origin.clone() })
+    let right = stated == said || hash(row, said).is_some_and(|hash| tile.starts_with(&hash));
+    Ok(if right { said.clone() } else { stated.clone() })
+}
+
+/// The log state must have the name that the newest leaf has.
+fn named(state: Option<&LogState>, origin: &str, findings: &mut Findings) {
+    if state.is_some_and(|state| state.origin != origin) {
+        findings.add((L2, "origin_differs"), "log_state", 0, "the log state and the leaves do not name the same origin");
+    }
 }
 
 fn hash(row: &EventRow, origin: &str) -> Option<leaf::Hash> {

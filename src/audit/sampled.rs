@@ -45,7 +45,7 @@ fn samples(size: Seq, root: &Hash) -> Vec<Seq> {
 }
 
 fn included(conn: &mut Conn, state: &LogState, seq: Seq, size: Seq, root: &Hash) -> Result<(), String> {
-    let leaf = leaves::hashes(conn, &state.origin, seq, seq + 1).map_err(|e| e.to_string())?;
+    let leaf = leaves::hashes(conn, seq, seq + 1).map_err(|e| e.to_string())?;
     let Some(leaf) = leaf.first() else { return Err("there is no such row".to_owned()) };
     let (index, size) = (seq.unsigned_abs(), size.unsigned_abs());
     let proof = Tree::of(conn, state, leaves::hashes).inclusion(index, size).map_err(|e| e.to_string())?;

@@ -1,6 +1,7 @@
-//! `log key | checkpoint | export | heads`
+//! `log key | checkpoint | export | heads | rotate-key`
 
 mod heads;
+mod rotate;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -16,7 +17,7 @@ use crate::app::{Leader, Request};
 use crate::db::Db;
 use crate::export::{self, LogExport, LogFiles};
 use crate::trail::keys::KeyFolder;
-use crate::trail::store;
+use crate::trail::{rotations, store};
 
 use super::{CliResult, Common, Done, whoami};
 
@@ -38,6 +39,7 @@ enum Action {
     /// Write the proof that an account's last entry at the close of a day was the last, or that the
     /// account had none; counterfoil-verify checks it. That it was made is an event
     Heads(heads::Heads),
+    RotateKey(rotate::RotateKey),
 }
 
 #[derive(Debug, Args)]
@@ -57,15 +59,19 @@ pub(super) fn run(common: &Common, command: Log) -> CliResult {
     match command.action {
         Action::Export(command) => return export(common, &command),
         Action::Heads(command) => return heads::run(common, &command),
+        Action::RotateKey(command) => return rotate::run(common, &command),
         Action::Key | Action::Checkpoint => {}
     }
     let (config, db) = common.db()?;
     match command.action {
-        Action::Export(_) | Action::Heads(_) => {}
+        Action::Export(_) | Action::Heads(_) | Action::RotateKey(_) => {}
         Action::Key => {
             let origin = origin(&db)?;
             let folder = KeyFolder::of(&config, db.address());
-            let key = folder.key(&origin)?;
+            let key = match db.read(|conn| rotations::in_force(conn, &origin))? {
+                Some(force) => folder.key_of(&force)?,
+                None => folder.key(&origin)?,
+            };
             let dir = folder.dir().display();
             let key =
                 key.ok_or_else(|| anyhow::anyhow!("there is no key of {origin} in {dir}; `serve` makes it at its first start"))?;

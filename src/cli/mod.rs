@@ -20,6 +20,7 @@ mod key;
 mod keys;
 mod log;
 mod migrate;
+mod propose;
 mod report;
 mod rules;
 mod serve;
@@ -77,7 +78,7 @@ enum Command {
     /// Keys of the sources that send: issue, rotate, revoke, list
     Key(key::Key),
     Keys(keys::Keys),
-    /// The log: its verifier key, its newest checkpoint
+    /// The log: its verifier key, its newest checkpoint, exports, another key
     Log(log::Log),
     /// The rules: list, show, test, activate
     Rules(rules::Rules),

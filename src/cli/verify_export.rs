@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use counterfoil_verify::check::{Level, Report, Scope, check, open_notes};
+use counterfoil_verify::check::{Level, Report, Scope, check, follow_rotations, open_notes};
 use counterfoil_verify::files::{Export, Files};
 use counterfoil_verify::folder::{Bundle, Folder};
 use counterfoil_verify::{Policy, VerifierKey};
@@ -91,7 +91,9 @@ fn verify<F: Files<Error = String>>(
     let newest = export.checkpoint().map_err(anyhow::Error::msg)?;
     let newest = newest.with_context(|| format!("{} has no file `checkpoint`: this is not an export", path.display()))?;
     notes.extend(export.remembered().map_err(anyhow::Error::msg)?);
-    if let Some(opened) = open_notes(&Policy::of_keys(keys), None, &newest, &notes, &mut report) {
+    let rotations = export.rotations().map_err(anyhow::Error::msg)?;
+    let policy = follow_rotations(Policy::of_keys(keys), &rotations, &mut report);
+    if let Some(opened) = open_notes(&policy, None, &newest, &notes, &mut report) {
         let bar = ProgressBar::new(opened.newest.checkpoint.size);
         let scope = Scope { newest: &opened.newest.checkpoint, remembered: &opened.remembered };
         let checked = check(&mut export, scope, &mut report, |done| bar.set_position(done));

@@ -513,6 +513,24 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    generations (first_seq) {
+        first_seq -> BigInt,
+        origin -> Text,
+    }
+}
+
+diesel::table! {
+    key_rotations (id) {
+        id -> BigInt,
+        origin -> Text,
+        size -> BigInt,
+        old_key -> Text,
+        new_key -> Text,
+        note -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     log_state,
     entries,
@@ -554,4 +572,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     data_keys,
     sealed_parts,
     proposals,
+    generations,
+    key_rotations,
 );

@@ -8,6 +8,7 @@ use crate::ids::Seq;
 use crate::ledger::store::{EntryPartRow, EntryRow, entry_parts_between};
 use crate::ledger::{FIELDS, NewEntry};
 use crate::money::Money;
+use crate::trail::generations::Origins;
 use crate::trail::store::state;
 
 use super::cells::Cell;
@@ -26,6 +27,7 @@ pub(super) fn columns() -> Vec<&'static str> {
 
 pub(super) fn export(request: &ExportRequest, db: &Db, table: &mut Table<'_>) -> Result<(), ExportError> {
     let Some(log) = db.read(state)? else { return Ok(()) };
+    let origins = db.read(Origins::of)?;
     let dates = days(request);
     let Some((first, last)) = db.read(|conn| store::places_of_days(conn, dates.0, dates.1))? else { return Ok(()) };
     let mut names = Names::default();
@@ -35,7 +37,7 @@ pub(super) fn export(request: &ExportRequest, db: &Db, table: &mut Table<'_>) ->
         let Some((newest, _)) = rows.last() else { return Ok(()) };
         after = newest.seq;
         for (row, parts) in &rows {
-            table.row(cells(row, parts.as_ref(), &names, &log.origin)?)?;
+            table.row(cells(row, parts.as_ref(), &names, origins.at(row.seq))?)?;
         }
     }
 }

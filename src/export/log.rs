@@ -6,6 +6,7 @@ use std::io;
 use counterfoil_verify::Hash;
 use counterfoil_verify::export::{
     CHECKPOINT, LEAVES_PER_FILE, Opening, leaf_line, leaves_path, opening_line, private_path, readme, remembered_path,
+    rotation_path,
 };
 use counterfoil_verify::tile::{WIDTH, path};
 
@@ -58,20 +59,23 @@ pub fn log(db: &Db, private: bool, files: &mut impl LogFiles) -> Result<LogExpor
     files.put(CHECKPOINT, newest.note.as_bytes())?;
     files.put("README.txt", readme(&state.origin, size, private).as_bytes())?;
     remembered(db, &newest, files)?;
+    for row in db.read(trail::rotations)?.iter().filter(|row| row.size <= newest.size) {
+        files.put(&rotation_path(row.size.unsigned_abs()), row.note.as_bytes())?;
+    }
     tiles(db, &state, size, files)?;
     let mut openings = 0;
     for first in (0..size).step_by(LEAVES_PER_FILE as usize) {
-        openings += page(db, &state.origin, first, size.min(first + LEAVES_PER_FILE), private, files)?;
+        openings += page(db, first, size.min(first + LEAVES_PER_FILE), private, files)?;
     }
     Ok(LogExport { origin: state.origin, size, openings })
 }
 
 /// One file of leaves, and one of openings.
-fn page(db: &Db, origin: &str, first: u64, end: u64, private: bool, files: &mut impl LogFiles) -> Result<u64, ExportError> {
+fn page(db: &Db, first: u64, end: u64, private: bool, files: &mut impl LogFiles) -> Result<u64, ExportError> {
     let (mut lines, mut opened, mut openings) = (String::new(), String::new(), 0);
     for from in (first..end).step_by(SLICE as usize) {
         let to = end.min(from + SLICE);
-        let rows = db.read(|conn| leaves::bytes(conn, origin, from as Seq, to as Seq))?;
+        let rows = db.read(|conn| leaves::bytes(conn, from as Seq, to as Seq))?;
         rows.iter().for_each(|(seq, leaf)| lines.push_str(&leaf_line(seq.unsigned_abs(), leaf)));
         if private {
             let slice = db.read(|conn| openings_between(conn, from as Seq, to as Seq))?;

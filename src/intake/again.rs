@@ -82,7 +82,7 @@ impl Engine {
             let found = Break { seq: outcome.seq, kind, expected: outcome.expected, found: outcome.found };
             breaks.push(receipt_break(&found, currency));
         }
-        let leaf = row.leaf_hash(self.tail.origin()).map_err(|e| corrupt(e.to_string()))?;
+        let leaf = row.leaf_hash(self.origins.at(row.seq)).map_err(|e| corrupt(e.to_string()))?;
         Ok(Receipt { seq: row.seq, leaf, position: row.position, hits, breaks })
     }
 

@@ -16,6 +16,7 @@ use crate::money::Currency;
 use crate::trail::Tail;
 use crate::trail::keys::KeyFolder;
 use crate::trail::sealing::{Fields, Sealer};
+use crate::trail::generations::Origins;
 
 use super::accounts::{Accounts, KnownNumbers, Slot};
 use super::alerting::Alerting;
@@ -104,6 +105,8 @@ pub(super) struct Engine {
     pub settings: Arc<Settings>,
     pub conn: Conn,
     pub tail: Tail,
+    /// The names of the log: what was recorded before a loss has an earlier one.
+    pub origins: Origins,
     pub size_before: Seq,
     pub rules: Arc<RuleSet>,
     pub sources: HashMap<Seq, String>,

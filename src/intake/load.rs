@@ -17,6 +17,7 @@ use crate::ids::Seq;
 use crate::ledger::store::{self as ledger_store, EntryRow};
 use crate::ledger::{Context, Parts, leaves};
 use crate::on_conn;
+use crate::trail::generations::{self, Origins};
 use crate::trail::store as trail_store;
 use crate::trail::{ActTx, NewEvent, Tail};
 
@@ -43,7 +44,7 @@ pub(super) fn take_over(conn: &mut Conn, settings: &Settings, config: &Config) -
         drop_outdated_states(conn)?;
         trail_store::begin_epoch(conn)?;
         let state = trail_store::state(conn)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))?;
-        let trailing = leaves::hashes(conn, &state.origin, state.size - state.size % 256, state.size)?;
+        let trailing = leaves::hashes(conn, state.size - state.size % 256, state.size)?;
         let mut tail = trail_store::load_tail(conn, &state, &trailing)?;
         let mut tx = ActTx::new(conn, &settings.clock, &mut tail);
         tx.append(started(config, state.epoch)).map_err(|e| DbError::Corrupt(e.to_string()))?;
@@ -93,6 +94,7 @@ fn create(conn: &mut Conn, settings: &Settings) -> DbResult<()> {
     let now = tx.now().0;
     let id = tx.append(NewEvent::public("ruleset.defined", text.clone())).map_err(corrupt)?;
     insert_rule_set(tx.conn, id, rules.version, &text.to_string(), now)?;
+    generations::begin(tx.conn, 0, &origin)?;
     trail_store::advance(conn, 0, &tail)
 }
 
@@ -138,7 +140,7 @@ pub(super) fn sources(conn: &mut Conn) -> DbResult<HashMap<Seq, String>> {
 pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engine> {
     let state = trail_store::state(&mut conn)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))?;
     let from = state.size - state.size % 256;
-    let trailing = leaves::hashes(&mut conn, &state.origin, from, state.size)?;
+    let trailing = leaves::hashes(&mut conn, from, state.size)?;
     let tail = trail_store::load_tail(&mut conn, &state, &trailing)?;
     let reference_runs = runs::load(&mut conn, RunKind::Reference)?;
     let indexed_to = runs::indexed_to(&mut conn)?;
@@ -150,6 +152,7 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
     ledger_store::each_account_number(&mut conn, |number| known.add(number))?;
     let mut engine = Engine {
         settings: settings.clone(),
+        origins: Origins::of(&mut conn)?,
         conn,
         size_before: tail.next_seq(),
         tail,

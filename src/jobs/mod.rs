@@ -16,8 +16,7 @@ pub use nightly::{NightlyError, verify_and_note};
 use serde_json::json;
 
 use crate::alerts::grace;
-use crate::app::App;
-use crate::approvals;
+use crate::app::{App, carry_out_due};
 use crate::notify::{Mailer, deliver_due};
 use crate::trail::{ActError, NewEvent};
 
@@ -33,7 +32,7 @@ const WITNESS_EVERY: Duration = Duration::from_secs(60);
 const MAIL_EVERY: Duration = Duration::from_secs(1);
 /// How often overdue breaks are looked for.
 const GRACE_EVERY: Duration = Duration::from_secs(10);
-/// How often proposals are looked for whose time is over.
+/// How often approved proposals are carried out, and those ended whose time is over.
 const APPROVALS_EVERY: Duration = Duration::from_secs(5);
 /// How often it is checked whether a night is due.
 const NIGHTLY_EVERY: Duration = Duration::from_secs(20);
@@ -91,9 +90,7 @@ impl Jobs {
             raised.map(drop).map_err(|e| e.to_string())
         })?;
         let proposals = app.clone();
-        jobs.every(APPROVALS_EVERY, "approvals", move || {
-            approvals::expire_due(&proposals.db, &proposals.log(), proposals.clock.now()).map(drop).map_err(|e| e.to_string())
-        })?;
+        jobs.every(APPROVALS_EVERY, "approvals", move || carry_out_due(&proposals).map_err(|e| e.to_string()))?;
         let night = app.clone();
         jobs.every(NIGHTLY_EVERY, "nightly", move || nightly::due(&night).map_err(|e| e.to_string()))?;
         Ok(jobs)

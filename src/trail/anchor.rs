@@ -1,4 +1,5 @@
-//! The start: the database must hold the log it held before, at least as far as it was signed.
+//! The start: the database must hold the log it held before, at least as far as it was signed, and the
+//! key that signed it must be there.
 //!
 //! Compared are the log state, the leaves at the right edge, and the last signed checkpoint, which
 //! lies outside the database. What does not fit is not written to: it is said, with the next step.
@@ -7,47 +8,116 @@ use counterfoil_verify::{Checkpoint, Note, Origin, Signed, VerifierKey};
 
 use crate::db::{Conn, DbError, DbResult};
 
+use super::generations::Origins;
 use super::keys::KeyFolder;
-use super::store;
+use super::rotations;
+use super::store::{self, LogState};
 use super::tree::{LeafHashes, Tree};
 
-/// Refuses a database that is not the one this installation wrote, or an older copy of it.
+/// What the database lacks of what was signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lacking {
+    /// Nothing: the log may go on.
+    Nothing,
+    /// The key that signed it.
+    Key,
+    /// The leaves after `size` up to those of this checkpoint: it is an older copy.
+    Leaves {
+        /// The last checkpoint known, which the database does not reach.
+        last: Checkpoint,
+        /// Its note.
+        note: Note,
+    },
+    /// The leaves it has are not those that were signed.
+    Changed {
+        /// Leaves that the checkpoint covers.
+        size: u64,
+    },
+}
+
+/// Refuses a database that is not the one this installation wrote, or an older copy of it, or one whose
+/// key is gone.
 ///
 /// # Errors
 /// [`DbError::Unfit`] with what does not fit and what to do.
 pub fn check(conn: &mut Conn, keys: &KeyFolder, leaves: LeafHashes) -> DbResult<()> {
-    let Some(known) = keys.origin()? else { return Ok(()) };
-    let Some(state) = store::state(conn)? else { return Err(emptied(keys, &known)) };
-    if state.origin != known {
-        return Err(DbError::Unfit(format!(
-            "the database holds the log {}, but it held {known} before; restore the right database, or, if the exchange is \
-             meant, remove {} and start again",
-            state.origin,
-            keys.origin_path().display()
-        )));
-    }
-    let Some(note) = keys.checkpoint(&known)? else { return Ok(()) };
-    let Some(key) = keys.key(&known)? else {
-        return Err(DbError::Unfit(format!(
-            "the key that signs {known} is missing from {}; put it back from its copy",
-            keys.dir().display()
-        )));
+    let known = keys.origin()?;
+    let Some(state) = store::state(conn)? else {
+        return known.map_or(Ok(()), |known| Err(emptied(keys, &known)));
     };
-    let last = open(&note, &key.verifier())?;
-    let there = Tree::of(conn, &state, leaves).root_at(last.size)?;
-    match there {
-        Some(root) if root == last.root => Ok(()),
-        Some(_) => Err(DbError::Unfit(format!(
-            "the first {} leaves of the database are not those of the last signed checkpoint: they were changed; nothing will \
-             be written: run `counterfoil verify`, and keep this database as evidence",
-            last.size
-        ))),
-        None => Err(DbError::Unfit(format!(
-            "the database is older than the last signed checkpoint: it has {} leaves, {} were signed; restore a newer backup; \
-             nothing will be written to this one",
-            state.size, last.size
-        ))),
+    if let Some(known) = known.filter(|known| *known != state.origin) {
+        return Err(other_log(conn, keys, &state, &known)?);
     }
+    let unfit = match lacking(conn, keys, &state, leaves)? {
+        Lacking::Nothing => return Ok(()),
+        Lacking::Key => format!(
+            "the key that signs {} is not in {}, though the log was signed with it: put the key back from its copy; if it is lost \
+             for good, two officers let the log go on under a new name with `counterfoil log recover`",
+            state.origin,
+            keys.dir().display()
+        ),
+        Lacking::Changed { size } => format!(
+            "the first {size} leaves of the database are not those of the last signed checkpoint: they were changed; nothing will \
+             be written: run `counterfoil verify`, and keep this database as evidence"
+        ),
+        Lacking::Leaves { last, .. } => format!(
+            "the database is older than the last signed checkpoint: it has {} leaves, {} were signed; restore a newer backup; \
+             nothing will be written to this one. If there is none, two officers let the log go on under a new name with \
+             `counterfoil log recover`",
+            state.size, last.size
+        ),
+    };
+    Err(DbError::Unfit(unfit))
+}
+
+/// What the database lacks of what was signed under its present name.
+///
+/// # Errors
+/// When it or the folder of keys cannot be read.
+pub fn lacking(conn: &mut Conn, keys: &KeyFolder, state: &LogState, leaves: LeafHashes) -> DbResult<Lacking> {
+    let note = keys.checkpoint(&state.origin)?;
+    let key = match rotations::in_force(conn, &state.origin)? {
+        Some(force) => keys.key_of(&force)?,
+        None => keys.key(&state.origin)?,
+    };
+    let Some(key) = key else {
+        let signed = note.is_some() || was_signed(conn, state)?;
+        return Ok(if signed { Lacking::Key } else { Lacking::Nothing });
+    };
+    let Some(note) = note else { return Ok(Lacking::Nothing) };
+    let mut trusted = rotations::trusted(conn, vec![key.verifier()])?;
+    // An older copy does not know yet that the key was changed.
+    trusted.extend(keys.key(&state.origin)?.map(|key| key.verifier()));
+    let last = open(&note, &trusted)?;
+    Ok(match Tree::of(conn, state, leaves).root_at(last.size)? {
+        Some(root) if root == last.root => Lacking::Nothing,
+        Some(_) => Lacking::Changed { size: last.size },
+        None => Lacking::Leaves { last, note },
+    })
+}
+
+/// Whether anything was signed under the present name, as far as the database knows.
+fn was_signed(conn: &mut Conn, state: &LogState) -> DbResult<bool> {
+    let origins = Origins::of(conn)?;
+    let checkpoint = store::newest_checkpoint(conn)?.map(|row| row.size);
+    let anchor = store::newest_anchor(conn)?.map(|row| row.size);
+    Ok(checkpoint.max(anchor).is_some_and(|size| origins.of_size(size) == state.origin))
+}
+
+fn other_log(conn: &mut Conn, keys: &KeyFolder, state: &LogState, known: &str) -> DbResult<DbError> {
+    let file = keys.origin_path().display().to_string();
+    if Origins::of(conn)?.end_of(known).is_some() {
+        let text = format!(
+            "the log {known} was let go on as {}, but that was not finished here: run `counterfoil log recover` again",
+            state.origin
+        );
+        return Ok(DbError::Unfit(text));
+    }
+    Ok(DbError::Unfit(format!(
+        "the database holds the log {}, but it held {known} before; restore the right database, or, if the exchange is \
+         meant, remove {file} and start again",
+        state.origin
+    )))
 }
 
 fn emptied(keys: &KeyFolder, known: &str) -> DbError {
@@ -61,12 +131,12 @@ fn emptied(keys: &KeyFolder, known: &str) -> DbError {
     ))
 }
 
-/// A checkpoint that the log's key signed.
+/// A checkpoint that one of the log's keys signed.
 ///
 /// # Errors
-/// [`DbError::Unfit`] when it did not.
-pub fn open(note: &Note, key: &VerifierKey) -> DbResult<Checkpoint> {
-    let signed: Signed = Checkpoint::open(note, std::slice::from_ref(key), Origin::OfKey)
+/// [`DbError::Unfit`] when none did.
+pub fn open(note: &Note, keys: &[VerifierKey]) -> DbResult<Checkpoint> {
+    let signed: Signed = Checkpoint::open(note, keys, Origin::OfKey)
         .map_err(|e| DbError::Unfit(format!("the last signed checkpoint cannot be trusted: {e}")))?;
     Ok(signed.checkpoint)
 }

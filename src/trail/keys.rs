@@ -3,18 +3,20 @@
 //!
 //! All of it lies in `keys.dir`, so that whoever can rewrite the database alone can neither sign nor
 //! make the newest state forgotten. Files are named after the log, or after the database:
-//! `LOG.key` (mode 0600), `LOG.checkpoint`, `DATABASE.log`; of the book, whatever generation its log is:
-//! `BOOK.master`, `BOOK.recovery`, `BOOK.erased`.
+//! `LOG.key` (mode 0600), `LOG.checkpoint`, `DATABASE.log`. A key that is to sign next lies in
+//! `LOG.ID.key` until it does; `LOG.retired` lists the verifier keys of those that no longer sign. Of the
+//! book, whatever generation its log is: `BOOK.master`, `BOOK.recovery`, `BOOK.erased`.
 
 use std::path::{Path, PathBuf};
 
-use counterfoil_verify::{Note, SignerKey};
+use counterfoil_verify::{Note, SignerKey, VerifierKey};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{Address, DbError, DbResult};
+use crate::db::{Address, Conn, DbError, DbResult};
 
+use super::generations::Origins;
 use super::kept::{self, file_name};
 
 /// The folder of `keys.dir`, seen by one database.
@@ -90,6 +92,82 @@ impl KeyFolder {
             "made the key that signs this log: keep a copy outside this machine and print the verifier key on paper"
         );
         Ok(key)
+    }
+
+    /// Whether the key comes from the setting `keys.log`, and not from a file.
+    pub fn is_given(&self) -> bool {
+        self.given.is_some()
+    }
+
+    /// The secret key that belongs to this verifier key: the one that signs, or one that is to sign next.
+    ///
+    /// # Errors
+    /// When a file or the setting holds no key.
+    pub fn key_of(&self, verifier: &VerifierKey) -> DbResult<Option<SignerKey>> {
+        if let Some(key) = self.key(verifier.name())?.filter(|key| key.verifier() == *verifier) {
+            return Ok(Some(key));
+        }
+        for path in [self.next_path(verifier), self.key_path(verifier.name())] {
+            let Some(text) = self.read(&path)? else { continue };
+            let key: SignerKey = text.trim().parse().map_err(|e| DbError::Unfit(format!("{}: {e}", path.display())))?;
+            if key.verifier() == *verifier {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes a key that is to sign the log named `origin` next, in a file of its own.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn make_next(&self, origin: &str, clock: &Clock) -> DbResult<SignerKey> {
+        let key = SignerKey::from_seed(origin, clock.random::<32>()).map_err(|e| DbError::Unfit(e.to_string()))?;
+        self.replace(&self.next_path(&key.verifier()), &format!("{}\n", key.secret()))?;
+        Ok(key)
+    }
+
+    /// Where [`KeyFolder::make_next`] put a key.
+    pub fn next_path(&self, key: &VerifierKey) -> PathBuf {
+        self.dir.join(format!("{}.{}.key", file_name(key.name()), hex::encode(key.id())))
+    }
+
+    /// The verifier keys of earlier generations of the log whose keys still lie here, with those that
+    /// follow from them by changes.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn earlier(&self, conn: &mut Conn) -> DbResult<Vec<VerifierKey>> {
+        let state = super::store::state(conn)?;
+        let now = state.map_or_else(String::new, |state| state.origin);
+        let names: Vec<String> = Origins::of(conn)?.names().filter(|name| **name != now).map(str::to_owned).collect();
+        let mut keys = Vec::new();
+        for name in names {
+            let text = self.read(&self.key_path(&name))?;
+            keys.extend(text.and_then(|text| text.trim().parse::<SignerKey>().ok()).map(|key| key.verifier()));
+        }
+        super::rotations::trusted(conn, keys)
+    }
+
+    /// Removes a key that will not sign.
+    pub fn drop_next(&self, key: &VerifierKey) {
+        let _ = std::fs::remove_file(self.next_path(key));
+    }
+
+    /// Lets a key that was to sign next be the one that signs; of the old one the verifier key is kept. May be
+    /// done again after half of it was done.
+    ///
+    /// # Errors
+    /// When a file cannot be written: the old state then holds, or the new one.
+    pub fn promote(&self, key: &SignerKey, old: &VerifierKey) -> DbResult<()> {
+        let retired = self.dir.join(format!("{}.retired", file_name(key.name())));
+        let list = self.read(&retired)?.unwrap_or_default();
+        if !list.lines().any(|line| line == old.to_string()) {
+            self.replace(&retired, &format!("{list}{old}\n"))?;
+        }
+        self.replace(&self.key_path(key.name()), &format!("{}\n", key.secret()))?;
+        self.drop_next(&key.verifier());
+        Ok(())
     }
 
     /// The last checkpoint signed of the log named `origin`, as kept here.

@@ -11,11 +11,14 @@
 mod act;
 pub mod anchor;
 mod event;
+pub mod generations;
 pub mod kept;
 pub mod keys;
 pub mod returned;
 pub mod sealing;
+pub mod rotations;
 mod signer;
+mod signing;
 pub mod store;
 mod tail;
 #[cfg(test)]

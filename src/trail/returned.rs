@@ -3,12 +3,15 @@
 //! Mail programs quote, wrap ends of lines and add words around a note; what is pasted is searched for
 //! the note, and only the note is judged. Each return is recorded, whatever it says.
 
+use counterfoil_verify::rotation::retired_at;
 use counterfoil_verify::{Checkpoint, Note, Origin, VerifierKey};
 use serde_json::{Value, json};
 
 use crate::db::{Conn, DbResult, bulk};
 use crate::ids::Seq;
 
+use super::generations::Origins;
+use super::rotations;
 use super::store::{self, AnchorRow};
 use super::tree::{LeafHashes, Tree};
 use super::{ActError, ActTx, NewEvent};
@@ -39,20 +42,31 @@ pub enum Compared {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn compare(conn: &mut Conn, key: &VerifierKey, text: &str, leaves: LeafHashes) -> DbResult<Compared> {
+pub fn compare(conn: &mut Conn, keys: &[VerifierKey], text: &str, leaves: LeafHashes) -> DbResult<Compared> {
     let Some(note) = (text.len() <= TEXT_MAX).then(|| Note::find(text)).flatten() else {
-        let words =
-            format!("there is no checkpoint of {} in it; paste the lines from the log's name to the signature", key.name());
-        return Ok(Compared::NotThisLog(words));
+        let words = "there is no checkpoint in it; paste the lines from the log's name to the signature";
+        return Ok(Compared::NotThisLog(words.to_owned()));
     };
-    let opened = Checkpoint::open(&note, std::slice::from_ref(key), Origin::OfKey);
-    let signed = match opened {
-        Ok(signed) => signed.checkpoint,
+    let opened = Checkpoint::open(&note, keys, Origin::OfKey);
+    let (signed, by) = match opened {
+        Ok(signed) => (signed.checkpoint, signed.log_keys),
         Err(error) => return Ok(Compared::NotThisLog(error.to_string())),
     };
     conn.snapshot(|conn| {
         let Some(state) = store::state(conn)? else { return Ok(Compared::NotThisLog("there is no log".into())) };
         let size = signed.size;
+        if let Some(end) = Origins::of(conn)?.end_of(&signed.origin).filter(|end| size > end.unsigned_abs()) {
+            // Signed before a loss: what it covered beyond is gone, and the log says so.
+            let text = format!(
+                "it was signed as {} before a loss: the log is consistent with that name up to {end} leaves; those from {end} to {size} \
+                 were lost, as the recovery in event {end} records",
+                signed.origin
+            );
+            return Ok(Compared::NotThisLog(text));
+        }
+        if let Some(end) = retired_at(&rotations::all(conn)?, &by, size) {
+            return Ok(Compared::NotThisLog(format!("it is signed only by a key that was replaced at {end} leaves: the old key was misused")));
+        }
         Ok(match Tree::of(conn, &state, leaves).root_at(size)? {
             Some(root) if root == signed.root => Compared::Consistent { size },
             Some(_) => Compared::Contradicts { size, why: "its root is not that of the leaves stored here".into() },

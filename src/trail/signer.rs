@@ -3,51 +3,97 @@
 //! A checkpoint is signed after the commit of its size, from the committed log state. It is stored,
 //! then kept beside the key, then appended to `anchor.file`: losing power in between leaves an older
 //! one outside, never one that the database does not hold.
+//!
+//! When the key changes, the log says so first ([`Signer::rotate`]); the next checkpoint bears both
+//! signatures, and once it is kept the old secret is put away. A stop anywhere in between is made good
+//! at the next start, because which key is in force is read from the log.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use counterfoil_verify::{Checkpoint, Note, SignerKey, VerifierKey};
+use counterfoil_verify::{Note, SignerKey, VerifierKey};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{Conn, Db, DbError, DbResult, bulk};
+use crate::db::{Conn, Db, DbError, DbResult};
+use crate::ids::Seq;
 
 use super::keys::KeyFolder;
-use super::store::{self, CheckpointRow};
-use super::{ActError, Log};
+use super::signing::{newest, rotated};
+use super::store::{self, CheckpointRow, RotationRow};
+use super::{ActError, ActTx, Log, rotations};
 
 /// Signs checkpoints of one log.
 #[derive(Debug)]
 pub struct Signer {
     keys: KeyFolder,
-    key: SignerKey,
     file: Option<PathBuf>,
     clock: Clock,
-    /// The number of the last checkpoint that was kept outside; one signs at a time.
-    kept: Mutex<i64>,
+    /// One signs at a time.
+    hand: Mutex<Hand>,
+}
+
+#[derive(Debug)]
+struct Hand {
+    key: SignerKey,
+    /// The key before, until one checkpoint bears both signatures.
+    beside: Option<SignerKey>,
+    /// The number of the last checkpoint that was kept outside.
+    kept: i64,
+}
+
+/// What the log says of its key.
+struct Said {
+    origin: String,
+    change: Option<RotationRow>,
+    /// The size of the newest checkpoint.
+    signed: i64,
+}
+
+fn said(conn: &mut Conn) -> DbResult<Said> {
+    let state = store::state(conn)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))?;
+    let change = store::rotations(conn)?.into_iter().rev().find(|row| row.origin == state.origin);
+    let signed = store::newest_checkpoint(conn)?.map_or(0, |newest| newest.size);
+    Ok(Said { origin: state.origin, change, signed })
 }
 
 impl Signer {
     /// Reads the key of the log in `db`, or makes it; the log must have been created.
     ///
     /// # Errors
-    /// When the key cannot be read or made.
+    /// When the key cannot be read or made, or is not the one in force.
     pub fn open(db: &Db, config: &Config, clock: Clock) -> DbResult<Signer> {
-        let state = db.read(store::state)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))?;
+        let said = db.read(said)?;
         let keys = KeyFolder::of(config, db.address());
-        let key = keys.key_or_new(&state.origin, &clock)?;
-        keys.set_origin(&state.origin)?;
+        let (key, beside) = match &said.change {
+            None => (keys.key_or_new(&said.origin, &clock)?, None),
+            Some(change) => changed(&keys, change, said.signed)?,
+        };
+        keys.set_origin(&said.origin)?;
         let file = Some(&config.anchor.file).filter(|file| !file.is_empty()).map(PathBuf::from);
-        Ok(Signer { keys, key, file, clock, kept: Mutex::new(0) })
+        Ok(Signer { keys, file, clock, hand: Mutex::new(Hand { key, beside, kept: 0 }) })
+    }
+
+    fn hand(&self) -> MutexGuard<'_, Hand> {
+        self.hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The public key: what a verifier must be given on paper.
     pub fn verifier(&self) -> VerifierKey {
-        self.key.verifier()
+        self.hand().key.verifier()
+    }
+
+    /// The keys of this log, those it had before included.
+    ///
+    /// # Errors
+    /// When the changes cannot be read.
+    pub fn verifiers(&self, conn: &mut Conn) -> DbResult<Vec<VerifierKey>> {
+        let mut all = rotations::trusted(conn, vec![self.verifier()])?;
+        all.extend(self.keys.earlier(conn)?);
+        Ok(all)
     }
 
     /// The checkpoint of everything committed before the call; signs it if the log has grown.
@@ -55,19 +101,50 @@ impl Signer {
     /// # Errors
     /// When it cannot be stored, or not be kept outside the database.
     pub fn sign(&self, log: &Log) -> Result<CheckpointRow, ActError> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let (key, now) = (self.key.clone(), self.clock.now().0);
-        let row = log.side(move |conn| newest(conn, &key, now))?;
-        if row.number > *kept {
-            self.keep(&row).map_err(ActError::Db)?;
-            *kept = row.number;
+        let mut hand = self.hand();
+        let (key, beside, now) = (hand.key.clone(), hand.beside.clone(), self.clock.now().0);
+        let row = log.side(move |conn| newest(conn, &key, beside.as_ref(), now))?;
+        if row.number > hand.kept {
+            self.keep(&row, hand.key.name()).map_err(ActError::Db)?;
+            hand.kept = row.number;
+        }
+        if let Some(old) = &hand.beside {
+            self.keys.promote(&hand.key, &old.verifier()).map_err(ActError::Db)?;
+            hand.beside = None;
         }
         Ok(row)
     }
 
-    fn keep(&self, row: &CheckpointRow) -> DbResult<()> {
+    /// Lets the key `new`, which lies beside the present one, sign from now on: the log says so with a
+    /// statement that both sign, together with what `also` records. Answers the event.
+    ///
+    /// # Errors
+    /// When the new key is not there, or as [`Log::act`].
+    pub fn rotate(
+        &self,
+        log: &Log,
+        new: &VerifierKey,
+        also: impl FnOnce(&mut ActTx<'_>, Seq) -> Result<(), ActError> + Send + 'static,
+    ) -> Result<Seq, ActError> {
+        let mut hand = self.hand();
+        let fresh = self.keys.key_of(new).map_err(ActError::Db)?.ok_or_else(|| {
+            let path = self.keys.next_path(new);
+            let detail = format!("the new key is not in {}: put it there, or propose another", path.display());
+            ActError::refused(409, "key_missing", detail)
+        })?;
+        let (old, next) = (hand.key.clone(), fresh.clone());
+        let seq = log.act(move |tx| {
+            let seq = rotated(tx, &old, &next)?;
+            also(tx, seq)?;
+            Ok(seq)
+        })?;
+        hand.beside = Some(std::mem::replace(&mut hand.key, fresh));
+        Ok(seq)
+    }
+
+    fn keep(&self, row: &CheckpointRow, name: &str) -> DbResult<()> {
         let unreadable = |e| DbError::Corrupt(format!("checkpoint {}: {e}", row.number));
-        self.keys.keep(self.key.name(), &Note::parse(&row.note).map_err(unreadable)?)?;
+        self.keys.keep(name, &Note::parse(&row.note).map_err(unreadable)?)?;
         let Some(path) = &self.file else { return Ok(()) };
         let failed = |e: std::io::Error| DbError::Unfit(format!("anchor.file {}: {e}", path.display()));
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(failed)?;
@@ -75,22 +152,25 @@ impl Signer {
     }
 }
 
-/// The checkpoint of the present size, signed now if there is none.
-fn newest(conn: &mut Conn, key: &SignerKey, now: i64) -> DbResult<CheckpointRow> {
-    let state = store::state(conn)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))?;
-    let last = store::newest_checkpoint(conn)?;
-    let number = match last {
-        Some(last) if last.size == state.size => return Ok(last),
-        Some(last) if last.size > state.size => {
-            let text = format!("checkpoint {} covers {} leaves, the log has {}", last.number, last.size, state.size);
-            return Err(DbError::Corrupt(format!("{text}; run `counterfoil verify`")));
-        }
-        last => last.map_or(1, |last| last.number + 1),
+/// The key in force after a change, and the one before as long as no checkpoint bears both signatures.
+fn changed(keys: &KeyFolder, change: &RotationRow, signed: i64) -> DbResult<(SignerKey, Option<SignerKey>)> {
+    let read = |text: &str| {
+        let broken = |e| DbError::Corrupt(format!("the change of the key in event {}: {e}", change.id));
+        text.parse::<VerifierKey>().map_err(broken)
     };
-    let root = state.root.as_slice().try_into().map_err(|_| DbError::Corrupt("the root in the log state is broken".into()))?;
-    let note = Checkpoint::new(&state.origin, state.size.unsigned_abs(), root).sign(&[key]);
-    let note = note.map_err(|e| DbError::Unfit(e.to_string()))?.to_string();
-    let row = CheckpointRow { number, size: state.size, root: state.root, signed_at: now, note };
-    bulk::append(conn, std::slice::from_ref(&row))?;
-    Ok(row)
+    let (old, new) = (read(&change.old_key)?, read(&change.new_key)?);
+    let missing = || {
+        let dir = keys.dir().display();
+        DbError::Unfit(format!("the key {new} signs this log since event {}, but is not in {dir}; put it back", change.id))
+    };
+    let key = keys.key_of(&new)?.ok_or_else(missing)?;
+    if signed <= change.size
+        && let Some(before) = keys.key_of(&old)?
+    {
+        return Ok((key, Some(before)));
+    }
+    if !keys.is_given() {
+        keys.promote(&key, &old)?;
+    }
+    Ok((key, None))
 }

@@ -4,7 +4,7 @@ use counterfoil_verify::{Hash, Tiles};
 use diesel::prelude::*;
 
 use crate::clock::Moment;
-use crate::db::schema::{anchors, checkpoints, entries, event_parts, events, jobs, log_state, tiles};
+use crate::db::schema::{anchors, checkpoints, entries, event_parts, events, generations, jobs, key_rotations, log_state, tiles};
 use crate::db::{Conn, DbError, DbResult, bulk};
 use crate::ids::Seq;
 use crate::{bulk_row, on_conn};
@@ -194,6 +194,26 @@ bulk_row! {
 bulk_row! {
     /// A row of `anchors`: a checkpoint that came back from outside.
     AnchorRow => anchors { id: i64, kind: String, size: i64, signed_at: i64, returned_at: i64 }
+}
+
+bulk_row! {
+    /// A row of `generations`: a name of the log, and the place it begins at.
+    GenerationRow => generations { first_seq: i64, origin: String }
+}
+bulk_row! {
+    /// A row of `key_rotations`: a change of the key that signs the log.
+    RotationRow => key_rotations { id: i64, origin: String, size: i64, old_key: String, new_key: String, note: String }
+}
+
+/// The names of the log, the oldest first.
+pub fn generations(conn: &mut Conn) -> DbResult<Vec<GenerationRow>> {
+    let query = generations::table.order(generations::first_seq);
+    Ok(on_conn!(conn, |c| query.select(GenerationRow::as_select()).load(c))?)
+}
+
+/// The changes of the log's key, the oldest first.
+pub fn rotations(conn: &mut Conn) -> DbResult<Vec<RotationRow>> {
+    Ok(on_conn!(conn, |c| key_rotations::table.order(key_rotations::id).select(RotationRow::as_select()).load(c))?)
 }
 
 /// The newest signed checkpoint.

@@ -12,21 +12,20 @@ use crate::ids::Seq;
 
 use super::store::{self, LogState};
 
-/// Hashes the leaves of the log named so, from one place to before another, in order.
-pub type LeafHashes = fn(&mut Conn, &str, Seq, Seq) -> DbResult<Vec<Hash>>;
+/// Hashes the leaves from one place to before another, in order.
+pub type LeafHashes = fn(&mut Conn, Seq, Seq) -> DbResult<Vec<Hash>>;
 
 /// The stored tree of one state of the log.
 pub struct Tree<'a> {
     conn: &'a mut Conn,
     leaves: LeafHashes,
-    origin: String,
     size: u64,
 }
 
 impl<'a> Tree<'a> {
     /// The tree of `state`, read over `conn`.
     pub fn of(conn: &'a mut Conn, state: &LogState, leaves: LeafHashes) -> Tree<'a> {
-        Tree { conn, leaves, origin: state.origin.clone(), size: state.size.unsigned_abs() }
+        Tree { conn, leaves, size: state.size.unsigned_abs() }
     }
 
     /// Leaves in the tree.
@@ -49,7 +48,7 @@ impl<'a> Tree<'a> {
             return Ok(Some(data));
         }
         if level == 0 {
-            let hashes = (self.leaves)(self.conn, &self.origin, first as Seq, reach as Seq)?;
+            let hashes = (self.leaves)(self.conn, first as Seq, reach as Seq)?;
             if hashes.len() != width {
                 return Err(DbError::Corrupt(format!("leaves from {first} on are missing; run `counterfoil verify`")));
             }

@@ -14,6 +14,7 @@ mod durability;
 mod heads;
 mod import;
 mod intake;
+mod keys;
 mod log;
 mod mail;
 mod migrations;

@@ -14,7 +14,7 @@ use crate::bank::{Home, Kind, on_both};
 use crate::support::cluster::cluster;
 
 /// Tables whose rows never change, and never go.
-const APPEND_ONLY: [&str; 4] = ["entries", "events", "tiles", "reports"];
+const APPEND_ONLY: [&str; 6] = ["entries", "events", "tiles", "reports", "generations", "key_rotations"];
 
 /// Everything a schema consists of, one line each.
 const SQLITE_SCHEMA: &str = "SELECT type || ' ' || name || ': ' || coalesce(sql, '') AS line FROM sqlite_master

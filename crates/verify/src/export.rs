@@ -14,6 +14,9 @@ pub const CHECKPOINT: &str = "checkpoint";
 /// The folder of the checkpoints remembered from earlier.
 pub const REMEMBERED: &str = "checkpoints";
 
+/// The folder of the changes of the log's key.
+pub const ROTATIONS: &str = "rotations";
+
 /// Leaves, and openings of leaves, in one file.
 pub const LEAVES_PER_FILE: u64 = 16_384;
 
@@ -32,6 +35,12 @@ pub struct Opening {
 #[must_use]
 pub fn remembered_path(size: u64, root: &Hash) -> String {
     format!("{REMEMBERED}/{size}-{}", hex(&root[..4]))
+}
+
+/// The path of a change of the key, by the size it was made at.
+#[must_use]
+pub fn rotation_path(size: u64) -> String {
+    format!("{ROTATIONS}/{size}")
 }
 
 /// The path of the file that holds a leaf.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::check::Source;
-use crate::export::{CHECKPOINT, LEAVES_PER_FILE, Opening, REMEMBERED, leaves_path, parse_leaf, parse_opening, private_path};
+use crate::export::{
+    CHECKPOINT, LEAVES_PER_FILE, Opening, REMEMBERED, ROTATIONS, leaves_path, parse_leaf, parse_opening, private_path,
+};
 use crate::tile::path as tile_path;
 
 /// Problems with lines that are kept; the others are counted.
@@ -101,9 +103,21 @@ impl<F: Files> Export<F> {
     /// # Errors
     /// When one cannot be read.
     pub fn remembered(&mut self) -> Result<Vec<(String, Vec<u8>)>, F::Error> {
-        let mut paths = self.files.list(REMEMBERED)?;
+        self.notes(REMEMBERED)
+    }
+
+    /// The changes of the log's key, with their paths.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn rotations(&mut self) -> Result<Vec<(String, Vec<u8>)>, F::Error> {
+        self.notes(ROTATIONS)
+    }
+
+    fn notes(&mut self, folder: &str) -> Result<Vec<(String, Vec<u8>)>, F::Error> {
+        let mut paths = self.files.list(folder)?;
         if paths.len() > MAX_REMEMBERED {
-            self.leaves.problems.push(format!("{REMEMBERED}: more than {MAX_REMEMBERED} checkpoints, the others were not read"));
+            self.leaves.problems.push(format!("{folder}: more than {MAX_REMEMBERED} notes, the others were not read"));
             paths.truncate(MAX_REMEMBERED);
         }
         let mut notes = Vec::with_capacity(paths.len());

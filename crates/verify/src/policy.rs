@@ -9,6 +9,7 @@ use std::fmt;
 
 use crate::key::{Algorithm, VerifierKey};
 use crate::note::SignedBy;
+use crate::rotation::{self, Rotation};
 
 /// Most lines of each kind.
 pub const MAX_LINES: usize = 64;
@@ -44,6 +45,8 @@ enum Member {
 pub struct Policy {
     logs: Vec<VerifierKey>,
     discontinuities: Vec<VerifierKey>,
+    /// Changes of the key that were followed.
+    rotations: Vec<Rotation>,
     /// Witnesses and groups by name; a group names earlier ones by their place.
     members: Vec<(String, Member)>,
     quorum: Option<usize>,
@@ -53,7 +56,7 @@ impl Policy {
     /// Trusts these keys of the log, and asks for no witness.
     #[must_use]
     pub const fn of_keys(logs: Vec<VerifierKey>) -> Self {
-        Self { logs, discontinuities: Vec::new(), members: Vec::new(), quorum: None }
+        Self { logs, discontinuities: Vec::new(), rotations: Vec::new(), members: Vec::new(), quorum: None }
     }
 
     /// Reads a policy file.
@@ -78,6 +81,19 @@ impl Policy {
         let missing = PolicyError { line: 0, what: "has no `quorum` line: write `quorum none` to ask for no witness".into() };
         policy.quorum = quorum.ok_or(missing)?;
         Ok(policy)
+    }
+
+    /// Trusts also the keys that follow from those of the log by changes that both keys signed.
+    #[must_use]
+    pub fn following(mut self, rotations: &[Rotation]) -> Self {
+        self.rotations = rotation::follow(&mut self.logs, rotations);
+        self
+    }
+
+    /// The changes of the key that were followed.
+    #[must_use]
+    pub fn rotations(&self) -> &[Rotation] {
+        &self.rotations
     }
 
     fn line(&mut self, words: &[&str]) -> Result<(), String> {

@@ -1,2 +1,4 @@
+DROP TABLE key_rotations;
+DROP TABLE generations;
 DROP TABLE proposals;
 DROP FUNCTION guard_proposal();

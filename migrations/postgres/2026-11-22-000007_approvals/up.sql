@@ -67,3 +67,26 @@ CREATE TRIGGER proposals_no_truncate BEFORE TRUNCATE ON proposals FOR EACH STATE
 ALTER TABLE proposals ENABLE ALWAYS TRIGGER proposals_guard;
 ALTER TABLE proposals ENABLE ALWAYS TRIGGER proposals_no_delete;
 ALTER TABLE proposals ENABLE ALWAYS TRIGGER proposals_no_truncate;
+-- Under which names the log went on: each from one place to the next one's.
+CREATE TABLE generations (
+  first_seq BIGINT NOT NULL PRIMARY KEY,
+  origin TEXT NOT NULL
+);
+-- Changes of the key that signs the log; id is the event's seq.
+CREATE TABLE key_rotations (
+  id BIGINT NOT NULL PRIMARY KEY,
+  origin TEXT NOT NULL,
+  size BIGINT NOT NULL,
+  old_key TEXT NOT NULL,
+  new_key TEXT NOT NULL,
+  note TEXT NOT NULL
+);
+INSERT INTO generations SELECT seq, body::json ->> 'origin' FROM events WHERE kind IN ('log.created', 'log.recovered');
+CREATE TRIGGER generations_append_only BEFORE UPDATE OR DELETE ON generations FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER generations_no_truncate BEFORE TRUNCATE ON generations FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE generations ENABLE ALWAYS TRIGGER generations_append_only;
+ALTER TABLE generations ENABLE ALWAYS TRIGGER generations_no_truncate;
+CREATE TRIGGER key_rotations_append_only BEFORE UPDATE OR DELETE ON key_rotations FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER key_rotations_no_truncate BEFORE TRUNCATE ON key_rotations FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE key_rotations ENABLE ALWAYS TRIGGER key_rotations_append_only;
+ALTER TABLE key_rotations ENABLE ALWAYS TRIGGER key_rotations_no_truncate;

@@ -1,1 +1,3 @@
+DROP TABLE key_rotations;
+DROP TABLE generations;
 DROP TABLE proposals;

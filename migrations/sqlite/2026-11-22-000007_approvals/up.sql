@@ -55,3 +55,22 @@ WHEN NEW.id <> OLD.id OR NEW.kind <> OLD.kind OR NEW.about <> OLD.about OR NEW.f
   OR NEW.submitted_by IS NOT OLD.submitted_by OR NEW.submitted_at <> OLD.submitted_at
 BEGIN SELECT RAISE(ABORT, 'what was submitted stays as it was submitted'); END;
 CREATE TRIGGER proposals_no_delete BEFORE DELETE ON proposals BEGIN SELECT RAISE(ABORT, 'proposals is append-only'); END;
+-- Under which names the log went on: each from one place to the next one's.
+CREATE TABLE generations (
+  first_seq INTEGER NOT NULL PRIMARY KEY,
+  origin TEXT NOT NULL
+);
+-- Changes of the key that signs the log; id is the event's seq.
+CREATE TABLE key_rotations (
+  id INTEGER NOT NULL PRIMARY KEY,
+  origin TEXT NOT NULL,
+  size BIGINT NOT NULL,
+  old_key TEXT NOT NULL,
+  new_key TEXT NOT NULL,
+  note TEXT NOT NULL
+);
+INSERT INTO generations SELECT seq, json_extract(body, '$.origin') FROM events WHERE kind IN ('log.created', 'log.recovered');
+CREATE TRIGGER generations_no_update BEFORE UPDATE ON generations BEGIN SELECT RAISE(ABORT, 'generations is append-only'); END;
+CREATE TRIGGER generations_no_delete BEFORE DELETE ON generations BEGIN SELECT RAISE(ABORT, 'generations is append-only'); END;
+CREATE TRIGGER key_rotations_no_update BEFORE UPDATE ON key_rotations BEGIN SELECT RAISE(ABORT, 'key_rotations is append-only'); END;
+CREATE TRIGGER key_rotations_no_delete BEFORE DELETE ON key_rotations BEGIN SELECT RAISE(ABORT, 'key_rotations is append-only'); END;

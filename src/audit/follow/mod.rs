@@ -9,6 +9,7 @@ mod alerts;
 mod anchors;
 mod imports;
 mod keys;
+mod names;
 mod owed;
 mod proposals;
 mod refusals;
@@ -44,6 +45,7 @@ pub(super) struct Follow {
     anchors: anchors::Anchors,
     keys: keys::Keys,
     proposals: proposals::Proposals,
+    names: names::Names,
 }
 
 impl Follow {
@@ -73,6 +75,7 @@ impl Follow {
             | "approval.withdrawn"
             | "approval.expired"
             | "approval.carried_out" => self.proposals.meet(event()),
+            "log.created" | "log.recovered" | "log.key_rotated" => self.names.meet(event()),
             "feed.closed" => drop(self.reports.closings.insert(row.seq, event())),
             "log.verified" => self.reports.verified = Some((event(), row.body.clone())),
             "import.started" => self.imports.started(&event()),
@@ -98,6 +101,7 @@ impl Follow {
         self.anchors.finish(conn, findings)?;
         self.keys.finish(conn, findings)?;
         self.proposals.finish(conn, findings)?;
+        self.names.finish(conn, findings)?;
         alerts::compare(conn, joining, findings)?;
         self.owed.finish(conn, findings)
     }

@@ -118,7 +118,7 @@ fn included(conn: &mut Conn, state: &LogState, seq: Seq) -> DbResult<Option<(Vec
     let unread = |e| DbError::Corrupt(format!("checkpoint {}: {e}; run `counterfoil verify`", newest.number));
     let checkpoint = Note::parse(&newest.note).map_err(unread)?;
     let gone = || DbError::Corrupt(format!("event {seq} is missing; run `counterfoil verify`"));
-    let (_, leaf) = leaves::bytes(conn, &state.origin, seq, seq + 1)?.pop().ok_or_else(gone)?;
+    let (_, leaf) = leaves::bytes(conn, seq, seq + 1)?.pop().ok_or_else(gone)?;
     let (index, size) = (seq.unsigned_abs(), newest.size.unsigned_abs());
     let hashes = Tree::of(conn, state, leaves::hashes).inclusion(index, size)?;
     Ok(Some((leaf, TlogProof { extra: None, index, hashes, checkpoint })))

@@ -3,6 +3,7 @@
 
 use zeroize::Zeroizing;
 
+use super::super::keys::book;
 use super::boxes::{self, KEY_BYTES, NONCE_BYTES};
 use super::store::SealedPartRow;
 use crate::clock::Clock;
@@ -64,8 +65,10 @@ pub struct Place<'a> {
 impl Place<'_> {
     fn purpose(&self, fields: Fields) -> Vec<u8> {
         let mut purpose = b"counterfoil entry parts".to_vec();
-        purpose.extend_from_slice(&(self.origin.len() as u64).to_be_bytes());
-        purpose.extend_from_slice(self.origin.as_bytes());
+        // The book, not the log: it goes on under another name after a loss, with the same boxes.
+        let book = book(self.origin);
+        purpose.extend_from_slice(&(book.len() as u64).to_be_bytes());
+        purpose.extend_from_slice(book.as_bytes());
         purpose.extend_from_slice(&self.seq.to_be_bytes());
         purpose.extend_from_slice(self.blind);
         purpose.extend_from_slice(&fields.0.to_be_bytes());

@@ -18,7 +18,7 @@ use crate::intake::Outcomes;
 use crate::ledger::store::{self, BreakRow, ContextRow, EntryRow};
 use crate::ledger::{BreakKind, BreakState, Context, NewEntry, Parts};
 use crate::money::{Currency, Money};
-use crate::trail;
+use crate::trail::generations::Origins;
 use crate::web::guard::{Caller, Sender, hidden};
 use crate::web::params::{Params, place};
 use crate::web::problem::{Problem, ProblemBody};
@@ -62,7 +62,7 @@ pub struct BreakView {
 
 /// Reads what stands beside entries, each thing once.
 pub(super) struct Views {
-    origin: String,
+    origins: Origins,
     full: bool,
     contexts: HashMap<Seq, Context>,
     accounts: HashMap<Seq, String>,
@@ -70,15 +70,14 @@ pub(super) struct Views {
 
 impl Views {
     pub fn new(conn: &mut Conn, full: bool) -> DbResult<Views> {
-        let state = trail::store::state(conn)?.ok_or_else(|| DbError::Unfit("there is no log yet".into()))?;
-        Ok(Views { origin: state.origin, full, contexts: HashMap::new(), accounts: HashMap::new() })
+        Ok(Views { origins: Origins::of(conn)?, full, contexts: HashMap::new(), accounts: HashMap::new() })
     }
 
     /// An entry as the API shows it.
     pub fn view(&mut self, conn: &mut Conn, row: &EntryRow) -> DbResult<EntryView> {
         let parts = store::entry_part(conn, row.seq)?.map(|part| part.parts()).unwrap_or_default();
         let entry = self.entry(conn, row, parts)?;
-        let leaf = row.leaf_hash(&self.origin).map_err(|e| DbError::Corrupt(e.to_string()))?;
+        let leaf = row.leaf_hash(self.origins.at(row.seq)).map_err(|e| DbError::Corrupt(e.to_string()))?;
         let breaks = store::breaks_at(conn, row.seq)?;
         let breaks = breaks.iter().map(|found| break_view(found, entry.currency)).collect::<DbResult<_>>()?;
         Ok(EntryView {

@@ -151,12 +151,14 @@ fn prove(conn: &mut Conn, source: Option<Seq>, full: bool, seq: Seq) -> DbResult
             return Ok(Proof::OtherSource);
         }
     }
-    let Some(state) = store::state(conn)?.filter(|state| seq < state.size) else { return Ok(Proof::Nothing) };
+    if store::state(conn)?.is_none_or(|state| seq >= state.size) {
+        return Ok(Proof::Nothing);
+    }
     let Some(newest) = store::newest_checkpoint(conn)?.filter(|newest| newest.size > seq) else { return Ok(Proof::Unsigned) };
     let (index, size) = (seq.unsigned_abs(), newest.size.unsigned_abs());
     let Some(hashes) = with_tree(conn, |tree| tree.inclusion(index, size))? else { return Ok(Proof::Nothing) };
     let checkpoint = note(&newest)?;
-    let leaf = if full { leaves::bytes(conn, &state.origin, seq, seq + 1)?.pop() } else { None };
+    let leaf = if full { leaves::bytes(conn, seq, seq + 1)?.pop() } else { None };
     Ok(Proof::Of(TlogProof { extra: leaf.map(|(_, bytes)| bytes), index, hashes, checkpoint }))
 }
 

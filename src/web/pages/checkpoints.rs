@@ -29,8 +29,12 @@ pub(super) struct Sent {
 /// `POST /trail/checkpoints`
 pub(super) async fn bring_back(desk: Desk, sent: web::Form<Sent>) -> Page {
     let (user, app, text) = (desk.user()?, desk.app.clone(), sent.into_inner().text);
-    let compared =
-        desk.read_freely(move |conn| Ok(returned::compare(conn, &app.signer.verifier(), &text, leaves::hashes)?)).await?;
+    let compared = desk
+        .read_freely(move |conn| {
+            let keys = app.signer.verifiers(conn)?;
+            Ok(returned::compare(conn, &keys, &text, leaves::hashes)?)
+        })
+        .await?;
     let holds = matches!(compared, Compared::Consistent { .. });
     let recorded = desk.record(move |log| log.act(move |tx| compared.record(tx, "officer", &json!({ "user": user })))).await?;
     let seq = recorded.map_err(|e| desk.fail(e.into()))?;

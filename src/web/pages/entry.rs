@@ -16,6 +16,7 @@ use crate::ledger::{Channel, Direction, FLAG_DATE_STATED, Instrument, Kind, Part
 use crate::reports::page::words::{
     LocalTime, UNKNOWN, account_link, alert_link, count, fact, link, mono, rule_title, tag, words,
 };
+use crate::trail::generations::Origins;
 use crate::trail::store as trail;
 
 use super::desk::{Desk, Page};
@@ -47,8 +48,7 @@ fn read(conn: &mut Conn, seq: Seq) -> Result<Shown, Trouble> {
     };
     let missing = |what: &str| DbError::Corrupt(format!("entry {seq}: its {what} is missing; run `counterfoil verify`"));
     let account = ledger::account(conn, entry.account)?.ok_or_else(|| missing("account"))?;
-    let state = trail::state(conn)?.ok_or_else(|| missing("log"))?;
-    let leaf = entry.leaf_hash(&state.origin).map_err(|e| DbError::Corrupt(e.to_string()))?;
+    let leaf = entry.leaf_hash(Origins::of(conn)?.at(seq)).map_err(|e| DbError::Corrupt(e.to_string()))?;
     let delivery = ledger::delivery(conn, entry.delivery)?;
     let key = match delivery.as_ref().and_then(|delivery| delivery.api_key) {
         Some(id) => access::key_by_id(conn, id)?.map(|key| key.prefix),

@@ -19,6 +19,7 @@ use counterfoil::ledger::{BusinessCalendar, leaves};
 use counterfoil::money::Currency;
 use counterfoil::notify::{Mailer, deliver_due};
 use counterfoil::reports;
+use counterfoil::trail::keys::KeyFolder;
 use counterfoil::trail::{Signer, returned};
 use serde_json::json;
 
@@ -267,17 +268,26 @@ fn proposals(bank: &Bank) {
 
 /// Checkpoints are signed; two come back.
 fn sign(bank: &Bank) {
+    let folder = KeyFolder::of(&bank.config, bank.db.address());
     let signer = Signer::open(&bank.db, &bank.config, bank.clock.clone()).unwrap();
     for n in 0..4 {
         bank.clock.advance(MINUTE);
         bank.record(entry(&format!("S{n}"), "ACC-1", "2026-03-02T11:12:00Z", 1_000 + n, 1_001 + n));
         let row = signer.sign(&bank.intake.log()).unwrap();
         if n % 2 == 1 {
-            let back = bank.db.read(|c| returned::compare(c, &signer.verifier(), &row.note, leaves::hashes)).unwrap();
+            let back = bank.db.read(|c| returned::compare(c, &[signer.verifier()], &row.note, leaves::hashes)).unwrap();
             bank.clock.advance(MINUTE);
             let how = if n == 1 { "officer" } else { "witness" };
             bank.intake.log().act(move |tx| back.record(tx, how, &json!({}))).unwrap();
         }
+    }
+    // The key is changed twice.
+    for n in 0..2 {
+        let key = folder.make_next(signer.verifier().name(), &bank.clock).unwrap().verifier();
+        signer.rotate(&bank.intake.log(), &key, |_, _| Ok(())).unwrap();
+        bank.clock.advance(MINUTE);
+        bank.record(entry(&format!("R{n}"), "ACC-1", "2026-03-02T11:13:00Z", 1_004 + n, 1_005 + n));
+        signer.sign(&bank.intake.log()).unwrap();
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use counterfoil::export::{self, LogFiles};
-use counterfoil_verify::check::{Report, Scope, check, open_notes};
+use counterfoil_verify::check::{Report, Scope, check, follow_rotations, open_notes};
 use counterfoil_verify::decode::{Leaf, decode};
 use counterfoil_verify::export::{bundle_header, bundle_line, leaf_line, leaves_path, parse_leaf};
 use counterfoil_verify::files::{Export, Files};
@@ -149,7 +149,8 @@ impl Exported {
         let (mut report, mut source) = (Report::default(), Export::new(self.clone()));
         let (Ok(newest), Ok(mut notes)) = (source.checkpoint(), source.remembered());
         notes.extend(kept.iter().map(|note| ("kept".to_owned(), note.as_bytes().to_vec())));
-        let policy = Policy::of_keys(vec![key.clone()]);
+        let Ok(rotations) = source.rotations();
+        let policy = follow_rotations(Policy::of_keys(vec![key.clone()]), &rotations, &mut report);
         if let Some(opened) = open_notes(&policy, None, &newest.unwrap(), &notes, &mut report) {
             let scope = Scope { newest: &opened.newest.checkpoint, remembered: &opened.remembered };
             let Ok(()) = check(&mut source, scope, &mut report, |_| ());

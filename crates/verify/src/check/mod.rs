@@ -12,7 +12,7 @@ mod sample;
 mod tree;
 
 pub use leaves::{Scope, check};
-pub use notes::{Opened, open_notes};
+pub use notes::{Opened, follow_rotations, open_notes};
 pub use sample::{consistent, included};
 
 use crate::export::Opening;

@@ -4,6 +4,7 @@
 use crate::checkpoint::{Checkpoint, Origin, Signed};
 use crate::note::{Note, NoteError};
 use crate::policy::Policy;
+use crate::rotation::{Rotation, RotationError, retired_at};
 
 use super::{Level, Report};
 
@@ -35,7 +36,10 @@ pub fn open_notes(
     };
     report.note(Level::L0, 1);
     let newest = match open(Note::parse(newest), origin.map_or(Origin::OfKey, Origin::Is)) {
-        Ok(signed) => signed,
+        Ok(signed) => {
+            retired(policy, "the newest checkpoint", &signed, report);
+            signed
+        }
         Err(why) => {
             report.add(Level::L0, "checkpoint_untrusted", None, why);
             return None;
@@ -46,7 +50,10 @@ pub fn open_notes(
         report.note(Level::L0, 1);
         let note = Note::parse(bytes).or_else(|e| Note::find(bytes).ok_or(e));
         match open(note, Origin::Is(&all[0].checkpoint.origin)) {
-            Ok(signed) => all.push(signed),
+            Ok(signed) => {
+                retired(policy, name, &signed, report);
+                all.push(signed);
+            }
             Err(why) => report.add(Level::L0, "checkpoint_untrusted", None, format!("{name}: {why}")),
         }
     }
@@ -58,8 +65,42 @@ pub fn open_notes(
     succession(policy, &all, report);
     let newest = all.remove(0);
     let mut remembered: Vec<Checkpoint> = all.into_iter().map(|s| s.checkpoint).collect();
+    // Both keys signed these states too.
+    let changes = policy.rotations().iter().filter(|r| r.origin == newest.checkpoint.origin);
+    remembered.extend(changes.map(Rotation::checkpoint));
     remembered.sort_by_key(|c| c.size);
     Some(Opened { newest, remembered })
+}
+
+/// Reads changes of the key, each with a name for the report, and trusts what follows from the policy's
+/// keys by them.
+pub fn follow_rotations(policy: Policy, rotations: &[(String, Vec<u8>)], report: &mut Report) -> Policy {
+    let mut read = Vec::new();
+    for (name, bytes) in rotations {
+        report.note(Level::L0, 1);
+        match Note::parse(bytes).map_err(RotationError::from).and_then(|note| Rotation::open(&note)) {
+            Ok(rotation) => read.push(rotation),
+            Err(e) => report.add(Level::L0, "rotation_untrusted", None, format!("{name}: {e}")),
+        }
+    }
+    for (i, one) in read.iter().enumerate() {
+        if read[..i].iter().any(|other| other.old == one.old && other.new != one.new) {
+            let text = format!("the key {} was replaced twice, by different keys: none is followed; ask the bank why", one.old);
+            report.add(Level::L0, "key_rotated_twice", None, text);
+        }
+    }
+    policy.following(&read)
+}
+
+/// A key that was replaced signs nothing larger any more.
+fn retired(policy: &Policy, name: &str, signed: &Signed, report: &mut Report) {
+    if let Some(end) = retired_at(policy.rotations(), &signed.log_keys, signed.checkpoint.size) {
+        let text = format!(
+            "{name} covers {} leaves and is signed only by a key that was replaced at {end}: the old key was misused",
+            signed.checkpoint.size
+        );
+        report.add(Level::L0, "key_retired", None, text);
+    }
 }
 
 /// Where a key signs without the one before it, some checkpoint must bear both signatures.
@@ -70,7 +111,8 @@ fn succession(policy: &Policy, all: &[Signed], report: &mut Report) {
         let [old, new] = pair else { continue };
         let used = all.iter().any(|s| s.log_keys.contains(new));
         let both = all.iter().any(|s| s.log_keys.contains(old) && s.log_keys.contains(new));
-        if used && !both && !policy.accepts_discontinuity(new) {
+        let signed = policy.rotations().iter().any(|r| r.old == **old && r.new == **new);
+        if used && !both && !signed && !policy.accepts_discontinuity(new) {
             let text = format!(
                 "the key {new} followed without the signature of the one before it: if you know why, add `discontinuity {new}` to the policy"
             );

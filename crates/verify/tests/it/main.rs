@@ -12,6 +12,7 @@ mod note;
 mod policy;
 mod program;
 mod proof;
+mod rotation;
 mod tile;
 mod tlog_proof;
 mod tree;

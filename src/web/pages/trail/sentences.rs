@@ -1,6 +1,7 @@
 //! What an event says, as one sentence. Only its public fields are read; what is private is not.
 
 mod approvals;
+mod keys;
 
 use std::collections::HashMap;
 
@@ -77,7 +78,7 @@ impl Body<'_> {
 pub(super) fn said(kind: &str, body: &str, names: &Names) -> Said {
     let fields: Value = serde_json::from_str(body).unwrap_or_default();
     let body = Body { fields: &fields, names };
-    let of = [people, log, entries, alerts, reports, approvals::said].iter().find_map(|room| room(kind, &body));
+    let of = [people, log, entries, alerts, reports, approvals::said, keys::said].iter().find_map(|room| room(kind, &body));
     of.unwrap_or_else(|| plain(format!("An event of kind {kind}.")))
 }
 

@@ -17,6 +17,8 @@ about an account (.heads-proof), or a checkpoint.
                      several are keys that followed one another, the oldest first
   --policy FILE      keys, witnesses and known discontinuities in a file instead
   --origin NAME      the log it must be, when that is not the name of its key
+  --rotation FILE    a change of the log's key that both keys signed; those of an
+                     export are read by themselves; repeatable
   --checkpoint FILE  a checkpoint kept from earlier (a mail, a report); repeatable
   --receipt FILE     the receipt whose leaf must be in the log
   --leaf HEX         the same, with the hash of the leaf
@@ -35,6 +37,8 @@ pub struct Args {
     pub origin: Option<String>,
     /// Names and contents of checkpoints kept from earlier.
     pub checkpoints: Vec<(String, Vec<u8>)>,
+    /// Names and contents of changes of the key.
+    pub rotations: Vec<(String, Vec<u8>)>,
     pub receipt: Option<Receipt>,
     /// Name and content of a file that an event must name.
     pub file: Option<(String, Vec<u8>)>,
@@ -71,6 +75,7 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Parsed, String> 
             "--policy" => policy = Some(text(&value()?)?),
             "--origin" => args.origin = Some(value()?),
             "--checkpoint" => args.checkpoints.push(named(value()?)?),
+            "--rotation" => args.rotations.push(named(value()?)?),
             "--receipt" => args.receipt = Some(receipt(&text(&value()?)?)?),
             "--leaf" => args.receipt = Some(Receipt { seq: None, leaf: hash(&value()?)? }),
             "--file" => args.file = Some(named(value()?)?),

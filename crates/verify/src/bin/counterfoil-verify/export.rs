@@ -2,10 +2,10 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use counterfoil_verify::check::{Level, Report, Scope, Source as _, check, open_notes};
+use counterfoil_verify::check::{Level, Report, Scope, Source as _, check, follow_rotations, open_notes};
 use counterfoil_verify::decode::{Leaf, decode};
 use counterfoil_verify::files::{Export, Files};
-use counterfoil_verify::leaf;
+use counterfoil_verify::{Rotation, leaf};
 
 use crate::args::Args;
 use crate::print::{Outcome, file_hash, names_file};
@@ -18,7 +18,10 @@ pub fn verify<F: Files<Error = String>>(args: &Args, files: F) -> Result<Outcome
     let mut remembered = args.checkpoints.clone();
     remembered.extend(export.remembered()?);
     let mut report = Report::default();
-    let opened = open_notes(&args.policy, args.origin.as_deref(), &newest, &remembered, &mut report);
+    let mut rotations = args.rotations.clone();
+    rotations.extend(export.rotations()?);
+    let policy = follow_rotations(args.policy.clone(), &rotations, &mut report);
+    let opened = open_notes(&policy, args.origin.as_deref(), &newest, &remembered, &mut report);
     let Some(opened) = opened else { return Ok(Outcome::of_report("export", None, report)) };
     let checkpoint = &opened.newest.checkpoint;
     let scope = Scope { newest: checkpoint, remembered: &opened.remembered };
@@ -26,13 +29,18 @@ pub fn verify<F: Files<Error = String>>(args: &Args, files: F) -> Result<Outcome
     check(&mut export, scope, &mut report, |done| progress.show(done))?;
     progress.clear();
     let size = checkpoint.size;
-    let mut said = Vec::new();
+    let mut said: Vec<String> = policy.rotations().iter().map(followed).collect();
     receipt(args, &mut export, size, &mut report, &mut said)?;
     file(args, &mut export, size, &mut report, &mut said)?;
     let (problems, more) = export.problems();
     problems.into_iter().for_each(|text| report.add(Level::L2, "line_unreadable", None, text));
     report.more += more;
     Ok(Outcome::of_report("export", Some(opened.newest), report).saying(said))
+}
+
+/// A change of the key in words.
+pub fn followed(rotation: &Rotation) -> String {
+    format!("the key {} was replaced at {} leaves by {}, which both signed", rotation.old, rotation.size, rotation.new)
 }
 
 /// Whether the leaf of the receipt is in the export, which was just checked.

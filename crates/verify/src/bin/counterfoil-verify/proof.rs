@@ -1,10 +1,11 @@
 //! Single files: a proof, a proof about an account, a checkpoint.
 
-use counterfoil_verify::check::{Level, Report, open_notes};
+use counterfoil_verify::check::{Level, Report, follow_rotations, open_notes};
 use counterfoil_verify::decode::{Leaf, decode};
 use counterfoil_verify::heads_proof::HeadsProof;
+use counterfoil_verify::rotation::retired_at;
 use counterfoil_verify::text::hex;
-use counterfoil_verify::{Note, Origin, TlogProof, leaf};
+use counterfoil_verify::{Note, Origin, Policy, TlogProof, leaf};
 
 use crate::args::Args;
 use crate::print::{Outcome, file_hash, names_file};
@@ -26,7 +27,8 @@ pub fn verify_leaf(args: &Args, content: &[u8]) -> Result<Outcome, String> {
     let Some(hash) = args.receipt.map(|r| r.leaf).or(carried) else {
         return Err("the proof does not say of which leaf: give --receipt FILE or --leaf HEX".into());
     };
-    let signed = match proof.verify(&hash, &args.policy.trusted(), origin(args)) {
+    let policy = trusting(args, &mut report);
+    let signed = match proof.verify(&hash, &policy.trusted(), origin(args)) {
         Ok(signed) => signed,
         Err(e) => return Ok(Outcome::refused("proof", report, "not_proven", e.to_string())),
     };
@@ -53,15 +55,16 @@ pub fn verify_leaf(args: &Args, content: &[u8]) -> Result<Outcome, String> {
             }
         }
     }
-    Ok(finish(args, "proof", signed, report, said))
+    Ok(finish(&policy, "proof", signed, report, said))
 }
 
 /// A proof of an account's last entry, or that it has none.
 pub fn verify_head(args: &Args, content: &[u8]) -> Result<Outcome, String> {
     let mut report = Report::default();
     report.note(Level::L1, 1);
-    let proven = HeadsProof::parse(content)
-        .and_then(|proof| Ok((proof.account, proof.verify(&args.policy.trusted(), origin(args), &[])?)));
+    let policy = trusting(args, &mut report);
+    let proven =
+        HeadsProof::parse(content).and_then(|proof| Ok((proof.account, proof.verify(&policy.trusted(), origin(args), &[])?)));
     let (account, proven) = match proven {
         Ok(proven) => proven,
         Err(e) => return Ok(Outcome::refused("account", report, "not_proven", e.to_string())),
@@ -71,7 +74,7 @@ pub fn verify_head(args: &Args, content: &[u8]) -> Result<Outcome, String> {
         Some(head) => format!("entry {} (position {}) was the last of account {account} {when}", head.seq, head.position),
         None => format!("account {account} had no entry {when}"),
     };
-    Ok(finish(args, "account", proven.signed, report, vec![said]))
+    Ok(finish(&policy, "account", proven.signed, report, vec![said]))
 }
 
 /// A checkpoint alone: only whose it is.
@@ -79,7 +82,8 @@ pub fn verify_checkpoint(args: &Args, content: &[u8]) -> Result<Outcome, String>
     let mut report = Report::default();
     let found = Note::parse(content).ok().or_else(|| Note::find(content)).map(|note| note.to_string().into_bytes());
     let content = found.as_deref().unwrap_or(content);
-    let opened = open_notes(&args.policy, args.origin.as_deref(), content, &args.checkpoints, &mut report);
+    let policy = trusting(args, &mut report);
+    let opened = open_notes(&policy, args.origin.as_deref(), content, &args.checkpoints, &mut report);
     let Some(opened) = opened else { return Ok(Outcome::of_report("checkpoint", None, report)) };
     let newest = &opened.newest.checkpoint;
     for other in opened.remembered.iter().filter(|c| c.size == newest.size && c.root != newest.root) {
@@ -90,12 +94,27 @@ pub fn verify_checkpoint(args: &Args, content: &[u8]) -> Result<Outcome, String>
     Ok(Outcome::of_report("checkpoint", Some(opened.newest), report).saying(vec![said]))
 }
 
-fn finish(args: &Args, what: &'static str, signed: counterfoil_verify::Signed, mut report: Report, said: Vec<String>) -> Outcome {
-    if !args.policy.quorum_met(&signed.witnesses) {
+fn finish(
+    policy: &Policy,
+    what: &'static str,
+    signed: counterfoil_verify::Signed,
+    mut report: Report,
+    said: Vec<String>,
+) -> Outcome {
+    if !policy.quorum_met(&signed.witnesses) {
         let text = "fewer witnesses than the policy asks for have signed the checkpoint";
         report.add(Level::L0, "quorum_missed", None, text);
     }
+    if let Some(end) = retired_at(policy.rotations(), &signed.log_keys, signed.checkpoint.size) {
+        let text = format!("its checkpoint is signed only by a key that was replaced at {end}: the old key was misused");
+        report.add(Level::L0, "key_retired", None, text);
+    }
     Outcome::of_report(what, Some(signed), report).saying(said)
+}
+
+/// Whom to trust, with what follows by changes of the key.
+fn trusting(args: &Args, report: &mut Report) -> Policy {
+    follow_rotations(args.policy.clone(), &args.rotations, report)
 }
 
 fn describe(leaf: &Leaf<'_>) -> String {

@@ -1,0 +1,67 @@
+//! What a command only submits: somebody else approves it on the page.
+
+use std::io::Read;
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::Value;
+
+use crate::access::users;
+use crate::app::{Leader, Request};
+use crate::approvals::{self, Kind};
+use crate::ids::Seq;
+
+use super::whoami;
+
+/// Why, and who proposes it.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Proposer {
+    /// Why: 20 to 2,000 characters, for whoever approves
+    #[arg(long)]
+    reason: String,
+    /// Propose it as this user, whose password is read from standard input; another officer then approves.
+    /// Without this, two officers must
+    #[arg(long = "as", value_name = "EMAIL", requires = "password_stdin")]
+    user: Option<String>,
+    /// Read the password from standard input (so that it is never an argument)
+    #[arg(long, requires = "user")]
+    password_stdin: bool,
+}
+
+/// What is proposed.
+pub(super) struct Proposed {
+    /// The kind.
+    pub kind: Kind,
+    /// The thing, by an opaque name.
+    pub about: String,
+    /// Public facts.
+    pub facts: Value,
+    /// Private facts.
+    pub detail: Option<Value>,
+}
+
+/// Submits it, and says what happens next; answers the proposal's number.
+pub(super) fn submit(leader: &Leader, by: &Proposer, proposed: Proposed) -> anyhow::Result<Seq> {
+    let user = match &by.user {
+        Some(email) => {
+            let password = password()?;
+            Some(leader.db().read(|conn| users::prove(conn, email, &password))?.id)
+        }
+        None => None,
+    };
+    let Proposed { kind, about, facts, detail } = proposed;
+    let reason = by.reason.clone();
+    let submission = approvals::Submission { kind, about, facts, reason, detail, by: user, whence: whoami::of_this_process() };
+    let answer = leader.perform(Request::Propose(submission))?;
+    let id = answer.as_i64().context("the answer to the proposal cannot be read")?;
+    let who = if user.is_some() { "another officer approves" } else { "two officers approve" };
+    eprintln!("Proposal {id} is submitted: nothing is done until {who} it on page Approvals, within 7 days.");
+    Ok(id)
+}
+
+/// A password from standard input: its first line.
+pub(super) fn password() -> anyhow::Result<String> {
+    let mut text = String::new();
+    std::io::stdin().take(64 * 1024).read_to_string(&mut text).context("the password could not be read from standard input")?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
