@@ -16,13 +16,12 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{SOURCE_NAME_RULE, is_source_name};
 use crate::money::{Currency, Money};
 
+mod privacy;
 mod values;
 
+pub use privacy::{PRIVATE_FIELDS, Privacy};
 pub use values::CutOff;
 use values::addresses;
-
-/// Private parts of an entry, in the order of the commitment: those that can be declared sensitive.
-pub const PRIVATE_FIELDS: [&str; 5] = ["party", "counterparty", "counterparty_name", "counterparty_country", "reason"];
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
@@ -46,6 +45,8 @@ pub struct Config {
     pub keys: Keys,
     /// How checkpoints leave the building.
     pub anchor: Anchor,
+    /// What may be erased, and when.
+    pub privacy: Privacy,
     /// What is known of each source beforehand.
     pub source: Vec<Source>,
 }
@@ -371,9 +372,8 @@ impl Config {
             if self.source.iter().filter(|other| other.name == source.name).count() > 1 {
                 return refuse(format!("[[source]] {} is there twice", source.name));
             }
-            if let Some(other) = source.sensitive.iter().find(|field| !PRIVATE_FIELDS.contains(&field.as_str())) {
-                let known = PRIVATE_FIELDS.join(", ");
-                return refuse(format!("[[source]] {}: sensitive: `{other}` cannot be sealed; only {known} can", source.name));
+            if let Some(unfit) = privacy::unfit(&source.name, &source.sensitive) {
+                return refuse(unfit);
             }
             for (code, amount) in source.tolerance.iter().chain(&source.tolerance_per_day) {
                 let read = Currency::parse(code).and_then(|currency| Money::parse_amount(amount, currency));

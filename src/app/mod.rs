@@ -24,10 +24,12 @@ pub use rows::{WireResult, WireRow};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{Db, DbResult};
+use crate::db::{Db, DbError, DbResult};
 use crate::intake::{self, Intake, StartError};
 use crate::ledger::BusinessCalendar;
-use crate::trail::{Log, Signer};
+use crate::privacy::register;
+use crate::trail::keys::KeyFolder;
+use crate::trail::{ActError, Log, Signer};
 
 /// One running instance that holds the log for writing. Cheap to clone.
 #[derive(Clone)]
@@ -51,6 +53,7 @@ impl App {
     pub fn start(config: Config, db: Db, clock: Clock) -> Result<App, StartError> {
         let intake = intake::start(&db, &config, clock.clone())?;
         let app = App::new(config, db, clock, intake)?;
+        app.reapply_erasures()?;
         app.sign();
         Ok(app)
     }
@@ -63,6 +66,20 @@ impl App {
         let calendar = Arc::new(BusinessCalendar::new(&config.bank));
         let signer = Arc::new(Signer::open(&db, &config, clock.clone())?);
         Ok(App { config: Arc::new(config), db, clock, calendar, intake, signer })
+    }
+
+    /// Erases again what an older copy of the database holds, before anybody reads it.
+    fn reapply_erasures(&self) -> DbResult<()> {
+        let keys = KeyFolder::of(&self.config, self.db.address());
+        let done = register::reapply(&self.db, &self.log(), &keys);
+        let done = done.map_err(|error| match error {
+            ActError::Db(error) => error,
+            other => DbError::Unfit(format!("the register of erasures could not be applied: {other}")),
+        });
+        if done.is_err() {
+            self.intake.halt();
+        }
+        done.map(drop)
     }
 
     /// Signs the log as it stands. What cannot be signed or kept is said in the program's own log and

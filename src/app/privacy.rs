@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::approvals::Proposal;
+use crate::privacy::{self, EraseSubject, PlaceHold, ReleaseHold, register};
 use crate::trail::keys::KeyFolder;
 use crate::trail::sealing::{self, NewRecovery, Rewrapped, Tested};
 use crate::trail::{ActError, store};
@@ -19,6 +21,9 @@ pub enum PrivacyRequest {
     NoteTested(Tested),
     Rewrap(Rewrapped),
     RotateMaster { whence: Value },
+    EraseSubject(EraseSubject),
+    PlaceHold(PlaceHold),
+    ReleaseHold(ReleaseHold),
 }
 
 /// Does what is asked; returns after the commit.
@@ -41,5 +46,19 @@ pub(super) fn perform(app: &App, request: PrivacyRequest) -> Result<Value, Reque
             sealing::forget_others(&keys, &origin, &name).map_err(ActError::from)?;
             json!(name)
         }
+        PrivacyRequest::EraseSubject(erase) => json!(erase.run(&app.db, &log, app.config.privacy.statutory_years)?),
+        PrivacyRequest::PlaceHold(hold) => json!(log.act(move |tx| hold.run(tx))?),
+        PrivacyRequest::ReleaseHold(release) => json!(log.act(move |tx| release.run(tx))?),
     })
+}
+
+/// Carries out an approved erasure, and keeps it in the register. What cannot be erased any more ends in
+/// the same quiet way whatever the reason.
+pub(super) fn erase(app: &App, proposal: &Proposal) -> Result<(), ActError> {
+    let log = app.log();
+    if privacy::carry_out(&app.db, &log, proposal, app.config.privacy.statutory_years)?.is_some() {
+        register::sync(&app.db, &KeyFolder::of(&app.config, app.db.address()))?;
+        register::forget(&app.db);
+    }
+    Ok(())
 }

@@ -13,9 +13,9 @@ use crate::db::{Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::store::{self as ledger, AccountRow, EntryRow};
 use crate::ledger::{history, leaves};
+use crate::trail::generations::Origins;
 use crate::trail::keys::KeyFolder;
 use crate::trail::sealing::store as sealing;
-use crate::trail::generations::Origins;
 use crate::trail::store::{self as trail, LogState};
 
 use super::checker::Checker;
@@ -68,7 +68,7 @@ fn one(
     entries.set_reach(&store::rule_set_bodies(conn)?);
     let origins = Origins::of(conn)?;
     let mut checker = Checker::new(origins.at(0).to_owned(), findings, entries);
-    checker.erased = Erased::read(conn)?;
+    checker.erased = Erased::read(conn, keys, &state.origin)?;
     checker.sealed = Sealed::read(conn, keys, &state.origin)?;
     let mut started = store::events_of(conn, "program.started")?.into_iter().peekable();
     define(conn, account, &mut checker)?;

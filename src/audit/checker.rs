@@ -4,8 +4,8 @@ use counterfoil_verify::leaf;
 
 use crate::ids::Seq;
 use crate::ledger::store::{EntryPartRow, EntryRow};
-use crate::trail::sealing::store::SealedPartRow;
 use crate::trail::generations::RECOVERED;
+use crate::trail::sealing::store::SealedPartRow;
 use crate::trail::store::{EventPartRow, EventRow};
 
 use super::entries::Entries;
@@ -170,7 +170,7 @@ impl Checker {
         commitments::check("event_parts", row.seq, &row.blind, opened, &mut self.erased, &mut self.findings);
         self.entries.define(row, part, &mut self.findings);
         self.follow.meet(row, part);
-        if row.kind == "parts.erased" {
+        if matches!(row.kind.as_str(), "parts.erased" | "approval.submitted" | "approval.approved" | "approval.carried_out") {
             self.erased.meet(Event::read(row, part));
         }
         if row.kind == "program.started" {

@@ -43,6 +43,12 @@ pub(super) fn check(
                 let text = format!("event {event} erased this private part, and it is there again");
                 findings.add((L5, "private_part_back"), table, seq, text);
             }
+            if erased.under(seq).is_none()
+                && let Some(event) = erased.registered(seq, blind)
+            {
+                let text = format!("the register says that event {event} erased this private part: this is an older copy");
+                findings.add((L5, "erasure_undone"), table, seq, text);
+            }
             if !opens(blind, salt, parts) {
                 let text = "the private part is not the one the leaf commits to";
                 findings.add((L5, "private_part_changed"), table, seq, text);

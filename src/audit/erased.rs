@@ -5,14 +5,38 @@
 
 use std::collections::BTreeMap;
 
+use crate::approvals::Kind;
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::privacy::Ranges;
+use crate::privacy::register::Register;
 use crate::privacy::store::{self, ErasureRow};
+use crate::trail::keys::KeyFolder;
 
 use super::event::Event;
 use super::findings::Findings;
 use super::{L4, L5};
+
+/// A proposal to erase, as far as it went.
+#[derive(Debug, Default)]
+struct Approved {
+    by: Option<Seq>,
+    approvers: Vec<Seq>,
+    ready_at: Option<i64>,
+    carried_out: Option<Seq>,
+}
+
+impl Approved {
+    /// Whether the erasure recorded at this place and instant was approved by enough people, and waited.
+    fn covers(&self, erasure: &ErasureRow) -> bool {
+        let mut others: Vec<Seq> = self.approvers.iter().copied().filter(|who| Some(*who) != self.by).collect();
+        others.sort_unstable();
+        others.dedup();
+        let enough = others.len() == self.approvers.len() && others.len() >= if self.by.is_some() { 1 } else { 2 };
+        let waited = self.ready_at.is_some_and(|ready| ready <= erasure.erased_at);
+        enough && waited && self.carried_out.is_some_and(|seq| seq < erasure.id)
+    }
+}
 
 /// The erasures of the log.
 #[derive(Debug, Default)]
@@ -24,12 +48,15 @@ pub(super) struct Erased {
     /// Events whose ranges are no list of ranges, and what is in their place.
     torn: Vec<Seq>,
     said: BTreeMap<Seq, Event>,
+    proposals: BTreeMap<Seq, Approved>,
+    /// What the register beside the keys names.
+    register: Register,
     /// Private parts that are gone, by the event.
     counts: BTreeMap<Seq, u64>,
 }
 
 impl Erased {
-    pub(super) fn read(conn: &mut Conn) -> DbResult<Erased> {
+    pub(super) fn read(conn: &mut Conn, keys: &KeyFolder, origin: &str) -> DbResult<Erased> {
         let mut lists: BTreeMap<Seq, Vec<(Seq, Seq)>> = BTreeMap::new();
         let mut places = Vec::new();
         for row in store::erased(conn)? {
@@ -38,6 +65,7 @@ impl Erased {
         }
         places.sort_unstable();
         let mut erased = Erased { rows: store::erasures(conn)?, places, ..Erased::default() };
+        erased.register = Register::read(keys, origin)?;
         for (event, list) in lists {
             match Ranges::stored(list) {
                 Some(ranges) => drop(erased.ranges.insert(event, ranges)),
@@ -55,6 +83,12 @@ impl Erased {
         (place <= *last).then_some(*event)
     }
 
+    /// The event under which the private part of a leaf was erased, as the register says: the database may
+    /// be an older copy that does not know.
+    pub(super) fn registered(&self, place: Seq, blind: &[u8]) -> Option<Seq> {
+        self.register.erased(place, blind)
+    }
+
     /// Counts a private part that is gone, as it should be; `false` if no erasure names its place.
     pub(super) fn counted(&mut self, place: Seq) -> bool {
         let Some(event) = self.under(place) else { return false };
@@ -62,9 +96,29 @@ impl Erased {
         true
     }
 
-    /// Meets an event `parts.erased`.
+    /// Meets an event `parts.erased`, or one about a proposal.
     pub(super) fn meet(&mut self, event: Event) {
-        self.said.insert(event.seq, event);
+        if event.kind == "parts.erased" {
+            self.said.insert(event.seq, event);
+            return;
+        }
+        if event.text("kind") != "subject.erase" {
+            return;
+        }
+        if event.kind == "approval.submitted" {
+            self.proposals.insert(event.seq, Approved { by: event.body["user"].as_i64(), ..Approved::default() });
+            return;
+        }
+        let Some(proposal) = self.proposals.get_mut(&event.number("proposal")) else { return };
+        match event.kind.as_str() {
+            "approval.approved" => {
+                proposal.approvers.extend(event.body["user"].as_i64());
+                let held = |ready: &i64| event.at.saturating_add(Kind::EraseSubject.quarantine()) <= *ready;
+                proposal.ready_at = event.body["ready_at"].as_i64().filter(held).or(proposal.ready_at);
+            }
+            "approval.carried_out" => proposal.carried_out = Some(event.seq),
+            _ => {}
+        }
     }
 
     /// Compares the tables with the events, and says what was erased.
@@ -103,6 +157,14 @@ impl Erased {
         };
         if *row != expected {
             findings.add((L4, "row_differs"), "erasures", row.id, "not what the log gives");
+        }
+        if expected.cause != "register" {
+            // Used up: one approval lets one erasure through.
+            let approved = expected.proposal.and_then(|id| self.proposals.remove(&id));
+            if approved.is_none_or(|approved| !approved.covers(&expected)) {
+                let text = "no proposal that was approved by another and held back covers this erasure";
+                findings.add((L5, "erasure_unapproved"), "erasures", row.id, text);
+            }
         }
         let ranges = self.ranges.remove(&row.id).unwrap_or_default();
         let before = ranges.list().last().is_none_or(|(_, last)| *last < row.id);

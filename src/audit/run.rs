@@ -119,7 +119,7 @@ fn pass(run: &mut Run<'_>, keys: &KeyFolder, aside: Conn, settings: Settings) ->
     let closes = store::events_of(conn, KIND)?;
     let mut checker = Checker::new(origin.clone(), findings, Entries::new(aside, settings, tables));
     checker.heads = Heads::of(&closes);
-    checker.erased = Erased::read(conn)?;
+    checker.erased = Erased::read(conn, keys, &origin)?;
     checker.sealed = Sealed::read(conn, keys, &origin)?;
     let checker = stream(conn, checker, run.size.min(run.rows), run.size, run.options.progress)?;
     let mut checker = edges(run, checker)?;

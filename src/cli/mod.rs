@@ -24,6 +24,7 @@ mod propose;
 mod report;
 mod rules;
 mod serve;
+mod subject;
 mod table;
 mod user;
 mod verify;
@@ -82,6 +83,7 @@ enum Command {
     Log(log::Log),
     /// The rules: list, show, test, activate
     Rules(rules::Rules),
+    Subject(subject::Subject),
     Witness(witness::Witnessing),
     /// The schema: up, down, status
     Migrate(migrate::Migrate),
@@ -139,6 +141,7 @@ pub fn main() -> ExitCode {
         Command::Keys(command) => keys::run(&cli.common, command),
         Command::Log(command) => log::run(&cli.common, command),
         Command::Rules(command) => rules::run(&cli.common, command),
+        Command::Subject(command) => subject::run(&cli.common, command),
         Command::Witness(command) => witness::run(&cli.common, command),
         Command::Migrate(command) => migrate::run(&cli.common, command),
     };

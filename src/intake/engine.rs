@@ -14,9 +14,9 @@ use crate::ledger::store::{self as ledger_store, AccountRow};
 use crate::ledger::{BusinessCalendar, Context, LookBacks};
 use crate::money::Currency;
 use crate::trail::Tail;
+use crate::trail::generations::Origins;
 use crate::trail::keys::KeyFolder;
 use crate::trail::sealing::{Fields, Sealer};
-use crate::trail::generations::Origins;
 
 use super::accounts::{Accounts, KnownNumbers, Slot};
 use super::alerting::Alerting;

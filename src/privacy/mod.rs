@@ -12,15 +12,22 @@
 //! Not here: sealing (`trail::sealing`), approval itself (`approvals`), what a leaf commits to
 //! (`crates/verify`).
 
+mod blockers;
 mod erase;
+mod holds;
 mod ranges;
+pub mod register;
+mod request;
 mod scope;
 pub mod store;
 mod subject;
 #[cfg(test)]
 mod tests;
 
+pub use blockers::{Blocker, NOT_ERASABLE, blockers};
 pub use erase::{Cause, Erasure, erase};
+pub use holds::{Hold, PlaceHold, ReleaseHold, holds, release};
 pub use ranges::Ranges;
+pub use request::{EraseSubject, carry_out};
 pub use scope::Holdings;
 pub use subject::{Scope, Subject};

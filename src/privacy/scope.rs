@@ -33,6 +33,9 @@ const NEVER: &[&str] = &[
     "program.stopped",
     "report.stored",
     "ruleset.defined",
+    "recovery.made",
+    "recovery.tested",
+    "keys.rewrapped",
 ];
 
 /// What is stored of a subject up to a place of the log.
@@ -44,9 +47,9 @@ pub struct Holdings {
     /// Accounts that are the subject's alone.
     own: BTreeSet<Seq>,
     /// Accounts that have entries of the subject, its own among them.
-    pub(super) accounts: BTreeSet<Seq>,
+    accounts: BTreeSet<Seq>,
     /// Entries of the subject.
-    pub(super) entries: BTreeSet<Seq>,
+    entries: BTreeSet<Seq>,
     /// Contexts that entries of the subject came from.
     contexts: BTreeSet<Seq>,
     /// Those among them that others came from, too.
@@ -146,6 +149,21 @@ impl Holdings {
         }
     }
 
+    /// Whom it is about.
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// Accounts that have entries of the subject.
+    pub fn accounts(&self) -> Vec<Seq> {
+        self.accounts.iter().copied().collect()
+    }
+
+    /// Its entries.
+    pub fn entry_places(&self) -> Vec<Seq> {
+        self.entries.iter().copied().collect()
+    }
+
     /// Whether anything is known of the subject.
     pub fn is_empty(&self) -> bool {
         self.accounts.is_empty()
@@ -159,11 +177,6 @@ impl Holdings {
     /// How many events are about it: what defined its accounts and contexts, and what mentions it.
     pub fn events(&self) -> usize {
         self.own.len() + self.erasable_contexts().count() + self.events.len()
-    }
-
-    /// Its own accounts.
-    pub fn own_accounts(&self) -> Vec<Seq> {
-        self.own.iter().copied().collect()
     }
 
     /// Contexts that nobody else's entries came from.

@@ -2,14 +2,17 @@
 
 use diesel::prelude::*;
 
+use crate::alerts::store::OPEN;
 use crate::db::schema::{
-    accounts, alerts, contexts, entries, entry_parts, erased, erasures, event_parts, events, inbox, sealed_parts, searches,
+    accounts, alerts, breaks, contexts, entries, entry_parts, erased, erasures, event_parts, events, holds, inbox, proposals,
+    sealed_parts, searches,
 };
 use crate::db::{Conn, DbResult, bulk};
 use crate::ids::{Seq, erased_number};
+use crate::ledger::BreakState;
 use crate::{bulk_row, on_conn};
 
-use super::Ranges;
+use super::{Ranges, Scope, Subject};
 
 bulk_row! {
     /// A row of `erasures`.
@@ -20,6 +23,14 @@ bulk_row! {
 bulk_row! {
     /// A row of `erased`.
     ErasedRow => erased { event: i64, first_seq: i64, last_seq: i64 }
+}
+
+bulk_row! {
+    /// A row of `holds`.
+    HoldRow => holds {
+        id: i64, scope: String, subject: Option<String>, account: Option<i64>, placed_at: i64, released_at: Option<i64>,
+        released_seq: Option<i64>,
+    }
 }
 
 /// An entry's place, account and context.
@@ -102,6 +113,93 @@ pub(super) fn parts_after(conn: &mut Conn, after: Seq, to: Seq, without: &[&str]
     Ok(on_conn!(conn, |c| query.select((event_parts::seq, event_parts::body)).load(c))?)
 }
 
+/// Whether a hold is on the subject or on one of its accounts.
+pub(super) fn is_held(conn: &mut Conn, subject: &Subject, of: &[Seq]) -> DbResult<bool> {
+    let active = || holds::table.filter(holds::released_at.is_null());
+    let mut names = numbers(conn, of)?;
+    names.push(subject.name.clone());
+    let named = active().filter(holds::subject.eq_any(&names)).count();
+    let named: i64 = on_conn!(conn, |c| named.get_result(c))?;
+    let of_accounts = active().filter(holds::account.eq_any(of)).count();
+    let of_accounts: i64 = on_conn!(conn, |c| of_accounts.get_result(c))?;
+    let parties = active().filter(holds::scope.eq(Scope::Party.text())).select(holds::subject);
+    let parties: Vec<Option<String>> = on_conn!(conn, |c| parties.load(c))?;
+    // A holder under hold keeps every account that has entries of theirs.
+    let mut of_holders = false;
+    for party in parties.into_iter().flatten() {
+        of_holders |= has_party(conn, of, &party)?;
+    }
+    Ok(named + of_accounts > 0 || of_holders)
+}
+
+fn has_party(conn: &mut Conn, of: &[Seq], party: &str) -> DbResult<bool> {
+    let mut found = 0;
+    for chunk in of.chunks(CHUNK) {
+        let query = entries::table.inner_join(entry_parts::table.on(entry_parts::seq.eq(entries::seq)));
+        let query = query.filter(entry_parts::party.eq(party)).filter(entries::account.eq_any(chunk)).count();
+        let some: i64 = on_conn!(conn, |c| query.get_result(c))?;
+        found += some;
+    }
+    Ok(found > 0)
+}
+
+/// Whether one of these accounts has an open alert.
+pub(super) fn has_open_alert(conn: &mut Conn, of: &[Seq]) -> DbResult<bool> {
+    let query = alerts::table.filter(alerts::account.eq_any(of)).filter(alerts::state.eq(OPEN)).count();
+    let found: i64 = on_conn!(conn, |c| query.get_result(c))?;
+    Ok(found > 0)
+}
+
+/// Whether one of these accounts has a break that nothing closed.
+pub(super) fn has_open_break(conn: &mut Conn, of: &[Seq]) -> DbResult<bool> {
+    let open = [BreakState::Open.code(), BreakState::Frozen.code()];
+    let query = breaks::table.filter(breaks::account.eq_any(of)).filter(breaks::state.eq_any(open)).count();
+    let found: i64 = on_conn!(conn, |c| query.get_result(c))?;
+    Ok(found > 0)
+}
+
+/// The latest instant at which one of these entries was recorded or booked.
+pub(super) fn last_of(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Option<i64>> {
+    let mut last = None;
+    for chunk in seqs.chunks(CHUNK) {
+        let latest = (diesel::dsl::max(entries::recorded_at), diesel::dsl::max(entries::booked_at));
+        let query = entries::table.filter(entries::seq.eq_any(chunk)).select(latest);
+        let (recorded, booked): (Option<i64>, Option<i64>) = on_conn!(conn, |c| query.first(c))?;
+        last = last.max(recorded).max(booked);
+    }
+    Ok(last)
+}
+
+/// The active hold on a subject by its name.
+pub(super) fn hold_on(conn: &mut Conn, scope: Scope, name: &str) -> DbResult<Option<Seq>> {
+    let query = holds::table.filter(holds::released_at.is_null()).filter(holds::scope.eq(scope.text()));
+    let query = query.filter(holds::subject.eq(name)).select(holds::id);
+    Ok(on_conn!(conn, |c| query.first(c).optional())?)
+}
+
+/// One hold.
+pub(super) fn hold(conn: &mut Conn, id: Seq) -> DbResult<Option<HoldRow>> {
+    Ok(on_conn!(conn, |c| holds::table.find(id).select(HoldRow::as_select()).first(c).optional())?)
+}
+
+/// The newest holds, at most `limit`.
+pub(super) fn holds_newest(conn: &mut Conn, limit: i64) -> DbResult<Vec<HoldRow>> {
+    let query = holds::table.order(holds::id.desc()).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(HoldRow::as_select()).load(c))?)
+}
+
+/// Every hold there ever was, oldest first.
+pub fn every_hold(conn: &mut Conn) -> DbResult<Vec<HoldRow>> {
+    Ok(on_conn!(conn, |c| holds::table.order(holds::id).select(HoldRow::as_select()).load(c))?)
+}
+
+/// Notes that a hold was released.
+pub(super) fn set_released(conn: &mut Conn, id: Seq, at: i64, seq: Seq) -> DbResult<()> {
+    let values = (holds::released_at.eq(at), holds::released_seq.eq(seq));
+    on_conn!(conn, |c| diesel::update(holds::table.find(id)).set(values).execute(c))?;
+    Ok(())
+}
+
 /// Every erasure, oldest first.
 pub fn erasures(conn: &mut Conn) -> DbResult<Vec<ErasureRow>> {
     Ok(on_conn!(conn, |c| erasures::table.order(erasures::id).select(ErasureRow::as_select()).load(c))?)
@@ -132,6 +230,22 @@ pub(super) fn still_there(conn: &mut Conn, ranges: &Ranges) -> DbResult<Vec<Seq>
         add!(contexts::table.filter(contexts::id.eq_any(places)).filter(contexts::fingerprint.ne(0)), contexts::id);
     }
     Ok(there)
+}
+
+/// What the leaves at these places commit to.
+pub(super) fn blinds(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<(Seq, Vec<u8>)>> {
+    let mut found: Vec<(Seq, Vec<u8>)> = Vec::new();
+    for places in places.chunks(CHUNK) {
+        let of = entries::table.filter(entries::seq.eq_any(places)).select((entries::seq, entries::blind));
+        let some: Vec<(Seq, Vec<u8>)> = on_conn!(conn, |c| of.load(c))?;
+        found.extend(some);
+        let of = events::table.filter(events::seq.eq_any(places)).select((events::seq, events::blind));
+        let some: Vec<(Seq, Vec<u8>)> = on_conn!(conn, |c| of.load(c))?;
+        found.extend(some);
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
 }
 
 /// What an erasure removed.
@@ -180,8 +294,27 @@ fn remove_of_events(conn: &mut Conn, places: &[Seq]) -> DbResult<()> {
     on_conn!(conn, |c| diesel::delete(searches::table.filter(searches::id.eq_any(&ids))).execute(c))?;
     let closed = alerts::table.filter(alerts::closed_seq.eq_any(places));
     on_conn!(conn, |c| diesel::update(closed).set(alerts::comment.eq(None::<String>)).execute(c))?;
+    remove_of_proposals(conn, places)?;
+    let held = holds::table.filter(holds::id.eq_any(places));
+    on_conn!(conn, |c| diesel::update(held).set(holds::subject.eq(None::<String>)).execute(c))?;
     let parts = event_parts::table.filter(event_parts::seq.eq_any(places));
     on_conn!(conn, |c| diesel::delete(parts).execute(c))?;
+    Ok(())
+}
+
+/// What proposals hold of private parts: of the submission, and of each word on it.
+fn remove_of_proposals(conn: &mut Conn, places: &[Seq]) -> DbResult<()> {
+    let none = None::<String>;
+    let submitted = proposals::table.filter(proposals::id.eq_any(places));
+    let values = (proposals::reason.eq(none.clone()), proposals::detail.eq(none.clone()), proposals::whence.eq(none));
+    on_conn!(conn, |c| diesel::update(submitted).set(values).execute(c))?;
+    macro_rules! word {
+        ($($seq:ident => $comment:ident),*) => { $(
+            let said = proposals::table.filter(proposals::$seq.eq_any(places));
+            on_conn!(conn, |c| diesel::update(said).set(proposals::$comment.eq(None::<String>)).execute(c))?;
+        )* };
+    }
+    word!(first_seq => first_comment, approved_seq => approved_comment, ended_seq => ended_comment);
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 mod access;
 mod alerts;
 mod anchors;
+mod holds;
 mod imports;
 mod keys;
 mod names;
@@ -44,6 +45,7 @@ pub(super) struct Follow {
     refusals: refusals::Refusals,
     anchors: anchors::Anchors,
     keys: keys::Keys,
+    holds: holds::Holds,
     proposals: proposals::Proposals,
     names: names::Names,
 }
@@ -84,6 +86,7 @@ impl Follow {
                 self.owed.promised(&event);
                 self.imports.finished(event);
             }
+            "hold.placed" | "hold.released" => self.holds.meet(event()),
             "recovery.made" | "recovery.tested" | "datakey.made" | "keys.rewrapped" => self.keys.meet(event()),
             "entries.refused" => self.refusals.meet(&event()),
             _ => {}
@@ -100,6 +103,7 @@ impl Follow {
         self.refusals.finish(conn, findings)?;
         self.anchors.finish(conn, findings)?;
         self.keys.finish(conn, findings)?;
+        self.holds.finish(conn, findings)?;
         self.proposals.finish(conn, findings)?;
         self.names.finish(conn, findings)?;
         alerts::compare(conn, joining, findings)?;

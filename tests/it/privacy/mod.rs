@@ -2,4 +2,6 @@
 
 mod erasure;
 mod house;
+mod register;
+mod request;
 mod sealing;
