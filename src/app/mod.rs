@@ -24,12 +24,12 @@ pub use rows::{WireResult, WireRow};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{Db, DbError, DbResult};
+use crate::db::{Conn, Db, DbError, DbResult};
 use crate::intake::{self, Intake, StartError};
 use crate::ledger::BusinessCalendar;
 use crate::privacy::register;
 use crate::trail::keys::KeyFolder;
-use crate::trail::{ActError, Log, Signer};
+use crate::trail::{ActError, Log, Signer, sealing};
 
 /// One running instance that holds the log for writing. Cheap to clone.
 #[derive(Clone)]
@@ -80,6 +80,15 @@ impl App {
             self.intake.halt();
         }
         done.map(drop)
+    }
+
+    /// Whether sensitive fields can be sealed now.
+    ///
+    /// # Errors
+    /// When the database or a key file cannot be read.
+    pub fn sealing(&self, conn: &mut Conn) -> DbResult<sealing::Status> {
+        let origin = crate::trail::store::state(conn)?.map(|state| state.origin).unwrap_or_default();
+        sealing::status(conn, &KeyFolder::of(&self.config, self.db.address()), &origin)
     }
 
     /// Signs the log as it stands. What cannot be signed or kept is said in the program's own log and

@@ -15,6 +15,7 @@
 mod blockers;
 mod erase;
 mod holds;
+mod listed;
 mod ranges;
 pub mod register;
 mod request;
@@ -27,6 +28,7 @@ mod tests;
 pub use blockers::{Blocker, NOT_ERASABLE, blockers};
 pub use erase::{Cause, Erasure, erase};
 pub use holds::{Hold, PlaceHold, ReleaseHold, holds, release};
+pub use listed::{Done, ERASURES_MAX, Waiting, done, done_newest, holds_in_force, waiting};
 pub use ranges::Ranges;
 pub use request::{EraseSubject, carry_out};
 pub use scope::Holdings;

@@ -3,6 +3,8 @@
 use diesel::prelude::*;
 
 use crate::alerts::store::OPEN;
+use crate::approvals::Kind;
+use crate::clock::Moment;
 use crate::db::schema::{
     accounts, alerts, breaks, contexts, entries, entry_parts, erased, erasures, event_parts, events, holds, inbox, proposals,
     sealed_parts, searches,
@@ -203,6 +205,50 @@ pub(super) fn set_released(conn: &mut Conn, id: Seq, at: i64, seq: Seq) -> DbRes
 /// Every erasure, oldest first.
 pub fn erasures(conn: &mut Conn) -> DbResult<Vec<ErasureRow>> {
     Ok(on_conn!(conn, |c| erasures::table.order(erasures::id).select(ErasureRow::as_select()).load(c))?)
+}
+
+/// Erasures of a span of time among the leaves up to `end`, oldest first, at most `limit`, and all of them.
+pub(super) fn erasures_between(
+    conn: &mut Conn,
+    (from, to): (Moment, Moment),
+    end: Seq,
+    limit: i64,
+) -> DbResult<(Vec<ErasureRow>, i64)> {
+    let within = || {
+        erasures::table.filter(erasures::erased_at.ge(from.0)).filter(erasures::erased_at.lt(to.0)).filter(erasures::id.le(end))
+    };
+    let total: i64 = on_conn!(conn, |c| within().count().get_result(c))?;
+    let query = within().order(erasures::id).limit(limit);
+    Ok((on_conn!(conn, |c| query.select(ErasureRow::as_select()).load(c))?, total))
+}
+
+/// The newest erasures, newest first, at most `limit`, and all of them.
+pub(super) fn erasures_newest(conn: &mut Conn, limit: i64) -> DbResult<(Vec<ErasureRow>, i64)> {
+    let total: i64 = on_conn!(conn, |c| erasures::table.count().get_result(c))?;
+    let query = erasures::table.order(erasures::id.desc()).limit(limit);
+    Ok((on_conn!(conn, |c| query.select(ErasureRow::as_select()).load(c))?, total))
+}
+
+/// A proposal to erase: its place, when it was submitted, when it may be carried out, who approved it.
+pub(super) type WaitingRow = (Seq, i64, Option<i64>, Option<Seq>);
+
+/// Proposals to erase that had not ended when the log ended at `end`, oldest first, at most `limit`, and
+/// all of them.
+pub(super) fn erasures_waiting(conn: &mut Conn, end: Seq, limit: i64) -> DbResult<(Vec<WaitingRow>, i64)> {
+    let open = || {
+        let asked = proposals::table.filter(proposals::kind.eq(Kind::EraseSubject.text())).filter(proposals::id.le(end));
+        asked.filter(proposals::ended_seq.is_null().or(proposals::ended_seq.gt(end)))
+    };
+    let total: i64 = on_conn!(conn, |c| open().count().get_result(c))?;
+    let columns = (proposals::id, proposals::submitted_at, proposals::ready_at, proposals::approved_seq);
+    let query = open().order(proposals::id).limit(limit).select(columns);
+    Ok((on_conn!(conn, |c| query.load(c))?, total))
+}
+
+/// Holds in force when the log ended at `end`.
+pub(super) fn holds_in_force(conn: &mut Conn, end: Seq) -> DbResult<i64> {
+    let open = holds::released_seq.is_null().or(holds::released_seq.gt(end));
+    Ok(on_conn!(conn, |c| holds::table.filter(holds::id.le(end)).filter(open).count().get_result(c))?)
 }
 
 /// The ranges of every erasure, by its event, in order.

@@ -45,7 +45,7 @@ pub struct Readiness {
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Check {
-    /// `database schema writing report mail`
+    /// `database schema writing report mail sealing`
     name: &'static str,
     /// Whether it is well.
     ok: bool,
@@ -87,6 +87,7 @@ fn look(app: &App) -> Vec<Check> {
         let owed = outbox::summary(conn)?;
         let detail = format!("{} waiting, {} given up", owed.pending, owed.dead);
         checks.push(Check::new("mail", owed.dead == 0, detail));
+        checks.push(sealing(conn, app)?);
         DbResult::Ok(())
     });
     if let Err(error) = looked {
@@ -97,6 +98,13 @@ fn look(app: &App) -> Vec<Check> {
     let writing = app.log().side(|_| Ok(())).is_ok();
     checks.push(Check::new("writing", writing, if writing { "this process holds the log" } else { "this process cannot write" }));
     checks
+}
+
+/// A source with sensitive fields needs sealing; without one it is only said how it stands.
+fn sealing(conn: &mut Conn, app: &App) -> DbResult<Check> {
+    let wanted = app.config.source.iter().any(|source| !source.sensitive.is_empty());
+    let status = app.sealing(conn)?;
+    Ok(Check::new("sealing", status.is_ready() || !wanted, format!("{}: {}", status.code(), status.text())))
 }
 
 fn report(conn: &mut Conn, app: &App) -> DbResult<Check> {

@@ -18,6 +18,7 @@ mod master;
 mod opener;
 mod parts;
 mod recovery;
+mod reveal;
 mod sealer;
 mod status;
 pub mod store;
@@ -27,6 +28,7 @@ pub use master::Master;
 pub use opener::Opener;
 pub use parts::{FIELDS, Fields, Opened, Place};
 pub use recovery::{Challenge, PrivateKey, PublicKey, digest};
+pub use reveal::Reveal;
 pub use sealer::Sealer;
 pub use status::{Status, status};
 

@@ -6,6 +6,7 @@ use actix_web::HttpRequest;
 use serde_json::Value;
 
 use crate::access::{Permission, users};
+use crate::app::App;
 use crate::clock::Moment;
 use crate::db::Conn;
 use crate::ids::Seq;
@@ -14,6 +15,7 @@ use crate::reports::page::words::{LocalTime, count, counted, fact, link, mono, t
 use crate::trail::store::{self, EventRow, JobRow, LogState};
 
 use super::checkpoints::{self, Held};
+use super::private::Private;
 use crate::web::params::{Params, place};
 use crate::web::problem::Problem;
 
@@ -43,7 +45,7 @@ enum Sees {
 }
 
 /// What whoever administers must see: who came in, who was refused, what was changed about access.
-const SECURITY: [&str; 18] = [
+const SECURITY: [&str; 24] = [
     "log.created",
     "program.started",
     "program.stopped",
@@ -62,6 +64,12 @@ const SECURITY: [&str; 18] = [
     "anchor.returned",
     "anchor.contradicted",
     "anchor.refused",
+    "recovery.made",
+    "recovery.tested",
+    "datakey.made",
+    "keys.rewrapped",
+    "parts.erased",
+    "hold.released",
 ];
 
 /// Made by the thousand while entries are recorded; left out unless asked for.
@@ -72,11 +80,12 @@ struct Shown {
     verify: Option<JobRow>,
     tiles: i64,
     held: Held,
+    private: Private,
     events: Vec<EventRow>,
     names: Names,
 }
 
-fn read(conn: &mut Conn, asked: Asked, sees: Sees) -> Result<Shown, Trouble> {
+fn read(conn: &mut Conn, app: &App, asked: Asked, sees: Sees) -> Result<Shown, Trouble> {
     let state = store::state(conn)?.ok_or(Trouble::NotWriting)?;
     let without: &[&str] = if asked.all { &[] } else { &DEFINITIONS };
     let events = match sees {
@@ -94,6 +103,7 @@ fn read(conn: &mut Conn, asked: Asked, sees: Sees) -> Result<Shown, Trouble> {
         verify: store::job(conn, "verify")?,
         tiles: store::tile_count(conn)?,
         held: Held::read(conn)?,
+        private: Private::read(conn, app, state.size)?,
         state,
         events,
     })
@@ -116,7 +126,8 @@ pub(super) async fn show(desk: Desk, request: HttpRequest) -> Page {
         (_, true) => Sees::Security,
         _ => Sees::Nothing,
     };
-    let mut shown = desk.read(move |conn| read(conn, asked, sees)).await?;
+    let app = desk.app.clone();
+    let mut shown = desk.read(move |conn| read(conn, &app, asked, sees)).await?;
     let more = shown.events.len() > PAGE as usize;
     shown.events.truncate(PAGE as usize);
     let time = desk.time();
@@ -133,6 +144,9 @@ pub(super) async fn show(desk: Desk, request: HttpRequest) -> Page {
         note: shown.held.note(),
         anchors: shown.held.rows(time),
         anchors_empty: checkpoints::nothing_outside(),
+        sealing: shown.private.sealing(),
+        erasures: shown.private.rows(time),
+        erasures_summary: shown.private.summary(),
         may_bring_back: desk.may(Permission::ReadTrail),
         pager: pager(&shown, asked, more, sees),
         events: shown.events.iter().map(|event| row(event, &shown.names, sees, time)).collect(),
