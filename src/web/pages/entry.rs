@@ -14,7 +14,7 @@ use crate::alerts::{ContinuityBreak, HitLine};
 use crate::approvals::checked_text;
 use crate::clock::{Moment, day_date};
 use crate::db::{Conn, DbError};
-use crate::ids::{Seq, is_erased_number, mask_account};
+use crate::ids::{Seq, mask_account};
 use crate::ledger::store::{self as ledger, AccountRow, ContextRow, DeliveryRow, EntryRow as Entry};
 use crate::ledger::{Channel, Direction, FLAG_DATE_STATED, Instrument, Kind, Parts, Status, history};
 use crate::reports::page::words::{
@@ -209,7 +209,7 @@ fn movement(shown: &Shown, time: LocalTime) -> Vec<Fact> {
     let known = |minor: Option<i64>| minor.map_or_else(|| UNKNOWN.to_owned(), money);
     let text = |value: Option<&str>| value.map_or_else(|| UNKNOWN.to_owned(), words);
     let stated = if entry.flags & FLAG_DATE_STATED == 0 { "derived from when it was booked" } else { "stated by the sender" };
-    let account = Fact { href: Some(format!("/accounts/{}", shown.account.id)), ..mono("Account", number(&shown.account)) };
+    let account = Fact { href: Some(format!("/accounts/{}", shown.account.id)), ..mono("Account", fill::number(&shown.account)) };
     vec![
         account,
         fact("Direction", direction(entry)),
@@ -227,11 +227,6 @@ fn movement(shown: &Shown, time: LocalTime) -> Vec<Fact> {
         fact("Sender's number on the account", entry.account_seq.map_or_else(|| UNKNOWN.to_owned(), |n| n.to_string())),
         mono("Reverses", plain(entry.reverses.as_deref())),
     ]
-}
-
-/// The account's number, unless it was erased.
-fn number(account: &AccountRow) -> String {
-    if is_erased_number(&account.number) { "Erased".to_owned() } else { account.number.clone() }
 }
 
 fn plain(value: Option<&str>) -> String {
