@@ -90,8 +90,18 @@ impl Flood {
         self.minute.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Writes what an earlier minute left, then `event`, then does what goes `with` them, in one act.
-    pub(super) fn write(
+    /// Writes what an earlier minute left, then `event`.
+    pub(super) fn write(&self, log: &Log, earlier: Option<Counted>, event: Option<NewEvent>) -> Result<(), ActError> {
+        let counted = earlier.as_ref().map(|counted| counted.event(self.kind));
+        let written = log.append_all(counted.into_iter().chain(event).collect());
+        if let (Err(_), Some(earlier)) = (&written, earlier) {
+            self.put_back(earlier);
+        }
+        written.map(drop)
+    }
+
+    /// The same, then does what goes `with` them, in one act.
+    pub(super) fn write_with(
         &self,
         log: &Log,
         earlier: Option<Counted>,

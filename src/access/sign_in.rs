@@ -155,7 +155,7 @@ impl Door {
         let body = json!({ "user": user, "outcome": outcome.text() });
         let private = json!({ "email": shortened(email), "ip": from.ip, "user_agent": from.user_agent });
         let event = NewEvent::with_private(REFUSED, body, private);
-        self.refused().write(self.log(), noted.earlier, Some(event), move |tx| {
+        self.refused().write_with(self.log(), noted.earlier, Some(event), move |tx| {
             counts.map_or(Ok(()), |user| count_failure(tx.conn, user)).map_err(ActError::from)
         })
     }

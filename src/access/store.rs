@@ -12,7 +12,7 @@ bulk_row! {
     /// A row of `users`.
     UserRow => users {
         id: i64, email: String, role: String, password_hash: String, state: i16, created_at: i64,
-        failures: i32, locked_until: Option<i64>,
+        failures: i32,
     }
 }
 bulk_row! {
@@ -60,7 +60,7 @@ pub fn set_user_state(conn: &mut Conn, id: Seq, state: i16) -> DbResult<()> {
 
 /// Gives a user another password and forgets failed attempts.
 pub fn set_password(conn: &mut Conn, id: Seq, password_hash: &str) -> DbResult<()> {
-    let set = (users::password_hash.eq(password_hash), users::failures.eq(0), users::locked_until.eq(None::<i64>));
+    let set = (users::password_hash.eq(password_hash), users::failures.eq(0));
     on_conn!(conn, |c| diesel::update(users::table.find(id)).set(set).execute(c))?;
     Ok(())
 }

@@ -121,7 +121,6 @@ impl AddUser {
             state: ACTIVE,
             created_at: tx.now().0,
             failures: 0,
-            locked_until: None,
         };
         bulk::append(tx.conn, &[row])?;
         Ok(id)

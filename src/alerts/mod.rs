@@ -11,6 +11,7 @@
 //! Not here: when a hit is found and which alert it joins (`intake`), mail (`notify`), who someone
 //! is (`access`).
 
+pub mod again;
 mod alert;
 pub mod breaks;
 mod cursor;

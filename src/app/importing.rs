@@ -6,9 +6,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::import::{Batch, Begun, Finish, ImportError, Leader as ImportLeader, Local, RunRow, Ticket};
-use crate::intake::RowResult;
+use crate::intake::{Intake, RowResult};
 use crate::trail::ActError;
 
+use super::App;
 use super::inbox::{Leader, LeaderError};
 use super::requests::Request;
 use super::rows::{WireResult, WireRow};
@@ -16,7 +17,7 @@ use super::rows::{WireResult, WireRow};
 impl ImportLeader for Leader {
     fn begin(&self, source: &str, digest: &str) -> Result<Begun, ImportError> {
         match self {
-            Leader::Here(app, _) => Local(&app.intake).begin(source, digest),
+            Leader::Here(app, _) => Local(&intake(app)?).begin(source, digest),
             Leader::Elsewhere(..) => {
                 read(self.perform(Request::BeginImport { source: source.to_owned(), digest: digest.to_owned() }))
             }
@@ -25,7 +26,7 @@ impl ImportLeader for Leader {
 
     fn submit(&self, batch: Batch) -> Result<Ticket, ImportError> {
         if let Leader::Here(app, _) = self {
-            return Local(&app.intake).submit(batch);
+            return Local(&intake(app)?).submit(batch);
         }
         let Batch { source, origin, history, rows } = batch;
         let rows = rows.iter().map(WireRow::from_row).collect();
@@ -37,17 +38,21 @@ impl ImportLeader for Leader {
 
     fn note(&self, run: RunRow) -> Result<(), ImportError> {
         match self {
-            Leader::Here(app, _) => Local(&app.intake).note(run),
+            Leader::Here(app, _) => Local(&intake(app)?).note(run),
             Leader::Elsewhere(..) => self.perform(Request::NoteImport(run)).map(drop).map_err(failed),
         }
     }
 
     fn finish(&self, finish: Finish) -> Result<(), ImportError> {
         match self {
-            Leader::Here(app, _) => Local(&app.intake).finish(finish),
+            Leader::Here(app, _) => Local(&intake(app)?).finish(finish),
             Leader::Elsewhere(..) => self.perform(Request::FinishImport(finish)).map(drop).map_err(failed),
         }
     }
+}
+
+fn intake(app: &App) -> Result<Intake, ImportError> {
+    app.intake().map_err(|by| ImportError::from(ActError::refused(503, "stand_by", by.to_string())))
 }
 
 fn read<T: DeserializeOwned>(answer: Result<Value, LeaderError>) -> Result<T, ImportError> {

@@ -9,15 +9,16 @@ use serde_json::{Value, json};
 
 use crate::clock::{Clock, DAY};
 use crate::config::Config;
-use crate::db::{Db, DbError, bulk, migrate};
+use crate::db::{Channel, Db, DbError, Waiter, bulk, migrate, wake};
 use crate::intake::StartError;
 
 use super::App;
 use super::requests::{Request, RequestError, perform};
 use super::store::{self, InboxRow};
 
-/// How often the leader looks.
+/// How often the leader looks where nobody can wake it, and where everybody does.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+const LOOK_ANYWAY: Duration = Duration::from_secs(2);
 /// Requests taken at once.
 const TAKE: i64 = 16;
 /// How long a command waits for its answer.
@@ -37,11 +38,17 @@ impl Inbox {
         let work = move || {
             let now = app.clock.now().0;
             let _ = app.log().side(move |conn| store::sweep(conn, now - DAY));
+            let mut waiter = Waiter::new(&app.db, Channel::Inbox);
             while !stopped.load(Ordering::Acquire) {
-                if let Err(error) = answer_waiting(&app) {
-                    tracing::warn!(%error, "the inbox could not be read");
+                match answer_waiting(&app) {
+                    // As many as are taken at once: there may be more.
+                    Ok(answered) if answered == TAKE as usize => continue,
+                    Ok(_) => waiter.wait(LOOK_EVERY, LOOK_ANYWAY, || stopped.load(Ordering::Acquire)),
+                    Err(error) => {
+                        tracing::warn!(%error, "the inbox could not be read");
+                        std::thread::sleep(LOOK_EVERY);
+                    }
                 }
-                std::thread::sleep(LOOK_EVERY);
             }
         };
         let thread = std::thread::Builder::new().name("inbox".into()).spawn(work)?;
@@ -58,8 +65,11 @@ impl Drop for Inbox {
     }
 }
 
-fn answer_waiting(app: &App) -> Result<(), DbError> {
-    for row in app.db.read(|conn| store::waiting(conn, TAKE))? {
+/// Answers what waits, at most [`TAKE`]; answers how many.
+fn answer_waiting(app: &App) -> Result<usize, DbError> {
+    let waiting = app.db.read(|conn| store::waiting(conn, TAKE))?;
+    let count = waiting.len();
+    for row in waiting {
         let result = match serde_json::from_str::<Request>(&row.request) {
             Ok(request) => {
                 let ends = request.ends_a_command();
@@ -79,7 +89,7 @@ fn answer_waiting(app: &App) -> Result<(), DbError> {
         let stored = app.log().side(move |conn| store::set_answer(conn, id, &text, now));
         stored.map_err(|e| DbError::Unfit(e.to_string()))?;
     }
-    Ok(())
+    Ok(count)
 }
 
 /// Why a command could not do its work.
@@ -95,8 +105,8 @@ pub enum LeaderError {
     #[error(transparent)]
     Request(#[from] RequestError),
     /// Nobody answered.
-    #[error("another process holds the log but did not answer within {} s; is it running?", PATIENCE.as_secs())]
-    Silent,
+    #[error("another process holds the log but did not answer within {0} s; is it running?")]
+    Silent(u64),
 }
 
 /// Whoever writes the log: this process, or another that is asked.
@@ -144,7 +154,7 @@ impl Leader {
     pub fn perform(&self, request: Request) -> Result<Value, LeaderError> {
         match self {
             Leader::Here(app, _) => Ok(perform(app, request)?),
-            Leader::Elsewhere(_, db, clock) => ask(db, clock, &request),
+            Leader::Elsewhere(_, db, clock) => ask(db, clock, &request, PATIENCE),
         }
     }
 
@@ -157,26 +167,31 @@ impl Leader {
     }
 }
 
-fn ask(db: &Db, clock: &Clock, request: &Request) -> Result<Value, LeaderError> {
+/// Has the leader do it, waiting `patience` for its answer.
+pub(super) fn ask(db: &Db, clock: &Clock, request: &Request, patience: Duration) -> Result<Value, LeaderError> {
     let text = serde_json::to_string(request).map_err(|e| RequestError::failed(e.to_string()))?;
     let id = i64::from_be_bytes(clock.random::<8>()) & i64::MAX;
     let row = InboxRow { id, created_at: clock.now().0, request: text, answer: None, answered_at: None };
-    let mut conn = db.connect()?;
-    conn.write(|conn| bulk::append(conn, &[row]))?;
+    db.read(|conn| {
+        conn.write(|conn| {
+            bulk::append(conn, &[row])?;
+            wake(conn, Channel::Inbox)
+        })
+    })?;
     let asked = Instant::now();
     let mut pause = Duration::from_millis(5);
     let answer = loop {
-        if let Some(answer) = store::answer(&mut conn, id)? {
+        if let Some(answer) = db.read(|conn| store::answer(conn, id))? {
             break Some(answer);
         }
-        if asked.elapsed() > PATIENCE {
+        if asked.elapsed() > patience {
             break None;
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(50));
     };
-    conn.write(|conn| store::remove(conn, id))?;
-    let answer = answer.ok_or(LeaderError::Silent)?;
+    db.read(|conn| conn.write(|conn| store::remove(conn, id)))?;
+    let answer = answer.ok_or(LeaderError::Silent(patience.as_secs()))?;
     let mut answer: Value = serde_json::from_str(&answer).map_err(|e| RequestError::failed(e.to_string()))?;
     match answer.get_mut("error").map(Value::take) {
         None => Ok(answer.get_mut("ok").map(Value::take).unwrap_or_default()),

@@ -42,12 +42,39 @@ pub enum Request {
     Nightly { date: Option<NaiveDate> },
     Privacy(PrivacyRequest),
     Submit { source: Seq, origin: String, history: bool, rows: Vec<WireRow> },
+    Append { events: Vec<WireEvent> },
+}
+
+/// What an instance that stands by may have the leader append: records of who looked and who was refused.
+pub(super) const APPENDED: &[&str] = &["access.denied", "customer.viewed", "report.read", "session.refused"];
+
+/// An event on its way to the leader.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WireEvent {
+    kind: String,
+    body: Value,
+    private: Option<Value>,
+}
+
+impl From<NewEvent> for WireEvent {
+    fn from(event: NewEvent) -> WireEvent {
+        WireEvent { kind: event.kind.to_owned(), body: event.body, private: event.private }
+    }
+}
+
+impl WireEvent {
+    fn into_event(self) -> Result<NewEvent, ActError> {
+        let kind = APPENDED.iter().find(|kind| **kind == self.kind).copied();
+        let kind = kind
+            .ok_or_else(|| ActError::refused(422, "kind_not_appended", format!("`{}` is not appended for others", self.kind)))?;
+        Ok(NewEvent { kind, body: self.body, private: self.private })
+    }
 }
 
 impl Request {
     /// Whether the command that asks is done with this, so that the log is signed before it ends.
     pub(super) fn ends_a_command(&self) -> bool {
-        !matches!(self, Request::BeginImport { .. } | Request::NoteImport(_) | Request::Submit { .. })
+        !matches!(self, Request::BeginImport { .. } | Request::NoteImport(_) | Request::Submit { .. } | Request::Append { .. })
     }
 }
 
@@ -98,6 +125,10 @@ pub fn perform(app: &App, request: Request) -> Result<Value, RequestError> {
         Request::Propose(submission) => json!(approvals::submit(&log, submission)?),
         Request::Nightly { date } => json!(nightly(app, date)?.into_iter().map(told).collect::<Vec<_>>()),
         Request::Privacy(request) => super::privacy::perform(app, request)?,
+        Request::Append { events } => {
+            let events = events.into_iter().map(WireEvent::into_event).collect::<Result<Vec<_>, ActError>>()?;
+            json!(log.append_all(events)?)
+        }
         Request::Submit { source, origin, history, rows } => submit(app, source, origin, history, rows)?,
     })
 }
@@ -137,7 +168,7 @@ fn submit(app: &App, source: Seq, origin: String, history: bool, rows: Vec<WireR
     });
     let stopped = |e: String| RequestError::failed(e);
     let submission = Submission { source, delivery, rows, atomic: false, history, reply };
-    app.intake.submit_wait(submission).map_err(|e| stopped(e.to_string()))?;
+    app.intake().map_err(|by| stopped(by.to_string()))?.submit_wait(submission).map_err(|e| stopped(e.to_string()))?;
     let results = receive.recv().map_err(|e| stopped(e.to_string()))?.map_err(|e| stopped(e.to_string()))?;
     let results: Vec<WireResult> = results.into_iter().map(WireResult::from).collect();
     serde_json::to_value(results).map_err(|e| stopped(e.to_string()))

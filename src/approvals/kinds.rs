@@ -88,8 +88,8 @@ impl Kind {
         let text = |field: &str| facts[field].as_str().unwrap_or("?").to_owned();
         match self {
             Kind::RotateKey => vec![
-                format!("The log {} is signed by the key {} from then on.", text("origin"), text("new")),
-                format!("The key {} signs for the last time and is kept to verify what it signed.", text("old")),
+                format!("The log is signed by the key {} from then on.", key_id(&text("new"))),
+                format!("The key {} signs for the last time; its verifier key is kept.", key_id(&text("old"))),
                 "Both keys sign the change, so that whoever trusts the old one can follow it.".to_owned(),
             ],
             Kind::ReleaseHold => vec![
@@ -102,6 +102,11 @@ impl Kind {
             ],
         }
     }
+}
+
+/// A verifier key as people tell it apart: the id between its name and its material.
+fn key_id(verifier: &str) -> &str {
+    verifier.split('+').nth(1).unwrap_or(verifier)
 }
 
 fn counted(facts: &Value, field: &str) -> String {

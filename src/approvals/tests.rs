@@ -179,7 +179,7 @@ fn the_database_refuses_what_the_code_would_not_do() {
     let id = house.submit(Kind::RotateKey, "key", Some(house.ada)).unwrap();
     let (ada, bob, admin) = (house.ada, house.bob, house.admin);
     let refused = |sql: String, why: &str| {
-        let error = house.bench.db.connect().unwrap().execute(&sql).expect_err(&sql).to_string();
+        let error = house.bench.db.connect().unwrap().execute(&sql).unwrap_err().to_string();
         assert!(error.contains(why), "{sql}: {error}");
     };
     refused(format!("UPDATE proposals SET state = 2, approved_by = {ada} WHERE id = {id}"), "cannot approve");

@@ -7,7 +7,7 @@ use counterfoil_verify::rotation::{Rotation, retired_at};
 use counterfoil_verify::{Checkpoint, Note, Origin, VerifierKey};
 use serde_json::Value;
 
-use crate::db::{Conn, DbResult};
+use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::leaves;
 use crate::trail::generations::Origins;
@@ -56,8 +56,8 @@ pub(super) fn compare(
                 findings.add((L0, "checkpoint_missing"), "checkpoints", row.size, detail);
             }
             if let Err(why) = against.holds(conn, &row)? {
-                let detail = format!("checkpoint {}: {why}", row.number);
-                findings.add((L0, "checkpoint_differs"), "checkpoints", row.size, detail);
+                let detail = format!("checkpoint {}: {}", row.number, why.text);
+                findings.add((L0, why.kind), "checkpoints", row.size, detail);
             }
             last = row;
         }
@@ -89,6 +89,19 @@ pub(super) fn compare(
 
 /// What is wrong with something brought from outside: its kind, where, and in words.
 type Wrong = (&'static str, Option<i64>, String);
+
+/// What is wrong with a checkpoint: that it is not one of this log, or that it cannot be tried.
+struct Why {
+    kind: &'static str,
+    text: String,
+}
+
+/// A tile or leaf that it takes is missing, which is a finding of its own and comes before this one.
+const UNPROVEN: &str = "checkpoint_unproven";
+
+fn differs(text: impl Into<String>) -> Why {
+    Why { kind: "checkpoint_differs", text: text.into() }
+}
 
 impl Against<'_> {
     /// Opens a note that must be a checkpoint of the log under this name. Of a name that the log had before
@@ -124,17 +137,18 @@ impl Against<'_> {
         if let Some(end) = self.origins.end_of(named).filter(|end| place > *end) {
             return lost(conn, end, place);
         }
+        let kind = |why: &Why| if why.kind == UNPROVEN { UNPROVEN } else { "checkpoint_contradicts" };
         let is = is_state(conn, self.state, signed.size, &signed.root)?;
-        Ok(is.map(|()| None).map_err(|why| ("checkpoint_contradicts", Some(place), why)))
+        Ok(is.map(|()| None).map_err(|why| (kind(&why), Some(place), why.text)))
     }
 
     /// Whether a stored checkpoint is what its note says, and a state of this log.
-    fn holds(&self, conn: &mut Conn, row: &CheckpointRow) -> DbResult<Result<(), String>> {
-        let Ok(note) = Note::parse(&row.note) else { return Ok(Err("its note cannot be read".to_owned())) };
+    fn holds(&self, conn: &mut Conn, row: &CheckpointRow) -> DbResult<Result<(), Why>> {
+        let Ok(note) = Note::parse(&row.note) else { return Ok(Err(differs("its note cannot be read"))) };
         match self.open(&note, self.origins.of_size(row.size)) {
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(Err(differs(error))),
             Ok(said) if (said.size, &said.root[..]) != (row.size.unsigned_abs(), &row.root[..]) => {
-                return Ok(Err("its note says another size or root than its row".to_owned()));
+                return Ok(Err(differs("its note says another size or root than its row")));
             }
             Ok(_) => {}
         }
@@ -167,12 +181,17 @@ fn own(conn: &mut Conn, folder: &KeyFolder, state: &LogState) -> DbResult<Vec<Ve
 }
 
 /// Whether the log had this root when it had this size.
-fn is_state(conn: &mut Conn, state: &LogState, size: u64, root: &[u8]) -> DbResult<Result<(), String>> {
+fn is_state(conn: &mut Conn, state: &LogState, size: u64, root: &[u8]) -> DbResult<Result<(), Why>> {
     Ok(match Tree::of(conn, state, leaves::hashes).root_at(size) {
         Ok(Some(found)) if found[..] == *root => Ok(()),
-        Ok(Some(_)) => Err(format!("the first {size} leaves do not have its root: the log was changed after it was signed")),
-        Ok(None) => Err(format!("it covers {size} leaves, the log has {}: the log was cut", state.size)),
-        Err(error) => Err(format!("the root over {size} leaves cannot be made: {error}")),
+        Ok(Some(_)) => {
+            Err(differs(format!("the first {size} leaves do not have its root: the log was changed after it was signed")))
+        }
+        Ok(None) => Err(differs(format!("it covers {size} leaves, the log has {}: the log was cut", state.size))),
+        Err(DbError::Corrupt(why)) => {
+            Err(Why { kind: UNPROVEN, text: format!("the root over {size} leaves cannot be made: {why}") })
+        }
+        Err(error) => return Err(error),
     })
 }
 
@@ -194,7 +213,8 @@ fn outside(
     let (size, root) = (signed.size, signed.root);
     let place = i64::try_from(size).unwrap_or(i64::MAX);
     if let Err(why) = is_state(conn, state, size, &root)? {
-        findings.add((L0, "checkpoint_differs"), "checkpoints", place, format!("the checkpoint kept beside the key: {why}"));
+        let detail = format!("the checkpoint kept beside the key: {}", why.text);
+        findings.add((L0, why.kind), "checkpoints", place, detail);
     }
     if place > last.size {
         let text = "a checkpoint of this size is kept beside the key, and is not stored";

@@ -101,7 +101,8 @@ impl Findings {
                 self.list.push(Finding { level, kind, table, seq: None, detail });
             }
         }
-        self.list.sort_by_key(|f| (f.level, f.table, f.seq.is_none(), f.seq, f.kind));
+        // What could not be tried comes after what is in its way.
+        self.list.sort_by_key(|f| (f.kind.ends_with("_unproven"), f.level, f.table, f.seq.is_none(), f.seq, f.kind));
         let level = |(&(level, name), covered): (&(&'static str, &'static str), Covered)| {
             let ok = !self.list.iter().any(|f| f.level == level);
             Level { level, name, checked: covered.things, ok, note: covered.note }

@@ -35,6 +35,7 @@ mod outcomes;
 mod ranges;
 mod references;
 mod repeats;
+mod replay;
 mod run;
 mod runs;
 mod sampled;
@@ -54,6 +55,9 @@ use serde::Serialize;
 pub use account::verify_account;
 pub use findings::Finding;
 pub use noted::{Verified, is_begun};
+pub use replay::{
+    BATCH as REPLAY_BATCH, Difference, Exported, LEFT_OUT, LeftOut, ReplayOptions, Replayed, TableCompared, replay,
+};
 pub use run::verify;
 pub use tables::{COMPARED, EXEMPT, Exempt};
 

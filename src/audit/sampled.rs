@@ -27,8 +27,12 @@ pub(super) fn compare(conn: &mut Conn, state: &LogState, findings: &mut Findings
     for seq in samples(newest.size, &root) {
         findings.checked(L1, 1);
         if let Err(why) = included(conn, state, seq, newest.size, &root) {
-            let detail = format!("it is not in the tree of checkpoint {}: {why}", newest.number);
-            findings.add((L1, "not_included"), "tiles", seq, detail);
+            let (kind, why) = match why {
+                Why::NotIncluded(why) => ("not_included", why),
+                Why::Unproven(why) => ("inclusion_unproven", why),
+            };
+            let detail = format!("it is not shown to be in the tree of checkpoint {}: {why}", newest.number);
+            findings.add((L1, kind), "tiles", seq, detail);
         }
     }
     findings.note(L1, format!("under checkpoint {} of {} leaves", newest.number, newest.size));
@@ -44,14 +48,23 @@ fn samples(size: Seq, root: &Hash) -> Vec<Seq> {
     seqs
 }
 
-fn included(conn: &mut Conn, state: &LogState, seq: Seq, size: Seq, root: &Hash) -> Result<(), String> {
-    let leaf = leaves::hashes(conn, seq, seq + 1).map_err(|e| e.to_string())?;
-    let Some(leaf) = leaf.first() else { return Err("there is no such row".to_owned()) };
+/// Why a leaf is not shown to be in the tree.
+enum Why {
+    /// The proof is wrong.
+    NotIncluded(String),
+    /// A row or tile that it takes is missing, which is a finding of its own and comes before this one.
+    Unproven(String),
+}
+
+fn included(conn: &mut Conn, state: &LogState, seq: Seq, size: Seq, root: &Hash) -> Result<(), Why> {
+    let unproven = |e: crate::db::DbError| Why::Unproven(e.to_string());
+    let leaf = leaves::hashes(conn, seq, seq + 1).map_err(unproven)?;
+    let Some(leaf) = leaf.first() else { return Err(Why::Unproven("there is no such row".to_owned())) };
     let (index, size) = (seq.unsigned_abs(), size.unsigned_abs());
-    let proof = Tree::of(conn, state, leaves::hashes).inclusion(index, size).map_err(|e| e.to_string())?;
+    let proof = Tree::of(conn, state, leaves::hashes).inclusion(index, size).map_err(unproven)?;
     match verify_inclusion(leaf, index, size, &proof, root) {
         true => Ok(()),
-        false => Err("the row, a tile or the checkpoint was changed".to_owned()),
+        false => Err(Why::NotIncluded("the row, a tile or the checkpoint was changed".to_owned())),
     }
 }
 

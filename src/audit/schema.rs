@@ -1,11 +1,11 @@
 //! L6: triggers, indexes, views and the tables themselves, against what the migrations of this binary
 //! make. An extra table or view of the bank's own is left alone; an extra trigger, index or rule on
-//! one of ours is not.
+//! one of ours is not. On PostgreSQL also who may do what, against the rights compiled in.
 
 use std::collections::BTreeMap;
 
 use crate::db::definitions::{self, Definition};
-use crate::db::{Conn, DbResult};
+use crate::db::{Conn, DbResult, roles};
 
 use super::L6;
 use super::findings::Findings;
@@ -33,6 +33,19 @@ pub(super) fn compare(conn: &mut Conn, findings: &mut Findings) -> DbResult<()> 
         let (kind, name) = (&definition.kind, &definition.name);
         let detail = format!("{}: the {kind} {name} is not one of this program's", definition.owner);
         findings.add((L6, "definition_extra"), "schema", None, detail);
+    }
+    grants(conn, findings)
+}
+
+/// Who may do what. Where one role does everything, that is said: it is no tampering.
+fn grants(conn: &mut Conn, findings: &mut Findings) -> DbResult<()> {
+    let Some(database) = roles::database(conn)? else { return Ok(()) };
+    for difference in roles::compare(conn)? {
+        let detail = format!("{}; `counterfoil migrate up` sets the rights", difference.detail);
+        findings.add((L6, difference.kind), "schema", None, detail);
+    }
+    if !roles::are_split(conn)? {
+        findings.note(L6, format!("the roles of {database} are not split: whoever writes may also change the schema"));
     }
     Ok(())
 }

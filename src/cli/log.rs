@@ -1,6 +1,7 @@
-//! `log key | checkpoint | export | heads | rotate-key`
+//! `log key | checkpoint | export | heads | rotate-key | recover`
 
 mod heads;
+mod recover;
 mod rotate;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -40,6 +41,7 @@ enum Action {
     /// account had none; counterfoil-verify checks it. That it was made is an event
     Heads(heads::Heads),
     RotateKey(rotate::RotateKey),
+    Recover(recover::Recover),
 }
 
 #[derive(Debug, Args)]
@@ -60,11 +62,12 @@ pub(super) fn run(common: &Common, command: Log) -> CliResult {
         Action::Export(command) => return export(common, &command),
         Action::Heads(command) => return heads::run(common, &command),
         Action::RotateKey(command) => return rotate::run(common, &command),
+        Action::Recover(command) => return recover::run(common, &command),
         Action::Key | Action::Checkpoint => {}
     }
     let (config, db) = common.db()?;
     match command.action {
-        Action::Export(_) | Action::Heads(_) | Action::RotateKey(_) => {}
+        Action::Export(_) | Action::Heads(_) | Action::RotateKey(_) | Action::Recover(_) => {}
         Action::Key => {
             let origin = origin(&db)?;
             let folder = KeyFolder::of(&config, db.address());

@@ -1,9 +1,10 @@
-//! `migrate up | down | status`
+//! `migrate up | down | status | roles`
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
-use crate::db::{Db, migrate};
+use crate::db::rights::{OWNER, READER, WRITER};
+use crate::db::{Db, migrate, roles};
 
 use super::{CliResult, Common, Done};
 
@@ -21,6 +22,8 @@ enum Action {
     Down,
     /// List every migration and whether it is applied
     Status,
+    /// Print the SQL that splits PostgreSQL's roles, to be pasted as a superuser
+    Roles,
 }
 
 pub(super) fn run(common: &Common, command: Migrate) -> CliResult {
@@ -32,6 +35,9 @@ pub(super) fn run(common: &Common, command: Migrate) -> CliResult {
             let applied = migrate::up(&mut conn)?;
             applied.iter().for_each(|name| say!("applied {name}"));
             eprintln!("The schema is current.");
+            if let (Some(_), false) = (roles::database(&mut conn)?, roles::are_split(&mut conn)?) {
+                eprintln!("One role may do everything here; `counterfoil migrate roles` prints how to split them.");
+            }
         }
         Action::Down => {
             let _lease = db.lease()?.context("another process holds the log; stop it before the schema is taken back")?;
@@ -41,6 +47,13 @@ pub(super) fn run(common: &Common, command: Migrate) -> CliResult {
             for (name, applied) in migrate::status(&mut conn)? {
                 say!("{} {name}", if applied { "applied" } else { "missing" });
             }
+        }
+        Action::Roles => {
+            let database = roles::database(&mut conn)?.context("an SQLite file has no roles: its owner is who may read it")?;
+            say!("{}", roles::setup_sql(&database).trim_end());
+            eprintln!("Paste this into psql as a superuser, connected to {database}; then give the two roles passwords:");
+            eprintln!("  \\password {WRITER}\n  \\password {READER}");
+            eprintln!("and connect as {WRITER} from then on. `migrate up` needs a superuser or a role granted {OWNER}.");
         }
     }
     Ok(Done::Well)

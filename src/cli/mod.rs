@@ -13,6 +13,7 @@ macro_rules! say {
     }};
 }
 
+mod backup;
 mod demo;
 mod export;
 mod import;
@@ -21,6 +22,7 @@ mod keys;
 mod log;
 mod migrate;
 mod propose;
+mod replay;
 mod report;
 mod rules;
 mod serve;
@@ -73,7 +75,9 @@ enum Command {
     Report(report::Report),
     Nightly(report::Nightly),
     Verify(verify::Verify),
+    Replay(replay::Replay),
     Export(export::Export),
+    Backup(backup::Backup),
     /// Users who sign in: add, disable, reset
     User(user::User),
     /// Keys of the sources that send: issue, rotate, revoke, list
@@ -109,12 +113,18 @@ impl Common {
 
     /// The database, for reading; it must have the schema of this binary.
     fn db(&self) -> anyhow::Result<(Config, Db)> {
+        let (config, db) = self.db_as_it_is()?;
+        crate::db::migrate::require_current(&mut db.connect()?)?;
+        Ok((config, db))
+    }
+
+    /// The database, whatever its list of migrations says.
+    fn db_as_it_is(&self) -> anyhow::Result<(Config, Db)> {
         let config = self.config()?;
         if let Ok(Address::Sqlite(file)) = Address::parse(&config.database.url) {
             anyhow::ensure!(file.exists(), "there is no database {}; `serve` or `key issue` makes it", file.display());
         }
         let db = Db::open(&config.database.url, config.database.readers)?;
-        crate::db::migrate::require_current(&mut db.connect()?)?;
         Ok((config, db))
     }
 
@@ -134,7 +144,9 @@ pub fn main() -> ExitCode {
         Command::Report(command) => report::report(&cli.common, command),
         Command::Nightly(command) => report::nightly(&cli.common, command),
         Command::Verify(command) => verify::run(&cli.common, command),
+        Command::Replay(command) => replay::run(&cli.common, &command),
         Command::Export(command) => export::run(&cli.common, command),
+        Command::Backup(command) => backup::run(&cli.common, command),
         Command::Openapi => serve::openapi(),
         Command::User(command) => user::run(&cli.common, command),
         Command::Key(command) => key::run(&cli.common, command),

@@ -3,11 +3,11 @@
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
-use crate::app::{App, Inbox};
+use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
-use crate::jobs::Jobs;
+use crate::jobs::Duty;
 use crate::notify::Mailer;
 use crate::web;
 
@@ -23,17 +23,18 @@ pub(super) fn run(common: &Common) -> CliResult {
 /// Serves until asked to leave; `announce` is called with the address once it answers.
 pub(super) fn serve(config: Config, db: Db, announce: impl FnOnce(&App)) -> CliResult {
     let mailer = Mailer::from_config(&config.mail).context("mail cannot be sent as it is configured")?;
-    let app = App::start(config, db, Clock::system()).context("the log cannot be opened for writing")?;
-    let inbox = Inbox::open(app.clone())?;
-    let jobs = Jobs::start(&app, mailer)?;
+    let app = App::open(config, db, Clock::system()).context("the log cannot be opened for writing")?;
+    let duty = Duty::start(&app, mailer, app.config.public_url())?;
     let url = app.config.public_url();
     let result = web::serve(app.clone(), |listening| {
         tracing::info!(addresses = ?listening.addresses, tls = listening.tls, "listening");
         eprintln!("Counterfoil answers at {url}");
+        if let Some(by) = app.stands_by() {
+            eprintln!("For now {by}.");
+        }
         announce(&app);
     });
-    drop(jobs);
-    drop(inbox);
+    drop(duty);
     app.stop();
     tracing::info!("everything acknowledged is on the disk; the log is closed");
     result?;

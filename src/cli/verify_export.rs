@@ -95,7 +95,7 @@ fn verify<F: Files<Error = String>>(
     let policy = follow_rotations(Policy::of_keys(keys), &rotations, &mut report);
     if let Some(opened) = open_notes(&policy, None, &newest, &notes, &mut report) {
         let bar = ProgressBar::new(opened.newest.checkpoint.size);
-        let scope = Scope { newest: &opened.newest.checkpoint, remembered: &opened.remembered };
+        let scope = Scope { newest: &opened.newest.checkpoint, remembered: &opened.remembered, loss_known: opened.loss_known };
         let checked = check(&mut export, scope, &mut report, |done| bar.set_position(done));
         bar.finish_and_clear();
         checked.map_err(anyhow::Error::msg)?;
@@ -113,13 +113,16 @@ fn as_json(report: &Report) -> serde_json::Value {
     });
     let finding = |f: &counterfoil_verify::check::Finding| json!({ "level": f.level.name(), "kind": f.kind, "table": null, "seq": f.seq, "detail": f.detail });
     let findings: Vec<_> = report.findings.iter().map(finding).collect();
-    json!({ "ok": report.is_clean(), "levels": levels, "findings": findings, "more": report.more })
+    json!({ "ok": report.is_clean(), "levels": levels, "findings": findings, "more": report.more, "said": report.said })
 }
 
 fn print(report: &Report) {
     for level in Level::ALL.into_iter().filter(|level| report.checked(*level) > 0) {
         let ok = report.findings.iter().all(|f| f.level != level);
         say!("{} {:10} {:>12}  {}", level.name(), if ok { "holds" } else { "DOES NOT" }, report.checked(level), level.words());
+    }
+    for line in &report.said {
+        say!("{line}");
     }
     for finding in &report.findings {
         let seq = finding.seq.map_or_else(|| "-".to_owned(), |seq| seq.to_string());

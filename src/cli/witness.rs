@@ -20,7 +20,8 @@ use super::{CliResult, Common, Done};
 /// Mail is sent as section `mail` of the configuration says, to `mail.alerts_to`.
 #[derive(Debug, Args)]
 pub(super) struct Witnessing {
-    /// The verifier key of a log to watch: `counterfoil log key` prints it. Any number of them
+    /// The verifier key of a log to watch: `counterfoil log key` prints it. Any number of them;
+    /// of a log whose key was changed, the old and the new one
     #[arg(long = "log", required = true, value_name = "KEY")]
     logs: Vec<VerifierKey>,
     /// Folder of the witness' key and of what it remembers

@@ -10,6 +10,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sqlite::Sqlite;
 
+use super::faults::{self, Step};
 use super::feed::{self, Feed, Stopped};
 use super::{Conn, DbError, DbResult};
 
@@ -183,6 +184,7 @@ pub fn append_each<'r, R: BulkRow>(
     if rows == 0 {
         return Ok(());
     }
+    faults::step(Step::Statement)?;
     match conn {
         Conn::Sqlite(c) => {
             let values = Vec::with_capacity(R::WIDTHS.len());

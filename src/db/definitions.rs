@@ -11,7 +11,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel_migrations::MigrationHarness;
 
-use super::migrate::{SQLITE, names_known};
+use super::migrate::{SQLITE, applied, names_known, version};
 use super::{Conn, DbResult};
 
 /// PostgreSQL's catalogue after the migrations.
@@ -104,18 +104,9 @@ pub fn expected(conn: &Conn) -> DbResult<Vec<Definition>> {
 
 /// Migrations that the database says it has had, and those this binary knows: the names on one side only.
 pub fn strange_migrations(conn: &mut Conn) -> DbResult<Vec<String>> {
-    #[derive(QueryableByName)]
-    struct Applied {
-        #[diesel(sql_type = Text)]
-        version: String,
-    }
-    let sql = "SELECT version FROM __diesel_schema_migrations ORDER BY version";
-    let applied: Vec<Applied> = crate::on_conn!(conn, |c| diesel::sql_query(sql).load(c))?;
-    let mut sides: BTreeMap<String, u8> = applied.into_iter().map(|row| (row.version, 1)).collect();
+    let mut sides: BTreeMap<String, u8> = applied(conn)?.into_iter().map(|version| (version, 1)).collect();
     for name in names_known(conn)? {
-        // A version is the digits of its name.
-        let version: String = name.split('_').next().unwrap_or_default().replace('-', "");
-        *sides.entry(version).or_default() += 2;
+        *sides.entry(version(&name)).or_default() += 2;
     }
     Ok(sides.into_iter().filter(|(_, side)| *side != 3).map(|(version, _)| version).collect())
 }

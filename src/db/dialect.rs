@@ -118,13 +118,45 @@ fn make_private(path: &Path) -> std::io::Result<()> {
     }
 }
 
+/// What every connection to PostgreSQL is told. Time-outs are set where neither server, role nor URL sets one:
+/// no statement and no transaction of ours may hold up the writer for ever. Keepalives let the server notice
+/// within 20 s that a machine is gone, and free its lease.
+const POSTGRES_SETTINGS: &str = "SET TIME ZONE 'UTC'; SET client_min_messages TO warning; SET search_path TO public, pg_temp; \
+    SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; SET tcp_user_timeout = 20000; \
+    SELECT set_config(name, value, false) FROM (VALUES ('statement_timeout', '60s'), ('lock_timeout', '10s'), \
+    ('idle_in_transaction_session_timeout', '120s')) AS limits (name, value) WHERE current_setting(name) = '0';";
+
+/// Parameters of libpq that a URL gets unless it says otherwise: a server that is gone is noticed from here too.
+const POSTGRES_PARAMETERS: &[(&str, &str)] = &[
+    ("connect_timeout", "10"),
+    ("keepalives_idle", "5"),
+    ("keepalives_interval", "5"),
+    ("keepalives_count", "3"),
+    ("tcp_user_timeout", "20000"),
+    ("application_name", "counterfoil"),
+];
+
+/// The URL with the parameters that it lacks.
+fn completed(url: &str) -> String {
+    let mut url = url.to_owned();
+    for (name, value) in POSTGRES_PARAMETERS {
+        let query = url.split_once('?').map(|(_, query)| query);
+        if !query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with(&format!("{name}=")))) {
+            let sign = if query.is_some() { '&' } else { '?' };
+            url.push_str(&format!("{sign}{name}={value}"));
+        }
+    }
+    url
+}
+
 fn connect_postgres(url: &str) -> DbResult<PgConnection> {
-    let mut conn = PgConnection::establish(url).map_err(|e| DbError::Connect(e.to_string()))?;
-    conn.batch_execute("SET TIME ZONE 'UTC'; SET client_min_messages TO warning;")?;
-    for name in ["fsync", "full_page_writes", "synchronous_commit"] {
-        let value: String =
-            diesel::select(diesel::dsl::sql::<Text>(&format!("current_setting('{name}')"))).get_result(&mut conn)?;
-        require_durable(name, &value)?;
+    let mut conn = PgConnection::establish(&completed(url)).map_err(|e| DbError::Connect(e.to_string()))?;
+    conn.batch_execute(POSTGRES_SETTINGS)?;
+    let names = ["fsync", "full_page_writes", "synchronous_commit"];
+    let sql = names.map(|name| format!("current_setting('{name}')")).join(" || ' ' || ");
+    let values: String = diesel::select(diesel::dsl::sql::<Text>(&sql)).get_result(&mut conn)?;
+    for (name, value) in names.iter().zip(values.split(' ')) {
+        require_durable(name, value)?;
     }
     Ok(conn)
 }
@@ -143,6 +175,14 @@ fn require_durable(name: &str, value: &str) -> DbResult<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_gets_the_parameters_it_lacks() {
+        let url = completed("postgres://bank@db1,db2/log?connect_timeout=3&sslmode=require");
+        assert!(url.starts_with("postgres://bank@db1,db2/log?connect_timeout=3&sslmode=require&keepalives_idle=5"), "{url}");
+        assert_eq!(url.matches("connect_timeout").count(), 1);
+        assert!(completed("postgres://h/d").starts_with("postgres://h/d?connect_timeout=10&"));
+    }
 
     #[test]
     fn a_server_that_could_lose_commits_is_refused_in_words() {

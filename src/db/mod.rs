@@ -7,14 +7,19 @@
 //!
 //! Not here: what the tables mean. That is in `migrations/` and in the rooms.
 
+pub mod backup;
 pub mod bulk;
 pub mod classes;
 pub mod definitions;
 mod dialect;
+pub(crate) mod faults;
 mod feed;
 mod lease;
 pub mod migrate;
+pub mod rights;
+pub mod roles;
 pub mod schema;
+mod wake;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +29,9 @@ use diesel::r2d2;
 use diesel::{PgConnection, SqliteConnection};
 
 pub use dialect::{Address, in_memory};
+use faults::Step;
 pub use lease::Lease;
+pub use wake::{Channel, Waiter, wake};
 
 /// A connection to one of the two databases.
 pub enum Conn {
@@ -60,6 +67,9 @@ pub enum DbError {
     /// A statement failed.
     #[error("the database refused a statement: {0}")]
     Query(#[from] diesel::result::Error),
+    /// Another process has begun an epoch of its own: this one must not write any more.
+    #[error("another process has written to this log: this one must not go on")]
+    Deposed,
     /// A stored row is not the one that the log commits to: it is not shown.
     #[error("{0}")]
     Altered(String),
@@ -74,10 +84,13 @@ pub type DbResult<T> = Result<T, DbError>;
 impl Conn {
     /// Runs `work` in one transaction that may write; commits on `Ok`, rolls back on `Err`.
     pub fn write<T, E: From<DbError>>(&mut self, work: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
+        faults::step(Step::Begin).map_err(E::from)?;
         self.begin().map_err(E::from)?;
-        match work(self) {
+        let worked = work(self).and_then(|value| faults::step(Step::Commit).map_err(E::from).map(|()| value));
+        match worked {
             Ok(value) => {
                 self.commit().map_err(E::from)?;
+                faults::step(Step::Committed).map_err(E::from)?;
                 Ok(value)
             }
             Err(error) => {
@@ -124,6 +137,14 @@ impl Conn {
         match self {
             Conn::Sqlite(_) => self.execute("PRAGMA busy_timeout=2000; PRAGMA wal_checkpoint(TRUNCATE)"),
             Conn::Postgres(_) => tables.iter().try_for_each(|table| self.execute(&format!("VACUUM {table}"))),
+        }
+    }
+
+    /// Commits from now on need not reach the disk: only for a copy that can be made again.
+    pub fn relax(&mut self) -> DbResult<()> {
+        match self {
+            Conn::Sqlite(_) => self.execute("PRAGMA synchronous=OFF"),
+            Conn::Postgres(_) => self.execute("SET synchronous_commit=off"),
         }
     }
 

@@ -17,6 +17,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    leader (id) {
+        id -> SmallInt,
+        epoch -> BigInt,
+        url -> Text,
+        since -> BigInt,
+    }
+}
+
+diesel::table! {
     entries (seq) {
         seq -> BigInt,
         recorded_at -> BigInt,
@@ -323,7 +332,6 @@ diesel::table! {
         state -> SmallInt,
         created_at -> BigInt,
         failures -> Integer,
-        locked_until -> Nullable<BigInt>,
     }
 }
 

@@ -21,6 +21,9 @@ impl Engine {
                 return Ok(Some(found));
             }
         }
+        if let Some(found) = self.repeated.take(seq) {
+            return Ok(Some(found));
+        }
         let Some(row) = ledger_store::entry(&mut self.conn, seq)? else { return Ok(None) };
         let part = ledger_store::entry_part(&mut self.conn, seq)?;
         Ok(Some((row, part)))
@@ -52,6 +55,24 @@ impl Engine {
         }
         let row = ledger_store::account(&mut self.conn, id)?;
         row.map(|row| row.number).ok_or_else(|| DbError::Corrupt(format!("account {id} is missing")))
+    }
+
+    /// The context of a stored entry, which is mostly the one that was sent.
+    pub fn context_again(&mut self, row: &EntryRow, sent: &Context) -> DbResult<Context> {
+        if self.dictionary.find(row.source, sent) == Some(row.context) {
+            return Ok(sent.clone());
+        }
+        let context = self.context_of(row.context)?;
+        self.dictionary.learn(row.context, row.source, &context);
+        Ok(context)
+    }
+
+    /// The account number of a stored entry, which is mostly the one that was sent.
+    pub fn number_again(&mut self, row: &EntryRow, sent: &str) -> DbResult<String> {
+        match self.account(sent)? {
+            Some(at) if self.accounts.get(at).id == row.account => Ok(sent.to_owned()),
+            _ => self.number_of(row.account),
+        }
     }
 
     /// What is noted beside the outcomes of rules and continuity.

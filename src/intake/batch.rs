@@ -6,10 +6,10 @@ use diesel::prelude::*;
 
 use crate::alerts::store::{AlertRow, HitRow};
 use crate::db::schema::{account_states, alerts, breaks, day_refusals};
-use crate::db::{Conn, DbResult, bulk};
+use crate::db::{Channel, Conn, DbResult, bulk, wake};
 use crate::ids::Seq;
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow};
-use crate::ledger::{BreakKind, BreakState};
+use crate::ledger::{BreakKind, BreakState, Parts};
 use crate::notify::store::OutboxRow;
 use crate::on_conn;
 use crate::trail::Tail;
@@ -59,6 +59,16 @@ impl Batch {
         let Some(row) = self.entries.row(seq)? else { return Ok(None) };
         let part = self.parts.binary_search_by_key(&seq, |part| part.seq).ok();
         Ok(Some((row, part.map(|i| self.parts[i].clone()))))
+    }
+
+    /// The private parts of an entry of this batch.
+    pub fn parts_of(&self, seq: Seq) -> Option<Parts> {
+        let at = self.parts.binary_search_by_key(&seq, |part| part.seq).ok()?;
+        // Without the salt it is not all of them: some are sealed, and the entry kept its own.
+        if self.parts[at].salt.is_empty() {
+            return None;
+        }
+        Some(self.parts[at].clone().parts())
     }
 
     /// Notes what a hit changed in an alert, whether stored or of this batch.
@@ -126,6 +136,9 @@ impl Batch {
         bulk::append(conn, &self.hits)?;
         bulk::append(conn, &self.alerts)?;
         bulk::append(conn, &self.outbox)?;
+        if !self.outbox.is_empty() {
+            wake(conn, Channel::Mail)?;
+        }
         self.write_breaks(conn)?;
         self.write_updates(conn)?;
         self.figures.store(conn)?;
@@ -133,7 +146,8 @@ impl Batch {
     }
 
     /// Writes what has no leaf, when the log itself has not grown: counted refusals, states.
-    pub fn write_without_leaves(&self, conn: &mut Conn) -> DbResult<()> {
+    pub fn write_without_leaves(&self, conn: &mut Conn, epoch: i64) -> DbResult<()> {
+        trail_store::require_epoch(conn, epoch)?;
         self.write_updates(conn)?;
         self.write_states(conn)
     }

@@ -1,15 +1,18 @@
 //! The second stage: one thread that owns the writing connection and commits what it is handed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, sync_channel};
+use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 use crate::db::{Conn, Db, DbError, DbResult};
+use crate::ids::Seq;
 use crate::trail::{Act, ActError, ActTx, Changed, Side, Tail, store as trail_store};
 
 use super::Failed;
 use super::engine::Sealed;
+use super::planted::{Bug, planted};
 use super::queue::{ActDone, Queue};
 
 /// What the committer is handed.
@@ -38,34 +41,58 @@ pub(super) struct Committer {
     pub queue: Arc<Queue>,
     /// Acts committed so far.
     pub acts: Arc<AtomicU64>,
+    /// Whether the last commit that had anything to write succeeded.
+    pub well: Arc<AtomicBool>,
+    /// The epoch this process writes in.
+    pub epoch: i64,
 }
+
+/// How long a database that does not answer is waited for before a commit counts as failed.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Committer {
     pub fn run(mut self, jobs: &Receiver<Job>) {
         while let Ok(job) = jobs.recv() {
-            match job {
-                Job::Stop => return,
-                Job::Batch(sealed) => self.batch(sealed),
-                Job::Act(act, tail, done) => self.act(act, tail, done),
-                Job::Side(side, done) => {
-                    let result = self.conn.write(side);
-                    self.mend(result.is_err());
-                    done(result);
-                }
+            if !self.work(job) {
+                return;
             }
         }
     }
 
+    /// Does one thing; answers whether there will be more.
+    pub fn work(&mut self, job: Job) -> bool {
+        match job {
+            Job::Stop => return false,
+            Job::Batch(sealed) => self.batch(sealed),
+            Job::Act(act, tail, done) => self.act(act, tail, done),
+            Job::Side(side, done) => {
+                let epoch = self.epoch;
+                let result = self.conn.write(|conn| {
+                    trail_store::require_epoch(conn, epoch)?;
+                    side(conn)
+                });
+                self.mend(result.is_err());
+                done(result);
+            }
+        }
+        true
+    }
+
     fn batch(&mut self, sealed: Sealed) {
-        let Sealed { batch, size_before, tail, replies } = sealed;
+        let Sealed { batch, size_before, tail, mut replies } = sealed;
+        if planted(Bug::AnswersFirst) {
+            replies.drain(..).for_each(|(reply, results)| reply(Ok(results)));
+        }
         let written: DbResult<()> = self.conn.write(|conn| {
             if tail.next_seq() == size_before {
-                return batch.write_without_leaves(conn);
+                return batch.write_without_leaves(conn, tail.epoch());
             }
             batch.write(conn, size_before, &tail)
         });
         // From here on the engine alone holds it, and may use its memory again.
         drop(batch);
+        let written = written.or_else(|error| self.stands_after_all(size_before, &tail).ok_or(error));
+        self.well.store(written.is_ok(), Ordering::Relaxed);
         match written {
             Ok(()) => {
                 // The engine may go on while receipts are handed out.
@@ -74,7 +101,6 @@ impl Committer {
             }
             Err(error) => {
                 tracing::error!(%error, "a batch could not be committed");
-                self.mend(true);
                 let failed = Failed("the database did not take the batch".into());
                 // Before the answers: whoever sends again at once must not be evaluated on what is lost.
                 self.queue.finished(Outcome::Failed);
@@ -95,9 +121,15 @@ impl Committer {
             if grown.next_seq() > size_before {
                 trail_store::advance(conn, size_before, &grown)?;
                 crate::db::bulk::append(conn, &grown.take_full_tiles())?;
+                return Ok(());
             }
-            Ok(())
+            Ok(trail_store::require_epoch(conn, grown.epoch())?)
         });
+        let result = result.or_else(|error| match error {
+            ActError::Db(error) => self.stands_after_all(size_before, &grown).ok_or(ActError::Db(error)),
+            refused => Err(refused),
+        });
+        self.well.store(!matches!(result, Err(ActError::Db(_))), Ordering::Relaxed);
         let outcome = match &result {
             Ok(()) => {
                 // Before the answer: whoever is answered must find the change everywhere.
@@ -105,7 +137,6 @@ impl Committer {
                 Outcome::Acted(Box::new(grown), changed)
             }
             Err(ActError::Db(error)) => {
-                self.mend(true);
                 tracing::error!(%error, "an act could not be committed");
                 Outcome::Failed
             }
@@ -113,6 +144,24 @@ impl Committer {
         };
         self.queue.finished(outcome);
         done(result);
+    }
+
+    /// After a failed commit: whether it is in the database all the same, as when the connection was
+    /// lost before the database's answer came. The log state says so: nobody else writes this epoch.
+    fn stands_after_all(&mut self, size_before: Seq, tail: &Tail) -> Option<()> {
+        let began = Instant::now();
+        let state = loop {
+            self.mend(true);
+            match trail_store::state(&mut self.conn) {
+                Ok(state) => break state?,
+                // A server that restarts, or another that takes its place.
+                Err(_) if began.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(100)),
+                Err(_) => return None,
+            }
+        };
+        let grew = tail.next_seq() > size_before;
+        let same = (state.epoch, state.size) == (tail.epoch(), tail.next_seq()) && state.root[..] == tail.root()[..];
+        (grew && same).then_some(())
     }
 
     /// After a failure: a connection that is broken is replaced, if the database answers.
@@ -125,6 +174,16 @@ impl Committer {
             Err(error) => tracing::error!(%error, "the database cannot be reached"),
         }
     }
+}
+
+/// Has the committer write beside the log; returns after its commit.
+pub(super) fn aside(jobs: &Sender<Job>, side: Side) -> DbResult<()> {
+    let (send, receive) = sync_channel(1);
+    let done = Box::new(move |result| {
+        let _ = send.send(result);
+    });
+    jobs.send(Job::Side(side, done)).map_err(|_| stopped())?;
+    receive.recv().map_err(|_| stopped())?
 }
 
 /// A refused job, when the committer has stopped.

@@ -75,12 +75,8 @@ impl Growing<'_> {
 impl Dictionary {
     /// The id of a context, defining it if it is new.
     pub fn context(&mut self, to: &mut Growing<'_>, conn: &mut Conn, source: Seq, context: &Context) -> DbResult<Seq> {
-        let digest = self.hasher.hash_one((source, context));
-        if let Some((id, of, kept)) = self.contexts.get(&digest)
-            && *of == source
-            && kept == context
-        {
-            return Ok(*id);
+        if let Some(id) = self.find(source, context) {
+            return Ok(id);
         }
         let fingerprint = context_fingerprint(source, context);
         let stored = store::contexts_by_fingerprint(conn, fingerprint)?;
@@ -89,8 +85,19 @@ impl Dictionary {
             Some(row) => row.id,
             None => define_context(to, source, context, fingerprint)?,
         };
-        self.contexts.insert(digest, (id, source, context.clone()));
+        self.learn(id, source, context);
         Ok(id)
+    }
+
+    /// The id of a context, if it is in memory.
+    pub fn find(&self, source: Seq, context: &Context) -> Option<Seq> {
+        let (id, of, kept) = self.contexts.get(&self.hasher.hash_one((source, context)))?;
+        (*of == source && kept == context).then_some(*id)
+    }
+
+    /// Keeps a context in memory.
+    pub fn learn(&mut self, id: Seq, source: Seq, context: &Context) {
+        self.contexts.insert(self.hasher.hash_one((source, context)), (id, source, context.clone()));
     }
 
     /// The id of a delivery: one per key, address or file, and day.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use crate::clock::{Clock, MINUTE, Moment};
 use crate::config::{Config, SessionKind, Source};
@@ -19,6 +20,7 @@ use crate::trail::keys::KeyFolder;
 use crate::trail::sealing::{Fields, Sealer};
 
 use super::accounts::{Accounts, KnownNumbers, Slot};
+use super::ahead::Repeated;
 use super::alerting::Alerting;
 use super::batch::Batch;
 use super::dictionary::{Dictionary, Growing};
@@ -26,12 +28,13 @@ use super::entries::Entries;
 use super::figures::Figures;
 use super::load;
 use super::maps::Map;
+use super::queue::TurnedAway;
 use super::references::References;
-use super::refusals::Refusals;
+use super::refusals::{self, Refusals};
 use super::rehearsal::Rehearsed;
 use super::session_key::SessionKey;
 use super::state::{AccountState, Body};
-use super::{Reply, RowResult};
+use super::waiting::{Answer, Waiting};
 
 /// Entries after which changed account states begin to be stored.
 const STATES_EVERY: i64 = 1_000_000;
@@ -46,6 +49,8 @@ pub(super) struct Settings {
     pub grace: i64,
     pub accounts_cached: usize,
     pub segment_entries: i64,
+    /// The epoch this process writes in; 0 until it has begun one.
+    pub epoch: AtomicI64,
     session_key: Option<SessionKey>,
     sources: HashMap<String, Source>,
     keys: KeyFolder,
@@ -62,6 +67,7 @@ impl Settings {
             accounts_cached: config.limits.accounts_cached.max(1_000),
             segment_entries: config.limits.segment_entries as i64,
             keys: KeyFolder::of(config, address),
+            epoch: AtomicI64::new(0),
             sources: config.source.iter().map(|s| (s.name.clone(), s.clone())).collect(),
         })
     }
@@ -118,6 +124,8 @@ pub(super) struct Engine {
     pub rehearsed: Option<Rehearsed>,
     pub dictionary: Dictionary,
     pub references: References,
+    /// Stored entries that the next rows may repeat.
+    pub repeated: Repeated,
     pub figures: Figures,
     pub alerting: Alerting,
     pub refusals: Refusals,
@@ -125,7 +133,8 @@ pub(super) struct Engine {
     pub open: Batch,
     /// Memory for the entries of the batch after the open one.
     pub spare: Entries,
-    pub replies: Vec<(Reply, Vec<RowResult>)>,
+    /// What was evaluated into the open batch.
+    pub waiting: Vec<Waiting>,
     pub in_flight: Option<InFlight>,
     pub leaving: Map<Seq, AccountState>,
     pub batch_no: u64,
@@ -140,10 +149,44 @@ pub(super) struct Sealed {
     pub batch: Arc<Batch>,
     pub size_before: Seq,
     pub tail: Tail,
-    pub replies: Vec<(Reply, Vec<RowResult>)>,
+    pub replies: Vec<Answer>,
 }
 
 impl Engine {
+    /// One that knows the end of the log and its rules, and nothing else yet.
+    pub fn at(conn: Conn, settings: Arc<Settings>, tail: Tail, rules: Arc<RuleSet>, references: References) -> Engine {
+        let sealer = settings.sealer(tail.origin());
+        Engine {
+            settings,
+            conn,
+            origins: Origins::one(tail.origin()),
+            size_before: tail.next_seq(),
+            tail,
+            rules,
+            sources: HashMap::new(),
+            accounts: Accounts::default(),
+            known: KnownNumbers::default(),
+            look_backs: LookBacks::default(),
+            rehearsed: None,
+            dictionary: Dictionary::default(),
+            references,
+            repeated: Repeated::default(),
+            figures: Figures::default(),
+            alerting: Alerting::default(),
+            refusals: Refusals::default(),
+            sealer,
+            open: Batch::default(),
+            spare: Entries::default(),
+            waiting: Vec::new(),
+            in_flight: None,
+            leaving: Map::default(),
+            batch_no: 1,
+            states_from: 0,
+            indexed_to: 0,
+            snapshot: None,
+        }
+    }
+
     /// The account with this number, in memory or read.
     pub fn account(&mut self, number: &str) -> DbResult<Option<Slot>> {
         if let Some(at) = self.accounts.by_number(number) {
@@ -193,6 +236,13 @@ impl Engine {
         self.refusals.tell_floods(&mut to, Moment(i64::MAX))
     }
 
+    /// Tells that the queue was full for a time.
+    pub fn tell_turned_away(&mut self, episode: &TurnedAway) -> DbResult<()> {
+        self.tick();
+        let mut to = Engine::growing(&mut self.tail, &self.settings, &mut self.open);
+        refusals::tell_turned_away(&mut to, episode)
+    }
+
     /// Closes the open batch for the committer.
     pub fn seal(&mut self) -> DbResult<Sealed> {
         self.store_states()?;
@@ -205,7 +255,8 @@ impl Engine {
         let size_before = self.size_before;
         self.size_before = self.tail.next_seq();
         self.batch_no += 1;
-        Ok(Sealed { batch, size_before, tail: self.tail.clone(), replies: std::mem::take(&mut self.replies) })
+        let replies = std::mem::take(&mut self.waiting).into_iter().map(Waiting::answer).collect();
+        Ok(Sealed { batch, size_before, tail: self.tail.clone(), replies })
     }
 
     /// The batch in flight is on the disk.
@@ -221,7 +272,7 @@ impl Engine {
 
     /// Whether there is anything to commit.
     pub fn has_work(&self) -> bool {
-        !self.open.is_empty() || !self.replies.is_empty()
+        !self.open.is_empty() || !self.waiting.is_empty()
     }
 
     /// Marks every changed state for storing, e.g. before a clean stop.

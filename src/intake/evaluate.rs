@@ -58,18 +58,14 @@ pub(super) struct From<'a> {
 type Unread = (u64, usize, Vec<u8>);
 
 impl Engine {
-    /// Evaluates a submission into the open batch; its reply waits for the commit.
-    pub fn submit(&mut self, submission: Submission) -> DbResult<()> {
+    /// What became of the rows of a submission, were the open batch committed.
+    pub fn evaluate(&mut self, submission: &mut Submission) -> DbResult<Vec<RowResult>> {
         self.tick();
-        let Submission { source, delivery, mut rows, atomic, history, reply } = submission;
+        let Submission { source, ref delivery, ref mut rows, atomic, history, .. } = *submission;
         let name = self.sources.get(&source).cloned().unwrap_or_default();
-        if self.settings.hides_sessions(&name) {
-            let entries = rows.iter_mut().filter_map(|row| row.entry.as_mut().ok());
-            entries.for_each(|entry| self.settings.hide_session(&name, &mut entry.context));
-        }
         let mut from = From {
             source,
-            delivery: &delivery,
+            delivery,
             history,
             sensitive: self.settings.sensitive(&name),
             name,
@@ -84,7 +80,7 @@ impl Engine {
             let (rows, known) = (unit_rows(rest, atomic), from.ahead.len() - results.len());
             if known < rows {
                 let next = &rest[known..(known + AHEAD.max(rows)).min(rest.len())];
-                self.look_ahead(source, next, &mut from.ahead);
+                self.look_ahead(source, next, &mut from.ahead)?;
             }
             let (unit, after) = rest.split_at_mut(rows);
             match unit {
@@ -99,8 +95,7 @@ impl Engine {
         if !refused.is_empty() {
             self.tell_refusals(&from, &results, &refused)?;
         }
-        self.replies.push((reply, results));
-        Ok(())
+        Ok(results)
     }
 
     /// Records a row that depends on no other.
@@ -114,9 +109,8 @@ impl Engine {
         let entry = match &mut row.entry {
             Ok(entry) => entry,
             Err(unread) => {
-                let refusal = unread.refusal.clone();
-                refused.push((row.line, number, sensitive::kept_of(&mut row.entry, from.sensitive)?));
-                return Ok(RowResult::Rejected(refusal));
+                refused.push((row.line, number, sensitive::kept_of_unread(&unread.bytes, from.sensitive)));
+                return Ok(RowResult::Rejected(unread.refusal.clone()));
             }
         };
         Ok(match self.check(from, entry, number, i128::from(entry.amount))? {
@@ -145,7 +139,7 @@ impl Engine {
         for (i, (row, checked)) in unit.iter_mut().zip(checked).enumerate() {
             let result = match checked {
                 Checked::Rejected(refusal) => {
-                    refused.push((row.line, first + i, sensitive::kept_of(&mut row.entry, from.sensitive)?));
+                    refused.push((row.line, first + i, sensitive::kept_of(&row.entry, from.sensitive)?));
                     RowResult::Rejected(refusal)
                 }
                 _ if spoilt => RowResult::Rejected(together(atomic)),
@@ -206,8 +200,8 @@ impl Engine {
 
     /// Checks the row with this number of the submission.
     fn check(&mut self, from: &From<'_>, entry: &NewEntry, number: usize, total: i128) -> DbResult<Checked> {
-        let Ahead { key, account } = from.ahead[number];
-        for seq in self.references.find(&mut self.conn, key)? {
+        let Ahead { key, account, ref closed } = from.ahead[number];
+        for seq in self.references.find_open(key).into_iter().chain(closed.iter().copied()) {
             if let Some(checked) = self.compare(from, entry, seq)? {
                 return Ok(checked);
             }
@@ -243,8 +237,8 @@ impl Engine {
         if row.source != from.source || row.source_ref != entry.source_ref {
             return Ok(None);
         }
-        let context = self.context_of(row.context)?;
-        let number = self.number_of(row.account)?;
+        let context = self.context_again(&row, &entry.context)?;
+        let number = self.number_again(&row, &entry.account)?;
         let parts = self.parts_to_compare(&row, part, &entry.parts)?;
         // What was erased cannot be compared; the rest decides.
         let number = if is_erased_number(&number) { entry.account.clone() } else { number };

@@ -2,15 +2,13 @@
 //!
 //! Reads on a connection of its own; every write goes through the committer in small pieces.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Sender, sync_channel};
+use std::sync::mpsc::sync_channel;
 
 use crate::db::{Conn, Db, DbResult};
 use crate::ids::Seq;
 use crate::ledger::store as ledger_store;
+use crate::trail::Side;
 
-use super::committer::{Job, stopped};
-use super::queue::{Command, Queue};
 use super::runs::{self, KINDS, PageRow, RUNS_MAX, RunKind, RunRow};
 
 /// Rows read at once.
@@ -18,24 +16,15 @@ const SLICE: i64 = 10_000;
 /// Pages removed at once.
 const SWEEP: i64 = 512;
 
-pub(super) struct Indexer {
+/// Where it reads, and how what it writes gets to the one connection that writes.
+pub(super) struct Indexer<W> {
     pub db: Db,
-    pub jobs: Sender<Job>,
-    pub queue: Arc<Queue>,
+    pub write: W,
 }
 
-impl Indexer {
-    /// Indexes the entries from `first` to `last`. A failure is tried again with the next commit.
-    pub fn run(self, first: Seq, last: Seq) {
-        match self.index(first, last) {
-            Ok(()) => {
-                let _ = self.queue.push(Command::Indexed(last));
-            }
-            Err(error) => tracing::error!(%error, first, last, "a segment could not be indexed"),
-        }
-    }
-
-    fn index(&self, first: Seq, last: Seq) -> DbResult<()> {
+impl<W: Fn(Side) -> DbResult<()>> Indexer<W> {
+    /// Indexes the entries from `first` to `last`.
+    pub fn index(&self, first: Seq, last: Seq) -> DbResult<()> {
         let mut conn = self.db.connect()?;
         for waste in runs::unfinished(&mut conn)? {
             self.sweep(waste)?;
@@ -59,7 +48,7 @@ impl Indexer {
             }
             pairs.sort_unstable();
             let id = runs::next_id(&mut conn)?;
-            runs::build(&|p, r, x| self.write(p, r, x), id, kind, first, last, &pairs)?;
+            runs::build(&|p, r, x| self.pages(p, r, x), id, kind, first, last, &pairs)?;
             self.merge(&mut conn, kind)?;
         }
         Ok(())
@@ -76,11 +65,11 @@ impl Indexer {
             let Some([older, newer]) = smallest else { return Ok(()) };
             let id = runs::next_id(conn)?;
             // The pages of the two stay until the next segment: the sequencer may still read them.
-            runs::merge(conn, &|p, r, x| self.write(p, r, x), id, kind, older, newer)?;
+            runs::merge(conn, &|p, r, x| self.pages(p, r, x), id, kind, older, newer)?;
         }
     }
 
-    fn write(&self, pages: Vec<PageRow>, ready: Option<RunRow>, replaced: Vec<i64>) -> DbResult<()> {
+    fn pages(&self, pages: Vec<PageRow>, ready: Option<RunRow>, replaced: Vec<i64>) -> DbResult<()> {
         self.side(move |conn| runs::store(conn, &pages, ready.as_ref(), &replaced))
     }
 
@@ -98,11 +87,6 @@ impl Indexer {
     }
 
     fn side(&self, side: impl FnOnce(&mut Conn) -> DbResult<()> + Send + 'static) -> DbResult<()> {
-        let (send, receive) = sync_channel(1);
-        let done = Box::new(move |result| {
-            let _ = send.send(result);
-        });
-        self.jobs.send(Job::Side(Box::new(side), done)).map_err(|_| stopped())?;
-        receive.recv().map_err(|_| stopped())?
+        (self.write)(Box::new(side))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use counterfoil_verify::Tiles;
 use diesel::prelude::*;
@@ -18,7 +19,7 @@ use crate::ledger::store::{self as ledger_store, EntryRow};
 use crate::ledger::{Context, Parts, leaves};
 use crate::on_conn;
 use crate::trail::generations::{self, Origins};
-use crate::trail::store as trail_store;
+use crate::trail::store::{self as trail_store, LeaderRow};
 use crate::trail::{ActTx, NewEvent, Tail};
 
 use super::accounts::KnownNumbers;
@@ -49,6 +50,10 @@ pub(super) fn take_over(conn: &mut Conn, settings: &Settings, config: &Config) -
         let mut tx = ActTx::new(conn, &settings.clock, &mut tail);
         tx.append(started(config, state.epoch)).map_err(|e| DbError::Corrupt(e.to_string()))?;
         trail_store::advance(conn, state.size, &tail)?;
+        let (epoch, since) = (state.epoch, settings.clock.now().0);
+        // Whoever answers at an address says so afterwards.
+        trail_store::set_leader(conn, &LeaderRow { epoch, url: String::new(), since })?;
+        settings.epoch.store(epoch, Ordering::Release);
         bulk::append(conn, &tail.take_full_tiles())
     })
 }
@@ -139,6 +144,10 @@ pub(super) fn sources(conn: &mut Conn) -> DbResult<HashMap<Seq, String>> {
 /// Reads everything the engine holds.
 pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engine> {
     let state = trail_store::state(&mut conn)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))?;
+    let epoch = settings.epoch.load(Ordering::Acquire);
+    if epoch != 0 && state.epoch != epoch {
+        return Err(DbError::Deposed);
+    }
     let from = state.size - state.size % 256;
     let trailing = leaves::hashes(&mut conn, from, state.size)?;
     let tail = trail_store::load_tail(&mut conn, &state, &trailing)?;
@@ -150,34 +159,10 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
     let alerting = Alerting::load(&mut conn)?;
     let mut known = KnownNumbers::default();
     ledger_store::each_account_number(&mut conn, |number| known.add(number))?;
-    let mut engine = Engine {
-        settings: settings.clone(),
-        origins: Origins::of(&mut conn)?,
-        conn,
-        size_before: tail.next_seq(),
-        tail,
-        rules,
-        sources,
-        accounts: Default::default(),
-        known,
-        look_backs: Default::default(),
-        rehearsed: None,
-        dictionary: Default::default(),
-        references,
-        figures: Default::default(),
-        alerting,
-        refusals: Default::default(),
-        sealer: settings.sealer(&state.origin),
-        open: Default::default(),
-        spare: Default::default(),
-        replies: Vec::new(),
-        in_flight: None,
-        leaving: Default::default(),
-        batch_no: 1,
-        states_from: state.states_from,
-        indexed_to,
-        snapshot: None,
-    };
+    let mut engine = Engine::at(conn, settings.clone(), tail, rules, references);
+    (engine.sources, engine.alerting, engine.known) = (sources, alerting, known);
+    (engine.states_from, engine.indexed_to) = (state.states_from, indexed_to);
+    engine.origins = Origins::of(&mut engine.conn)?;
     replay(&mut engine, state.states_from.min(indexed_to), state.size)?;
     Ok(engine)
 }

@@ -25,12 +25,15 @@ mod engine;
 mod entries;
 mod evaluate;
 mod figures;
+mod handle;
 mod indexer;
 mod load;
 mod lookback;
 mod maps;
 mod outcomes;
+mod planted;
 mod queue;
+mod rebuild;
 mod record;
 mod references;
 mod refusals;
@@ -41,14 +44,18 @@ mod sensitive;
 mod sequencer;
 mod session_key;
 mod state;
+#[cfg(test)]
+mod tests;
+mod waiting;
 
 pub use dictionary::{context_fingerprint, delivery_fingerprint};
+pub use handle::{Intake, StartError, start, start_with};
 pub use load::rules_in_force;
 pub use outcomes::{Outcomes, REVERSES_UNKNOWN, evidence_digest};
+pub use rebuild::{Differs, Met, Rebuild, RebuildError, RecordedLeaf};
 pub use refusals::SINGLY_MAX;
 pub use rehearsal::{ENTRIES_MAX as REHEARSED_MAX, Rehearsal};
 pub use rules::define_rules;
-pub use sequencer::{Intake, StartError, start};
 pub use state::Body;
 
 use crate::ids::Seq;

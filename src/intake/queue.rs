@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::clock::{Clock, Moment, SECOND};
 use crate::ids::Seq;
 use crate::trail::{Act, ActError};
 
@@ -20,10 +21,25 @@ pub(super) enum Command {
 /// Called when an act has been committed or refused.
 pub(super) type ActDone = Box<dyn FnOnce(Result<(), ActError>) + Send>;
 
+/// A time in which the queue was full.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TurnedAway {
+    pub from: Moment,
+    pub to: Moment,
+    pub requests: u64,
+    pub entries: u64,
+}
+
+/// How long nobody must have been turned away for an episode to be over: a queue that runs over
+/// again and again is one episode.
+const EPISODE_ENDS: i64 = 10 * SECOND;
+
 /// What the sequencer does next.
 pub(super) enum Next {
     Command(Command),
     Outcome(Outcome),
+    /// The queue was full, and is not any more.
+    TurnedAway(TurnedAway),
     /// Nothing waits: send what is evaluated.
     Send,
     Stop,
@@ -34,10 +50,21 @@ struct Inner {
     commands: VecDeque<Command>,
     rows: usize,
     outcome: Option<Outcome>,
+    turned_away: Option<TurnedAway>,
     stopping: bool,
 }
 
+impl Inner {
+    /// The episode that is over, to be told once.
+    fn episode(&mut self, clock: &Clock) -> Option<TurnedAway> {
+        let last = self.turned_away?.to;
+        let over = self.stopping || clock.now().0 >= last.0 + EPISODE_ENDS;
+        if over { self.turned_away.take() } else { None }
+    }
+}
+
 pub(super) struct Queue {
+    clock: Clock,
     inner: Mutex<Inner>,
     work: Condvar,
     room: Condvar,
@@ -45,8 +72,8 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub fn new(rows_max: usize) -> Queue {
-        Queue { inner: Mutex::default(), work: Condvar::new(), room: Condvar::new(), rows_max }
+    pub fn new(rows_max: usize, clock: Clock) -> Queue {
+        Queue { clock, inner: Mutex::default(), work: Condvar::new(), room: Condvar::new(), rows_max }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -57,7 +84,14 @@ impl Queue {
     pub fn submit(&self, submission: Submission) -> Result<(), Busy> {
         let mut inner = self.lock();
         let rows = submission.rows.len();
-        if inner.stopping || (inner.rows > 0 && inner.rows + rows > self.rows_max) {
+        if inner.stopping {
+            return Err(Busy);
+        }
+        if inner.rows > 0 && inner.rows + rows > self.rows_max {
+            let now = self.clock.now();
+            let first = TurnedAway { from: now, to: now, requests: 0, entries: 0 };
+            let episode = inner.turned_away.get_or_insert(first);
+            (episode.to, episode.requests, episode.entries) = (now, episode.requests + 1, episode.entries + rows as u64);
             return Err(Busy);
         }
         inner.rows += rows;
@@ -106,6 +140,11 @@ impl Queue {
         self.room.notify_all();
     }
 
+    /// Whether it is closed.
+    pub fn is_stopping(&self) -> bool {
+        self.lock().stopping
+    }
+
     /// Rows waiting now.
     pub fn rows(&self) -> usize {
         self.lock().rows
@@ -116,24 +155,43 @@ impl Queue {
     pub fn next(&self, open: bool, full: bool, in_flight: bool) -> Next {
         let mut inner = self.lock();
         loop {
-            if let Some(outcome) = inner.outcome.take() {
-                return Next::Outcome(outcome);
-            }
-            if !full && let Some(command) = inner.commands.pop_front() {
-                if let Command::Submit(submission) = &command {
-                    inner.rows -= submission.rows.len();
-                    self.room.notify_all();
-                }
-                return Next::Command(command);
-            }
-            if open && !in_flight {
-                return Next::Send;
-            }
-            if inner.stopping && inner.commands.is_empty() && !open && !in_flight {
-                return Next::Stop;
+            if let Some(next) = self.take(&mut inner, open, full, in_flight) {
+                return next;
             }
             inner = self.work.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// The same without waiting.
+    #[cfg(test)]
+    pub fn try_next(&self, open: bool, full: bool, in_flight: bool) -> Option<Next> {
+        self.take(&mut self.lock(), open, full, in_flight)
+    }
+
+    /// What the committer has finished, without waiting.
+    #[cfg(test)]
+    pub fn try_outcome(&self) -> Option<Outcome> {
+        self.lock().outcome.take()
+    }
+
+    fn take(&self, inner: &mut Inner, open: bool, full: bool, in_flight: bool) -> Option<Next> {
+        if let Some(outcome) = inner.outcome.take() {
+            return Some(Next::Outcome(outcome));
+        }
+        if let Some(episode) = inner.episode(&self.clock) {
+            return Some(Next::TurnedAway(episode));
+        }
+        if !full && let Some(command) = inner.commands.pop_front() {
+            if let Command::Submit(submission) = &command {
+                inner.rows -= submission.rows.len();
+                self.room.notify_all();
+            }
+            return Some(Next::Command(command));
+        }
+        if open && !in_flight {
+            return Some(Next::Send);
+        }
+        (inner.stopping && inner.commands.is_empty() && !open && !in_flight).then_some(Next::Stop)
     }
 
     /// Waits for the committer alone.

@@ -1,6 +1,6 @@
 //! An entry that is new gets its place: continuity, rules, leaf, figures, breaks and hits.
 
-use counterfoil_verify::{EntryLeaf, Hash, commitment};
+use counterfoil_verify::EntryLeaf;
 
 use crate::db::{DbError, DbResult};
 use crate::detect::Outcome;
@@ -8,6 +8,7 @@ use crate::ids::Seq;
 use crate::ledger::continuity::{Break, Changes, Strictness};
 use crate::ledger::store::EntryPartRow;
 use crate::ledger::{BreakKind, FLAG_DATE_STATED, NewEntry, Status};
+use crate::trail::Blind;
 use crate::trail::sealing::Fields;
 
 use super::Receipt;
@@ -24,23 +25,6 @@ struct Decided {
     found: Vec<(usize, Outcome)>,
     changes: Changes,
     pointers: Pointers,
-}
-
-/// What a leaf holds beside what can be guessed.
-enum Blind {
-    /// The commitment to the private parts.
-    Commitment(Hash),
-    /// Random bytes where there are none.
-    Random([u8; 16]),
-}
-
-impl Blind {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Blind::Commitment(hash) => hash,
-            Blind::Random(bytes) => bytes,
-        }
-    }
 }
 
 impl Engine {
@@ -126,17 +110,21 @@ impl Engine {
 
     /// Takes the private parts out of the entry into the batch; answers what the leaf holds for them.
     fn blind(&mut self, seq: Seq, entry: &mut NewEntry, sensitive: Fields) -> DbResult<Blind> {
+        let long = |e: counterfoil_verify::TooLong| DbError::Corrupt(e.to_string());
         if entry.parts.is_empty() {
-            return Ok(Blind::Random(self.settings.clock.random()));
+            return Ok(self.tail.blind(&self.settings.clock, None).map_err(long)?.0);
         }
-        let salt = self.settings.clock.random::<32>();
         let parts = std::mem::take(&mut entry.parts);
-        let blind = commitment(&salt, &parts.listed()).map_err(|e| DbError::Corrupt(e.to_string()))?;
-        match sensitive.is_empty() {
-            true => self.open.parts.push(EntryPartRow::of(seq, salt.to_vec(), parts)),
-            false => self.keep_parts(seq, salt, &blind, parts, sensitive)?,
+        let (blind, salt) = self.tail.blind(&self.settings.clock, Some(&parts.listed())).map_err(long)?;
+        let Some(salt) = salt else { return Ok(blind) };
+        if self.seals(sensitive, &parts) {
+            // The entry keeps its parts: were its batch lost, what is sealed could not be put back.
+            entry.parts.clone_from(&parts);
+            self.keep_sealed(seq, salt, blind.bytes(), parts, sensitive)?;
+        } else {
+            self.open.parts.push(EntryPartRow::of(seq, salt.to_vec(), parts));
         }
-        Ok(Blind::Commitment(blind))
+        Ok(blind)
     }
 
     fn count(&mut self, entry: &NewEntry, fresh: Fresh, seq: Seq) -> DbResult<()> {

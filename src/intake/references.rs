@@ -64,7 +64,19 @@ impl References {
 
     /// Places where the reference may have been recorded; the row decides.
     pub fn find(&self, conn: &mut Conn, key: RefKey) -> DbResult<Vec<Seq>> {
-        let mut found: Vec<Seq> = self.open.get(&key).copied().into_iter().collect();
+        let mut found = self.find_closed(conn, key)?;
+        found.extend(self.find_open(key));
+        Ok(found)
+    }
+
+    /// The place of the open segment where it may have been.
+    pub fn find_open(&self, key: RefKey) -> Option<Seq> {
+        self.open.get(&key).copied()
+    }
+
+    /// The places of closed segments where it may have been.
+    pub fn find_closed(&self, conn: &mut Conn, key: RefKey) -> DbResult<Vec<Seq>> {
+        let mut found = Vec::new();
         if self.filter.contains(key.short()) {
             for run in &self.runs {
                 run.find(conn, key.short(), &mut found)?;

@@ -14,6 +14,7 @@ use crate::ledger::Refusal;
 use crate::trail::NewEvent;
 
 use super::dictionary::Growing;
+use super::queue::TurnedAway;
 
 /// Refusal events a minute and delivery before a flood is only counted.
 pub const SINGLY_MAX: u32 = 20;
@@ -99,6 +100,14 @@ impl Refusals {
     pub fn owes(&self) -> bool {
         self.minutes.values().any(|m| !m.counted.is_empty())
     }
+}
+
+/// Tells that the queue was full, and how many were sent away meanwhile.
+pub(super) fn tell_turned_away(to: &mut Growing<'_>, episode: &TurnedAway) -> DbResult<()> {
+    let TurnedAway { from, to: until, requests, entries } = *episode;
+    let body = json!({ "from": from.to_string(), "to": until.to_string(), "requests": requests, "entries": entries });
+    to.append(&NewEvent::public("queue.full", body))?;
+    Ok(())
 }
 
 fn describe(row: &RefusedRow<'_>) -> Value {

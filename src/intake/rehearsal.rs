@@ -119,7 +119,7 @@ impl Rehearsal {
         let delivery = Delivery { kind: DeliveryKind::Import, api_key: None, origin: None };
         let reply = Box::new(|_| {});
         self.engine.submit(Submission { source: self.source, delivery, rows, atomic: false, history, reply })?;
-        let results = self.engine.replies.pop().map(|(_, results)| results).unwrap_or_default();
+        let results = self.engine.waiting.pop().map(|waiting| waiting.results).unwrap_or_default();
         let batch = std::mem::take(&mut self.engine.open);
         if let Some(rehearsed) = &mut self.engine.rehearsed {
             rehearsed.breaks_of(&batch);

@@ -30,7 +30,7 @@ impl Engine {
 
     /// Makes the key that the entry needs, before it has its place.
     pub fn prepare_seal(&mut self, sensitive: Fields, entry: &NewEntry) -> DbResult<()> {
-        if sensitive.is_empty() || sensitive.present(&entry.parts.listed()).is_empty() || self.rehearsed.is_some() {
+        if !self.seals(sensitive, &entry.parts) {
             return Ok(());
         }
         let now = self.tail.recorded_at();
@@ -42,22 +42,21 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether some of these parts are to be sealed.
+    pub fn seals(&self, sensitive: Fields, parts: &Parts) -> bool {
+        !sensitive.is_empty() && self.rehearsed.is_none() && !sensitive.present(&parts.listed()).is_empty()
+    }
+
     /// Puts the private parts of an entry into the batch: sealed what is sensitive, plain the rest.
-    pub fn keep_parts(&mut self, seq: Seq, salt: [u8; 32], blind: &[u8], parts: Parts, sensitive: Fields) -> DbResult<()> {
-        let fields = if self.rehearsed.is_some() { Fields::default() } else { sensitive.present(&parts.listed()) };
-        let mut row = EntryPartRow::of(seq, salt.to_vec(), parts);
-        if fields.is_empty() {
-            self.open.parts.push(row);
-            return Ok(());
-        }
-        let clock = &self.settings.clock;
-        let sealed = self.sealer.seal(clock, (seq, blind), fields, (&salt, &row.parts().listed()))?;
+    pub fn keep_sealed(&mut self, seq: Seq, salt: [u8; 32], blind: &[u8], parts: Parts, sensitive: Fields) -> DbResult<()> {
+        let fields = sensitive.present(&parts.listed());
+        let mut row = EntryPartRow::of(seq, Vec::new(), parts);
+        let sealed = self.sealer.seal(&self.settings.clock, (seq, blind), fields, (&salt, &row.listed()))?;
         self.open.sealed.push(sealed);
         for (_, part) in row.parts_mut().into_iter().enumerate().filter(|(i, _)| fields.has(*i)) {
             *part = None;
         }
-        if row.parts_mut().iter().any(|part| part.is_some()) {
-            row.salt = Vec::new();
+        if row.listed().iter().any(Option::is_some) {
             self.open.parts.push(row);
         }
         Ok(())
@@ -93,14 +92,17 @@ impl Engine {
     }
 }
 
-/// What is kept of a row that is refused: nothing sensitive, and of one that cannot be read nothing at
-/// all, because nobody can tell which of it is.
-pub(super) fn kept_of(entry: &mut Result<NewEntry, super::Refused>, sensitive: Fields) -> DbResult<Vec<u8>> {
+/// What is kept of a row that is refused: nothing sensitive.
+pub(super) fn kept_of(entry: &Result<NewEntry, super::Refused>, sensitive: Fields) -> DbResult<Vec<u8>> {
     match entry {
-        Err(unread) if sensitive.is_empty() => Ok(std::mem::take(&mut unread.bytes)),
-        Err(_) => Ok(LEFT_OUT.as_bytes().to_vec()),
+        Err(unread) => Ok(kept_of_unread(&unread.bytes, sensitive)),
         Ok(entry) => kept_of_entry(entry, sensitive),
     }
+}
+
+/// The same of a row that cannot be read: nothing at all, because nobody can tell which of it is.
+pub(super) fn kept_of_unread(bytes: &[u8], sensitive: Fields) -> Vec<u8> {
+    if sensitive.is_empty() { bytes.to_owned() } else { LEFT_OUT.as_bytes().to_vec() }
 }
 
 /// The same of a row that could be read.

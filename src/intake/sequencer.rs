@@ -1,219 +1,112 @@
-//! The first stage: one thread that evaluates, and the handle by which everyone else reaches it.
+//! The first stage: one thread that evaluates.
+//!
+//! When a commit fails, everything held is read again and what was evaluated upon the lost batch is
+//! evaluated again: other places, other references, the same senders.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use crate::clock::Clock;
-use crate::config::Config;
-use crate::db::{Db, DbError, Lease, migrate};
+use crate::db::{Db, DbError};
 use crate::ids::Seq;
-use crate::ledger::leaves;
-use crate::trail::keys::KeyFolder;
-use crate::trail::{Act, ActError, Acts, Changed, Log, NewEvent, Side, anchor};
+use crate::trail::{Act, ActError, Changed};
 
-use super::committer::{Committer, Job, Outcome, stopped};
+use super::committer::{self, Job, Outcome, stopped};
 use super::engine::{Engine, Settings};
-use super::queue::{ActDone, Command, Next, Queue};
-use super::{Busy, Failed, Stopped, Submission, indexer, load};
+use super::indexer::Indexer;
+use super::planted::{Bug, planted};
+use super::queue::{ActDone, Command, Next, Queue, TurnedAway};
+use super::{Failed, Submission, load};
 
 /// Entries evaluated into one batch at most.
 const BATCH_MAX: usize = 10_000;
 /// Entries that are sent at once when nothing is in flight, although more may wait: else the two
 /// stages would take turns instead of working side by side.
 const BATCH_EAGER: usize = 2_000;
+/// How long senders wait for a database that does not answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Why the log cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The database.
-    #[error(transparent)]
-    Db(#[from] DbError),
-    /// Another process writes.
-    #[error("another process holds the log for writing")]
-    Held,
-    /// No thread.
-    #[error("a thread could not be started: {0}")]
-    Thread(#[from] std::io::Error),
-}
+/// Waits until the committer has finished what it was sent.
+pub(super) type Wait = Box<dyn FnMut(&Queue) -> Outcome + Send>;
 
-/// The way into the log. Cheap to clone.
-#[derive(Clone)]
-pub struct Intake {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    queue: Arc<Queue>,
-    jobs: Sender<Job>,
-    size: Arc<AtomicI64>,
-    acts: Arc<AtomicU64>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
-    lease: Mutex<Option<Lease>>,
-}
-
-/// Takes the lease and begins to write: migrates an embedded database, begins an epoch, loads the
-/// state and starts the two threads. Errors leave the log as it was.
-pub fn start(db: &Db, config: &Config, clock: Clock) -> Result<Intake, StartError> {
-    let lease = db.lease()?.ok_or(StartError::Held)?;
-    let mut conn = db.connect()?;
-    if db.address().file().is_some() {
-        migrate::up(&mut conn)?;
-    }
-    migrate::require_current(&mut conn)?;
-    anchor::check(&mut conn, &KeyFolder::of(config, db.address()), leaves::hashes)?;
-    let settings = Arc::new(Settings::new(config, db.address(), clock.clone())?);
-    load::take_over(&mut conn, &settings, config)?;
-    let engine = load::engine(db.connect()?, &settings)?;
-    let queue = Arc::new(Queue::new(config.limits.queue_entries));
-    let (jobs, receive) = channel();
-    let size = Arc::new(AtomicI64::new(engine.tail.next_seq()));
-    let acts = Arc::new(AtomicU64::new(0));
-    let committer = Committer { db: db.clone(), conn, clock, queue: queue.clone(), acts: acts.clone() };
-    let sequencer =
-        Sequencer { db: db.clone(), settings, queue: queue.clone(), jobs: jobs.clone(), size: size.clone(), indexing: false };
-    let threads = vec![
-        std::thread::Builder::new().name("committer".into()).spawn(move || committer.run(&receive))?,
-        std::thread::Builder::new().name("sequencer".into()).spawn(move || sequencer.run(engine))?,
-    ];
-    let shared = Shared { queue, jobs, size, acts, threads: Mutex::new(threads), lease: Mutex::new(Some(lease)) };
-    Ok(Intake { shared: Arc::new(shared) })
-}
-
-impl Intake {
-    /// The handle for acts.
-    pub fn log(&self) -> Log {
-        Log::new(self.shared.clone())
-    }
-
-    /// Hands entries over, if there is room.
-    pub fn submit(&self, submission: Submission) -> Result<(), Busy> {
-        self.shared.queue.submit(submission)
-    }
-
-    /// Hands entries over, waiting for room.
-    pub fn submit_wait(&self, submission: Submission) -> Result<(), Stopped> {
-        self.shared.queue.submit_wait(submission)
-    }
-
-    /// Entries waiting in the queue.
-    pub fn waiting(&self) -> usize {
-        self.shared.queue.rows()
-    }
-
-    /// Leaves in the log after the last commit.
-    pub fn size(&self) -> Seq {
-        self.shared.size.load(Ordering::Acquire)
-    }
-
-    /// Records that the program stops, and stops.
-    pub fn stop(&self) {
-        self.announce_stop();
-        self.halt();
-    }
-
-    /// Records that the program stops.
-    pub fn announce_stop(&self) {
-        let body = serde_json::json!({});
-        let _ = self.log().append(NewEvent::public("program.stopped", body));
-    }
-
-    /// Takes nothing more, commits what waits, stores the account states and lets the lease go.
-    pub fn halt(&self) {
-        self.shared.queue.stop();
-        let threads = std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads.into_iter().rev() {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the log ended by a panic");
-            }
-        }
-        *self.shared.lease.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-}
-
-impl Acts for Shared {
-    fn act(&self, act: Act) -> Result<(), ActError> {
-        let (send, receive) = sync_channel(1);
-        let done: ActDone = Box::new(move |result| {
-            let _ = send.send(result);
-        });
-        self.queue.push(Command::Act(act, done)).map_err(|_| ActError::NotWriting)?;
-        receive.recv().map_err(|_| ActError::NotWriting)?
-    }
-
-    fn acts(&self) -> u64 {
-        self.acts.load(Ordering::Acquire)
-    }
-
-    fn side(&self, side: Side) -> Result<(), ActError> {
-        let (send, receive) = sync_channel(1);
-        let done = Box::new(move |result| {
-            let _ = send.send(result);
-        });
-        self.jobs.send(Job::Side(side, done)).map_err(|_| ActError::NotWriting)?;
-        Ok(receive.recv().map_err(|_| ActError::NotWriting)??)
-    }
-}
-
-struct Sequencer {
+pub(super) struct Sequencer {
     db: Db,
     settings: Arc<Settings>,
     queue: Arc<Queue>,
     jobs: Sender<Job>,
+    /// Leaves in the log, for everyone to read.
     size: Arc<AtomicI64>,
     indexing: bool,
+    /// A batch or an act is with the committer.
+    in_flight: bool,
+    /// Nothing more can be written by this process.
+    over: bool,
+    /// The account states were stored: nothing is left to do before the end.
+    stored: bool,
+    /// How it waits for the committer.
+    pub outcome: Wait,
 }
 
 impl Sequencer {
-    fn run(mut self, mut engine: Engine) {
-        let mut in_flight = false;
-        let mut stored = false;
+    pub fn new(db: Db, settings: Arc<Settings>, queue: Arc<Queue>, jobs: Sender<Job>, size: Arc<AtomicI64>) -> Sequencer {
+        let outcome: Wait = Box::new(Queue::wait_outcome);
+        Sequencer { db, settings, queue, jobs, size, indexing: false, in_flight: false, over: false, stored: false, outcome }
+    }
+
+    /// Works until the queue is closed and empty.
+    pub fn run(mut self, mut engine: Engine) {
         loop {
-            let open = engine.has_work();
-            let full = engine.open.entries.len() >= if in_flight { BATCH_MAX } else { BATCH_EAGER };
-            match self.queue.next(open, full, in_flight) {
-                Next::Outcome(outcome) => {
-                    in_flight = false;
-                    self.finish(&mut engine, outcome);
-                }
-                Next::Command(Command::Submit(submission)) => self.submit(&mut engine, submission),
-                Next::Command(Command::Act(act, done)) => {
-                    if in_flight {
-                        let outcome = self.queue.wait_outcome();
-                        self.finish(&mut engine, outcome);
-                    }
-                    if engine.has_work() {
-                        self.send(&mut engine);
-                        let outcome = self.queue.wait_outcome();
-                        self.finish(&mut engine, outcome);
-                    }
-                    // Nothing is evaluated meanwhile: an act moves the log's end, and whatever was given a
-                    // place before it would lose that place, though it is acknowledged.
-                    if self.act(&engine, act, done) {
-                        let outcome = self.queue.wait_outcome();
-                        self.finish(&mut engine, outcome);
-                    }
-                    in_flight = false;
-                }
-                Next::Command(Command::Indexed(last)) => self.indexed(&mut engine, last),
-                Next::Send => in_flight = self.send(&mut engine),
-                Next::Stop if stored => break,
-                Next::Stop if engine.refusals.owes() => self.tell_floods(&mut engine),
-                Next::Stop => {
-                    stored = true;
-                    engine.begin_snapshot();
-                    in_flight = self.send(&mut engine);
-                    while engine.snapshot.is_some() {
-                        let outcome = self.queue.wait_outcome();
-                        self.finish(&mut engine, outcome);
-                        in_flight = self.send(&mut engine);
-                    }
-                }
+            let (open, full) = self.open(&engine);
+            let next = self.queue.next(open, full, self.in_flight);
+            if !self.step(&mut engine, next) {
+                break;
             }
         }
         let _ = self.jobs.send(Job::Stop);
+    }
+
+    /// What it would do next, without waiting for it.
+    #[cfg(test)]
+    pub fn next(&self, engine: &Engine) -> Option<Next> {
+        let (open, full) = self.open(engine);
+        self.queue.try_next(open, full, self.in_flight)
+    }
+
+    /// Whether an evaluated batch waits to be sent, and whether it takes no more.
+    fn open(&self, engine: &Engine) -> (bool, bool) {
+        let most = if self.in_flight { BATCH_MAX } else { BATCH_EAGER };
+        (engine.has_work(), engine.open.entries.len() >= most)
+    }
+
+    /// Does one thing; answers whether there will be more.
+    pub fn step(&mut self, engine: &mut Engine, next: Next) -> bool {
+        match next {
+            Next::Outcome(outcome) => self.finish(engine, outcome),
+            Next::Command(Command::Submit(submission)) => self.submit(engine, submission),
+            Next::Command(Command::Act(act, done)) => self.act(engine, act, done),
+            Next::Command(Command::Indexed(last)) => self.indexed(engine, last),
+            Next::TurnedAway(episode) => self.tell_turned_away(engine, &episode),
+            Next::Send => self.send(engine),
+            Next::Stop if self.stored => return false,
+            Next::Stop if engine.refusals.owes() => self.tell_floods(engine),
+            Next::Stop => {
+                self.stored = true;
+                self.store_states(engine);
+            }
+        }
+        !self.over
+    }
+
+    /// Stores every changed account state, before a clean stop.
+    fn store_states(&mut self, engine: &mut Engine) {
+        engine.begin_snapshot();
+        self.send(engine);
+        while engine.snapshot.is_some() && !self.over {
+            self.wait(engine);
+            self.send(engine);
+        }
     }
 
     fn submit(&mut self, engine: &mut Engine, submission: Submission) {
@@ -231,23 +124,48 @@ impl Sequencer {
         }
     }
 
-    /// Seals the open batch and hands it to the committer; answers whether it did.
-    fn send(&mut self, engine: &mut Engine) -> bool {
+    fn tell_turned_away(&mut self, engine: &mut Engine, episode: &TurnedAway) {
+        if let Err(error) = engine.tell_turned_away(episode) {
+            tracing::error!(%error, "that the queue was full could not be told");
+            self.reload(engine);
+        }
+    }
+
+    /// Seals the open batch and hands it to the committer.
+    fn send(&mut self, engine: &mut Engine) {
         match engine.seal() {
-            Ok(sealed) => self.jobs.send(Job::Batch(sealed)).is_ok(),
+            Ok(sealed) => self.in_flight = self.jobs.send(Job::Batch(sealed)).is_ok(),
             Err(error) => {
                 tracing::error!(%error, "a batch could not be sealed");
+                refuse_all(engine.take_back(), &format!("its batch could not be sealed ({error})"));
                 self.reload(engine);
-                false
             }
         }
     }
 
-    fn act(&self, engine: &Engine, act: Act, done: ActDone) -> bool {
-        self.jobs.send(Job::Act(act, engine.tail.clone(), done)).is_ok()
+    /// Waits for what is in flight.
+    fn wait(&mut self, engine: &mut Engine) {
+        if self.in_flight {
+            let outcome = (self.outcome)(&self.queue);
+            self.finish(engine, outcome);
+        }
+    }
+
+    /// Has an act committed, after everything that came before it.
+    fn act(&mut self, engine: &mut Engine, act: Act, done: ActDone) {
+        self.wait(engine);
+        while engine.has_work() && !self.over {
+            self.send(engine);
+            self.wait(engine);
+        }
+        // Nothing is evaluated meanwhile: an act moves the log's end, and whatever was given a
+        // place before it would lose that place, though it is acknowledged.
+        self.in_flight = self.jobs.send(Job::Act(act, engine.tail.clone(), done)).is_ok();
+        self.wait(engine);
     }
 
     fn finish(&mut self, engine: &mut Engine, outcome: Outcome) {
+        self.in_flight = false;
         match outcome {
             Outcome::Committed => engine.committed(),
             Outcome::Refused => {}
@@ -265,29 +183,62 @@ impl Sequencer {
         self.index(engine);
     }
 
-    /// Drops everything held and reads it again; waits as long as the database does not answer.
+    /// Drops everything held, reads it again, and evaluates again what was evaluated on it.
     fn reload(&mut self, engine: &mut Engine) {
-        let failed = Failed("what waited with it could not be committed".into());
-        for (reply, _) in engine.replies.drain(..) {
-            reply(Err(failed.clone()));
+        if std::mem::take(&mut self.in_flight) {
+            // What became of it is read from the database like everything else.
+            let _ = (self.outcome)(&self.queue);
         }
-        let mut pause = Duration::from_millis(50);
+        let mut again = VecDeque::from(engine.take_back());
+        self.read_again(engine, &mut again);
+        while let Some(next) = again.pop_front() {
+            if let Err(error) = engine.submit_hidden(next) {
+                // Its sender has been told, so that this ends.
+                tracing::error!(%error, "a submission could not be evaluated again");
+                let later = std::mem::replace(&mut again, engine.take_back().into());
+                again.extend(later);
+                self.read_again(engine, &mut again);
+            }
+        }
+    }
+
+    /// Reads everything held again; waits as long as the database does not answer. Whoever waits for
+    /// longer than [`PATIENCE`] is refused.
+    fn read_again(&mut self, engine: &mut Engine, again: &mut VecDeque<Submission>) {
+        let (mut pause, mut waited) = (Duration::from_millis(50), Duration::ZERO);
         loop {
-            let fresh = self.db.connect().and_then(|conn| load::engine(conn, &self.settings));
-            match fresh {
+            match self.db.connect().and_then(|conn| load::engine(conn, &self.settings)) {
                 Ok(fresh) => {
-                    *engine = fresh;
+                    let before = std::mem::replace(engine, fresh);
+                    if planted(Bug::KeepsReferences) {
+                        engine.references = before.references;
+                    }
                     self.indexing = false;
                     return;
                 }
+                Err(DbError::Deposed) => return self.give_up(again, "another process leads the log now"),
                 Err(error) => tracing::error!(%error, "the log cannot be read; trying again"),
             }
-            for command in self.queue.drain() {
-                refuse(command);
+            if waited >= PATIENCE && self.queue.is_stopping() {
+                return self.give_up(again, "the database cannot be reached");
+            }
+            if waited >= PATIENCE {
+                refuse_all(again.drain(..), "the database cannot be reached");
+                self.queue.drain().into_iter().for_each(refuse);
             }
             std::thread::sleep(pause);
+            waited += pause;
             pause = (pause * 2).min(Duration::from_secs(5));
         }
+    }
+
+    /// Nothing is taken any more, and nothing that waits can be done.
+    fn give_up(&mut self, again: &mut VecDeque<Submission>, why: &str) {
+        tracing::error!(why, "this process does not write the log any more");
+        self.over = true;
+        self.queue.stop();
+        refuse_all(again.drain(..), why);
+        self.queue.drain().into_iter().for_each(refuse);
     }
 
     /// Has closed segments sorted into index runs, one at a time, off this thread.
@@ -297,8 +248,13 @@ impl Sequencer {
             return;
         }
         let last = first + self.settings.segment_entries - 1;
-        let work = indexer::Indexer { db: self.db.clone(), jobs: self.jobs.clone(), queue: self.queue.clone() };
-        let spawned = std::thread::Builder::new().name("indexer".into()).spawn(move || work.run(first, last));
+        let (db, jobs, queue) = (self.db.clone(), self.jobs.clone(), self.queue.clone());
+        let work = move || match (Indexer { db, write: |side| committer::aside(&jobs, side) }).index(first, last) {
+            Ok(()) => drop(queue.push(Command::Indexed(last))),
+            // It is tried again with the next commit.
+            Err(error) => tracing::error!(%error, first, last, "a segment could not be indexed"),
+        };
+        let spawned = std::thread::Builder::new().name("indexer".into()).spawn(work);
         self.indexing = spawned.is_ok();
     }
 
@@ -330,6 +286,10 @@ fn refresh(engine: &mut Engine, changed: &[Changed]) -> Result<(), DbError> {
         }
     }
     Ok(())
+}
+
+fn refuse_all(submissions: impl IntoIterator<Item = Submission>, why: &str) {
+    submissions.into_iter().for_each(|submission| (submission.reply)(Err(Failed(why.to_owned()))));
 }
 
 fn refuse(command: Command) {

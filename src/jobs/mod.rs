@@ -3,6 +3,7 @@
 //! Every job is a function that can be called by hand (`nightly`, `verify`); here they only get
 //! their time. A verification notes its outcome in the log and in the table `jobs`: pages read it. A job that fails is tried again at its next turn; none stops another.
 
+mod duty;
 mod nightly;
 mod witnesses;
 
@@ -11,12 +12,14 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use duty::Duty;
 pub use nightly::{NightlyError, verify_and_note};
 
 use serde_json::json;
 
 use crate::alerts::grace;
 use crate::app::{App, carry_out_due};
+use crate::db::{Channel, Waiter};
 use crate::notify::{Mailer, deliver_due};
 use crate::trail::{ActError, NewEvent};
 
@@ -28,14 +31,18 @@ const SIGN_EVERY: Duration = Duration::from_secs(1);
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(55);
 /// How often witnesses are asked to sign.
 const WITNESS_EVERY: Duration = Duration::from_secs(60);
-/// How often waiting mail is looked for: well within the ten seconds that the first may take.
+/// How often waiting mail is looked for where nobody says that there is some: well within the ten seconds that
+/// the first may take. And where the database says so, for mail that is only held back.
 const MAIL_EVERY: Duration = Duration::from_secs(1);
+const MAIL_ANYWAY: Duration = Duration::from_secs(5);
 /// How often overdue breaks are looked for.
 const GRACE_EVERY: Duration = Duration::from_secs(10);
 /// How often approved proposals are carried out, and those ended whose time is over.
 const APPROVALS_EVERY: Duration = Duration::from_secs(5);
 /// How often it is checked whether a night is due.
 const NIGHTLY_EVERY: Duration = Duration::from_secs(20);
+/// The longest pause before a night that failed is tried again: it reads much each time.
+const NIGHTLY_AGAIN: Duration = Duration::from_secs(15 * 60);
 
 /// Jobs that run as long as this lives.
 pub struct Jobs {
@@ -52,6 +59,18 @@ struct Bell {
 }
 
 impl Bell {
+    fn ring(&self) {
+        // Under the lock: whoever has just looked and is about to wait would sleep through it.
+        let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.stop.store(true, Ordering::Release);
+        drop(guard);
+        self.rung.notify_all();
+    }
+
+    fn is_over(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
     /// Waits; answers whether to go on.
     fn wait(&self, pause: Duration) -> bool {
         let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +83,7 @@ impl Bell {
 
 impl Jobs {
     /// Starts every job on a thread of its own.
-    pub fn start(app: &App, mailer: Mailer) -> std::io::Result<Jobs> {
+    pub fn start(app: &App, mailer: Arc<Mailer>) -> std::io::Result<Jobs> {
         let mut jobs = Jobs { bell: Arc::new(Bell::default()), threads: Vec::new() };
         let signing = app.clone();
         jobs.every(SIGN_EVERY, "sign", move || signing.signer.sign(&signing.log()).map(drop).map_err(|e| e.to_string()))?;
@@ -77,11 +96,18 @@ impl Jobs {
         jobs.every(HEARTBEAT_EVERY, "heartbeat", move || heartbeat(&beating).map_err(|e| e.to_string()))?;
         let mail = app.clone();
         if !mailer.is_off() {
-            jobs.every(MAIL_EVERY, "mail", move || {
+            let mut waiter = Waiter::new(&app.db, Channel::Mail);
+            let bell = jobs.bell.clone();
+            let work = move || {
                 let sign = || mail.signer.sign(&mail.log()).map(drop);
                 let done = deliver_due(&mail.db, &mail.log(), &mailer, &mail.config, &mail.clock, &sign);
                 done.map(drop).map_err(|e| e.to_string())
-            })?;
+            };
+            let mut wait = move |bell: &Bell| {
+                waiter.wait(MAIL_EVERY, MAIL_ANYWAY, || bell.is_over());
+                !bell.is_over()
+            };
+            jobs.in_turn("mail", work, move |_| wait(&bell))?;
         }
         let overdue = app.clone();
         jobs.every(GRACE_EVERY, "grace", move || {
@@ -92,7 +118,7 @@ impl Jobs {
         let proposals = app.clone();
         jobs.every(APPROVALS_EVERY, "approvals", move || carry_out_due(&proposals).map_err(|e| e.to_string()))?;
         let night = app.clone();
-        jobs.every(NIGHTLY_EVERY, "nightly", move || nightly::due(&night).map_err(|e| e.to_string()))?;
+        jobs.every_or(NIGHTLY_EVERY, NIGHTLY_AGAIN, "nightly", move || nightly::due(&night).map_err(|e| e.to_string()))?;
         Ok(jobs)
     }
 
@@ -102,12 +128,38 @@ impl Jobs {
         name: &'static str,
         work: impl Fn() -> Result<(), String> + Send + 'static,
     ) -> std::io::Result<()> {
+        self.every_or(pause, pause, name, work)
+    }
+
+    /// Works every `pause`; after each failure in a row the pause is twice as long, up to `longest`.
+    fn every_or(
+        &mut self,
+        pause: Duration,
+        longest: Duration,
+        name: &'static str,
+        work: impl Fn() -> Result<(), String> + Send + 'static,
+    ) -> std::io::Result<()> {
         let bell = self.bell.clone();
+        let mut next = pause;
+        self.in_turn(name, work, move |well| {
+            next = if well { pause } else { (next * 2).min(longest) };
+            bell.wait(next)
+        })
+    }
+
+    /// Works and waits in turn until `wait`, told whether the work was done, says that it is over.
+    fn in_turn(
+        &mut self,
+        name: &'static str,
+        work: impl Fn() -> Result<(), String> + Send + 'static,
+        mut wait: impl FnMut(bool) -> bool + Send + 'static,
+    ) -> std::io::Result<()> {
         let run = move || loop {
-            if let Err(error) = work() {
+            let done = work();
+            if let Err(error) = &done {
                 tracing::warn!(job = name, error, "a job failed; it is tried again");
             }
-            if !bell.wait(pause) {
+            if !wait(done.is_ok()) {
                 return;
             }
         };
@@ -118,14 +170,14 @@ impl Jobs {
 
 /// Says in the log that its writer is there.
 fn heartbeat(app: &App) -> Result<(), ActError> {
-    let body = json!({ "entries_waiting": app.intake.waiting() });
+    let waiting = app.intake().map_or(0, |intake| intake.waiting());
+    let body = json!({ "entries_waiting": waiting });
     app.log().append(NewEvent::public("program.heartbeat", body)).map(drop)
 }
 
 impl Drop for Jobs {
     fn drop(&mut self) {
-        self.bell.stop.store(true, Ordering::Release);
-        self.bell.rung.notify_all();
+        self.bell.ring();
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }

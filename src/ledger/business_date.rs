@@ -20,6 +20,9 @@ pub struct BusinessCalendar {
 /// A year of days off in a row cannot be meant; the date is then left where it is.
 const ROLL_DAYS_MAX: u32 = 366;
 
+/// Minutes after a local time at which the next one must exist: a zone may skip a whole day.
+pub const SKIPPED_MINUTES_MAX: i64 = 26 * 60;
+
 impl BusinessCalendar {
     /// From the settings.
     pub fn new(bank: &Bank) -> BusinessCalendar {
@@ -81,14 +84,9 @@ impl BusinessCalendar {
     /// A local wall time as an instant; one skipped by the clocks becomes the first that exists.
     fn local_midnight_plus(&self, date: NaiveDate, minutes: i64) -> Moment {
         let naive = date.and_time(chrono::NaiveTime::MIN) + chrono::Duration::minutes(minutes);
-        let mut wanted = naive;
-        for _ in 0..8 {
-            if let Some(local) = self.zone.from_local_datetime(&wanted).earliest() {
-                return Moment(local.timestamp_micros());
-            }
-            wanted += chrono::Duration::minutes(30);
-        }
-        Moment(naive.and_utc().timestamp_micros())
+        let exists = |skipped| self.zone.from_local_datetime(&(naive + chrono::Duration::minutes(skipped))).earliest();
+        let local = (0..=SKIPPED_MINUTES_MAX).find_map(exists).map(|local| local.timestamp_micros());
+        Moment(local.unwrap_or_else(|| naive.and_utc().timestamp_micros()))
     }
 }
 
@@ -134,6 +132,34 @@ mod tests {
         assert_eq!((hours("2026-03-29"), hours("2026-10-25"), hours("2026-11-20")), (23, 25, 24));
         let (from, _) = berlin.window("2026-03-29".parse().unwrap());
         assert_eq!(day_date(berlin.business_date(from)).to_string(), "2026-03-29");
+    }
+
+    #[test]
+    fn a_day_that_the_clocks_skip_is_empty_and_the_days_around_it_are_whole() {
+        // Samoa had no 30 December 2011.
+        let apia = calendar("Pacific/Apia", 1440);
+        let window = |day: &str| apia.window(day.parse().unwrap());
+        let at = |text: &str| Moment::parse(text).unwrap();
+        assert_eq!(window("2011-12-29"), (at("2011-12-29T10:00:00Z"), at("2011-12-30T10:00:00Z")));
+        assert_eq!(window("2011-12-30"), (at("2011-12-30T10:00:00Z"), at("2011-12-30T10:00:00Z")));
+        assert_eq!(window("2011-12-31"), (at("2011-12-30T10:00:00Z"), at("2011-12-31T10:00:00Z")));
+        assert_eq!(date(&apia, "2011-12-30T10:00:00Z"), "2011-12-31");
+        assert_eq!(date(&apia, "2011-12-30T09:59:59Z"), "2011-12-29");
+    }
+
+    #[test]
+    fn every_day_begins_where_the_day_before_ends_and_every_instant_lies_in_the_window_of_its_date() {
+        for (zone, cut_off) in [("Pacific/Apia", 1440), ("Africa/Monrovia", 0), ("Asia/Kathmandu", 600), ("Europe/Berlin", 150)] {
+            let calendar = calendar(zone, cut_off);
+            for day in day_number("2011-01-01".parse().unwrap())..day_number("2012-12-31".parse().unwrap()) {
+                let (from, to) = calendar.window(day_date(day));
+                assert_eq!(calendar.window(day_date(day + 1)).0, to, "{zone} {}", day_date(day));
+                if from < to {
+                    assert_eq!(calendar.business_date(from), day, "{zone} {from}");
+                    assert_eq!(calendar.business_date(Moment(to.0 - 1)), day, "{zone} {to}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod past;
 mod refusal;
 pub mod store;
 
-pub use business_date::BusinessCalendar;
+pub use business_date::{BusinessCalendar, SKIPPED_MINUTES_MAX};
 pub use codes::{ActorKind, BreakKind, BreakState, Channel, Direction, Instrument, Kind, Status};
 pub use draft::{Draft, FIELDS};
 pub use entry::{Context, FLAG_DATE_STATED, NewEntry, Parts};

@@ -261,6 +261,12 @@ pub fn entry_parts_between(conn: &mut Conn, from: Seq, to: Seq) -> DbResult<Vec<
     Ok(on_conn!(conn, |c| query.order(entry_parts::seq).select(EntryPartRow::as_select()).load(c))?)
 }
 
+/// Private parts of several entries, those that have any.
+pub fn entry_parts_at(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Vec<EntryPartRow>> {
+    let query = entry_parts::table.filter(entry_parts::seq.eq_any(seqs));
+    Ok(on_conn!(conn, |c| query.select(EntryPartRow::as_select()).load(c))?)
+}
+
 /// Several entries by their places, in order.
 pub fn entries_at(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Vec<EntryRow>> {
     let query = entries::table.filter(entries::seq.eq_any(seqs)).order(entries::seq);

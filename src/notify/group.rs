@@ -8,6 +8,9 @@ pub const GROUP_WINDOW: i64 = 5 * MINUTE;
 /// Waits between tries, microseconds; with [`jittered`] they add up to less than 24 hours.
 const WAITS: [i64; 9] = [MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 4 * HOUR, 4 * HOUR, 4 * HOUR, 4 * HOUR, 4 * HOUR];
 
+/// No mail that waits is put off for longer than this.
+pub const WAIT_MAX: i64 = 4 * HOUR;
+
 /// A mail is tried this often at most, whatever `mail.attempts` says: 24 hours are over then.
 pub const TRIES_MAX: u32 = WAITS.len() as u32 + 1;
 

@@ -20,7 +20,7 @@ pub mod messages;
 pub mod store;
 mod worker;
 
-pub use group::{GROUP_WINDOW, TRIES_MAX};
+pub use group::{GROUP_WINDOW, TRIES_MAX, WAIT_MAX};
 pub use mailer::{Answer, Mailer, MailerError};
 pub use worker::{DeliverError, Delivered, deliver_due};
 

@@ -58,7 +58,7 @@ fn sections(conn: &mut Conn, ctx: &Context, date: NaiveDate, span: &Span, day: &
     Ok(Report {
         business_date: date,
         version: span.version,
-        status: status(span.version, &sources),
+        status: status(span.version, &sources, now < due::window(&ctx.calendar, date).1),
         window: window(ctx, date),
         seq_from: span.from,
         seq_to: span.to,
@@ -88,8 +88,9 @@ fn sections(conn: &mut Conn, ctx: &Context, date: NaiveDate, span: &Span, day: &
     })
 }
 
-fn status(version: i32, sources: &[Source]) -> Status {
-    match (version, completeness::is_waiting(sources)) {
+/// A version is final once the date is `over` and every source that closes its days has done so.
+fn status(version: i32, sources: &[Source], running: bool) -> Status {
+    match (version, running || completeness::is_waiting(sources)) {
         (0, _) => Status::Preview,
         (_, true) => Status::Provisional,
         (_, false) => Status::Final,

@@ -7,13 +7,10 @@ use chrono::{Duration, NaiveDate, NaiveTime, TimeZone};
 use crate::clock::{Moment, day_date, day_number};
 use crate::db::{Conn, Db, DbResult};
 use crate::detect::due;
-use crate::ledger::BusinessCalendar;
+use crate::ledger::{BusinessCalendar, SKIPPED_MINUTES_MAX};
 use crate::trail::{ActError, Log};
 
 use super::{Context, Made, Report, activity, make, versions};
-
-/// Minutes looked ahead for the first local time that exists: a zone may skip a whole day.
-const SKIPPED_MINUTES_MAX: i64 = 26 * 60;
 
 /// Days looked at in one run at most: a century.
 const DAYS_MAX: u32 = 36_600;
@@ -84,8 +81,11 @@ fn missing(conn: &mut Conn, ctx: &Context) -> DbResult<Vec<NaiveDate>> {
         due_dates(ctx.clock.now(), &ctx.calendar, ctx.at, created_at, None, DAYS_MAX).into_iter().map(day_number).collect();
     let (Some(first), Some(last)) = (due.first().copied(), due.last().copied()) else { return Ok(Vec::new()) };
     due.extend(activity::store::dates(conn, first, last)?);
-    for stored in versions::dates_with_version(conn, first, last)? {
-        due.remove(&stored);
+    for (stored, computed_at) in versions::last_computed(conn, first, last)? {
+        // One that was made before the date was over tells of a part of it.
+        if computed_at >= due::window(&ctx.calendar, day_date(stored)).1 {
+            due.remove(&stored);
+        }
     }
     Ok(due.into_iter().take(ctx.catch_up as usize).map(day_date).collect())
 }

@@ -253,8 +253,24 @@ pub struct Integrity {
     /// When the log was created: nothing older was recorded by it.
     #[serde(default)]
     pub book_began_at: Option<String>,
+    /// Losses after which the log went on under a new name within this report's span.
+    #[serde(default)]
+    pub recovered: Vec<Recovered>,
     /// The version this one replaces, and what differs.
     pub restates: Option<Restates>,
+}
+
+/// The log went on under a new name after a loss.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recovered {
+    /// The event that says so.
+    pub event: i64,
+    /// The new name.
+    pub origin: String,
+    /// Leaves from this place on were lost; absent when only the key was.
+    pub lost_from: Option<i64>,
+    /// The first place after them.
+    pub lost_to: Option<i64>,
 }
 
 /// The version a restatement replaces.

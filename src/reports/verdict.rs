@@ -2,7 +2,7 @@
 
 use crate::clock::Moment;
 
-use super::{Report, Source, SourceState, Status};
+use super::{Recovered, Report, Source, SourceState, Status};
 
 /// Names printed of sources that need attention; the rest is a number.
 const NAMES_MAX: usize = 5;
@@ -56,6 +56,9 @@ fn exceptions(report: &Report, parts: &mut Vec<String>) {
             parts.push(count(n, one, many));
         }
     }
+    for recovered in &report.integrity.recovered {
+        parts.push(format!("after a loss, {}", recovered.words()));
+    }
     if report.integrity.day_figures_agree == Some(false) {
         parts.push("the running day figures differ from the entries: run `counterfoil verify`".into());
     }
@@ -67,6 +70,24 @@ fn exceptions(report: &Report, parts: &mut Vec<String>) {
                 format!("{word} version {} in {}", restates.version, count(n, "figure", "figures"))
             }
         });
+    }
+}
+
+impl Recovered {
+    /// What was lost, in the middle of a sentence.
+    pub fn words(&self) -> String {
+        match (self.lost_from, self.lost_to) {
+            (Some(from), Some(to)) => format!("leaves {from} to {} of the log were lost", to - 1),
+            _ => "the key of the log was lost".to_owned(),
+        }
+    }
+
+    /// What was lost and what was done, as a sentence.
+    pub fn sentence(&self) -> String {
+        let words = self.words();
+        let mut chars = words.chars();
+        let first = chars.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
+        format!("{first}{}; two officers let it go on as {} (event {})", chars.as_str(), self.origin, self.event)
     }
 }
 

@@ -123,6 +123,17 @@ pub type Side = Box<dyn FnOnce(&mut Conn) -> Result<(), DbError> + Send>;
 pub trait Acts: Send + Sync {
     /// Runs `act` in a transaction of its own at the end of the log; returns after its commit.
     fn act(&self, act: Act) -> Result<(), ActError>;
+    /// Appends events and nothing else; returns their places after the commit.
+    fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Seq>, ActError> {
+        let places = Arc::new(Mutex::new(Vec::new()));
+        let put = places.clone();
+        self.act(Box::new(move |tx| {
+            let appended = events.into_iter().map(|event| tx.append(event)).collect::<Result<Vec<Seq>, ActError>>()?;
+            *put.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = appended;
+            Ok(())
+        }))?;
+        Ok(std::mem::take(&mut *places.lock().unwrap_or_else(std::sync::PoisonError::into_inner)))
+    }
     /// How many acts have been committed: what was read before the present number may have changed.
     fn acts(&self) -> u64 {
         0
@@ -167,7 +178,12 @@ impl Log {
 
     /// Appends one event.
     pub fn append(&self, event: NewEvent) -> Result<Seq, ActError> {
-        self.act(move |tx| tx.append(event))
+        self.engine.append(vec![event])?.pop().ok_or(ActError::NotWriting)
+    }
+
+    /// Appends several, one after the other, together or not at all.
+    pub fn append_all(&self, events: Vec<NewEvent>) -> Result<Vec<Seq>, ActError> {
+        self.engine.append(events)
     }
 
     /// Writes to projections only (a mail's state, a session's last use), on the writing connection.
@@ -184,5 +200,23 @@ impl Log {
         }))?;
         let value = slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         value.ok_or(ActError::NotWriting)
+    }
+}
+
+impl Acts for Log {
+    fn act(&self, act: Act) -> Result<(), ActError> {
+        self.engine.act(act)
+    }
+
+    fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Seq>, ActError> {
+        self.engine.append(events)
+    }
+
+    fn acts(&self) -> u64 {
+        self.engine.acts()
+    }
+
+    fn side(&self, side: Side) -> Result<(), ActError> {
+        self.engine.side(side)
     }
 }

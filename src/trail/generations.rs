@@ -8,7 +8,7 @@ use crate::ids::Seq;
 use super::store::{self, GenerationRow};
 
 /// The event by which a log goes on under a new name.
-pub const RECOVERED: &str = "log.recovered";
+pub const RECOVERED: &str = counterfoil_verify::generation::KIND;
 
 /// The names of the log, each with the place it begins at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,8 +75,7 @@ pub fn begin(conn: &mut Conn, first_seq: Seq, origin: &str) -> DbResult<()> {
 
 /// The name after this one: `…/g2` after `…/g1`.
 pub fn next_name(origin: &str) -> String {
-    let split = origin.rsplit_once("/g").and_then(|(stem, number)| Some((stem, number.parse::<u32>().ok()?)));
-    split.map_or_else(|| format!("{origin}/g2"), |(stem, number)| format!("{stem}/g{}", number + 1))
+    counterfoil_verify::generation::next(origin)
 }
 
 #[cfg(test)]

@@ -10,10 +10,12 @@
 
 mod act;
 pub mod anchor;
+mod blind;
 mod event;
 pub mod generations;
 pub mod kept;
 pub mod keys;
+pub mod recovery;
 pub mod returned;
 pub mod rotations;
 pub mod sealing;
@@ -26,6 +28,7 @@ pub(crate) mod testing;
 pub mod tree;
 
 pub use act::{Act, ActError, ActTx, Acts, Changed, Log, Side};
+pub use blind::{Blind, Recorded};
 pub use event::NewEvent;
 pub use signer::Signer;
 pub use tail::Tail;

@@ -4,7 +4,9 @@ use counterfoil_verify::{Hash, Tiles};
 use diesel::prelude::*;
 
 use crate::clock::Moment;
-use crate::db::schema::{anchors, checkpoints, entries, event_parts, events, generations, jobs, key_rotations, log_state, tiles};
+use crate::db::schema::{
+    anchors, checkpoints, entries, event_parts, events, generations, jobs, key_rotations, leader, log_state, tiles,
+};
 use crate::db::{Conn, DbError, DbResult, bulk};
 use crate::ids::Seq;
 use crate::{bulk_row, on_conn};
@@ -71,13 +73,60 @@ pub fn advance(conn: &mut Conn, size: Seq, tail: &Tail) -> DbResult<()> {
     .set((
         log_state::size.eq(tail.next_seq()),
         log_state::root.eq(tail.root().to_vec()),
-        log_state::recorded_at.eq(tail.recorded_at().0),
+        log_state::recorded_at.eq(tail.sealed_at().0),
     ))
     .execute(c))?;
     if changed == 1 {
         return Ok(());
     }
-    Err(DbError::Unfit("another process has written to this log: this one must not go on".into()))
+    Err(DbError::Deposed)
+}
+
+/// Refuses a write of a process whose epoch is over; until the transaction ends, none can begin.
+pub fn require_epoch(conn: &mut Conn, epoch: i64) -> DbResult<()> {
+    let query = log_state::table.find(1).select(log_state::epoch);
+    let present: Option<i64> = match conn {
+        // The transaction holds the only write lock already.
+        Conn::Sqlite(c) => query.first(c).optional()?,
+        Conn::Postgres(c) => query.for_share().first(c).optional()?,
+    };
+    if present == Some(epoch) { Ok(()) } else { Err(DbError::Deposed) }
+}
+
+/// Which process leads.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = leader)]
+pub struct LeaderRow {
+    /// Its epoch.
+    pub epoch: i64,
+    /// Where it answers; empty for a command, which answers nowhere.
+    pub url: String,
+    /// Since when.
+    pub since: i64,
+}
+
+/// The process that took the lease last; it may be gone.
+pub fn leader(conn: &mut Conn) -> DbResult<Option<LeaderRow>> {
+    Ok(on_conn!(conn, |c| leader::table.find(1).select(LeaderRow::as_select()).first(c).optional())?)
+}
+
+/// Says which process leads.
+pub fn set_leader(conn: &mut Conn, row: &LeaderRow) -> DbResult<()> {
+    let changing = (leader::epoch.eq(row.epoch), leader::url.eq(&row.url), leader::since.eq(row.since));
+    on_conn!(conn, |c| diesel::insert_into(leader::table)
+        .values((leader::id.eq(1), changing))
+        .on_conflict(leader::id)
+        .do_update()
+        .set(changing)
+        .execute(c))?;
+    Ok(())
+}
+
+/// Gives the log another name from its present end on.
+pub fn rename(conn: &mut Conn, from: &str, to: &str) -> DbResult<()> {
+    let which = log_state::table.filter(log_state::origin.eq(from));
+    on_conn!(conn, |c| diesel::update(which).set(log_state::origin.eq(to)).execute(c))?;
+    Ok(())
 }
 
 /// Begins a new epoch, so that an earlier writer's commits fail from now on.

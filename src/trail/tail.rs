@@ -1,11 +1,12 @@
 //! The growing end of the log: its size, its right edge, and the sealing of leaves.
 
-use counterfoil_verify::{EntryLeaf, EventLeaf, Hash, Tiles, TooLong, commitment};
+use counterfoil_verify::{EntryLeaf, EventLeaf, Hash, Tiles, TooLong};
 
 use crate::clock::{Clock, Moment};
 use crate::ids::Seq;
 
 use super::NewEvent;
+use super::blind::{Blind, Blinds};
 use super::store::{EventPartRow, EventRow, TileRow};
 
 /// An event's public text is at most this many bytes; so is its private text.
@@ -18,14 +19,27 @@ pub struct Tail {
     epoch: i64,
     tiles: Tiles,
     recorded_at: Moment,
+    /// When the newest leaf was recorded: what is evaluated may move time on and leave no leaf.
+    sealed_at: Moment,
     scratch: Vec<u8>,
     full: Vec<TileRow>,
+    /// How leaves that are made again were blinded.
+    pub blinds: Blinds,
 }
 
 impl Tail {
     /// The end of a log as loaded or created.
     pub fn new(origin: String, epoch: i64, tiles: Tiles, recorded_at: Moment) -> Tail {
-        Tail { origin, epoch, tiles, recorded_at, scratch: Vec::new(), full: Vec::new() }
+        Tail {
+            origin,
+            epoch,
+            tiles,
+            recorded_at,
+            sealed_at: recorded_at,
+            scratch: Vec::new(),
+            full: Vec::new(),
+            blinds: Blinds::default(),
+        }
     }
 
     /// The log's name, part of every leaf.
@@ -48,9 +62,14 @@ impl Tail {
         self.tiles.root()
     }
 
-    /// When the newest leaf was recorded.
+    /// When the next leaf is recorded.
     pub fn recorded_at(&self) -> Moment {
         self.recorded_at
+    }
+
+    /// When the newest leaf was recorded.
+    pub fn sealed_at(&self) -> Moment {
+        self.sealed_at
     }
 
     /// Moves recorded time to `now`, never backwards.
@@ -82,17 +101,11 @@ impl Tail {
         private: Option<String>,
     ) -> Result<(EventRow, Option<EventPartRow>), TooLong> {
         let seq = self.next_seq();
-        let mut part = None;
-        let blind = match private {
-            None => clock.random::<16>().to_vec(),
-            Some(text) => {
-                let salt = clock.random::<32>();
-                fits("private", &text)?;
-                let blind = commitment(&salt, &[Some(&text)])?;
-                part = Some(EventPartRow { seq, salt: salt.to_vec(), body: text });
-                blind.to_vec()
-            }
-        };
+        private.as_ref().map_or(Ok(()), |text| fits("private", text))?;
+        let (blind, salt) =
+            self.blind(clock, private.as_ref().map(|text| [Some(text.as_str())]).as_ref().map(<[_; 1]>::as_slice))?;
+        let part = salt.zip(private).map(|(salt, body)| EventPartRow { seq, salt: salt.to_vec(), body });
+        let blind = blind.bytes().to_vec();
         fits("body", &body)?;
         let recorded_at = self.recorded_at.0;
         self.scratch.clear();
@@ -102,12 +115,30 @@ impl Tail {
         Ok((EventRow { seq, recorded_at, kind: kind.to_owned(), body, blind }, part))
     }
 
+    /// Blinds the leaf at the next place: answers what it holds, and the salt if its private parts are
+    /// to be kept.
+    pub fn blind(&mut self, clock: &Clock, parts: Option<&[Option<&str>]>) -> Result<(Blind, Option<[u8; 32]>), TooLong> {
+        let seq = self.next_seq();
+        self.blinds.blind(clock, seq, parts)
+    }
+
+    /// Gives an event that is made again its place, as it was recorded.
+    pub fn seal_again(&mut self, row: &EventRow) -> Result<Hash, TooLong> {
+        self.scratch.clear();
+        let EventRow { seq, recorded_at, kind, body, blind } = row;
+        EventLeaf { seq: *seq, recorded_at: *recorded_at, kind, body, blind }.encode(&self.origin, &mut self.scratch)?;
+        let hash = counterfoil_verify::leaf::hash(&self.scratch);
+        self.push(hash);
+        Ok(hash)
+    }
+
     /// The tiles that became full since this was last asked.
     pub fn take_full_tiles(&mut self) -> Vec<TileRow> {
         std::mem::take(&mut self.full)
     }
 
     fn push(&mut self, hash: Hash) {
+        self.sealed_at = self.recorded_at;
         let mut full = Vec::new();
         self.tiles.push(hash, &mut full);
         self.full.extend(full.into_iter().map(|t| TileRow { level: i16::from(t.level), idx: t.index as i64, data: t.data }));

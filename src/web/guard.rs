@@ -120,6 +120,10 @@ pub async fn check(
     }
     // No entry with this method: the resource answers 405.
     let Some(entry) = entries.iter().find(|e| e.method == *req.method()) else { return recognise(req, next).await };
+    if let (Some(by), true) = (app.stands_by(), entry.method != Method::GET) {
+        let answer = render(req.request(), &Problem::from(by));
+        return Ok(req.into_response(answer));
+    }
     match admit(&app, entry, &mut req).await {
         Ok(()) => next.call(req).await,
         Err(stop) => {

@@ -2,6 +2,7 @@
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
@@ -29,6 +30,14 @@ pub async fn add<B: MessageBody>(req: ServiceRequest, next: Next<B>) -> Result<S
     let mut answer = next.call(req).await?;
     set(answer.headers_mut(), https);
     Ok(answer)
+}
+
+/// Answers HEAD as GET would be answered; the server itself leaves the body out.
+pub async fn head_as_get<B: MessageBody>(mut req: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, actix_web::Error> {
+    if req.method() == Method::HEAD {
+        req.head_mut().method = Method::GET;
+    }
+    next.call(req).await
 }
 
 fn set(headers: &mut HeaderMap, https: bool) {

@@ -53,8 +53,12 @@ pub async fn show(app: Data<App>, handle: Data<PrometheusHandle>) -> Result<Http
 
 /// Reads what is counted by looking rather than by happening.
 fn measure(app: &App) -> DbResult<()> {
-    metrics::gauge!("counterfoil_queue_entries").set(app.intake.waiting() as f64);
-    metrics::gauge!("counterfoil_log_leaves").set(app.intake.size() as f64);
+    let leading = app.intake().ok();
+    metrics::gauge!("counterfoil_leading").set(if leading.is_some() { 1.0 } else { 0.0 });
+    if let Some(intake) = leading {
+        metrics::gauge!("counterfoil_queue_entries").set(intake.waiting() as f64);
+        metrics::gauge!("counterfoil_log_leaves").set(intake.size() as f64);
+    }
     let owed = app.db.read(outbox::summary)?;
     for (state, rows) in [("pending", owed.pending), ("sent", owed.sent), ("dead", owed.dead)] {
         metrics::gauge!("counterfoil_outbox_rows", "state" => state).set(rows as f64);

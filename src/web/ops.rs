@@ -1,7 +1,7 @@
 //! For those who run the program: is it alive, is it ready, what is its interface.
 
-use actix_web::HttpResponse;
 use actix_web::web::{self, Data, get};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,6 +11,7 @@ use crate::db::{Conn, DbResult, migrate};
 use crate::notify::store as outbox;
 use crate::{reports, trail};
 
+use super::params::{Params, switch};
 use super::problem::Problem;
 use super::routes::{Entry, Who};
 use super::{api, assets};
@@ -31,12 +32,17 @@ pub static ROUTES: &[Entry] = &[
 pub struct Health {
     /// `ok`
     status: &'static str,
+    /// `leader`: it records; `stand_by`: it reads, and takes over when the leader is gone.
+    role: &'static str,
+    /// Where the leader answers, if this instance stands by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leader: Option<String>,
 }
 
 /// Whether the process can do its work.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Readiness {
-    /// `ready`, or `not_ready` with status 503.
+    /// `ready`, `stand_by`, or `not_ready` with status 503.
     status: &'static str,
     /// One for each thing that was looked at.
     checks: Vec<Check>,
@@ -62,19 +68,30 @@ impl Check {
 /// Answers as soon as the state is loaded.
 #[utoipa::path(get, path = "/healthz", tag = "Operations",
     responses((status = 200, description = "Alive: the state is loaded and the log is open.", body = Health)))]
-pub async fn healthz() -> HttpResponse {
-    HttpResponse::Ok().json(Health { status: "ok" })
+pub async fn healthz(app: Data<App>) -> HttpResponse {
+    let by = app.stands_by();
+    let role = if by.is_some() { "stand_by" } else { "leader" };
+    HttpResponse::Ok().json(Health { status: "ok", role, leader: by.and_then(|by| by.leader) })
 }
 
-/// Whether this instance can record, report and send mail.
-#[utoipa::path(get, path = "/readyz", tag = "Operations", responses(
+/// Whether this instance can record, report and send mail; one that stands by, whether it can read.
+#[utoipa::path(get, path = "/readyz", tag = "Operations",
+    params(("leader" = Option<bool>, Query, description = "Not ready unless this instance leads: for whoever sends entries.")),
+    responses(
     (status = 200, description = "Ready.", body = Readiness),
     (status = 503, description = "Not ready; the checks say why.", body = Readiness)))]
-pub async fn readyz(app: Data<App>) -> Result<HttpResponse, Problem> {
+pub async fn readyz(req: HttpRequest, app: Data<App>) -> Result<HttpResponse, Problem> {
+    let only_leader = Params::of(&req, &["leader"])?.read("leader", switch)?.unwrap_or(false);
+    let standing = app.stands_by().is_some();
     let checks = web::block(move || look(&app)).await?;
-    let ready = checks.iter().all(|check| check.ok);
+    let ready = checks.iter().all(|check| check.ok) && !(only_leader && standing);
     let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    Ok(answer.json(Readiness { status: if ready { "ready" } else { "not_ready" }, checks }))
+    let status = match (ready, standing) {
+        (true, false) => "ready",
+        (_, true) => "stand_by",
+        (false, false) => "not_ready",
+    };
+    Ok(answer.json(Readiness { status, checks }))
 }
 
 fn look(app: &App) -> Vec<Check> {
@@ -94,9 +111,10 @@ fn look(app: &App) -> Vec<Check> {
         tracing::warn!(target: "counterfoil::web", %error, "not ready");
         checks.push(Check::new("database", false, "does not answer as it should; see the log of the program"));
     }
-    // An empty write: it goes the way of every other, so it fails when the lease is gone.
-    let writing = app.log().side(|_| Ok(())).is_ok();
-    checks.push(Check::new("writing", writing, if writing { "this process holds the log" } else { "this process cannot write" }));
+    checks.push(match app.intake() {
+        Err(by) => Check::new("writing", true, by.to_string()),
+        Ok(intake) => writing(app, intake.is_well()),
+    });
     checks
 }
 
@@ -105,6 +123,18 @@ fn sealing(conn: &mut Conn, app: &App) -> DbResult<Check> {
     let wanted = app.config.source.iter().any(|source| !source.sensitive.is_empty());
     let status = app.sealing(conn)?;
     Ok(Check::new("sealing", status.is_ready() || !wanted, format!("{}: {}", status.code(), status.text())))
+}
+
+/// An empty write goes the way of every other, so it fails when the lease is gone; that a disk is full
+/// shows only when something is really written.
+fn writing(app: &App, well: bool) -> Check {
+    let held = app.log().side(|_| Ok(())).is_ok();
+    let detail = match (held, well) {
+        (false, _) => "this process cannot write",
+        (true, false) => "the last commit failed; see the log of the program",
+        (true, true) => "this process holds the log",
+    };
+    Check::new("writing", held && well, detail)
 }
 
 fn report(conn: &mut Conn, app: &App) -> DbResult<Check> {

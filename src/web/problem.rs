@@ -8,6 +8,7 @@ use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 
+use crate::app::StandBy;
 use crate::db::DbError;
 use crate::ids::Seq;
 use crate::intake::{Busy, Failed, Stopped};
@@ -35,6 +36,8 @@ pub struct Problem {
     pub line: Option<u64>,
     /// Of a conflict: the place of the entry that has the reference.
     pub first: Option<Seq>,
+    /// Where the instance answers that can do it.
+    leader: Option<String>,
     /// What a `405` allows.
     allow: Option<Box<str>>,
 }
@@ -68,6 +71,10 @@ pub struct ProblemBody {
     /// The same.
     #[serde(skip_serializing_if = "Option::is_none")]
     seq: Option<i64>,
+    /// Where the instance answers that can do it, when this one stands by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "https://a.counterfoil.bank.example")]
+    leader: Option<String>,
 }
 
 impl From<Problem> for ProblemBody {
@@ -82,6 +89,7 @@ impl From<Problem> for ProblemBody {
             line: problem.line,
             first_seq: problem.first,
             seq: problem.first,
+            leader: problem.leader,
         }
     }
 }
@@ -89,7 +97,7 @@ impl From<Problem> for ProblemBody {
 impl Problem {
     /// A problem of this status, code and detail.
     pub fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { status, code, detail: detail.into(), field: None, line: None, first: None, allow: None }
+        Problem { status, code, detail: detail.into(), field: None, line: None, first: None, leader: None, allow: None }
     }
 
     /// A parameter or field that cannot be used.
@@ -190,6 +198,9 @@ impl From<Refusal> for Problem {
 
 impl From<DbError> for Problem {
     fn from(error: DbError) -> Problem {
+        if let DbError::Deposed = error {
+            return Problem::new(503, "not_writing", "another instance leads the log now; try again in a second");
+        }
         if let DbError::Connect(_) = error {
             tracing::error!(target: "counterfoil::web", %error, "no database");
             return Problem::new(503, "database_unavailable", "the database cannot be reached; try again in a second");
@@ -209,6 +220,12 @@ impl From<ActError> for Problem {
             ActError::Refused { status, code, detail } => Problem::new(status, code, detail),
             ActError::NotWriting => Problem::new(503, "not_writing", error.to_string()),
         }
+    }
+}
+
+impl From<StandBy> for Problem {
+    fn from(by: StandBy) -> Problem {
+        Problem { leader: by.leader.clone(), ..Problem::new(503, "stand_by", by.to_string()) }
     }
 }
 

@@ -132,6 +132,7 @@ impl Server {
                 .app_data(PathConfig::default().error_handler(|error, req| unreadable(error, req, 404)))
                 .configure(|config| configure(config, &site_groups))
                 .wrap(Compress::default())
+                .wrap(from_fn(headers::head_as_get))
                 .wrap(from_fn(headers::add))
                 .wrap(from_fn(observe::observe))
         };

@@ -76,7 +76,8 @@ struct Seen {
 
 /// One log that is watched.
 struct Watched {
-    key: VerifierKey,
+    /// Its keys, each of which may have followed the one before.
+    keys: Vec<VerifierKey>,
     seen: Option<Seen>,
 }
 
@@ -99,9 +100,11 @@ impl Witness {
         let store = Store::open(folder)?;
         let key = store.key(name, &clock)?;
         let mut watched = BTreeMap::new();
-        for log in logs {
-            let seen = store.seen(log, clock.now())?;
-            watched.insert(log.name().to_owned(), Watched { key: log.clone(), seen });
+        let mut named: BTreeMap<String, Vec<VerifierKey>> = BTreeMap::new();
+        logs.iter().for_each(|log| named.entry(log.name().to_owned()).or_default().push(log.clone()));
+        for (name, keys) in named {
+            let seen = store.seen(&keys, clock.now())?;
+            watched.insert(name, Watched { keys, seen });
         }
         Ok(Witness { key, clock, store, logs: Mutex::new(watched), alarms: Mutex::new(Vec::new()) })
     }
@@ -127,7 +130,7 @@ impl Witness {
         let Some(watched) = logs.get_mut(&origin) else {
             return Answer::Unknown(format!("this witness does not watch the log {origin}"));
         };
-        let checkpoint = match open(&request.note, &watched.key) {
+        let checkpoint = match open(&request.note, &watched.keys) {
             Ok(checkpoint) => checkpoint,
             Err(answer) => return answer,
         };
@@ -135,7 +138,7 @@ impl Witness {
             return answer;
         }
         let seen = Seen { size: checkpoint.size, root: checkpoint.root, at: self.clock.now() };
-        if let Err(error) = self.store.keep(&watched.key, &request.note) {
+        if let Err(error) = self.store.keep(&watched.keys, &request.note) {
             return Answer::Failed(error.to_string());
         }
         let at = seen.at;
@@ -197,8 +200,8 @@ impl Witness {
     }
 }
 
-fn open(note: &Note, key: &VerifierKey) -> Result<Checkpoint, Answer> {
-    match Checkpoint::open(note, std::slice::from_ref(key), Origin::OfKey) {
+fn open(note: &Note, keys: &[VerifierKey]) -> Result<Checkpoint, Answer> {
+    match Checkpoint::open(note, keys, Origin::OfKey) {
         Ok(signed) => Ok(signed.checkpoint),
         Err(CheckpointError::Note(error @ (NoteError::Untrusted { .. } | NoteError::Forged { .. }))) => {
             Err(Answer::Untrusted(error.to_string()))

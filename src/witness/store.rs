@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use counterfoil_verify::{Checkpoint, Note, Origin, SignerKey, VerifierKey};
+use counterfoil_verify::{Checkpoint, CheckpointError, Note, NoteError, Origin, SignerKey, VerifierKey};
 
 use crate::clock::{Clock, Moment};
 use crate::trail::kept;
@@ -39,20 +39,33 @@ impl Store {
         Ok(key)
     }
 
-    /// The newest checkpoint remembered of a log. How long it has been silent is not known after a
-    /// start, so silence counts from `now`.
-    pub fn seen(&self, log: &VerifierKey, now: Moment) -> Result<Option<Seen>, WitnessError> {
-        let path = self.path(log);
-        let Some(text) = self.read(&path)? else { return Ok(None) };
-        let unfit = |e: String| WitnessError::File(path.clone(), e);
-        let note = Note::parse(text).map_err(|e| unfit(e.to_string()))?;
-        let signed = Checkpoint::open(&note, std::slice::from_ref(log), Origin::OfKey).map_err(|e| unfit(e.to_string()))?;
-        Ok(Some(Seen { size: signed.checkpoint.size, root: signed.checkpoint.root, at: now }))
+    /// The newest checkpoint remembered of a log with these keys. How long it has been silent is not known
+    /// after a start, so silence counts from `now`.
+    pub fn seen(&self, keys: &[VerifierKey], now: Moment) -> Result<Option<Seen>, WitnessError> {
+        let mut newest: Option<Seen> = None;
+        for path in keys.iter().map(|key| self.path(key)) {
+            let Some(text) = self.read(&path)? else { continue };
+            let unfit = |e: String| WitnessError::File(path.clone(), e);
+            let note = Note::parse(text).map_err(|e| unfit(e.to_string()))?;
+            let signed = match Checkpoint::open(&note, keys, Origin::OfKey) {
+                Ok(signed) => signed.checkpoint,
+                // Kept when a key was still known that has since been left out: what was seen stays seen.
+                Err(CheckpointError::Note(NoteError::Untrusted { .. })) => {
+                    Checkpoint::parse(note.unverified_text()).map_err(|e| unfit(e.to_string()))?
+                }
+                Err(error) => return Err(unfit(error.to_string())),
+            };
+            if newest.as_ref().is_none_or(|newest| newest.size < signed.size) {
+                newest = Some(Seen { size: signed.size, root: signed.root, at: now });
+            }
+        }
+        Ok(newest)
     }
 
-    /// Remembers a checkpoint; it is on the disk when this returns.
-    pub fn keep(&self, log: &VerifierKey, note: &Note) -> std::io::Result<()> {
-        kept::replace(&self.path(log), &note.to_string())
+    /// Remembers a checkpoint, under each key of the log, so that one of them can be left out later; it is on
+    /// the disk when this returns.
+    pub fn keep(&self, keys: &[VerifierKey], note: &Note) -> std::io::Result<()> {
+        keys.iter().try_for_each(|key| kept::replace(&self.path(key), &note.to_string()))
     }
 
     fn path(&self, log: &VerifierKey) -> PathBuf {

@@ -59,6 +59,28 @@ fn it_signs_what_extends_and_remembers_it_over_a_restart() {
 }
 
 #[test]
+fn it_knows_a_log_by_its_old_and_its_new_key_while_that_changes() {
+    let (folder, old) = (tempfile::tempdir().unwrap(), Log::new(20));
+    let new = Log { key: SignerKey::from_seed("bank/log", [6; 32]).unwrap(), ..Log::new(20) };
+    let open = |keys: &[&SignerKey]| {
+        let keys: Vec<_> = keys.iter().map(|key| key.verifier()).collect();
+        Witness::open(folder.path().join("w"), "witness.example", &keys, Clock::fixed(Moment(1_000 * SECOND), 1)).unwrap()
+    };
+    let alone = open(&[&old.key]);
+    assert!(matches!(alone.add_checkpoint(&old.request(0, 5)), Answer::Signed(_)));
+    assert!(matches!(alone.add_checkpoint(&new.request(5, 9)), Answer::Untrusted(_)), "nobody told it of the new key");
+    drop(alone);
+    let both = open(&[&old.key, &new.key]);
+    assert!(matches!(both.add_checkpoint(&old.request(5, 7)), Answer::Signed(_)));
+    drop(both);
+    // The old key is left out before anything signed by the new one was seen.
+    let later = open(&[&new.key]);
+    assert_eq!(later.add_checkpoint(&new.request(0, 9)), Answer::OtherSize(7), "what was seen stays seen");
+    assert!(matches!(later.add_checkpoint(&new.request(7, 9)), Answer::Signed(_)));
+    assert!(matches!(later.add_checkpoint(&old.request(9, 10)), Answer::Untrusted(_)));
+}
+
+#[test]
 fn it_raises_an_alarm_for_a_log_that_forks_shrinks_or_was_rewritten() {
     let (folder, log) = (tempfile::tempdir().unwrap(), Log::new(20));
     let witness = witness(&folder, &log);

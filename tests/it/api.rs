@@ -202,6 +202,7 @@ fn an_entry_an_account_and_its_past_are_read_back() {
         let balance = |query: &str| site.get(&format!("/api/v1/accounts/12345/balance{query}")).json();
         assert_eq!(balance("?at=2026-03-02T11:30:00Z")["balance"], "1400.00");
         assert_eq!(balance("?at=2026-03-02T11:30:00Z&known_at=2026-03-02T12:00:00Z")["balance"], "1500.00");
+        assert_eq!(balance("?at=2026-03-02T11:00:00Z")["balance"], "1500.00", "the instant itself is not before it");
         let before = balance("?at=2026-03-01T00:00:00Z");
         assert_eq!((&before["balance"], &before["reason"]), (&Value::Null, &json!("no_entry")));
 
@@ -332,7 +333,9 @@ fn operators_see_health_readiness_and_numbers() {
     on_both(|kind| {
         let site = Site::open(kind);
         let plain = |path: &str| Answer::of(site.plain(Method::GET, path).send().unwrap());
-        assert_eq!(plain("/healthz").json(), json!({ "status": "ok" }));
+        assert_eq!(plain("/healthz").json(), json!({ "status": "ok", "role": "leader" }));
+        let head = Answer::of(site.plain(Method::HEAD, "/healthz").send().unwrap());
+        assert_eq!((head.status, head.text.as_str(), head.header("content-length")), (200, "", "31"));
         let ready = plain("/readyz");
         assert_eq!(ready.status, 200, "{ready:#?}");
         let names: Vec<String> =

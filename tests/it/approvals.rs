@@ -4,6 +4,7 @@ use std::sync::Barrier;
 
 use counterfoil::access::{Role, users};
 use counterfoil::approvals::{self, Deciding, Decision, Kind as What, State, Submission};
+use counterfoil::db::Db;
 use counterfoil::ids::Seq;
 use counterfoil::trail::ActError;
 use reqwest::Method;
@@ -49,7 +50,7 @@ fn one_s_own_proposal_is_refused_in_code_and_by_the_database() {
         assert!(matches!(approve(&bank, id, ada), Err(ActError::Refused { code: "own_proposal", .. })));
         let analyst = users::add(&bank.intake.log(), &bank.clock, "ann@bank.example", Role::Analyst, PASSWORD).unwrap();
         assert!(matches!(approve(&bank, id, analyst), Err(ActError::Refused { code: "forbidden", .. })));
-        let mut conn = bank.db.connect().unwrap();
+        let mut conn = Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap();
         for (sql, why) in [
             (format!("UPDATE proposals SET state = 2, approved_by = {ada} WHERE id = {id}"), "cannot approve"),
             (format!("UPDATE proposals SET state = 2, approved_by = {analyst} WHERE id = {id}"), "only an officer"),
@@ -69,11 +70,9 @@ fn one_s_own_proposal_is_refused_in_code_and_by_the_database() {
             let refused = conn.execute(&sql).expect_err(&sql).to_string();
             assert!(refused.contains(why), "{kind:?}: {sql}: {refused}");
         }
-        let twice = format!(
-            "INSERT INTO proposals (id, kind, about, facts, submitted_at, state, expires_at)
-             VALUES (999999, 'log.rotate_key', 'key', '{{}}', 1, 1, 2)"
-        );
-        assert!(conn.execute(&twice).expect_err(&twice).to_string().to_lowercase().contains("unique"), "{kind:?}");
+        let twice = "INSERT INTO proposals (id, kind, about, facts, submitted_at, state, expires_at)
+             VALUES (999999, 'log.rotate_key', 'key', '{}', 1, 1, 2)";
+        assert!(conn.execute(twice).expect_err(twice).to_string().to_lowercase().contains("unique"), "{kind:?}");
         assert_eq!(state(&bank, id), State::Submitted);
         approve(&bank, id, bob).unwrap();
         assert_eq!(state(&bank, id), State::Approved);
@@ -160,4 +159,24 @@ fn whoever_submits_takes_it_back() {
     assert_eq!(state(&site.bank, id), State::Withdrawn);
     let refused = site.events("approval.decision_refused");
     assert_eq!(refused[0]["code"], "own_proposal");
+}
+
+#[test]
+fn what_waits_too_long_ends_and_who_left_has_no_say() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        let (ada, bob, eve) = (officer(&bank, "ada"), officer(&bank, "bob"), officer(&bank, "eve"));
+        let (stale, other) = (submit(&bank, "stale", Some(ada)), submit(&bank, "other", Some(bob)));
+        users::disable(&bank.intake.log(), "ada@bank.example").unwrap();
+        assert!(matches!(approve(&bank, stale, bob), Err(ActError::Refused { code: "submitter_gone", .. })), "{kind:?}");
+        assert!(matches!(approve(&bank, other, ada), Err(ActError::Refused { code: "forbidden", .. })));
+        let gone = format!("UPDATE proposals SET state = 2, approved_by = {ada} WHERE id = {other}");
+        let refused = bank.db.connect().unwrap().execute(&gone).expect_err("the database knows it too").to_string();
+        assert!(refused.contains("only an officer"), "{refused}");
+        bank.clock.advance(approvals::KEPT);
+        assert!(matches!(approve(&bank, other, eve), Err(ActError::Refused { code: "proposal_expired", .. })));
+        assert_eq!(approvals::expire_due(&bank.db, &bank.intake.log(), bank.clock.now()).unwrap(), 2);
+        assert_eq!((state(&bank, stale), state(&bank, other)), (State::Expired, State::Expired));
+        bank.intake.stop();
+    });
 }

@@ -1,8 +1,9 @@
 //! A bank for tests: a fresh database of either kind, a clock that stands still, and the log.
 
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
+use counterfoil::audit;
 use counterfoil::clock::{Clock, Moment};
 use counterfoil::config::Config;
 use counterfoil::db::{self, Db};
@@ -13,6 +14,9 @@ use counterfoil::trail::{Changed, NewEvent};
 use serde_json::json;
 
 use crate::support::cluster::{Database, cluster};
+
+/// What a sender is answered.
+pub type Answer = Result<Vec<RowResult>, Failed>;
 
 /// Which database a story runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +54,14 @@ impl Home {
         match self {
             Home::Sqlite(dir) => format!("sqlite:{}", dir.path().join("bank.db").display()),
             Home::Postgres(database, _) => database.url().to_owned(),
+        }
+    }
+
+    /// As the role that may do everything: the product itself connects as the writer.
+    pub fn owner_url(&self) -> String {
+        match self {
+            Home::Sqlite(_) => self.url(),
+            Home::Postgres(database, _) => database.url_as("postgres"),
         }
     }
 
@@ -92,6 +104,12 @@ impl Bank {
         Bank { home, config, clock, db, intake, source }
     }
 
+    /// A bank whose log another `app` writes.
+    pub fn attached(app: &counterfoil::app::App, of: &Bank) -> Bank {
+        let (config, clock, db, intake) = (of.config.clone(), of.clock.clone(), app.db.clone(), app.intake().unwrap());
+        Bank { home: Home::Sqlite(tempfile::tempdir().unwrap()), config, clock, db, intake, source: of.source }
+    }
+
     /// Stops writing and opens the same log again.
     pub fn restart(self) -> Bank {
         self.intake.stop();
@@ -105,17 +123,33 @@ impl Bank {
         Row { line, entry: entry.map_err(|refusal| intake::Refused { refusal, bytes }), with_next: false }
     }
 
-    pub fn submit_rows(&self, source: Seq, rows: Vec<Row>, atomic: bool) -> Result<Vec<RowResult>, Failed> {
+    /// What would be submitted, and where its answer arrives.
+    pub fn submission(&self, source: Seq, rows: Vec<Row>, atomic: bool) -> (Submission, Receiver<Answer>) {
         let (send, receive) = sync_channel(1);
         let delivery = Delivery { kind: DeliveryKind::Api, api_key: None, origin: Some("10.0.0.9".into()) };
         let reply: intake::Reply = Box::new(move |results| send.send(results).unwrap());
-        self.intake.submit_wait(Submission { source, delivery, rows, atomic, history: false, reply }).unwrap();
-        receive.recv_timeout(Duration::from_secs(60)).expect("an answer within a minute")
+        (Submission { source, delivery, rows, atomic, history: false, reply }, receive)
+    }
+
+    pub fn rows(entries: Vec<serde_json::Value>) -> Vec<Row> {
+        entries.into_iter().zip(1..).map(|(entry, line)| Bank::row(line, entry)).collect()
+    }
+
+    pub fn submit_rows(&self, source: Seq, rows: Vec<Row>, atomic: bool) -> Answer {
+        let (submission, answer) = self.submission(source, rows, atomic);
+        self.intake.submit_wait(submission).unwrap();
+        answer.recv_timeout(Duration::from_secs(60)).expect("an answer within a minute")
+    }
+
+    /// What verification of everything finds.
+    pub fn findings(&self) -> Vec<audit::Finding> {
+        let options =
+            audit::Options { config: &self.config, now: self.clock.now(), progress: &|_, _| {}, given: audit::Given::NONE };
+        audit::verify(&self.db, options).unwrap().findings
     }
 
     pub fn submit(&self, entries: Vec<serde_json::Value>) -> Vec<RowResult> {
-        let rows = entries.into_iter().zip(1..).map(|(entry, line)| Bank::row(line, entry)).collect();
-        self.submit_rows(self.source, rows, false).unwrap()
+        self.submit_rows(self.source, Bank::rows(entries), false).unwrap()
     }
 
     pub fn record(&self, entry: serde_json::Value) -> Receipt {

@@ -4,10 +4,13 @@
 use std::path::Path;
 
 use counterfoil::access::{Role, users};
+use counterfoil::app::carry_out_due;
+use counterfoil::approvals::{Kind as What, Submission, submit};
 use counterfoil::reports;
 use serde_json::json;
 
 use crate::bank::{Kind, entry, on_both};
+use crate::keys::folder;
 use crate::site::{PASSWORD, Site};
 use crate::support::browser::Browser;
 
@@ -130,7 +133,43 @@ fn officer(site: &Site, browser: &Browser, kind: Kind) {
 
     account(browser, kind);
     search(site, browser, kind);
+    approvals(site, browser, kind);
     rest(site, browser, kind);
+}
+
+/// Somebody else proposes another key for the log; the officer finds it, reads what it does, and approves.
+fn approvals(site: &Site, browser: &Browser, kind: Kind) {
+    browser.goto(&site.url("/approvals"));
+    assert!(browser.text(".empty").contains("No open proposal"));
+    shoot(browser, kind, "14-approvals-empty", 1280);
+    let old = site.app.signer.verifier();
+    let new = folder(&site.bank).make_next(old.name(), &site.app.clock).unwrap().verifier();
+    let by = site.app.db.read(users::list).unwrap().into_iter().find(|user| user.role == Role::Admin).map(|user| user.id);
+    let submission = Submission {
+        kind: What::RotateKey,
+        about: old.name().to_owned(),
+        facts: json!({ "origin": old.name(), "old": old.to_string(), "new": new.to_string() }),
+        reason: "The yearly change of the key is due, see the handbook of the data centre.".to_owned(),
+        detail: None,
+        by,
+        whence: json!({}),
+    };
+    submit(&site.app.log(), submission).unwrap();
+    browser.goto(&site.url("/"));
+    assert!(browser.text(".nav .waiting").starts_with('1'));
+    browser.goto(&site.url("/approvals"));
+    shoot(browser, kind, "15-approvals", 1280);
+    open_first(browser, "#does");
+    assert!(browser.text("#does + p").contains(new.to_string().split('+').nth(1).unwrap()));
+    shoot(browser, kind, "16-approval-phone", 480);
+    shoot(browser, kind, "16-approval", 1280);
+    browser.fill("#comment", "Compared the new key with the paper of the data centre.");
+    browser.click("button[value=approve]");
+    assert!(browser.text(".flash").contains("Recorded."));
+    carry_out_due(&site.app).unwrap();
+    browser.goto(&browser.url());
+    assert!(browser.text(".title").contains("Carried out"));
+    shoot(browser, kind, "17-approval-done", 1280);
 }
 
 fn account(browser: &Browser, kind: Kind) {

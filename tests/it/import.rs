@@ -52,7 +52,7 @@ fn an_import_that_is_killed_and_run_again_counts_every_entry_once() {
         for (round, beside) in [(0, false), (1, true)] {
             let (home, dir) = (Home::new(kind), tempfile::tempdir().unwrap());
             let database = home.url();
-            Program::new(dir.path()).args(["migrate", "up", "--database", &database]).run().succeeded();
+            Program::new(dir.path()).args(["migrate", "up", "--database", &home.owner_url()]).run().succeeded();
             let path = dir.path().join("day.ndjson");
             std::fs::write(&path, file(16_000)).unwrap();
             let _serve = beside.then(|| Program::new(dir.path()).args(["--database", &database]).spawn_serve());

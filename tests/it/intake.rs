@@ -4,6 +4,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use counterfoil::audit::Options;
+use counterfoil::db::Db;
 use counterfoil::intake::RowResult;
 use counterfoil::trail::NewEvent;
 use serde_json::json;
@@ -190,27 +191,89 @@ fn a_batch_that_cannot_be_committed_leaves_nothing_behind_and_is_taken_when_sent
     on_both(|kind| {
         let bank = Bank::open(kind);
         bank.record(entry("C1", "1", "2026-03-02T10:00:00Z", 0, 10));
-        let sql = |text: &str| bank.db.connect().unwrap().execute(text).unwrap();
+        let sql = |text: &str| Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap().execute(text).unwrap();
         sql("ALTER TABLE hits RENAME TO hits_away");
         let large = entry("C2", "1", "2026-03-02T10:01:00Z", 10, 20_010);
         let failed = bank.submit_rows(bank.source, vec![Bank::row(1, large.clone())], false);
         assert!(failed.is_err(), "{kind:?}: {failed:?}");
-        // What was evaluated upon the batch that failed is to be sent again, too.
-        let small = || bank.submit_rows(bank.source, vec![Bank::row(1, entry("C3", "2", "2026-03-02T10:02:00Z", 0, 1))], false);
-        let small = (0..100).find_map(|_| small().ok()).unwrap().remove(0);
-        let RowResult::Recorded(small) = small else { panic!("{small:?}") };
         sql("ALTER TABLE hits_away RENAME TO hits");
         let again = bank.record(large);
         assert_eq!((again.position, again.breaks.len(), again.hits.len()), (2, 0, 1), "{kind:?}");
-        assert!(again.seq > small.seq);
         assert_eq!(again.hits[0].alert.as_deref(), Some("ALR-2026-000001"), "no reference was used up");
-        let options = counterfoil::audit::Options {
-            config: &bank.config,
-            now: bank.clock.now(),
-            progress: &|_, _| {},
-            given: counterfoil::audit::Given::NONE,
+        assert_eq!(bank.findings(), []);
+    });
+}
+
+#[test]
+fn what_was_evaluated_upon_a_batch_that_is_lost_is_evaluated_again() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        let first = bank.record(entry("C1", "1", "2026-03-02T10:00:00Z", 0, 10));
+        let mut other = Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap();
+        other.execute("BEGIN").unwrap();
+        // Nobody else commits from here on.
+        other.execute("UPDATE log_state SET states_from = states_from").unwrap();
+        let large = entry("C2", "1", "2026-03-02T10:01:00Z", 10, 20_010);
+        let (large, large_answer) = bank.submission(bank.source, Bank::rows(vec![large]), false);
+        bank.intake.submit(large).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        let mut next = entry("C3", "1", "2026-03-02T10:02:00Z", 20_010, 20_011);
+        next["reason"] = json!("rent of May");
+        let (next, next_answer) = bank.submission(bank.source, Bank::rows(vec![next, json!({ "source_ref": "C4" })]), false);
+        bank.intake.submit(next).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        other.execute("ALTER TABLE hits RENAME TO hits_away").unwrap();
+        other.execute("COMMIT").unwrap();
+        assert!(large_answer.recv().unwrap().is_err(), "{kind:?}: it has a hit");
+        let results = next_answer.recv().unwrap().unwrap();
+        let [RowResult::Recorded(next), RowResult::Rejected(_)] = results.as_slice() else { panic!("{kind:?}: {results:?}") };
+        assert_eq!(next.position, 2, "{kind:?}: the place of the entry that is not there");
+        assert_eq!(next.breaks[0].expected.as_deref(), Some("10.00"), "{kind:?}: judged by what is there");
+        assert_eq!(next.seq, first.seq + 1, "{kind:?}");
+        other.execute("ALTER TABLE hits_away RENAME TO hits").unwrap();
+        let part = bank.db.read(|conn| counterfoil::ledger::store::entry_part(conn, next.seq)).unwrap().unwrap();
+        assert_eq!(part.reason.as_deref(), Some("rent of May"));
+        assert_eq!(bank.findings(), []);
+    });
+}
+
+#[test]
+fn a_queue_that_is_full_is_one_event_when_it_is_over() {
+    on_both(|kind| {
+        let bank = Bank::with(kind, |config| config.limits.queue_entries = 1_000);
+        let mut other = Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap();
+        other.execute("BEGIN").unwrap();
+        other.execute("UPDATE log_state SET states_from = states_from").unwrap();
+        let mut number = 0;
+        let mut some = |count: usize| {
+            let rows = (0..count).map(|_| {
+                number += 1;
+                entry(&format!("Q{number}"), "1", "2026-03-02T10:00:00Z", 0, 0)
+            });
+            bank.submission(bank.source, Bank::rows(rows.collect()), false)
         };
-        assert_eq!(counterfoil::audit::verify(&bank.db, options).unwrap().findings, []);
+        let mut answers = Vec::new();
+        let mut refused = 0;
+        for _ in 0..40 {
+            let (submission, answer) = some(500);
+            match bank.intake.submit(submission) {
+                Ok(()) => answers.push(answer),
+                Err(_) => refused += 1,
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(refused > 0 && answers.len() > 2, "{kind:?}: {refused} refused");
+        other.execute("COMMIT").unwrap();
+        assert!(answers.iter().all(|answer| answer.recv().unwrap().is_ok()), "{kind:?}");
+        let told = || bank.db.read(|conn| counterfoil::trail::store::events_of(conn, &["queue.full"], None, 10)).unwrap();
+        assert_eq!(told().len(), 0, "{kind:?}: it may go on");
+        bank.clock.advance(11 * counterfoil::clock::SECOND);
+        bank.intake.log().append(NewEvent::public("program.heartbeat", json!({}))).unwrap();
+        bank.intake.log().append(NewEvent::public("program.heartbeat", json!({}))).unwrap();
+        let events = told();
+        assert_eq!(events.len(), 1, "{kind:?}");
+        let body: serde_json::Value = serde_json::from_str(&events[0].body).unwrap();
+        assert_eq!((&body["requests"], &body["entries"]), (&json!(refused), &json!(refused * 500)), "{kind:?}");
     });
 }
 

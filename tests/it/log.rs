@@ -197,7 +197,7 @@ fn an_emptied_database_is_not_begun_anew() {
         let bank = Bank::open(kind);
         bank.intake.stop();
         opened(&bank).unwrap().stop();
-        let mut conn = bank.db.connect().unwrap();
+        let mut conn = counterfoil::db::Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap();
         for table in ["entries", "events", "tiles", "checkpoints"] {
             let sql = match kind {
                 Kind::Sqlite => format!("DROP TRIGGER {table}_no_delete; DELETE FROM {table};"),
@@ -217,7 +217,7 @@ fn leaves_changed_below_the_signed_size_are_noticed_at_the_start() {
         let bank = Bank::open(kind);
         bank.intake.stop();
         opened(&bank).unwrap().stop();
-        let mut conn = bank.db.connect().unwrap();
+        let mut conn = counterfoil::db::Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap();
         let sql = match kind {
             Kind::Sqlite => {
                 "DROP TRIGGER events_no_update; UPDATE events SET body = '{\"version\":\"9\"}' WHERE kind = 'program.started';"

@@ -65,7 +65,7 @@ fn lines(conn: &mut Conn, sqlite: &str, postgres: &str) -> Vec<String> {
 /// A database of this kind, migrated, and what keeps it alive.
 fn migrated(kind: Kind) -> (Home, Conn) {
     let home = Home::new(kind);
-    let mut conn = Db::open(&home.url(), 1).unwrap().connect().unwrap();
+    let mut conn = Db::open(&home.owner_url(), 1).unwrap().connect().unwrap();
     migrate::up(&mut conn).unwrap();
     (home, conn)
 }

@@ -49,17 +49,6 @@ fn every_command_works_beside_a_running_serve() {
 }
 
 #[test]
-fn a_second_serve_says_that_the_log_is_held() {
-    on_both(|kind| {
-        let (home, dir) = (Home::new(kind), tempfile::tempdir().unwrap());
-        let database = home.url();
-        let _serve = Program::new(dir.path()).args(["--database", &database]).spawn_serve();
-        let second = Program::new(dir.path()).args(["serve", "--database", &database]).run().failed_with(2);
-        assert!(second.stderr.contains("holds the log"), "{}", second.stderr);
-    });
-}
-
-#[test]
 fn garbage_is_refused_in_words() {
     let dir = tempfile::tempdir().unwrap();
     let database = format!("sqlite:{}", dir.path().join("g.db").display());

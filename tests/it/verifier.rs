@@ -2,6 +2,7 @@
 //! engine of `counterfoil-verify`, and `verifier/verify.html` in a browser, opened from a file.
 
 pub mod exported;
+mod generations;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -16,6 +16,7 @@ use std::fmt;
 
 use crate::checkpoint::{Origin, Signed};
 use crate::decode::{Leaf, decode};
+use crate::generation;
 use crate::heads::{Close, Head, HeadsError, KIND, Placed, verify_absent, verify_last};
 use crate::key::VerifierKey;
 use crate::leaf;
@@ -217,7 +218,9 @@ fn placed(text: &str) -> Option<Placed> {
 #[must_use]
 pub fn close_of(leaf: &[u8], origin: &str) -> Option<(i64, Close)> {
     match decode(leaf).ok()? {
-        Leaf::Event(of, event) if of == origin && event.kind == KIND => Some((event.seq, Close::parse(event.body)?)),
+        Leaf::Event(of, event) if (of == origin || generation::precedes(of, origin)) && event.kind == KIND => {
+            Some((event.seq, Close::parse(event.body)?))
+        }
         _ => None,
     }
 }

@@ -13,6 +13,7 @@ pub mod export;
 pub mod files;
 #[cfg(feature = "fs")]
 pub mod folder;
+pub mod generation;
 pub mod heads;
 pub mod heads_proof;
 pub mod key;

@@ -50,7 +50,7 @@ pub enum RotationError {
     /// Its text is not that of a change: what is wrong.
     Form(&'static str),
     /// One of the two keys has not signed it.
-    OneSided(VerifierKey),
+    OneSided(Box<VerifierKey>),
 }
 
 impl fmt::Display for RotationError {
@@ -99,7 +99,7 @@ impl Rotation {
         for key in [&rotation.old, &rotation.new] {
             match note.open(std::slice::from_ref(key)) {
                 Ok(_) => {}
-                Err(NoteError::Untrusted { .. }) => return Err(RotationError::OneSided(key.clone())),
+                Err(NoteError::Untrusted { .. }) => return Err(RotationError::OneSided(Box::new(key.clone()))),
                 Err(e) => return Err(e.into()),
             }
         }

@@ -6,8 +6,7 @@ CREATE TABLE users (
   password_hash TEXT NOT NULL,
   state SMALLINT NOT NULL,
   created_at BIGINT NOT NULL,
-  failures INTEGER NOT NULL,
-  locked_until BIGINT
+  failures INTEGER NOT NULL
 );
 CREATE TABLE sessions (
   token_hash BYTEA NOT NULL PRIMARY KEY,

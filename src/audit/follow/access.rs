@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use crate::access::store::{ACTIVE, ENDED, KeyRow, UserRow};
-use crate::db::{Conn, DbResult};
+use crate::db::{Conn, DbResult, bulk};
 use crate::ids::Seq;
 
 use super::super::event::Event;
@@ -71,6 +71,27 @@ impl Access {
     }
 }
 
+impl Access {
+    /// Users and keys as they follow from the log. A password is not in it, nor anything it could be
+    /// recognised by but its digest.
+    pub(super) fn build(self, conn: &mut Conn) -> DbResult<()> {
+        let user = |(id, user): (&Seq, &User)| {
+            let blank = UserRow {
+                id: *id,
+                email: format!("expired:{id}"),
+                role: String::new(),
+                password_hash: String::new(),
+                state: ACTIVE,
+                created_at: 0,
+                failures: 0,
+            };
+            UserRow { password_hash: "!".to_owned(), ..user.expected(&blank) }
+        };
+        bulk::append(conn, &self.users.iter().map(user).collect::<Vec<_>>())?;
+        bulk::append(conn, &self.keys.into_values().collect::<Vec<_>>())
+    }
+}
+
 impl User {
     fn expected(&self, row: &UserRow) -> UserRow {
         let recognised = hex::encode(Sha256::digest(&row.password_hash)) == self.credential;
@@ -83,7 +104,6 @@ impl User {
             state: self.state,
             created_at: self.added.at,
             failures: row.failures,
-            locked_until: row.locked_until,
         }
     }
 }

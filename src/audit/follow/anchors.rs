@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::db::{Conn, DbResult};
+use crate::db::{Conn, DbResult, bulk};
 use crate::ids::Seq;
 use crate::trail::store::{AnchorRow, checkpoint_of_size};
 
@@ -16,6 +16,18 @@ pub(super) struct Anchors {
 }
 
 impl Anchors {
+    /// The returns as they follow from the log, which does not say when what came back was signed.
+    pub(super) fn build(self, conn: &mut Conn) -> DbResult<()> {
+        let row = |event: &Event| AnchorRow {
+            id: event.seq,
+            kind: event.text("how"),
+            size: event.number("size"),
+            signed_at: event.at,
+            returned_at: event.at,
+        };
+        bulk::append(conn, &self.returned.values().map(row).collect::<Vec<_>>())
+    }
+
     pub(super) fn finish(mut self, conn: &mut Conn, findings: &mut Findings) -> DbResult<()> {
         for row in store::anchors(conn)? {
             let Some(event) = self.returned.remove(&row.id) else {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::db::{Conn, DbResult};
+use crate::db::{Conn, DbResult, bulk};
 use crate::ids::Seq;
 
 use super::super::event::Event;
@@ -38,6 +38,26 @@ impl Imports {
             Some(digest) => drop(self.runs.insert(digest, Run { finished: Some(event), started: Vec::new() })),
             None => self.erased = true,
         }
+    }
+
+    /// The runs as they follow from the log.
+    pub(super) fn build(self, conn: &mut Conn) -> DbResult<()> {
+        let row = |(digest, run): (&String, &Run)| {
+            let blank = ImportRunRow {
+                digest: digest.clone(),
+                source: String::new(),
+                rows_done: 0,
+                recorded: 0,
+                duplicates: 0,
+                rejected: 0,
+                hits: 0,
+                state: String::new(),
+                started_at: 0,
+                updated_at: 0,
+            };
+            Some(self.expected(run, &blank)?.1)
+        };
+        bulk::append(conn, &self.runs.iter().filter_map(row).collect::<Vec<_>>())
     }
 
     pub(super) fn finish(mut self, conn: &mut Conn, findings: &mut Findings) -> DbResult<()> {

@@ -19,6 +19,11 @@ mod searches;
 mod sessions;
 mod store;
 
+/// Rows that replay compares too.
+pub(super) mod rows {
+    pub(in super::super) use super::store::{ImportRunRow, RefusalRow, import_runs, refusals};
+}
+
 use crate::clock::Moment;
 use crate::db::bulk::BulkRow;
 use crate::db::{Conn, DbResult};
@@ -93,6 +98,18 @@ impl Follow {
         }
     }
 
+    /// After the last leaf: writes the tables that follow from events alone into a database that has
+    /// the log and none of them.
+    pub(super) fn build(self, conn: &mut Conn) -> DbResult<()> {
+        self.access.build(conn)?;
+        self.searches.build(conn)?;
+        self.reports.build(conn)?;
+        self.imports.build(conn)?;
+        self.refusals.build(conn)?;
+        self.anchors.build(conn)?;
+        self.owed.build(conn)
+    }
+
     /// After the last leaf.
     pub(super) fn finish(self, conn: &mut Conn, joining: &Joining, now: Moment, findings: &mut Findings) -> DbResult<()> {
         self.access.finish(conn, findings)?;
@@ -107,7 +124,7 @@ impl Follow {
         self.proposals.finish(conn, findings)?;
         self.names.finish(conn, findings)?;
         alerts::compare(conn, joining, findings)?;
-        self.owed.finish(conn, findings)
+        self.owed.finish(conn, now, findings)
     }
 }
 

@@ -4,11 +4,12 @@
 
 use std::collections::HashMap;
 
+use crate::clock::Moment;
 use crate::db::{Conn, DbResult};
 use crate::detect::Severity;
 use crate::ids::Seq;
 use crate::notify::store::{DEAD, OutboxRow, PENDING, SENT};
-use crate::notify::{MailKind, RECIPIENTS_MAX, outbox_id};
+use crate::notify::{MailKind, RECIPIENTS_MAX, WAIT_MAX, outbox_id};
 
 use super::super::L4;
 use super::super::event::Event;
@@ -36,7 +37,7 @@ impl Owed {
         self.settled.extend(rows.filter_map(|id| Some((id.as_i64()?, event.seq))));
     }
 
-    pub(super) fn finish(mut self, conn: &mut Conn, findings: &mut Findings) -> DbResult<()> {
+    pub(super) fn finish(mut self, conn: &mut Conn, now: Moment, findings: &mut Findings) -> DbResult<()> {
         let promised = std::mem::take(&mut self.promised);
         let mut next = promised.iter().flat_map(|(about, count)| (0..*count).map(|i| outbox_id(*about, i as usize))).peekable();
         let mut after = i64::MIN;
@@ -46,6 +47,7 @@ impl Owed {
             after = last.id;
             let events = self.events_of(conn, &rows)?;
             for row in &rows {
+                held(row, now, findings);
                 while let Some(id) = next.next_if(|id| *id < row.id) {
                     self.missing(id, findings);
                 }
@@ -57,6 +59,25 @@ impl Owed {
             }
         }
         next.for_each(|id| self.missing(id, findings));
+        Ok(())
+    }
+
+    /// The mail that is owed and what became of it, as it follows from the log; rows of alerts are
+    /// there already, as the engine made them.
+    pub(super) fn build(mut self, conn: &mut Conn) -> DbResult<()> {
+        let promised = std::mem::take(&mut self.promised);
+        for page in promised.chunks(PAGE as usize) {
+            let ids = page.iter().flat_map(|(about, count)| (0..*count).map(|i| outbox_id(*about, i as usize)));
+            let blank: Vec<OutboxRow> =
+                ids.map(|id| OutboxRow::owed(id, MailKind::Alert, 0, "", Severity::Low, Moment(0))).collect();
+            let events = self.events_of(conn, &blank)?;
+            for row in blank {
+                let about = row.id.div_euclid(RECIPIENTS_MAX as i64);
+                let Some(event) = events.get(&about) else { continue };
+                let row = OutboxRow { not_before: event.at, ..row };
+                store::put_owed(conn, &self.expected(event, &row, &events))?;
+            }
+        }
         Ok(())
     }
 
@@ -111,6 +132,14 @@ impl Owed {
             done_at: Some(end.at),
             ..waiting
         }
+    }
+}
+
+/// Mail that waits may be put off by the pause between two tries, and no longer.
+fn held(row: &OutboxRow, now: Moment, findings: &mut Findings) {
+    if row.state == PENDING && row.not_before > now.plus(WAIT_MAX).0 {
+        let text = format!("mail that waits is put off until {}, later than any pause between two tries", Moment(row.not_before));
+        findings.add((L4, "mail_held"), "outbox", row.about, text);
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::MINUTE;
-use crate::db::{Conn, DbResult};
+use crate::db::{Conn, DbResult, bulk};
 use crate::ids::Seq;
 use crate::intake::SINGLY_MAX;
 
@@ -50,6 +50,17 @@ impl Refusals {
             *now = (minute, 0, (date, source));
         }
         now.1 += 1;
+    }
+
+    /// The counts that the log tells; a flood that is not told yet may count more.
+    pub(super) fn build(self, conn: &mut Conn) -> DbResult<()> {
+        let row = |((business_date, source, code), (rows, _)): ((i32, Seq, String), (i64, Seq))| RefusalRow {
+            business_date,
+            source,
+            code,
+            rows,
+        };
+        bulk::append(conn, &self.told.into_iter().map(row).collect::<Vec<_>>())
     }
 
     pub(super) fn finish(mut self, conn: &mut Conn, findings: &mut Findings) -> DbResult<()> {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::clock::Moment;
-use crate::db::{Conn, DbResult};
+use crate::db::{Conn, DbResult, bulk};
 use crate::ids::Seq;
 use crate::ledger::feeds::store::ClosingRow;
 use crate::money::{Currency, Money};
@@ -31,6 +31,13 @@ impl Stored {
         self.compare_reports(conn, findings)?;
         self.compare_closings(conn, findings)?;
         self.compare_jobs(conn, findings)
+    }
+
+    /// Control totals and the last verification, as they follow from the log; of reports it holds
+    /// the digests only.
+    pub(super) fn build(self, conn: &mut Conn) -> DbResult<()> {
+        bulk::append(conn, &self.closings.values().flat_map(closing).collect::<Vec<_>>())?;
+        bulk::append(conn, &self.verified.iter().map(|(event, body)| verified(event, body)).collect::<Vec<_>>())
     }
 
     /// One at a time: a report is large.
@@ -72,13 +79,7 @@ impl Stored {
         for row in store::jobs(conn)? {
             match self.verified.take_if(|_| row.name == "verify") {
                 Some((event, body)) => {
-                    let expected = JobRow {
-                        name: "verify".into(),
-                        started_at: event.number("started_at"),
-                        finished_at: Some(event.at),
-                        outcome: Some(body),
-                    };
-                    same("jobs", event.seq, &row, &expected, findings);
+                    same("jobs", event.seq, &row, &verified(&event, &body), findings);
                 }
                 None => extra("jobs", None, findings),
             }
@@ -87,6 +88,15 @@ impl Stored {
             missing("jobs", event.seq, findings);
         }
         Ok(())
+    }
+}
+
+fn verified(event: &Event, body: &str) -> JobRow {
+    JobRow {
+        name: "verify".into(),
+        started_at: event.number("started_at"),
+        finished_at: Some(event.at),
+        outcome: Some(body.to_owned()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::access::searches::{KEPT, store::SearchRow};
 use crate::clock::Moment;
-use crate::db::{Conn, DbResult};
+use crate::db::{Conn, DbResult, bulk};
 use crate::ids::Seq;
 
 use super::super::event::Event;
@@ -30,6 +30,11 @@ impl Searches {
         let (user_id, kind) = (event.number("user"), event.text("kind"));
         let row = SearchRow { id: id.to_owned(), user_id, kind, query: query.to_owned(), created_at: event.at };
         self.made.insert(id.to_owned(), (event.seq, row));
+    }
+
+    /// The searches that are kept, as they follow from the log.
+    pub(super) fn build(self, conn: &mut Conn) -> DbResult<()> {
+        bulk::append(conn, &self.made.into_values().map(|(_, row)| row).collect::<Vec<_>>())
     }
 
     pub(super) fn finish(mut self, conn: &mut Conn, findings: &mut Findings) -> DbResult<()> {

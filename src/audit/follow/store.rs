@@ -12,7 +12,7 @@ use crate::db::schema::{
     alerts, anchors, api_keys, day_refusals, event_parts, events, feed_closings, import_runs, jobs, outbox, proposals, reports,
     searches, sessions, sources, users,
 };
-use crate::db::{Conn, DbResult};
+use crate::db::{Conn, DbResult, bulk};
 use crate::ids::Seq;
 use crate::ledger::feeds::store::ClosingRow;
 use crate::notify::store::OutboxRow;
@@ -46,7 +46,7 @@ const SEQS: usize = 500;
 macro_rules! all {
     ($($(#[$doc:meta])* $name:ident: $table:ident as $row:ty, by $($key:ident),+;)*) => { $(
         $(#[$doc])*
-        pub(super) fn $name(conn: &mut Conn) -> DbResult<Vec<$row>> {
+        pub(in super::super) fn $name(conn: &mut Conn) -> DbResult<Vec<$row>> {
             let query = $table::table.order(($($table::$key,)+));
             Ok(on_conn!(conn, |c| query.select(<$row>::as_select()).load(c))?)
         }
@@ -103,6 +103,12 @@ pub(super) fn alerts_after(conn: &mut Conn, after: Seq, limit: i64) -> DbResult<
 pub(super) fn outbox_after(conn: &mut Conn, after: i64, limit: i64) -> DbResult<Vec<OutboxRow>> {
     let query = outbox::table.filter(outbox::id.gt(after)).order(outbox::id).limit(limit);
     Ok(on_conn!(conn, |c| query.select(OutboxRow::as_select()).load(c))?)
+}
+
+/// Stores a row of the outbox in the place of the one that is there.
+pub(super) fn put_owed(conn: &mut Conn, row: &OutboxRow) -> DbResult<()> {
+    on_conn!(conn, |c| diesel::delete(outbox::table.find(row.id)).execute(c))?;
+    bulk::append(conn, std::slice::from_ref(row))
 }
 
 /// The events at these places.

@@ -142,7 +142,14 @@ fn submit(app: &App, source: Seq, entries: Vec<NewEntry>, history: bool) -> anyh
     let row = |(line, entry)| Row { line, entry: Ok(entry), with_next: false };
     let rows = (1..).zip(entries).map(row).collect();
     let delivery = Delivery { kind: DeliveryKind::Command, api_key: None, origin: Some("demo".into()) };
-    app.intake.submit_wait(Submission { source, delivery, rows, atomic: false, history, reply })?;
+    app.intake().map_err(|by| anyhow::anyhow!("{by}"))?.submit_wait(Submission {
+        source,
+        delivery,
+        rows,
+        atomic: false,
+        history,
+        reply,
+    })?;
     for result in receive.recv()?? {
         if let RowResult::Rejected(refusal) = result {
             anyhow::bail!("a demo entry was refused: {refusal}");

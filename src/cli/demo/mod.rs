@@ -86,7 +86,7 @@ fn make(config: &Config, db: &Db, days: u32) -> anyhow::Result<String> {
     let mut silent = config.clone();
     silent.mail.alerts_to.clear();
     silent.mail.reports_to.clear();
-    let quiet = App::new(silent, db.clone(), clock, app.intake.clone())?;
+    let quiet = App::new(silent, db.clone(), clock, app.intake().map_err(|by| anyhow::anyhow!("{by}"))?)?;
     let made = people_and_key(&app).and_then(|(words, officer)| {
         let history = History { app: &app, quiet: &quiet, officer, now };
         history.record(days).map(|()| words)

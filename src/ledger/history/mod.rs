@@ -126,7 +126,7 @@ pub fn page(conn: &mut Conn, account: Seq, window: &Window, limit: i64) -> DbRes
     Ok(Page { items, next: (done < head.position).then_some(done) })
 }
 
-/// The balance after the latest entry booked at or before `at`, among those recorded at or before
+/// The balance after the latest entry booked before `at`, among those recorded at or before
 /// `known_at`.
 pub fn balance(conn: &mut Conn, account: Seq, at: Moment, known_at: Moment) -> DbResult<Balance> {
     let Some(head) = head(conn, account)? else { return Ok(Balance::NoEntry) };

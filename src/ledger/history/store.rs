@@ -124,7 +124,7 @@ pub struct Latest {
     pub balance_after: Option<i64>,
 }
 
-/// The entries of the latest instant booked at or before `at` and recorded at or before `known_at`,
+/// The entries of the latest instant booked before `at` and recorded at or before `known_at`,
 /// among the `count` entries up to `last`; the newest in the log first, at most [`INSTANT_MAX`].
 /// Attempts move nothing and do not count.
 pub fn latest(conn: &mut Conn, last: Seq, count: i64, at: Moment, known_at: Moment) -> DbResult<Vec<Latest>> {
@@ -136,7 +136,7 @@ pub fn latest(conn: &mut Conn, last: Seq, count: i64, at: Moment, known_at: Mome
          UNION ALL SELECT e.seq, e.prev, e.booked_at, e.recorded_at, e.balance_before, e.balance_after, e.status, w.n + 1 \
          FROM walk w JOIN entries e ON e.seq = w.prev WHERE w.n < {count}) \
          SELECT seq, booked_at, balance_before, balance_after FROM walk \
-         WHERE status = {booked} AND booked_at <= {at} AND recorded_at <= {known_at} \
+         WHERE status = {booked} AND booked_at < {at} AND recorded_at <= {known_at} \
          ORDER BY booked_at DESC, seq DESC LIMIT {INSTANT_MAX}"
     );
     let mut found: Vec<Latest> = on_conn!(conn, |c| diesel::sql_query(sql.as_str()).load(c))?;

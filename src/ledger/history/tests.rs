@@ -114,12 +114,12 @@ fn a_balance_is_as_booked_and_as_known() {
     let ask = |at: i64, known: i64| bench.read(|c| balance(c, ACCOUNT, Moment(at), Moment(known)));
     let known = |minor, seq, at| Balance::Known { minor, seq, booked_at: Moment(at) };
     let always = i64::MAX;
-    assert_eq!(ask(99, always), Balance::NoEntry);
-    assert_eq!(ask(100, always), known(1_000, 10, 100));
+    assert_eq!(ask(100, always), Balance::NoEntry, "an instant is not before itself");
+    assert_eq!(ask(101, always), known(1_000, 10, 100));
     assert_eq!(ask(250, always), known(2_000, 30, 200));
     assert_eq!(ask(250, 29_000_000), known(1_000, 10, 100), "the late one was not known yet");
-    assert_eq!(ask(499, always), known(3_000, 20, 300), "an attempt moves nothing");
-    assert_eq!(ask(500, always), Balance::NotStated { seq: 50 });
+    assert_eq!(ask(500, always), known(3_000, 20, 300), "an attempt moves nothing");
+    assert_eq!(ask(501, always), Balance::NotStated { seq: 50 });
     assert_eq!(bench.read(|c| balance(c, 77, Moment(0), Moment(0))), Balance::NoEntry);
 }
 

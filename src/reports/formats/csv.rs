@@ -270,6 +270,9 @@ fn operations(table: &mut Table, report: &Report) {
     table.said("integrity", "root", &integrity.root);
     table.line(Line { section: "integrity", key: "verified_to".into(), count: integrity.verified_to, ..Line::default() });
     table.said("integrity", "last_full_at", integrity.last_full_at.clone().unwrap_or_default());
+    for recovered in &integrity.recovered {
+        table.said("integrity", "recovered", recovered.sentence());
+    }
     for signature in &report.signoff {
         table.said("signoff", &signature.by, format!("{} {}: {}", signature.at, signature.outcome, signature.comment));
     }

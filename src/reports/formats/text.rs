@@ -269,6 +269,9 @@ fn operations(out: &mut String, report: &Report) {
         (Some(to), Some(at)) => out.push_str(&format!("  Fully verified to {to} leaves at {at}.\n")),
         _ => out.push_str("  No full verification has been recorded yet; run `counterfoil verify`.\n"),
     }
+    for recovered in &integrity.recovered {
+        out.push_str(&format!("  {}.\n", recovered.sentence()));
+    }
     for s in &report.signoff {
         out.push_str(&format!("  Signed by {} at {}: {} {}\n", s.by, s.at, s.outcome, s.comment));
     }

@@ -9,11 +9,12 @@ use crate::ledger::store::EntryRow;
 use crate::money;
 use crate::notify::store::{DEAD, PENDING, SENT};
 use crate::privacy;
+use crate::trail::generations::Origins;
 
 use super::activity::{self, Activity};
 use super::rows::{ErasureItem, Erasures, WaitingErasure};
 use super::signals::{self, direction_text, kind_text};
-use super::{Access, Context, DatedEntry, Integrity, LIST_MAX, Notifications, Span};
+use super::{Access, Context, DatedEntry, Integrity, LIST_MAX, Notifications, Recovered, Span};
 
 /// Which event counts under which name, in the order of a reader's interest.
 const ACCESS: &[(&str, &str)] = &[
@@ -176,6 +177,20 @@ pub(super) fn integrity(conn: &mut Conn, date: i32, span: &Span, counted: &Activ
         computed_at: now.to_string(),
         program: format!("counterfoil {}", env!("CARGO_PKG_VERSION")),
         book_began_at: crate::trail::store::event(conn, 0)?.map(|(event, _)| Moment(event.recorded_at).to_string()),
+        recovered: recovered(conn, span)?,
         restates: None,
     })
+}
+
+/// Losses whose events lie in the span.
+fn recovered(conn: &mut Conn, span: &Span) -> DbResult<Vec<Recovered>> {
+    let places: Vec<_> = Origins::of(conn)?.recoveries().filter(|seq| (span.from..=span.to).contains(seq)).collect();
+    let mut found = Vec::new();
+    for seq in places {
+        let Some((event, _)) = crate::trail::store::event(conn, seq)? else { continue };
+        let body: serde_json::Value = serde_json::from_str(&event.body).unwrap_or_default();
+        let origin = body["origin"].as_str().unwrap_or_default().to_owned();
+        found.push(Recovered { event: seq, origin, lost_from: body["lost"][0].as_i64(), lost_to: body["lost"][1].as_i64() });
+    }
+    Ok(found)
 }

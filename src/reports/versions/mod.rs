@@ -22,7 +22,7 @@ use crate::trail::{ActError, ActTx, Log, NewEvent};
 use super::{Context, Report, Span, Status, changes, compute, formats};
 use store::ReportRow;
 
-pub(super) use store::{dates_with_version, newest_first_version};
+pub(super) use store::{dates_with_version, last_computed, newest_first_version};
 
 /// A stored version, without its content.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,7 +148,10 @@ fn make_once(log: &Log, db: &Db, ctx: &Context, date: NaiveDate, render: &dyn Fn
             let base = Base::read(conn, number)?;
             let span = span(conn, date, &base)?;
             let report = compute(conn, ctx, date, &span)?;
-            let unchanged = span.restates.as_ref().is_some_and(|(_, earlier)| changes(earlier, &report).is_empty());
+            // A version that only became final is one, too.
+            let same =
+                |(head, earlier): &(Head, Box<Report>)| head.status == report.status && changes(earlier, &report).is_empty();
+            let unchanged = span.restates.as_ref().is_some_and(same);
             Ok::<_, DbError>((base, unchanged, report))
         })
     })?;

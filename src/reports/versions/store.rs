@@ -3,6 +3,7 @@
 use diesel::dsl::max;
 use diesel::prelude::*;
 
+use crate::clock::Moment;
 use crate::db::schema::reports;
 use crate::db::{Conn, DbResult, bulk};
 use crate::ids::Seq;
@@ -112,6 +113,17 @@ pub fn dates_with_version(conn: &mut Conn, first: i32, last: i32) -> DbResult<Ve
         .filter(reports::business_date.le(last))
         .select(reports::business_date);
     Ok(on_conn!(conn, |c| query.load(c))?)
+}
+
+/// Dates from `first` to `last` that have a report, and when the last version of each was computed.
+pub fn last_computed(conn: &mut Conn, first: i32, last: i32) -> DbResult<Vec<(i32, Moment)>> {
+    let query = reports::table
+        .filter(reports::business_date.ge(first))
+        .filter(reports::business_date.le(last))
+        .group_by(reports::business_date)
+        .select((reports::business_date, max(reports::computed_at)));
+    let rows: Vec<(i32, Option<i64>)> = on_conn!(conn, |c| query.load(c))?;
+    Ok(rows.into_iter().map(|(date, at)| (date, Moment(at.unwrap_or_default()))).collect())
 }
 
 /// Id, kind, recipient and state of the mail about an event.

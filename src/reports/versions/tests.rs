@@ -26,6 +26,7 @@ fn with_entries() -> (House, Seq, Seq) {
     let core = house.source("core");
     let account = house.account(core, "10000001", "USD");
     house.entry(Put::new(core, account, 500, Some(0)));
+    house.bench.clock.advance(ONE_DAY / 2); // the date is over
     (house, core, account)
 }
 
@@ -121,6 +122,32 @@ fn a_source_that_used_to_close_its_days_makes_the_version_provisional() {
     assert_eq!(house.stored(DAY, Some(1)).head.status, Status::Superseded);
     assert_eq!(house.make(DAY), Made::Unchanged(2));
     let _ = account;
+}
+
+#[test]
+fn a_version_made_before_its_day_is_over_is_provisional_and_the_night_makes_the_final_one() {
+    let (house, core, account) = with_entries();
+    house.bench.clock.advance(-ONE_DAY / 2);
+    assert_eq!(house.make(DAY), Made::Stored(1));
+    assert_eq!(house.stored(DAY, None).head.status, Status::Provisional);
+    house.entry(Put::new(core, account, 7, Some(500)));
+    house.bench.clock.advance(ONE_DAY);
+    let night = || run_nightly(&house.bench.log, &house.bench.db, &house.ctx, None, &page).unwrap();
+    assert_eq!(night(), [(parse_date(DAY).unwrap(), Made::Stored(2))]);
+    let stored = house.stored(DAY, None);
+    assert_eq!((stored.head.status, stored.report.totals["USD"].entries), (Status::Final, 2));
+    assert_eq!(night(), []);
+}
+
+#[test]
+fn a_version_that_only_became_final_is_stored() {
+    let (house, ..) = with_entries();
+    house.bench.clock.advance(-ONE_DAY / 2);
+    house.make(DAY);
+    assert_eq!(house.make(DAY), Made::Unchanged(1));
+    house.bench.clock.advance(ONE_DAY / 2);
+    assert_eq!(house.make(DAY), Made::Stored(2));
+    assert_eq!(house.stored(DAY, None).head.status, Status::Final);
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub struct BalanceView {
     pub booked_at: Option<String>,
     /// Why it is not known: `no_entry`, `not_stated` or `too_many_entries`.
     pub reason: Option<&'static str>,
-    /// Booked at or before this, RFC 3339.
+    /// Booked before this, RFC 3339.
     pub at: String,
     /// Recorded at or before this, RFC 3339.
     pub known_at: String,
@@ -225,13 +225,13 @@ pub async fn entries(req: HttpRequest, sender: Sender, app: Data<App>, number: P
 
 /// The balance of an account at a time, as known at a time.
 ///
-/// The balance after the latest entry booked at or before `at`, among those recorded at or before
+/// The balance after the latest entry booked before `at`, among those recorded at or before
 /// `known_at`; `null` with a reason where that is not known.
 #[utoipa::path(
     get, path = "/api/v1/accounts/{account}/balance", tag = "Accounts", security(("key" = ["read"])),
     params(
         ("account" = String, Path, description = "The account's number."),
-        ("at" = Option<String>, Query, description = "Booked at or before, RFC 3339; default now."),
+        ("at" = Option<String>, Query, description = "Booked before this, RFC 3339; default now."),
         ("known_at" = Option<String>, Query, description = "Recorded at or before, RFC 3339; default now."),
     ),
     responses(

@@ -82,6 +82,7 @@ impl Desk {
             user: self.session.as_ref().map(|s| UserBadge { name: s.email.clone(), role: role_word(s.role).to_owned() }),
             csrf: self.session.as_ref().map(|s| s.csrf.clone()).unwrap_or_default(),
             flash: self.done.map(Done::flash),
+            standing: self.app.stands_by(),
             zone: self.time().name(self.now()),
         }
     }

@@ -12,7 +12,8 @@ use crate::db::Conn;
 use crate::ids::Seq;
 use crate::ledger::store::sources;
 use crate::reports::page::words::{LocalTime, count, counted, fact, link, mono, tag};
-use crate::trail::store::{self, EventRow, JobRow, LogState};
+use crate::trail::generations::Origins;
+use crate::trail::store::{self, EventRow, JobRow, LogState, RotationRow};
 
 use super::checkpoints::{self, Held};
 use super::private::Private;
@@ -45,8 +46,18 @@ enum Sees {
 }
 
 /// What whoever administers must see: who came in, who was refused, what was changed about access.
-const SECURITY: [&str; 24] = [
+const SECURITY: [&str; 34] = [
     "log.created",
+    "log.key_rotated",
+    "log.recovered",
+    "approval.submitted",
+    "approval.approved",
+    "approval.refused",
+    "approval.withdrawn",
+    "approval.expired",
+    "approval.carried_out",
+    "approval.submit_refused",
+    "approval.decision_refused",
     "program.started",
     "program.stopped",
     "ruleset.defined",
@@ -81,6 +92,8 @@ struct Shown {
     tiles: i64,
     held: Held,
     private: Private,
+    rotations: Vec<RotationRow>,
+    recoveries: Vec<Seq>,
     events: Vec<EventRow>,
     names: Names,
 }
@@ -104,6 +117,8 @@ fn read(conn: &mut Conn, app: &App, asked: Asked, sees: Sees) -> Result<Shown, T
         tiles: store::tile_count(conn)?,
         held: Held::read(conn)?,
         private: Private::read(conn, app, state.size)?,
+        rotations: store::rotations(conn)?,
+        recoveries: Origins::of(conn)?.recoveries().collect(),
         state,
         events,
     })
@@ -139,7 +154,7 @@ pub(super) async fn show(desk: Desk, request: HttpRequest) -> Page {
         log: log(&shown.state, shown.tiles, time),
         verification: verified.facts(time),
         verified: verified.tag(),
-        key: vec![mono("Verifier key", desk.app.signer.verifier().to_string())],
+        key: keys(desk.app.signer.verifier().to_string(), &shown),
         checkpoint: shown.held.facts(time),
         note: shown.held.note(),
         anchors: shown.held.rows(time),
@@ -171,6 +186,15 @@ fn tiles(shown: &Shown, verified: &Verified, time: LocalTime, (now, hours): (Mom
         shown.held.tile(now, hours, time),
         tile("Writer's epoch", count(shown.state.epoch), "one more at each start".to_owned()),
     ]
+}
+
+/// The key in force, those that it replaced, and where the log went on under a new name.
+fn keys(verifier: String, shown: &Shown) -> Vec<Fact> {
+    let replaced = |row: &RotationRow| mono(&format!("Replaced at {} leaves", count(row.size)), row.old_key.clone());
+    let mut facts = vec![mono("Verifier key", verifier)];
+    facts.extend(shown.rotations.iter().rev().map(replaced));
+    facts.extend(shown.recoveries.iter().map(|seq| fact("Went on after a loss", format!("At event {}", count(*seq)))));
+    facts
 }
 
 fn log(state: &LogState, tiles: i64, time: LocalTime) -> Vec<Fact> {

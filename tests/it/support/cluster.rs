@@ -22,8 +22,13 @@ use super::free_port;
 
 /// The database that [`Cluster::template`] prepares.
 const TEMPLATE: &str = "prepared";
-/// The role of every connection; a superuser.
+/// The role that makes databases and tampers with them; a superuser.
 const ROLE: &str = "postgres";
+/// The role that the product connects as, in a database whose roles are split.
+const WRITER: &str = "counterfoil_writer";
+/// What `deploy/postgres-setup.sql` does to a cluster, but for the database.
+const ROLES: &str = "CREATE ROLE counterfoil_owner NOLOGIN; CREATE ROLE counterfoil_writer LOGIN; \
+    CREATE ROLE counterfoil_reader LOGIN;";
 /// How a template is copied. Measured on PostgreSQL 15 with fsync: never slower
 /// than `FILE_COPY` and up to twice as fast, and without its two checkpoints,
 /// which hold up the tests beside it.
@@ -75,26 +80,101 @@ impl Cluster {
         self.prepared.get_or_init(|| {
             // An earlier `prepare` may have panicked half way.
             self.admin(&format!("DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)"));
-            self.admin(&format!("CREATE DATABASE {TEMPLATE}"));
-            prepare(&self.url(TEMPLATE));
+            self.admin(ROLES);
+            self.admin(&format!("CREATE DATABASE {TEMPLATE} OWNER counterfoil_owner"));
+            prepare(&self.url(ROLE, TEMPLATE));
             // A database is only copied while nobody is connected to it.
             self.admin(&format!("ALTER DATABASE {TEMPLATE} ALLOW_CONNECTIONS false"));
             self.admin(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{TEMPLATE}'"));
         });
     }
 
-    /// A copy of the template for one test.
+    /// A copy of the template for one test; its URL is that of the writer.
     ///
     /// # Panics
     /// When [`Self::template`] was not called before.
     pub fn database(&self) -> Database<'_> {
         assert!(self.prepared.get().is_some(), "call template() before database(), or ask for an empty_database()");
-        self.create(&format!("TEMPLATE {TEMPLATE}"))
+        self.create(&format!("TEMPLATE {TEMPLATE} OWNER counterfoil_owner"), WRITER)
     }
 
     /// A database with nothing in it, for tests of the migrations themselves.
     pub fn empty_database(&self) -> Database<'_> {
-        self.create("TEMPLATE template0")
+        self.create("TEMPLATE template0", ROLE)
+    }
+
+    /// Runs a file of SQL and of psql's own commands as a superuser.
+    ///
+    /// # Panics
+    /// With psql's own message, when it fails.
+    #[track_caller]
+    pub fn run_script(&self, path: &str) {
+        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        self.admin(&text);
+    }
+
+    /// Ends the server as a crash would, without a checkpoint, and starts it again after `pause` on the same port.
+    ///
+    /// # Panics
+    /// With the server's log, when it does not come back.
+    #[track_caller]
+    pub fn restart_immediately(&self, pause: Duration) {
+        let data = self.base.join("data");
+        let stopped = self.pg_ctl(&["-D", data.to_str().unwrap_or_default(), "-m", "immediate", "-w", "stop"]);
+        assert!(stopped, "pg_ctl stop: {}", self.log());
+        thread::sleep(pause);
+        self.start_server(&data, &process::server_options(&self.base, self.port));
+        assert_eq!(self.wait_for("SELECT 1"), "1");
+    }
+
+    /// A streaming replica of this cluster, on a port of its own.
+    ///
+    /// # Panics
+    /// When it cannot be made; the message says why.
+    pub fn replica(&self) -> Replica<'_> {
+        let (data, port) = (self.base.join("replica"), free_port());
+        let mut copy = self.command("pg_basebackup");
+        copy.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", ROLE, "-R", "-X", "stream", "-c", "fast", "-D"])
+            .arg(&data);
+        let made = copy.output().unwrap_or_else(|error| panic!("pg_basebackup: {error}"));
+        assert!(made.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&made.stderr));
+        self.start_server(&data, &process::server_options(&self.base, port));
+        Replica { cluster: self, data, port }
+    }
+
+    fn start_server(&self, data: &Path, options: &[String]) {
+        let log = self.base.join("log");
+        let options = options.join(" ");
+        let arguments =
+            ["-D", data.to_str().unwrap_or_default(), "-l", log.to_str().unwrap_or_default(), "-o", &options, "-w", "start"];
+        assert!(self.pg_ctl(&arguments), "pg_ctl start: {}", self.log());
+    }
+
+    fn pg_ctl(&self, arguments: &[&str]) -> bool {
+        let mut command = self.command("pg_ctl");
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    }
+
+    /// One of PostgreSQL's programs, as whoever owns the data.
+    fn command(&self, program: &str) -> Command {
+        let mut words = RunAs::choose().prefix();
+        words.push(self.install.program(program).display().to_string());
+        let mut command = Command::new(&words[0]);
+        process::clear_environment(&mut command).args(&words[1..]).current_dir(&self.base);
+        command
+    }
+
+    /// What a statement prints as soon as the server runs it.
+    fn wait_for(&self, sql: &str) -> String {
+        let began = Instant::now();
+        loop {
+            match self.psql("postgres", sql) {
+                Ok(text) => return text,
+                Err(error) if began.elapsed() > START_MAX => panic!("{sql}: {error}"),
+                Err(_) => thread::sleep(Duration::from_millis(20)),
+            }
+        }
     }
 
     /// What the server wrote to its log so far.
@@ -112,15 +192,16 @@ impl Cluster {
         self.port
     }
 
-    fn create(&self, how: &str) -> Database<'_> {
+    fn create(&self, how: &str, role: &str) -> Database<'_> {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{number}");
         self.admin(&format!("CREATE DATABASE {name} {how} STRATEGY {STRATEGY}"));
-        Database { cluster: self, url: self.url(&name), name }
+        Database { cluster: self, url: self.url(role, &name), name }
     }
 
-    fn url(&self, database: &str) -> String {
-        format!("postgres://{ROLE}@127.0.0.1:{}/{database}", self.port)
+    /// The URL of a database here, as a role.
+    pub fn url(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
     }
 
     #[track_caller]
@@ -177,9 +258,34 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        let data = self.base.join("data");
+        if self.base.join("ended").exists() && data.join("postmaster.pid").exists() {
+            // Started anew: the shell that watches does not know of it.
+            self.pg_ctl(&["-D", data.to_str().unwrap_or_default(), "-m", "immediate", "stop"]);
+        }
         // Closing the pipe is the sign to stop.
         drop(self.watchdog.stdin.take());
         drop(self.watchdog.wait());
+    }
+}
+
+/// A running replica, stopped with this value.
+pub struct Replica<'a> {
+    cluster: &'a Cluster,
+    data: PathBuf,
+    port: u16,
+}
+
+impl Replica<'_> {
+    /// The URL of a database on it, as a role.
+    pub fn url(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
+    }
+}
+
+impl Drop for Replica<'_> {
+    fn drop(&mut self) {
+        self.cluster.pg_ctl(&["-D", self.data.to_str().unwrap_or_default(), "-m", "immediate", "stop"]);
     }
 }
 
@@ -194,6 +300,11 @@ impl Database<'_> {
     /// `postgres://…`, as the product's `database.url` takes it.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The same as another role.
+    pub fn url_as(&self, role: &str) -> String {
+        self.cluster.url(role, &self.name)
     }
 
     /// The database's name in the cluster.

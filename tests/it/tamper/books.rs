@@ -387,6 +387,8 @@ fn night(bank: &Bank) {
         let date = Some(date.parse().unwrap());
         reports::run_nightly(&bank.intake.log(), &bank.db, &context, date, &|_| "<html>frozen</html>".to_owned()).unwrap();
     }
+    // The day before is over, and closed: the log commits to the head of each account.
+    assert_eq!(reports::close_days(&bank.intake.log(), &bank.db, &context).unwrap().len(), 1);
     bank.record(entry("HY", "ACC-6", "2026-03-02T11:30:00Z", 0, 90_000));
     let date = Some("2026-03-02".parse().unwrap());
     reports::run_nightly(&bank.intake.log(), &bank.db, &context, date, &|_| "<html>again</html>".to_owned()).unwrap();

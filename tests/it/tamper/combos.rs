@@ -46,6 +46,12 @@ fn a_hit_with_its_alert_and_its_mail_cannot_be_made_away_with() {
 }
 
 #[test]
+fn mail_that_is_put_off_for_ever_is_found() {
+    let put_off = "UPDATE outbox SET not_before = not_before + 864000000000 WHERE state = 1";
+    has(&after(|conn| run(conn, "outbox", put_off)), "L4", "outbox", "mail_held");
+}
+
+#[test]
 fn nobody_gives_themselves_a_role_or_a_password() {
     has(
         &after(|conn| run(conn, "users", "UPDATE users SET role = 'admin' WHERE role = 'analyst'")),
@@ -55,7 +61,8 @@ fn nobody_gives_themselves_a_role_or_a_password() {
     );
     let borrowed = "UPDATE users SET password_hash = (SELECT password_hash FROM users WHERE email LIKE 'bob%')";
     has(&after(|conn| run(conn, "users", borrowed)), "L4", "users", "row_differs");
-    let added = "INSERT INTO users SELECT id + 300, 'mallory@bank.example', role, password_hash, 1, created_at, 0, NULL FROM users LIMIT 1";
+    let added =
+        "INSERT INTO users SELECT id + 300, 'mallory@bank.example', role, password_hash, 1, created_at, 0 FROM users LIMIT 1";
     has(&after(|conn| run(conn, "users", added)), "L4", "users", "row_extra");
     has(
         &after(|conn| run(conn, "api_keys", "UPDATE api_keys SET state = 1, revoked_at = NULL")),
@@ -91,6 +98,36 @@ fn two_contexts_that_change_places_are_seen() {
 fn an_index_run_that_leads_elsewhere_is_seen() {
     let edit = "UPDATE index_pages SET data = CAST(substr(data, 1, 15) || x'07' || substr(data, 17) AS BLOB) WHERE rowid = 1";
     has(&after(|conn| run(conn, "index_pages", edit)), "L4", "index_pages", "index_page_differs");
+}
+
+#[test]
+fn a_tile_that_is_gone_is_named_before_what_cannot_be_tried_without_it() {
+    for (level, idx) in [(0, 0), (0, 1)] {
+        let sql = format!("DELETE FROM tiles WHERE level = {level} AND idx = {idx}");
+        let outcome = after(|conn| run(conn, "tiles", &sql));
+        let first = &outcome.findings[0];
+        assert_eq!((first.level, first.table, first.kind), ("L2", "tiles", "tile_missing"), "{:#?}", outcome.findings);
+        let rest = &outcome.findings[1..];
+        assert!(rest.iter().all(|f| f.kind.ends_with("_unproven")), "{rest:#?}");
+        has(&outcome, "L0", "checkpoints", "checkpoint_unproven");
+    }
+}
+
+#[test]
+fn account_heads_that_a_close_says_and_the_entries_do_not_give_are_seen() {
+    let said = after(|conn| {
+        run(
+            conn,
+            "events",
+            "UPDATE events SET body = replace(body, '\"accounts\":', '\"accounts\":1') WHERE kind = 'heads.committed'",
+        );
+    });
+    has(&said, "L4", "events", "heads_differ");
+    let given = after(|conn| {
+        let last = "(SELECT max(seq) FROM entries WHERE seq < (SELECT seq FROM events WHERE kind = 'heads.committed'))";
+        run(conn, "entries", &format!("UPDATE entries SET balance_after = balance_after + 1 WHERE seq = {last}"));
+    });
+    has(&given, "L4", "events", "heads_differ");
 }
 
 #[test]
@@ -138,10 +175,10 @@ fn the_schema_is_compared_with_the_program_s() {
 #[test]
 fn a_trigger_that_is_only_switched_off_is_seen_on_postgres() {
     let home = Home::new(Kind::Postgres);
-    let mut conn = Db::open(&home.url(), 1).unwrap().connect().unwrap();
+    let mut conn = Db::open(&home.owner_url(), 1).unwrap().connect().unwrap();
     let check = |sql: &str, back: &str, conn: &mut Conn| {
         conn.execute(sql).unwrap();
-        let db = Db::open(&home.url(), 1).unwrap();
+        let db = Db::open(&home.owner_url(), 1).unwrap();
         let config = counterfoil::config::Config::default();
         let options = counterfoil::audit::Options {
             config: &config,
@@ -187,7 +224,7 @@ fn vacuum_dump_and_restore_leave_nothing_to_find() {
 fn a_dump_of_postgres_restored_elsewhere_leaves_nothing_to_find() {
     let book = Book::write(Kind::Postgres);
     let restored = crate::support::cluster::cluster().empty_database();
-    let dump = Command::new("pg_dump").arg("--no-owner").arg("--dbname").arg(book.home.url()).output();
+    let dump = Command::new("pg_dump").arg("--no-owner").arg("--dbname").arg(book.home.owner_url()).output();
     let dump = dump.expect("pg_dump is on the path");
     assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
     // psql's own commands and what a newer client says to itself are not SQL for us.

@@ -15,6 +15,25 @@ fn verified(database: &str) -> Vec<Value> {
 }
 
 #[test]
+fn a_list_of_migrations_that_was_shortened_is_a_finding_and_a_missing_table_is_said() {
+    on_both(|kind| {
+        let (home, dir) = (Home::new(kind), tempfile::tempdir().unwrap());
+        let database = home.url();
+        let command = |args: &[&str]| Program::new(dir.path()).args(args).args(["--database", &database]);
+        command(&["key", "issue", "--source", "core"]).run().succeeded();
+        let mut conn = Db::open(&database, 1).unwrap().connect().unwrap();
+        let last = "(SELECT max(version) FROM __diesel_schema_migrations)";
+        conn.execute(&format!("DELETE FROM __diesel_schema_migrations WHERE version = {last}")).unwrap();
+        let found = command(&["verify"]).run().failed_with(1);
+        assert!(found.stdout.contains("L6 migration_differs"), "{kind:?}: {}", found.stdout);
+        assert!(found.stderr.contains("not recorded"), "{kind:?}: {}", found.stderr);
+        conn.execute("DROP TABLE anchors").unwrap();
+        let failed = command(&["verify"]).run().failed_with(2);
+        assert!(failed.stderr.contains("the schema lacks"), "{kind:?}: {}", failed.stderr);
+    });
+}
+
+#[test]
 fn a_verification_is_recorded_beside_a_serve_and_without_one() {
     on_both(|kind| {
         let (home, dir) = (Home::new(kind), tempfile::tempdir().unwrap());
@@ -47,7 +66,7 @@ fn a_verification_is_recorded_beside_a_serve_and_without_one() {
         );
         assert!(json["exempt"].as_array().unwrap().iter().any(|e| e["table"] == "inbox" && e["reason"].is_string()));
         assert_eq!(verified(&database).len(), 2, "{kind:?}: without a serve it is recorded too");
-        let mut conn = Db::open(&database, 1).unwrap().connect().unwrap();
+        let mut conn = Db::open(&home.owner_url(), 1).unwrap().connect().unwrap();
         behind_the_triggers(&mut conn, "accounts", "UPDATE accounts SET number = '9'").unwrap();
         drop(conn);
         let found = command(&["verify"]).run().failed_with(1);

@@ -164,7 +164,7 @@ fn judge(case: &Case, sql: &str, outcome: &Outcome, missed: &mut Vec<String>) {
 fn whatever_is_changed_is_found_and_named() {
     let book = Book::sqlite();
     let everything = rounds(1) >= EVERYTHING;
-    let mut conn = Db::open(&book.home.url(), 1).unwrap().connect().unwrap();
+    let mut conn = Db::open(&book.home.owner_url(), 1).unwrap().connect().unwrap();
     let cases = cases(&mut conn);
     assert!(cases.len() > 700, "{}", cases.len());
     drop(conn);
@@ -197,7 +197,7 @@ fn whatever_is_changed_is_found_and_named() {
 #[test]
 fn the_same_is_found_on_postgres() {
     let book = Book::write(Kind::Postgres);
-    let url = book.home.url();
+    let url = book.home.owner_url();
     let mut conn = Db::open(&url, 1).unwrap().connect().unwrap();
     let all = cases(&mut conn);
     let share = if rounds(1) >= EVERYTHING { 1 } else { 10 };

@@ -2,10 +2,10 @@
 //! and names it, whatever it is. The cases are made from the live schema, so that a new table or
 //! column is among them without anybody thinking of it.
 
-mod books;
+pub mod books;
 mod combos;
 mod command;
-mod edits;
+pub mod edits;
 mod matrix;
 mod schema;
 mod shown;

@@ -14,7 +14,7 @@ use crate::bank::{Home, Kind, on_both};
 fn every_table_is_compared_or_exempt_with_a_reason() {
     on_both(|kind| {
         let home = Home::new(kind);
-        let mut conn = Db::open(&home.url(), 1).unwrap().connect().unwrap();
+        let mut conn = Db::open(&home.owner_url(), 1).unwrap().connect().unwrap();
         migrate::up(&mut conn).unwrap();
         let tables = lines(
             &mut conn,
@@ -40,7 +40,7 @@ fn every_table_is_compared_or_exempt_with_a_reason() {
 #[test]
 fn the_catalogue_compiled_in_is_the_one_the_migrations_make() {
     let home = Home::new(Kind::Postgres);
-    let mut conn = Db::open(&home.url(), 1).unwrap().connect().unwrap();
+    let mut conn = Db::open(&home.owner_url(), 1).unwrap().connect().unwrap();
     let present: Vec<String> = definitions::present(&mut conn).unwrap().iter().map(definitions::Definition::line).collect();
     let text = present.join("\n") + "\n";
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

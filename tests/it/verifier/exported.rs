@@ -152,7 +152,8 @@ impl Exported {
         let Ok(rotations) = source.rotations();
         let policy = follow_rotations(Policy::of_keys(vec![key.clone()]), &rotations, &mut report);
         if let Some(opened) = open_notes(&policy, None, &newest.unwrap(), &notes, &mut report) {
-            let scope = Scope { newest: &opened.newest.checkpoint, remembered: &opened.remembered };
+            let scope =
+                Scope { newest: &opened.newest.checkpoint, remembered: &opened.remembered, loss_known: opened.loss_known };
             let Ok(()) = check(&mut source, scope, &mut report, |_| ());
         }
         let mut kinds: Vec<_> = report.findings.iter().map(|f| f.kind).collect();

@@ -3,11 +3,13 @@
 use crate::checkpoint::Checkpoint;
 use crate::decode::{Leaf, decode};
 use crate::export::Opening;
+use crate::generation::{self, Recovery};
 use crate::heads::{Close, KIND};
 use crate::leaf::{self, Hash, commitment};
 use crate::tile::{WIDTH, path};
 
 use super::accounts::Accounts;
+use super::remembered::Remembered;
 use super::tree::Grown;
 use super::{Level, Report, Source, hashes_of};
 
@@ -22,6 +24,8 @@ pub struct Scope<'a> {
     pub newest: &'a Checkpoint,
     /// Those remembered from earlier.
     pub remembered: &'a [Checkpoint],
+    /// Whether the caller knows that leaves were lost before the log went on under its present name.
+    pub loss_known: bool,
 }
 
 /// Checks a whole log: L2, L3, L5, and of L0 that every remembered checkpoint was one of its states.
@@ -37,8 +41,9 @@ pub fn check<S: Source>(
 ) -> Result<(), S::Error> {
     let size = scope.newest.size;
     let mut remembered = Remembered::new(scope, report);
-    let mut walk = Walk { origin: &scope.newest.origin, grown: Grown::default(), accounts: Accounts::default(), time: i64::MIN };
-    remembered.at(0, &walk.grown, report);
+    let mut walk =
+        Walk { origin: scope.newest.origin.clone(), grown: Grown::default(), accounts: Accounts::default(), time: i64::MIN };
+    remembered.at(0, "", &walk.grown, report);
     for first in (0..size).step_by(WIDTH) {
         let end = size.min(first + WIDTH as u64);
         let hashes = walk.tile(source, first, end, report)?;
@@ -48,7 +53,10 @@ pub fn check<S: Source>(
             let hash = leaf.as_ref().map(|bytes| leaf::hash(bytes));
             let tile = hashes.as_ref().and_then(|h| h.get((seq - first) as usize)).copied();
             walk.grown.push(seq, hash, tile);
-            remembered.at(seq + 1, &walk.grown, report);
+            if let Some(recovery) = leaf.as_ref().and_then(|bytes| walk.named(seq, bytes, &scope.newest.origin)) {
+                remembered.recovered(seq, recovery);
+            }
+            remembered.at(seq + 1, &walk.origin, &walk.grown, report);
             match (leaf, hash) {
                 (Some(bytes), Some(hash)) => walk.leaf(seq, bytes, hash, &openings, report),
                 _ => report.add(Level::L2, "leaf_missing", seq, "the leaf is missing"),
@@ -57,6 +65,11 @@ pub fn check<S: Source>(
         walk.grown.compare_full(source, report)?;
         progress(end);
     }
+    if walk.origin != scope.newest.origin {
+        let text = format!("the leaves are of the log {}, the checkpoint of {}", walk.origin, scope.newest.origin);
+        report.add(Level::L3, "origin_differs", None, text);
+    }
+    remembered.finish(report);
     walk.grown.compare_edge(source, report)?;
     walk.grown.blame(scope.newest, report);
     Ok(())
@@ -76,14 +89,30 @@ fn placed(rows: Vec<(u64, Vec<u8>)>, first: u64, end: u64, report: &mut Report) 
     leaves
 }
 
-struct Walk<'a> {
-    origin: &'a str,
+struct Walk {
+    /// The name in the leaves at this point.
+    origin: String,
     grown: Grown,
     accounts: Accounts,
     time: i64,
 }
 
-impl Walk<'_> {
+impl Walk {
+    /// Takes the name that the first leaf has, if the log went on from it, and the one that a recovery gives;
+    /// answers the recovery.
+    fn named(&mut self, seq: u64, bytes: &[u8], newest: &str) -> Option<Recovery> {
+        let Ok(Leaf::Event(origin, event)) = decode(bytes) else { return None };
+        if seq == 0 && generation::precedes(origin, newest) {
+            self.origin = origin.to_owned();
+        }
+        let recovery = (event.kind == generation::KIND).then(|| Recovery::parse(event.body)).flatten()?;
+        let follows = recovery.previous == self.origin && recovery.origin == origin && generation::precedes(&self.origin, origin);
+        follows.then(|| {
+            self.origin = recovery.origin.clone();
+            recovery
+        })
+    }
+
     /// The hashes of the tile of level 0 that begins with this leaf.
     fn tile<S: Source>(&self, source: &mut S, first: u64, end: u64, report: &mut Report) -> Result<Option<Vec<Hash>>, S::Error> {
         let (index, width) = (first / WIDTH as u64, (end - first) as u16);
@@ -151,41 +180,6 @@ fn opened(seq: u64, leaf: &Leaf<'_>, openings: &[Opening], report: &mut Report) 
         let right = parts.len() == expected && commitment(&opening.salt, &parts).is_ok_and(|c| c[..] == *leaf.blind());
         if !right {
             report.add(Level::L5, "private_changed", seq, "the private parts are not those the leaf was committed to");
-        }
-    }
-}
-
-/// The checkpoints remembered from earlier, held against the tree while it grows.
-struct Remembered<'a> {
-    rest: Vec<&'a Checkpoint>,
-}
-
-impl<'a> Remembered<'a> {
-    fn new(scope: Scope<'a>, report: &mut Report) -> Self {
-        let (mut rest, beyond): (Vec<_>, Vec<_>) = scope.remembered.iter().partition(|c| c.size <= scope.newest.size);
-        for checkpoint in beyond {
-            let text = format!(
-                "a checkpoint of {} leaves is remembered, but the log has {}: it was cut, or an older copy is shown",
-                checkpoint.size, scope.newest.size
-            );
-            report.add(Level::L0, "log_shorter", None, text);
-        }
-        rest.sort_by_key(|c| std::cmp::Reverse(c.size));
-        Self { rest }
-    }
-
-    fn at(&mut self, size: u64, grown: &Grown, report: &mut Report) {
-        while let Some(checkpoint) = self.rest.pop_if(|c| c.size == size) {
-            report.note(Level::L0, 1);
-            if grown.is_cut() {
-                let text = format!("leaves before {size} are missing: the checkpoint remembered of it cannot be compared");
-                report.add(Level::L0, "checkpoint_unchecked", None, text);
-            } else if !grown.has(&checkpoint.root) {
-                let text = format!(
-                    "the checkpoint remembered of {size} leaves was never a state of this log: its history was rewritten"
-                );
-                report.add(Level::L0, "checkpoint_differs", None, text);
-            }
         }
     }
 }

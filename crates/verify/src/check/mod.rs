@@ -8,6 +8,7 @@
 mod accounts;
 mod leaves;
 mod notes;
+mod remembered;
 mod sample;
 mod tree;
 
@@ -115,6 +116,8 @@ pub struct Report {
     pub entries: u64,
     /// Commitments for which no private part was handed over.
     pub unopened: u64,
+    /// What is no finding, and yet to be known.
+    pub said: Vec<String>,
     checked: [u64; Level::ALL.len()],
 }
 

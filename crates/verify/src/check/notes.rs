@@ -2,6 +2,7 @@
 //! witnesses signed.
 
 use crate::checkpoint::{Checkpoint, Origin, Signed};
+use crate::generation;
 use crate::note::{Note, NoteError};
 use crate::policy::Policy;
 use crate::rotation::{Rotation, RotationError, retired_at};
@@ -15,6 +16,8 @@ pub struct Opened {
     pub newest: Signed,
     /// Those remembered from earlier, the smallest first.
     pub remembered: Vec<Checkpoint>,
+    /// Whether the policy accepts the key of the newest as one that did not follow from the one before.
+    pub loss_known: bool,
 }
 
 /// Opens the newest checkpoint and those remembered from earlier, each with a name for the report; a
@@ -49,7 +52,14 @@ pub fn open_notes(
     for (name, bytes) in remembered {
         report.note(Level::L0, 1);
         let note = Note::parse(bytes).or_else(|e| Note::find(bytes).ok_or(e));
-        match open(note, Origin::Is(&all[0].checkpoint.origin)) {
+        let named = note.as_ref().ok().and_then(|note| note.unverified_text().lines().next().map(str::to_owned));
+        let current = all[0].checkpoint.origin.clone();
+        // Signed before the log went on under another name: it counts if its own key is trusted too.
+        let earlier = named.filter(|name| generation::precedes(name, &current));
+        if earlier.as_ref().is_some_and(|name| trusted.iter().all(|key| key.name() != name)) {
+            continue;
+        }
+        match open(note, Origin::Is(earlier.as_deref().unwrap_or(&current))) {
             Ok(signed) => {
                 retired(policy, name, &signed, report);
                 all.push(signed);
@@ -69,7 +79,8 @@ pub fn open_notes(
     let changes = policy.rotations().iter().filter(|r| r.origin == newest.checkpoint.origin);
     remembered.extend(changes.map(Rotation::checkpoint));
     remembered.sort_by_key(|c| c.size);
-    Some(Opened { newest, remembered })
+    let loss_known = newest.log_keys.iter().any(|key| policy.accepts_discontinuity(key));
+    Some(Opened { newest, remembered, loss_known })
 }
 
 /// Reads changes of the key, each with a name for the report, and trusts what follows from the policy's

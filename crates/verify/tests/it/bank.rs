@@ -5,6 +5,7 @@ use std::convert::Infallible;
 
 use counterfoil_verify::check::{Report, Scope, Source, check, open_notes};
 use counterfoil_verify::export::{self, Opening};
+use counterfoil_verify::generation;
 use counterfoil_verify::heads::{Head, Heads, KIND};
 use counterfoil_verify::leaf::{self, commitment, jump_position};
 use counterfoil_verify::tile::path;
@@ -200,7 +201,8 @@ impl Log {
         let mut report = Report::default();
         let opened = open_notes(policy, None, &self.checkpoint.clone(), &self.remembered.clone(), &mut report);
         if let Some(opened) = opened {
-            let scope = Scope { newest: &opened.newest.checkpoint, remembered: &opened.remembered };
+            let scope =
+                Scope { newest: &opened.newest.checkpoint, remembered: &opened.remembered, loss_known: opened.loss_known };
             let Ok(()) = check(self, scope, &mut report, |_| ());
         }
         report
@@ -254,5 +256,30 @@ impl Log {
     pub fn bundle(&self) -> String {
         let lines = self.files().into_iter().map(|(path, content)| export::bundle_line(&path, &content));
         export::bundle_header() + &lines.collect::<String>()
+    }
+}
+
+/// The key of the log as it goes on after a loss.
+pub fn next_key(seed: u8) -> SignerKey {
+    SignerKey::from_seed(&generation::next(ORIGIN), [seed + 100; 32]).unwrap()
+}
+
+impl Log {
+    /// A log that had so many leaves when it went on under a new name, with this body; its newest
+    /// checkpoint is signed by [`next_key`], earlier ones by the key of the same seed.
+    pub fn recovered(kept: u64, body: &str, size: u64, seed: u8) -> Self {
+        let mut log = Self::new(kept, seed);
+        let before = std::mem::take(&mut log.remembered);
+        log.tiles.clear();
+        log.origin = generation::next(ORIGIN);
+        log.event(generation::KIND, body, None);
+        (kept + 1..size).for_each(|_| log.entry(""));
+        let origin = std::mem::replace(&mut log.origin, ORIGIN.to_owned());
+        let mut log = log.sealed(seed);
+        let root = log.root();
+        log.checkpoint = Checkpoint::new(&origin, size, root).sign(&[&next_key(seed)]).unwrap().to_string().into_bytes();
+        log.origin = origin;
+        log.remembered = before;
+        log
     }
 }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use counterfoil_verify::heads::{Head, Heads};
 use counterfoil_verify::tree::{consistency_proof, inclusion_proof, node};
-use counterfoil_verify::{Checkpoint, Frontier, Hash, SignerKey, TlogProof, leaf};
+use counterfoil_verify::{Checkpoint, Frontier, Hash, Rotation, SignerKey, TlogProof, leaf};
 
 use crate::vectors::{
     ORIGIN, bare, counted, entry_blind, entry_bytes, entry_fields, event, event_blind, event_bytes, event_fields, full, listing,
@@ -90,7 +90,11 @@ fn travelling(root: Hash, inclusion: &[Hash]) -> Vec<(&'static str, String)> {
     cosigned.cosign(&witness, 1_709_285_461).unwrap();
     let cosignature = cosigned.to_string().lines().last().unwrap().to_owned();
     let proof = TlogProof { extra: None, index: 1, hashes: inclusion.to_vec(), checkpoint: note.clone() };
+    let next = SignerKey::from_seed(ORIGIN, counted(0xA0)).unwrap();
+    let rotation = Rotation::sign(ORIGIN, 3, root, &log, &next).unwrap();
     vec![
+        ("rotation.key", next.verifier().to_string()),
+        ("rotation.note", rotation.to_string()),
         ("checkpoint.key", log.verifier().to_string()),
         ("checkpoint.note", note.to_string()),
         ("checkpoint.witness", witness.verifier().to_string()),

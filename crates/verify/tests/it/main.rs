@@ -6,6 +6,7 @@ mod check;
 mod checkpoint;
 mod decode;
 mod document;
+mod generation;
 mod heads;
 mod leaf;
 mod note;

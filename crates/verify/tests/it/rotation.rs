@@ -40,7 +40,7 @@ fn a_change_is_read_back_and_needs_both_signatures() {
     for by in [&old, &new] {
         let other = if by.verifier() == old.verifier() { &new } else { &old };
         let one = Note::sign(&read.to_string(), &[by]).unwrap();
-        assert_eq!(Rotation::open(&one), Err(RotationError::OneSided(other.verifier())));
+        assert_eq!(Rotation::open(&one), Err(RotationError::OneSided(Box::new(other.verifier()))));
     }
     let changed = read.to_string().replace("\n40\n", "\n41\n");
     let text = change(40, &old, &new).to_string().replace(&read.to_string(), &changed);

@@ -1,5 +1,6 @@
 //! The head of the report, its verdict and its six figures.
 
+use crate::clock::Moment;
 use crate::reports::{Report, Source, SourceState, Status};
 
 use super::super::words::{LocalTime, UNKNOWN, count, counted, fact, money, report_status, signed, tag};
@@ -66,6 +67,10 @@ fn notices(from: &Report, time: LocalTime) -> Vec<String> {
     if from.status == Status::Provisional && !waiting.is_empty() {
         notices.push(format!("Provisional: {} had not closed the day when this was computed.", waiting.join(", ")));
     }
+    if from.status == Status::Provisional && ended_later(from) {
+        let (at, to) = (time.of_text(&from.integrity.computed_at), time.of_text(&from.window.to));
+        notices.push(format!("Provisional: computed at {at}, before the business date ended ({to})."));
+    }
     if let Some(restates) = &from.integrity.restates {
         let (version, n) = (restates.version, restates.changes_total);
         let changes = counted(n, "figure differs", "figures differ");
@@ -86,6 +91,11 @@ fn notices(from: &Report, time: LocalTime) -> Vec<String> {
             .push(format!("{} could not be evaluated by a rule. Section J names the rule.", counted(errors, "entry", "entries")));
     }
     notices
+}
+
+fn ended_later(from: &Report) -> bool {
+    let at = |text: &str| Moment::parse(text).ok();
+    at(&from.integrity.computed_at) < at(&from.window.to)
 }
 
 fn tiles(from: &Report) -> Vec<Tile> {

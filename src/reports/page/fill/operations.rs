@@ -143,7 +143,7 @@ fn integrity(from: &Report, time: LocalTime) -> Vec<Fact> {
         Some(false) => "No",
         None => "Not comparable: entries came after this report's last",
     };
-    vec![
+    let mut facts = vec![
         fact("Size of the log", count(of.size)),
         mono("Root", of.root.clone()),
         mono("Newest checkpoint", text(&of.checkpoint, "None signed yet")),
@@ -151,7 +151,9 @@ fn integrity(from: &Report, time: LocalTime) -> Vec<Fact> {
         fact("Last full verification", of.last_full_at.as_deref().map_or_else(|| "None yet".to_owned(), |at| time.of_text(at))),
         fact("Anchor age", text(&of.anchor_age, "Unknown: no checkpoint has come back from outside")),
         fact("Day figures agree with entries", agree),
-    ]
+    ];
+    facts.extend(of.recovered.iter().map(|recovered| fact("Went on after a loss", recovered.sentence())));
+    facts
 }
 
 fn versions(from: &Report, time: LocalTime) -> Vec<VersionRow> {

@@ -40,11 +40,11 @@ pub(super) struct From {
 }
 
 impl From {
-    fn new(app: &App, sender: &Sender, peer: Option<Peer>) -> From {
+    fn new(app: &App, sender: &Sender, peer: Option<Peer>) -> Result<From, Problem> {
         let key = &sender.0;
         let origin = peer.and_then(|p| p.text());
         let delivery = Delivery { kind: DeliveryKind::Api, api_key: Some(key.id), origin };
-        From { intake: app.intake.clone(), source: key.source, delivery, full: key.scopes.contains(Scope::ReceiptFull) }
+        Ok(From { intake: app.intake()?, source: key.source, delivery, full: key.scopes.contains(Scope::ReceiptFull) })
     }
 
     /// A submission of these rows, and where its results will arrive.
@@ -101,12 +101,12 @@ pub(super) async fn results(receive: oneshot::Receiver<Result<Vec<RowResult>, Fa
         (status = 415, description = "Neither JSON nor NDJSON.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Readable, but not acceptable: see `code` and `field`. For an atomic array: all results, nothing recorded.",
             content((ProblemBody = "application/problem+json"), (AtomicRefusal = "application/problem+json"))),
-        (status = 503, description = "The queue is full; send again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The queue is full, or this instance stands by (`code` `stand_by`, `leader`: where to send it); send again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn create(req: HttpRequest, sender: Sender, app: Data<App>, mut payload: Payload) -> Result<HttpResponse, Problem> {
     let peer = actix_web::HttpMessage::extensions(&req).get::<Peer>().copied();
-    let from = From::new(&app, &sender, peer);
+    let from = From::new(&app, &sender, peer)?;
     let query = Params::of(&req, &["atomic"])?;
     let atomic = query.read("atomic", switch)?.unwrap_or(false);
     let packing = Packing::of(req.headers())?;

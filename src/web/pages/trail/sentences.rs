@@ -247,6 +247,10 @@ fn entries(kind: &str, body: &Body<'_>) -> Option<Said> {
             let codes: Vec<String> = codes.unwrap_or_default();
             format!("{} of source {source} refused{flood}: {}.", body.counted("rows", "row was", "rows were"), codes.join(", "))
         }
+        "queue.full" => {
+            let sent = body.counted("requests", "request", "requests");
+            format!("The queue was full from {} to {}: {sent} told to come again.", body.text("from"), body.text("to"))
+        }
         "feed.closed" => format!("Source {source} closed its day {}.", body.text("business_date")),
         "import.started" => format!("An import for source {source} began."),
         "import.finished" => {

@@ -19,6 +19,8 @@ pub struct Chrome {
     pub csrf: String,
     /// A message about what was just done.
     pub flash: Option<Flash>,
+    /// Set when another instance leads.
+    pub standing: Option<crate::app::StandBy>,
     /// The zone all times are in, such as `EST (UTC−05:00)`.
     pub zone: String,
 }

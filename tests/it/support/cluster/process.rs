@@ -66,7 +66,8 @@ pub fn spawn(install: &Install, run_as: &RunAs, role: &str, port: u16) -> (PathB
     (base, child)
 }
 
-fn server_options(base: &Path, port: u16) -> Vec<String> {
+/// What the server is told on its command line.
+pub fn server_options(base: &Path, port: u16) -> Vec<String> {
     [
         format!("port={port}"),
         "listen_addresses=127.0.0.1".to_owned(),

@@ -24,7 +24,7 @@ pub fn verify<F: Files<Error = String>>(args: &Args, files: F) -> Result<Outcome
     let opened = open_notes(&policy, args.origin.as_deref(), &newest, &remembered, &mut report);
     let Some(opened) = opened else { return Ok(Outcome::of_report("export", None, report)) };
     let checkpoint = &opened.newest.checkpoint;
-    let scope = Scope { newest: checkpoint, remembered: &opened.remembered };
+    let scope = Scope { newest: checkpoint, remembered: &opened.remembered, loss_known: opened.loss_known };
     let mut progress = Progress::new(checkpoint.size);
     check(&mut export, scope, &mut report, |done| progress.show(done))?;
     progress.clear();

@@ -45,6 +45,7 @@ impl Outcome {
     }
 
     fn json(&self) -> Value {
+        let said: Vec<&String> = self.said.iter().chain(&self.report.said).collect();
         let Report { findings, more, leaves, entries, unopened, .. } = &self.report;
         let levels = Level::ALL.map(|level| {
             let found = findings.iter().filter(|f| f.level == level).count();
@@ -61,7 +62,7 @@ impl Outcome {
         });
         json!({
             "ok": self.report.is_clean(), "what": self.what, "checkpoint": checkpoint, "leaves": leaves, "entries": entries,
-            "unopened": unopened, "levels": levels, "findings": findings, "more": more, "said": self.said,
+            "unopened": unopened, "levels": levels, "findings": findings, "more": more, "said": said,
         })
     }
 
@@ -75,7 +76,7 @@ impl Outcome {
                 let _ = writeln!(out, "  cosigned by {} at {} (seconds since 1970)", w.key.name(), w.time.unwrap_or_default());
             }
         }
-        for line in &self.said {
+        for line in self.said.iter().chain(&self.report.said) {
             let _ = writeln!(out, "  {line}");
         }
         for level in Level::ALL.into_iter().filter(|l| self.report.checked(*l) > 0) {

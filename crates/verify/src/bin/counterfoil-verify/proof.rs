@@ -2,6 +2,7 @@
 
 use counterfoil_verify::check::{Level, Report, follow_rotations, open_notes};
 use counterfoil_verify::decode::{Leaf, decode};
+use counterfoil_verify::generation;
 use counterfoil_verify::heads_proof::HeadsProof;
 use counterfoil_verify::rotation::retired_at;
 use counterfoil_verify::text::hex;
@@ -40,7 +41,9 @@ pub fn verify_leaf(args: &Args, content: &[u8]) -> Result<Outcome, String> {
     let leaf = bytes.and_then(|bytes| decode(bytes).ok());
     if let Some(leaf) = &leaf {
         said.push(describe(leaf));
-        let own = leaf.origin() == signed.checkpoint.origin && u64::try_from(leaf.seq()) == Ok(proof.index);
+        let of = &signed.checkpoint.origin;
+        let own =
+            (leaf.origin() == of || generation::precedes(leaf.origin(), of)) && u64::try_from(leaf.seq()) == Ok(proof.index);
         if !own {
             report.add(Level::L3, "seq_differs", proof.index, "the leaf says it stands elsewhere");
         }
