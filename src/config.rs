@@ -15,9 +15,11 @@ use serde::{Deserialize, Serialize};
 
 mod check;
 mod database;
+mod privacy;
 mod values;
 
 pub use database::{Database, Roles};
+pub use privacy::{PRIVATE_FIELDS, Privacy};
 pub use values::CutOff;
 use values::addresses;
 
@@ -43,6 +45,8 @@ pub struct Config {
     pub keys: Keys,
     /// How checkpoints leave the building.
     pub anchor: Anchor,
+    /// What may be erased, and when.
+    pub privacy: Privacy,
     /// What is known of each source beforehand.
     pub source: Vec<Source>,
 }
@@ -149,6 +153,9 @@ pub struct Keys {
     pub dir: String,
     /// The key that signs checkpoints, as `PRIVATE+KEY+…`; empty: a file in `dir`.
     pub log: String,
+    /// The master key that opens sealed values, as `counterfoil-master-1:…`; while it is exchanged, the
+    /// new one, a blank and the old one. Empty: a file in `dir`.
+    pub master: String,
 }
 
 /// Section `anchor`.
@@ -192,6 +199,8 @@ pub struct Source {
     pub tolerance_per_day: BTreeMap<String, String>,
     /// `identifier`: stored as sent. `secret`: stored as a keyed digest.
     pub session: SessionKind,
+    /// Private fields of its entries that are sealed, e.g. `["reason", "counterparty_name"]`.
+    pub sensitive: Vec<String>,
 }
 
 /// How an account's balances are checked.

@@ -49,10 +49,23 @@ pub fn is_source_name(name: &str) -> bool {
 
 /// An account for mail, lists and reports: its last characters, at most four and at most a third.
 pub fn mask_account(number: &str) -> String {
+    if is_erased_number(number) {
+        return "erased".to_owned();
+    }
     let chars: Vec<char> = number.chars().filter(|c| !c.is_whitespace()).collect();
     let shown = (chars.len() / 3).min(4);
     let tail: String = chars[chars.len() - shown..].iter().collect();
     format!("\u{2022}\u{2022}\u{2022}\u{2022} {tail}").trim_end().to_owned()
+}
+
+/// What stands in place of an erased account's number. It begins with a blank, as no number does.
+pub fn erased_number(account: Seq) -> String {
+    format!(" erased {account}")
+}
+
+/// Whether an account's number was erased.
+pub fn is_erased_number(number: &str) -> bool {
+    number.starts_with(" erased ")
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub mod intake;
 
 pub mod reports;
 
+pub mod privacy;
+
 pub mod alerts;
 pub mod witness;
 

@@ -42,11 +42,13 @@ pub enum Permission {
     Propose,
     /// Approve or refuse what somebody else proposed.
     Approve,
+    /// See what is sealed, for a reason that is recorded.
+    Reveal,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Permission; 11] = [
+    pub const ALL: [Permission; 12] = [
         Permission::ReadStatus,
         Permission::ReadReports,
         Permission::SignReports,
@@ -58,6 +60,7 @@ impl Permission {
         Permission::ReadApprovals,
         Permission::Propose,
         Permission::Approve,
+        Permission::Reveal,
     ];
 }
 
@@ -93,7 +96,7 @@ impl Role {
             P::ReadReports | P::ReadCustomers => self != Role::Admin,
             P::DecideAlerts => matches!(self, Role::Analyst | Role::Officer),
             P::SignReports | P::Approve => self == Role::Officer,
-            P::ReadTrail | P::Export => matches!(self, Role::Officer | Role::Auditor),
+            P::ReadTrail | P::Export | P::Reveal => matches!(self, Role::Officer | Role::Auditor),
             P::ManageUsers => self == Role::Admin,
             P::ReadApprovals => self != Role::Analyst,
             P::Propose => matches!(self, Role::Officer | Role::Admin),
@@ -126,7 +129,7 @@ mod tests {
         assert_eq!(granted(Role::Analyst), [P::ReadStatus, P::ReadReports, P::ReadCustomers, P::DecideAlerts]);
         assert_eq!(
             granted(Role::Auditor),
-            [P::ReadStatus, P::ReadReports, P::ReadCustomers, P::ReadTrail, P::Export, P::ReadApprovals]
+            [P::ReadStatus, P::ReadReports, P::ReadCustomers, P::ReadTrail, P::Export, P::ReadApprovals, P::Reveal]
         );
         assert_eq!(granted(Role::Admin), [P::ReadStatus, P::ManageUsers, P::ReadApprovals, P::Propose]);
         let officer = granted(Role::Officer);

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::approvals::{self, Kind, Proposal};
 use crate::db::DbError;
+use crate::privacy;
 use crate::trail::ActError;
 
 use super::App;
@@ -30,7 +31,11 @@ pub fn carry_out_due(app: &App) -> Result<(), ActError> {
 fn carry_out(app: &App, proposal: &Proposal) -> Result<(), ActError> {
     match proposal.kind {
         Kind::RotateKey => rotate_key(app, proposal),
-        Kind::EraseSubject => Ok(()),
+        Kind::EraseSubject => super::privacy::erase(app, proposal),
+        Kind::ReleaseHold => {
+            let (id, facts) = (proposal.id, proposal.facts.clone());
+            app.log().act(move |tx| privacy::release(tx, id, &facts)).map(drop)
+        }
     }
 }
 

@@ -142,6 +142,14 @@ impl Leader {
         }
     }
 
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        match self {
+            Leader::Here(app, _) => &app.config,
+            Leader::Elsewhere(config, ..) => config,
+        }
+    }
+
     /// Does the work, here or there; returns after its commit.
     pub fn perform(&self, request: Request) -> Result<Value, LeaderError> {
         match self {

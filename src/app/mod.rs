@@ -11,6 +11,7 @@ mod approved;
 mod importing;
 mod inbox;
 mod post;
+mod privacy;
 mod requests;
 mod rows;
 mod store;
@@ -20,17 +21,20 @@ use std::time::{Duration, Instant};
 
 pub use approved::carry_out_due;
 pub use inbox::{Inbox, Leader, LeaderError};
+pub use privacy::PrivacyRequest;
 pub use post::StandBy;
 pub use requests::{Request, RequestError, nightly, perform};
 pub use rows::{WireResult, WireRow};
 
 use crate::clock::Clock;
 use crate::config::{Config, Roles};
-use crate::db::{Db, DbResult, migrate, roles};
+use crate::db::{Conn, Db, DbError, DbResult, migrate, roles};
 use crate::intake::{self, Intake, StartError};
 use crate::ledger::BusinessCalendar;
+use crate::privacy::register;
+use crate::trail::keys::KeyFolder;
 use crate::trail::store::LeaderRow;
-use crate::trail::{self, Log, Signer};
+use crate::trail::{self, ActError, Log, Signer, sealing};
 use post::Post;
 
 /// How long an instance that stands by waits for the first leader to make the log.
@@ -76,6 +80,7 @@ impl App {
         fit(&config, &db)?;
         let intake = intake::start(&db, &config, clock.clone())?;
         let app = App::new(config, db, clock, intake)?;
+        app.reapply_erasures()?;
         app.sign();
         Ok(app)
     }
@@ -135,6 +140,7 @@ impl App {
             return Err(error.into());
         }
         self.post.lead(intake);
+        self.reapply_erasures()?;
         self.sign();
         Ok(())
     }
@@ -182,6 +188,31 @@ impl App {
     /// Where the leader is, when it is not this process.
     pub fn stands_by(&self) -> Option<StandBy> {
         self.post.intake().err()
+    }
+
+    /// Erases again what an older copy of the database holds, before anybody reads it.
+    fn reapply_erasures(&self) -> DbResult<()> {
+        let keys = KeyFolder::of(&self.config, self.db.address());
+        let done = register::reapply(&self.db, &self.log(), &keys);
+        let done = done.map_err(|error| match error {
+            ActError::Db(error) => error,
+            other => DbError::Unfit(format!("the register of erasures could not be applied: {other}")),
+        });
+        if done.is_err()
+            && let Ok(intake) = self.intake()
+        {
+            intake.halt();
+        }
+        done.map(drop)
+    }
+
+    /// Whether sensitive fields can be sealed now.
+    ///
+    /// # Errors
+    /// When the database or a key file cannot be read.
+    pub fn sealing(&self, conn: &mut Conn) -> DbResult<sealing::Status> {
+        let origin = crate::trail::store::state(conn)?.map(|state| state.origin).unwrap_or_default();
+        sealing::status(conn, &KeyFolder::of(&self.config, self.db.address()), &origin)
     }
 
     /// Signs the log as it stands. What cannot be signed or kept is said in the program's own log and

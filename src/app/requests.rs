@@ -18,6 +18,7 @@ use crate::reports::{self, Made};
 use crate::trail::{ActError, NewEvent};
 
 use super::App;
+use super::privacy::PrivacyRequest;
 use super::rows::{WireResult, WireRow};
 
 /// Work for the leader. Secrets are hashed before they get here.
@@ -39,6 +40,7 @@ pub enum Request {
     NoteVerified(Verified),
     Propose(approvals::Submission),
     Nightly { date: Option<NaiveDate> },
+    Privacy(PrivacyRequest),
     Submit { source: Seq, origin: String, history: bool, rows: Vec<WireRow> },
     Append { events: Vec<WireEvent> },
 }
@@ -122,6 +124,7 @@ pub fn perform(app: &App, request: Request) -> Result<Value, RequestError> {
         Request::NoteVerified(verified) => json!(verified.note(&log)?),
         Request::Propose(submission) => json!(approvals::submit(&log, submission)?),
         Request::Nightly { date } => json!(nightly(app, date)?.into_iter().map(told).collect::<Vec<_>>()),
+        Request::Privacy(request) => super::privacy::perform(app, request)?,
         Request::Append { events } => {
             let events = events.into_iter().map(WireEvent::into_event).collect::<Result<Vec<_>, ActError>>()?;
             json!(log.append_all(events)?)

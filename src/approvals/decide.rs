@@ -204,6 +204,16 @@ pub fn carried_out(tx: &mut ActTx<'_>, id: Seq, kind: Kind, outcome: &Value) -> 
     end(tx, row, State::CarriedOut, (None, seq), None, Some(outcome.to_string()))
 }
 
+/// Inside an act: what was approved must not be done any more, as its room found out; the proposal ends.
+/// Answers the event. Refusals as those of [`carried_out`].
+pub fn stopped(tx: &mut ActTx<'_>, id: Seq, kind: Kind, comment: &str) -> Result<Seq, ActError> {
+    let row = approved(tx, id, kind)?;
+    let body = json!({ "proposal": id, "kind": kind.text(), "user": null });
+    let private = json!({ "comment": comment, "whence": null });
+    let seq = tx.append(NewEvent::with_private("approval.refused", body, private))?;
+    end(tx, row, State::Refused, (None, seq), Some(comment.to_owned()), None)
+}
+
 /// The approved proposal `id` of this kind, or why it may not be carried out now.
 fn approved(tx: &mut ActTx<'_>, id: Seq, kind: Kind) -> Result<ProposalRow, ActError> {
     let found = store::proposal(tx.conn, id)?.filter(|row| row.kind == kind.text() && row.state == store::APPROVED);

@@ -18,17 +18,21 @@ pub enum Kind {
     /// What is stored of a person is erased.
     #[serde(rename = "subject.erase")]
     EraseSubject,
+    /// A legal hold ends.
+    #[serde(rename = "hold.release")]
+    ReleaseHold,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 2] = [Kind::RotateKey, Kind::EraseSubject];
+    pub const ALL: [Kind; 3] = [Kind::RotateKey, Kind::EraseSubject, Kind::ReleaseHold];
 
     /// `log.rotate_key`
     pub fn text(self) -> &'static str {
         match self {
             Kind::RotateKey => "log.rotate_key",
             Kind::EraseSubject => "subject.erase",
+            Kind::ReleaseHold => "hold.release",
         }
     }
 
@@ -42,6 +46,7 @@ impl Kind {
         match self {
             Kind::RotateKey => "Change the key that signs the log",
             Kind::EraseSubject => "Erase what is stored of a person",
+            Kind::ReleaseHold => "Release a legal hold",
         }
     }
 
@@ -49,14 +54,14 @@ impl Kind {
     pub fn may_submit(self, role: Role) -> bool {
         match self {
             Kind::RotateKey => matches!(role, Role::Officer | Role::Admin),
-            Kind::EraseSubject => role == Role::Officer,
+            Kind::EraseSubject | Kind::ReleaseHold => role == Role::Officer,
         }
     }
 
     /// Whether a user of this role may approve or refuse it. The database lets officers only.
     pub fn may_approve(self, role: Role) -> bool {
         match self {
-            Kind::RotateKey | Kind::EraseSubject => role == Role::Officer,
+            Kind::RotateKey | Kind::EraseSubject | Kind::ReleaseHold => role == Role::Officer,
         }
     }
 
@@ -64,7 +69,7 @@ impl Kind {
     /// officer may stop it.
     pub fn quarantine(self) -> i64 {
         match self {
-            Kind::RotateKey => 0,
+            Kind::RotateKey | Kind::ReleaseHold => 0,
             Kind::EraseSubject => 7 * DAY,
         }
     }
@@ -74,7 +79,7 @@ impl Kind {
     pub fn is_about_customer(self) -> bool {
         match self {
             Kind::RotateKey => false,
-            Kind::EraseSubject => true,
+            Kind::EraseSubject | Kind::ReleaseHold => true,
         }
     }
 
@@ -86,6 +91,10 @@ impl Kind {
                 format!("The log is signed by the key {} from then on.", key_id(&text("new"))),
                 format!("The key {} signs for the last time; its verifier key is kept.", key_id(&text("old"))),
                 "Both keys sign the change, so that whoever trusts the old one can follow it.".to_owned(),
+            ],
+            Kind::ReleaseHold => vec![
+                format!("Hold {} no longer keeps its subject from being erased.", facts["hold"].as_i64().unwrap_or(0)),
+                "What is stored stays as it is; erasing it is another proposal.".to_owned(),
             ],
             Kind::EraseSubject => vec![
                 format!("Private parts of {} and {} are erased for good.", counted(facts, "entries"), counted(facts, "events")),

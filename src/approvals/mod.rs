@@ -22,7 +22,7 @@ mod submit;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{Deciding, Decision, carried_out, decide, expire_due};
+pub use decide::{Deciding, Decision, carried_out, decide, expire_due, stopped};
 pub use kinds::Kind;
 pub use proposal::{Proposal, State, Word};
 pub use queue::{PAGE_MAX, find, list, ready, waiting_for, waits_for};

@@ -14,12 +14,16 @@ use crate::ids::Seq;
 use crate::ledger::store::{self as ledger, AccountRow, EntryRow};
 use crate::ledger::{history, leaves};
 use crate::trail::generations::Origins;
+use crate::trail::keys::KeyFolder;
+use crate::trail::sealing::store as sealing;
 use crate::trail::store::{self as trail, LogState};
 
 use super::checker::Checker;
 use super::entries::{Entries, Tables};
+use super::erased::Erased;
 use super::findings::Findings;
 use super::repeats::Repeats;
+use super::sealed::Sealed;
 use super::settings::Settings;
 use super::store;
 use super::{L0, L1, L2, L4, L6, Options, Outcome};
@@ -41,14 +45,15 @@ pub fn verify_account(db: &Db, number: &str, options: Options<'_>) -> DbResult<O
         let account = ledger::account_by_number(conn, number)?;
         let account = account.ok_or_else(|| DbError::Unfit("the log has no such account; check the number".into()))?;
         let state = trail::state(conn)?.ok_or_else(|| DbError::Corrupt("there is no state of the log".into()))?;
-        one((conn, aside), &account, &state, settings, &options)
+        let keys = KeyFolder::of(options.config, db.address());
+        one((conn, aside), &keys, (&account, &state), settings, &options)
     })
 }
 
 fn one(
     (conn, aside): (&mut Conn, Conn),
-    account: &AccountRow,
-    state: &LogState,
+    keys: &KeyFolder,
+    (account, state): (&AccountRow, &LogState),
     settings: Settings,
     options: &Options<'_>,
 ) -> DbResult<Outcome> {
@@ -63,6 +68,8 @@ fn one(
     entries.set_reach(&store::rule_set_bodies(conn)?);
     let origins = Origins::of(conn)?;
     let mut checker = Checker::new(origins.at(0).to_owned(), findings, entries);
+    checker.erased = Erased::read(conn, keys, &state.origin)?;
+    checker.sealed = Sealed::read(conn, keys, &state.origin)?;
     let mut started = store::events_of(conn, "program.started")?.into_iter().peekable();
     define(conn, account, &mut checker)?;
     let total = rows.len() as u64;
@@ -78,7 +85,8 @@ fn one(
         if checker.origin != origins.at(row.seq) {
             checker.origin = origins.at(row.seq).to_owned();
         }
-        let leaf = checker.entry(row, part.as_ref());
+        let sealed = sealing::sealed_part(conn, row.seq)?;
+        let leaf = checker.entry(row, part.as_ref(), sealed.as_ref());
         if !tree.holds(conn, row.seq, &leaf.hash, &mut proven)? {
             let text = "the row does not have the hash that the tree holds for its place";
             checker.findings.add((L2, "leaf_changed"), "entries", row.seq, text);
@@ -101,7 +109,7 @@ fn define(conn: &mut Conn, account: &AccountRow, checker: &mut Checker) -> DbRes
         return Ok(());
     };
     checker.event(&event, part.as_ref());
-    super::definitions::compare_account(account, &event, part.as_ref(), &mut checker.findings);
+    super::definitions::compare_account(account, &event, part.as_ref(), &checker.erased, &mut checker.findings);
     Ok(())
 }
 

@@ -5,13 +5,16 @@ use counterfoil_verify::leaf;
 use crate::ids::Seq;
 use crate::ledger::store::{EntryPartRow, EntryRow};
 use crate::trail::generations::RECOVERED;
+use crate::trail::sealing::store::SealedPartRow;
 use crate::trail::store::{EventPartRow, EventRow};
 
 use super::entries::Entries;
+use super::erased::Erased;
 use super::event::Event;
 use super::findings::Findings;
 use super::follow::Follow;
 use super::heads::Heads;
+use super::sealed::Sealed;
 use super::store::Slice;
 use super::tree::{Leaf, TILE_LEAVES, Tree};
 use super::{L2, L3, commitments, definitions};
@@ -28,6 +31,10 @@ pub(super) struct Checker {
     pub(super) follow: Follow,
     /// Account heads at each close; nothing is looked for in the history of one account.
     pub(super) heads: Heads,
+    /// What was erased.
+    pub(super) erased: Erased,
+    /// What is sealed.
+    pub(super) sealed: Sealed,
     /// The epoch that the newest start of the program says.
     pub(super) epoch: Option<i64>,
     scratch: Vec<u8>,
@@ -38,6 +45,7 @@ pub(super) struct Checker {
 struct At {
     entry: usize,
     entry_part: usize,
+    sealed: usize,
     event: usize,
     event_part: usize,
     hit: usize,
@@ -61,6 +69,8 @@ impl Checker {
             entries,
             follow: Follow::default(),
             heads: Heads::default(),
+            erased: Erased::default(),
+            sealed: Sealed::default(),
             epoch: None,
             scratch: Vec::with_capacity(1024),
         }
@@ -73,7 +83,7 @@ impl Checker {
             self.tree.cut();
         }
         self.next = slice.to;
-        definitions::compare(slice, &mut self.findings);
+        definitions::compare(slice, &self.erased, &mut self.findings);
         let mut at = At::default();
         let mut first = slice.from;
         let mut tiles = slice.tiles.iter().peekable();
@@ -90,6 +100,7 @@ impl Checker {
     fn place(&mut self, slice: &Slice, at: &mut At, seq: Seq) -> Option<Leaf> {
         let entry = take(&slice.entries, &mut at.entry, seq, |row| row.seq);
         let entry_part = take(&slice.entry_parts, &mut at.entry_part, seq, |row| row.seq);
+        let sealed = take(&slice.sealed_parts, &mut at.sealed, seq, |row| row.seq);
         let event = take(&slice.events, &mut at.event, seq, |row| row.seq);
         let event_part = take(&slice.event_parts, &mut at.event_part, seq, |row| row.seq);
         let hits_from = at.hit;
@@ -109,6 +120,9 @@ impl Checker {
             if entry_part.is_some() {
                 commitments::orphan("entry_parts", seq, &mut self.findings);
             }
+            if sealed.is_some() {
+                commitments::orphan("sealed_parts", seq, &mut self.findings);
+            }
             for hit in hits {
                 self.entries.hits.stray(hit, &mut self.findings);
             }
@@ -117,30 +131,26 @@ impl Checker {
             }
             return event_leaf;
         };
-        let leaf = self.entry(row, entry_part);
+        let leaf = self.entry(row, entry_part, sealed);
         self.heads.entry(row, leaf.hash);
         self.entries.check(row, hits, &mut self.findings);
         Some(leaf)
     }
 
-    pub(super) fn entry(&mut self, row: &EntryRow, part: Option<&EntryPartRow>) -> Leaf {
+    pub(super) fn entry(&mut self, row: &EntryRow, part: Option<&EntryPartRow>, sealed: Option<&SealedPartRow>) -> Leaf {
         self.findings.checked(L3, 1);
         self.tick("entries", row.seq, row.recorded_at);
         self.scratch.clear();
         let encoded = row.leaf().encode(&self.origin, &mut self.scratch).is_ok();
         let leaf = self.leaf("entries", row.seq, encoded);
-        match part {
-            Some(part) => {
-                let parts: [Option<&str>; 5] = [
-                    part.party.as_deref(),
-                    part.counterparty.as_deref(),
-                    part.counterparty_name.as_deref(),
-                    part.counterparty_country.as_deref(),
-                    part.reason.as_deref(),
-                ];
-                commitments::check("entry_parts", row.seq, &row.blind, Some((&part.salt, &parts)), &mut self.findings);
+        match (part, sealed) {
+            (_, Some(sealed)) => self.sealed.check(row, part, sealed, &mut self.erased, &mut self.findings),
+            (Some(part), None) => {
+                let parts = part.listed();
+                let opened = Some((part.salt.as_slice(), parts.as_slice()));
+                commitments::check("entry_parts", row.seq, &row.blind, opened, &mut self.erased, &mut self.findings);
             }
-            None => commitments::check("entry_parts", row.seq, &row.blind, None, &mut self.findings),
+            (None, None) => commitments::check("entry_parts", row.seq, &row.blind, None, &mut self.erased, &mut self.findings),
         }
         leaf
     }
@@ -157,9 +167,12 @@ impl Checker {
         let leaf = self.leaf("events", row.seq, encoded);
         let body = part.map(|part| [Some(part.body.as_str())]);
         let opened = part.zip(body.as_ref()).map(|(part, body)| (part.salt.as_slice(), body.as_slice()));
-        commitments::check("event_parts", row.seq, &row.blind, opened, &mut self.findings);
+        commitments::check("event_parts", row.seq, &row.blind, opened, &mut self.erased, &mut self.findings);
         self.entries.define(row, part, &mut self.findings);
         self.follow.meet(row, part);
+        if matches!(row.kind.as_str(), "parts.erased" | "approval.submitted" | "approval.approved" | "approval.carried_out") {
+            self.erased.meet(Event::read(row, part));
+        }
         if row.kind == "program.started" {
             self.epoch = Some(Event::read(row, part).number("epoch"));
         }

@@ -10,7 +10,20 @@ use super::findings::Findings;
 const LISTED_MAX: usize = 1_000;
 
 /// Tables whose `id` is the place of the event that made the row.
-const PLACED_BY_ID: &[&str] = &["accounts", "alerts", "api_keys", "contexts", "deliveries", "rule_sets", "sources", "users"];
+const PLACED_BY_ID: &[&str] = &[
+    "accounts",
+    "alerts",
+    "api_keys",
+    "contexts",
+    "data_keys",
+    "deliveries",
+    "erasures",
+    "holds",
+    "recovery_keys",
+    "rule_sets",
+    "sources",
+    "users",
+];
 
 /// Looks through every table.
 pub(super) fn compare(conn: &mut Conn, findings: &mut Findings) -> DbResult<()> {

@@ -1,13 +1,14 @@
 //! L5: private parts against the commitments in their leaves.
 //!
-//! A blind of 32 bytes is a commitment and its part must be there; one of 16 is random and there
-//! must be none. Nothing is erased yet, so a part that is gone is a finding.
+//! A blind of 32 bytes is a commitment and its part must be there, unless an erasure names its place:
+//! then it must not. One of 16 bytes is random and there must be none.
 
 use counterfoil_verify::commitment;
 
 use crate::ids::Seq;
 
 use super::L5;
+use super::erased::Erased;
 use super::findings::Findings;
 
 /// Bytes of a commitment; a leaf without private parts has 16 random bytes.
@@ -19,12 +20,16 @@ pub(super) fn check(
     seq: Seq,
     blind: &[u8],
     part: Option<(&[u8], &[Option<&str>])>,
+    erased: &mut Erased,
     findings: &mut Findings,
 ) {
     let committed = blind.len() == COMMITMENT_BYTES;
     match part {
         None if committed => {
-            let text = "the leaf commits to a private part that is not there";
+            if erased.counted(seq) {
+                return;
+            }
+            let text = "the leaf commits to a private part that is not there, and no event says that it was erased";
             findings.add((L5, "private_part_missing"), table, seq, text);
         }
         None => {}
@@ -34,6 +39,16 @@ pub(super) fn check(
         }
         Some((salt, parts)) => {
             findings.checked(L5, 1);
+            if let Some(event) = erased.under(seq) {
+                let text = format!("event {event} erased this private part, and it is there again");
+                findings.add((L5, "private_part_back"), table, seq, text);
+            }
+            if erased.under(seq).is_none()
+                && let Some(event) = erased.registered(seq, blind)
+            {
+                let text = format!("the register says that event {event} erased this private part: this is an older copy");
+                findings.add((L5, "erasure_undone"), table, seq, text);
+            }
             if !opens(blind, salt, parts) {
                 let text = "the private part is not the one the leaf commits to";
                 findings.add((L5, "private_part_changed"), table, seq, text);

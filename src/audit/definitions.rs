@@ -1,20 +1,21 @@
 //! L4: sources, accounts, contexts, deliveries and rule sets against the events that defined them.
 //!
 //! The id of such a row is the place of its event, so both lie in the same slice. What only an
-//! index needs (fingerprints) follows from the rest of the row. Where a private part is gone, what it
-//! held cannot be compared; that it is gone is a finding of its own.
+//! index needs (fingerprints) follows from the rest of the row. Where a private part was erased, the
+//! row must hold nothing of it any more; where it is gone otherwise, that is a finding of its own.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::clock::DAY;
-use crate::ids::Seq;
+use crate::ids::{Seq, erased_number};
 use crate::intake::{Delivery, DeliveryKind, context_fingerprint, delivery_fingerprint};
 use crate::ledger::ActorKind;
 use crate::ledger::store::{AccountRow, ContextRow, DeliveryRow, SourceRow};
 use crate::trail::store::{EventPartRow, EventRow};
 
 use super::L4;
+use super::erased::Erased;
 use super::findings::Findings;
 use super::store::{RuleSetRow, Slice};
 
@@ -23,22 +24,24 @@ use super::store::{RuleSetRow, Slice};
 struct Definition<'a> {
     event: &'a EventRow,
     part: Option<&'a EventPartRow>,
+    /// Whether its private part was erased.
+    erased: bool,
 }
 
 /// Compares the rows of a slice with its events.
-pub(super) fn compare(slice: &Slice, findings: &mut Findings) {
-    table(("sources", "source.defined"), &slice.sources, |row| row.id, slice, same_source, findings);
-    table(("accounts", "account.defined"), &slice.accounts, |row| row.id, slice, same_account, findings);
-    table(("contexts", "context.defined"), &slice.contexts, |row| row.id, slice, same_context, findings);
-    table(("deliveries", "delivery.defined"), &slice.deliveries, |row| row.id, slice, same_delivery, findings);
-    table(("rule_sets", "ruleset.defined"), &slice.rule_sets, |row| row.id, slice, same_rule_set, findings);
+pub(super) fn compare(slice: &Slice, erased: &Erased, findings: &mut Findings) {
+    table(("sources", "source.defined"), &slice.sources, |row| row.id, (slice, erased), same_source, findings);
+    table(("accounts", "account.defined"), &slice.accounts, |row| row.id, (slice, erased), same_account, findings);
+    table(("contexts", "context.defined"), &slice.contexts, |row| row.id, (slice, erased), same_context, findings);
+    table(("deliveries", "delivery.defined"), &slice.deliveries, |row| row.id, (slice, erased), same_delivery, findings);
+    table(("rule_sets", "ruleset.defined"), &slice.rule_sets, |row| row.id, (slice, erased), same_rule_set, findings);
 }
 
 fn table<R>(
     (name, kind): (&'static str, &'static str),
     rows: &[R],
     id: impl Fn(&R) -> Seq,
-    slice: &Slice,
+    (slice, erased): (&Slice, &Erased),
     same: impl Fn(&R, Definition<'_>) -> Option<bool>,
     findings: &mut Findings,
 ) {
@@ -49,7 +52,8 @@ fn table<R>(
             continue;
         };
         let part = slice.event_parts.binary_search_by_key(&event.seq, |part| part.seq).ok();
-        let definition = Definition { event, part: part.map(|i| &slice.event_parts[i]) };
+        let part = part.map(|i| &slice.event_parts[i]);
+        let definition = Definition { event, part, erased: erased.under(event.seq).is_some() };
         if same(&rows[at], definition) != Some(true) {
             findings.add((L4, "definition_differs"), name, event.seq, format!("the row is not what its event {kind} says"));
         }
@@ -63,9 +67,16 @@ fn table<R>(
 }
 
 /// Compares one account's row with its event.
-pub(super) fn compare_account(row: &AccountRow, event: &EventRow, part: Option<&EventPartRow>, findings: &mut Findings) {
+pub(super) fn compare_account(
+    row: &AccountRow,
+    event: &EventRow,
+    part: Option<&EventPartRow>,
+    erased: &Erased,
+    findings: &mut Findings,
+) {
     findings.checked(L4, 1);
-    if same_account(row, Definition { event, part }) != Some(true) {
+    let erased = erased.under(row.id).is_some();
+    if same_account(row, Definition { event, part, erased }) != Some(true) {
         findings.add((L4, "definition_differs"), "accounts", row.id, "the row is not what its event account.defined says");
     }
 }
@@ -140,12 +151,19 @@ fn same_source(row: &SourceRow, of: Definition<'_>) -> Option<bool> {
 
 fn same_account(row: &AccountRow, of: Definition<'_>) -> Option<bool> {
     let body: AccountBody = of.body()?;
-    let number = of.private::<AccountPrivate>()?.is_none_or(|private| private.account == row.number);
+    let number = match of.erased {
+        true => row.number == erased_number(row.id),
+        false => of.private::<AccountPrivate>()?.is_none_or(|private| private.account == row.number),
+    };
     Some(number && row.source == body.source && row.currency == body.currency && row.created_at == of.event.recorded_at)
 }
 
 fn same_context(row: &ContextRow, of: Definition<'_>) -> Option<bool> {
     let body: ContextBody = of.body()?;
+    if of.erased {
+        let empty = ContextRow::empty(row.id, row.source);
+        return Some(row.source == body.source && *row == empty);
+    }
     let same = |private: ContextPrivate| {
         let kind = private.actor_kind.as_deref().map(ActorKind::parse);
         row.session_id == private.session_id

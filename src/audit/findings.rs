@@ -55,7 +55,9 @@ impl Findings {
 
     /// Says something of a level that its count does not say.
     pub(super) fn note(&mut self, level: &'static str, text: impl Into<String>) {
-        self.covered[number(level)].note = Some(text.into());
+        let note = &mut self.covered[number(level)].note;
+        let text = text.into();
+        *note = Some(note.take().map_or_else(|| text.clone(), |before| format!("{before}; {text}")));
     }
 
     /// Adds one finding.

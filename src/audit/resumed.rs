@@ -14,12 +14,16 @@ use crate::config::Config;
 use crate::db::{Address, Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::leaves;
+use crate::ledger::store::{EntryPartRow, EntryRow};
+use crate::trail::generations::Origins;
 use crate::trail::keys::KeyFolder;
 use crate::trail::store::{self as trail, LogState};
 use crate::trail::{kept, tree::Tree as Stored};
 
+use super::erased::Erased;
 use super::findings::Findings;
 use super::run::{Run, SLICE, checkpoints, inclusion};
+use super::sealed::Sealed;
 use super::store::{self, Slice};
 use super::tree::{Leaf, TILE_LEAVES, Tree};
 use super::{L2, L3, L4, L5, Options, Outcome, commitments, schema};
@@ -80,14 +84,15 @@ pub fn verify_resumed(db: &Db, options: Options<'_>, mark: &Mark) -> DbResult<Ou
         let mut run = Run::begin(conn, options)?;
         checkpoints(&mut run, db)?;
         inclusion(&mut run)?;
-        rest(&mut run, mark)?;
+        let keys = KeyFolder::of(run.options.config, db.address());
+        rest(&mut run, mark, &keys)?;
         schema::compare(run.conn, &mut run.findings)?;
         let root = run.state.as_ref().map(|state| state.root.clone()).unwrap_or_default();
         Ok(run.findings.outcome(run.size, &root))
     })
 }
 
-fn rest(run: &mut Run<'_>, mark: &Mark) -> DbResult<()> {
+fn rest(run: &mut Run<'_>, mark: &Mark, keys: &KeyFolder) -> DbResult<()> {
     let state = run.state.clone().filter(|state| state.origin == mark.origin);
     let state = state.ok_or_else(|| DbError::Unfit("the verification to go on from is one of another log".into()))?;
     let from = mark.size.max(0) / TILE_LEAVES * TILE_LEAVES;
@@ -98,12 +103,18 @@ fn rest(run: &mut Run<'_>, mark: &Mark) -> DbResult<()> {
     run.findings.note(L5, format!("of the leaves from {from} on"));
     let Some(before) = before(run.conn, &state, mark, from, &mut run.findings)? else { return Ok(()) };
     let (mut tree, mut next) = (Tree::resumed(before), from);
+    let origins = Origins::of(run.conn)?;
+    let mut parts = Parts {
+        erased: Erased::read(run.conn, keys, origins.at(0))?,
+        sealed: Sealed::read(run.conn, keys, origins.at(0))?,
+    };
     while next < run.size {
         (run.options.progress)(next.unsigned_abs(), run.size.unsigned_abs());
         let slice = store::slice(run.conn, next, run.size.min(next + SLICE))?;
-        add(&mut tree, &slice, &state.origin, &mut run.findings);
+        add(&mut tree, &slice, &origins, &mut parts, &mut run.findings);
         next = slice.to;
     }
+    parts.sealed.finish(&mut run.findings);
     tree.finish(Some(&state.root), &store::upper_tiles(run.conn)?, &mut run.findings);
     Ok(())
 }
@@ -129,7 +140,7 @@ fn before(conn: &mut Conn, state: &LogState, mark: &Mark, from: Seq, findings: &
 }
 
 /// Hashes the rows of a slice again.
-fn add(tree: &mut Tree, slice: &Slice, origin: &str, findings: &mut Findings) {
+fn add(tree: &mut Tree, slice: &Slice, origins: &Origins, parts: &mut Parts, findings: &mut Findings) {
     let mut hashed = Vec::with_capacity((slice.to - slice.from) as usize);
     let mut bytes = Vec::with_capacity(1_024);
     for seq in slice.from..slice.to {
@@ -138,11 +149,11 @@ fn add(tree: &mut Tree, slice: &Slice, origin: &str, findings: &mut Findings) {
         let entry = slice.entries.binary_search_by_key(&seq, |row| row.seq).ok().map(|at| &slice.entries[at]);
         let event = slice.events.binary_search_by_key(&seq, |row| row.seq).ok().map(|at| &slice.events[at]);
         let (table, blind, well) = match (entry, event) {
-            (Some(row), _) => ("entries", &row.blind, row.leaf().encode(origin, &mut bytes).is_ok()),
+            (Some(row), _) => ("entries", &row.blind, row.leaf().encode(origins.at(seq), &mut bytes).is_ok()),
             (None, Some(row)) => {
                 let (recorded_at, kind, body) = (row.recorded_at, &row.kind, &row.body);
                 let leaf = EventLeaf { seq, recorded_at, kind, body, blind: &row.blind };
-                ("events", &row.blind, leaf.encode(origin, &mut bytes).is_ok())
+                ("events", &row.blind, leaf.encode(origins.at(seq), &mut bytes).is_ok())
             }
             (None, None) => {
                 findings.add((L2, "leaf_missing"), "entries", seq, "neither an entry nor an event has this place");
@@ -153,7 +164,10 @@ fn add(tree: &mut Tree, slice: &Slice, origin: &str, findings: &mut Findings) {
         if !well {
             findings.add((L2, "leaf_unreadable"), table, seq, "a field is longer than a leaf can hold");
         }
-        parts(slice, seq, table, blind, findings);
+        match entry {
+            Some(row) => parts.of_entry(slice, row, findings),
+            None => parts.of_event(slice, seq, blind, findings),
+        }
         hashed.push(Some(Leaf { table, hash: leaf::hash(&bytes) }));
     }
     let mut tiles = slice.tiles.iter().peekable();
@@ -163,17 +177,28 @@ fn add(tree: &mut Tree, slice: &Slice, origin: &str, findings: &mut Findings) {
     }
 }
 
-/// Holds the private part of a leaf against its commitment.
-fn parts(slice: &Slice, seq: Seq, table: &'static str, blind: &[u8], findings: &mut Findings) {
-    if table == "events" {
+/// Holds private parts against the commitments in their leaves.
+struct Parts {
+    erased: Erased,
+    sealed: Sealed,
+}
+
+impl Parts {
+    fn of_event(&mut self, slice: &Slice, seq: Seq, blind: &[u8], findings: &mut Findings) {
         let part = slice.event_parts.binary_search_by_key(&seq, |part| part.seq).ok().map(|at| &slice.event_parts[at]);
         let body = part.map(|part| [Some(part.body.as_str())]);
         let opened = part.zip(body.as_ref()).map(|(part, body)| (part.salt.as_slice(), body.as_slice()));
-        return commitments::check("event_parts", seq, blind, opened, findings);
+        commitments::check("event_parts", seq, blind, opened, &mut self.erased, findings);
     }
-    let part = slice.entry_parts.binary_search_by_key(&seq, |part| part.seq).ok().map(|at| &slice.entry_parts[at]);
-    let listed = part.map(|part| part.parts());
-    let listed = listed.as_ref().map(|parts| parts.listed());
-    let opened = part.zip(listed.as_ref()).map(|(part, listed)| (part.salt.as_slice(), listed.as_slice()));
-    commitments::check("entry_parts", seq, blind, opened, findings);
+
+    fn of_entry(&mut self, slice: &Slice, row: &EntryRow, findings: &mut Findings) {
+        let at = |seq| slice.entry_parts.binary_search_by_key(&seq, |part| part.seq).ok();
+        let part = at(row.seq).map(|at| &slice.entry_parts[at]);
+        if let Ok(at) = slice.sealed_parts.binary_search_by_key(&row.seq, |part| part.seq) {
+            return self.sealed.check(row, part, &slice.sealed_parts[at], &mut self.erased, findings);
+        }
+        let listed = part.map(EntryPartRow::listed);
+        let opened = part.zip(listed.as_ref()).map(|(part, listed)| (part.salt.as_slice(), listed.as_slice()));
+        commitments::check("entry_parts", row.seq, &row.blind, opened, &mut self.erased, findings);
+    }
 }

@@ -16,6 +16,7 @@ use crate::trail::store::{self as trail, EventRow, LogState};
 use super::checker::Checker;
 use super::classes;
 use super::entries::{Entries, Tables};
+use super::erased::Erased;
 use super::findings::Findings;
 use super::heads::Heads;
 use super::ranges::Ranges;
@@ -23,6 +24,7 @@ use super::repeats::Repeats;
 use super::runs::Runs;
 use super::sampled;
 use super::schema;
+use super::sealed::Sealed;
 use super::settings::Settings;
 use super::states::Stored;
 use super::store::{self, Slice};
@@ -49,7 +51,8 @@ pub fn verify(db: &Db, options: Options<'_>) -> DbResult<Outcome> {
         checkpoints(&mut run, db)?;
         inclusion(&mut run)?;
         if run.has_leaves() {
-            let passed = pass(&mut run, aside, settings)?;
+            let keys = KeyFolder::of(run.options.config, db.address());
+            let passed = pass(&mut run, &keys, aside, settings)?;
             follow(&mut run, passed)?;
         }
         classes::compare(run.conn, &mut run.findings)?;
@@ -107,15 +110,17 @@ pub(super) fn inclusion(run: &mut Run<'_>) -> DbResult<()> {
 }
 
 /// L2, L3 and L5: one pass over every leaf and all that hangs on it.
-fn pass(run: &mut Run<'_>, aside: Conn, settings: Settings) -> DbResult<Checker> {
+fn pass(run: &mut Run<'_>, keys: &KeyFolder, aside: Conn, settings: Settings) -> DbResult<Checker> {
     let mut findings = std::mem::take(&mut run.findings);
     let conn = &mut *run.conn;
     let origin = origin(conn, run.state.as_ref(), &mut findings)?;
     let tables =
         Tables { ranges: ranges(conn)?, repeats: Repeats::new(run.size), runs: Runs::read(conn)?, stored: Stored::read(conn)? };
     let closes = store::events_of(conn, KIND)?;
-    let mut checker = Checker::new(origin, findings, Entries::new(aside, settings, tables));
+    let mut checker = Checker::new(origin.clone(), findings, Entries::new(aside, settings, tables));
     checker.heads = Heads::of(&closes);
+    checker.erased = Erased::read(conn, keys, &origin)?;
+    checker.sealed = Sealed::read(conn, keys, &origin)?;
     let checker = stream(conn, checker, run.size.min(run.rows), run.size, run.options.progress)?;
     let mut checker = edges(run, checker)?;
     named(run.state.as_ref(), &checker.origin, &mut checker.findings);
@@ -239,10 +244,12 @@ fn edges(run: &mut Run<'_>, mut checker: Checker) -> DbResult<Checker> {
 
 /// L4: every table that follows.
 fn follow(run: &mut Run<'_>, passed: Checker) -> DbResult<()> {
-    let Checker { mut findings, entries, follow, .. } = passed;
+    let Checker { mut findings, entries, follow, erased, sealed, .. } = passed;
+    sealed.finish(&mut findings);
     let Entries { breaks, figures, hits, joining, ranges, repeats, runs, accounts, stored, .. } = entries;
     let (conn, size) = (&mut *run.conn, run.size);
     let findings_ref = &mut findings;
+    erased.finish(findings_ref);
     ranges.finish(findings_ref);
     figures.finish(conn, findings_ref)?;
     breaks.finish(conn, None, &joining, findings_ref)?;

@@ -6,12 +6,13 @@ use diesel::prelude::*;
 use crate::alerts::store::HitRow;
 use crate::db::schema::{
     account_states, accounts, breaks, contexts, day_figures, day_ranges, deliveries, entries, entry_parts, event_parts, events,
-    hits, index_pages, index_runs, jobs, rule_sets, sources, tiles,
+    hits, index_pages, index_runs, jobs, rule_sets, sealed_parts, sources, tiles,
 };
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::intake::runs::{PageRow, RunRow};
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow, SourceRow};
+use crate::trail::sealing::store::SealedPartRow;
 use crate::trail::store::{EventPartRow, EventRow, JobRow, TileRow};
 use crate::{bulk_row, on_conn};
 
@@ -39,6 +40,7 @@ pub(super) struct Slice {
     pub(super) to: Seq,
     pub(super) entries: Vec<EntryRow>,
     pub(super) entry_parts: Vec<EntryPartRow>,
+    pub(super) sealed_parts: Vec<SealedPartRow>,
     pub(super) events: Vec<EventRow>,
     pub(super) event_parts: Vec<EventPartRow>,
     pub(super) sources: Vec<SourceRow>,
@@ -66,6 +68,7 @@ pub(super) fn slice(conn: &mut Conn, from: Seq, to: Seq) -> DbResult<Slice> {
         to,
         entries: between!(conn, entries.seq, EntryRow, from, to),
         entry_parts: between!(conn, entry_parts.seq, EntryPartRow, from, to),
+        sealed_parts: between!(conn, sealed_parts.seq, SealedPartRow, from, to),
         events: between!(conn, events.seq, EventRow, from, to),
         event_parts: between!(conn, event_parts.seq, EventPartRow, from, to),
         sources: between!(conn, sources.id, SourceRow, from, to),
@@ -109,7 +112,7 @@ pub(super) fn outside(conn: &mut Conn, size: Seq) -> DbResult<Vec<(&'static str,
             found.extend(keys.into_iter().map(|key| (stringify!($table), key)));
         )* };
     }
-    strays!(entries.seq, events.seq, entry_parts.seq, event_parts.seq, hits.seq);
+    strays!(entries.seq, events.seq, entry_parts.seq, event_parts.seq, sealed_parts.seq, hits.seq);
     strays!(sources.id, accounts.id, contexts.id, deliveries.id, rule_sets.id);
     Ok(found)
 }

@@ -15,7 +15,10 @@ use crate::config::Config;
 use crate::db::Db;
 
 const TRIGGERS: &str = "DROP TRIGGER entries_no_update; DROP TRIGGER entries_no_delete; DROP TRIGGER events_no_update;
-    DROP TRIGGER events_no_delete; DROP TRIGGER tiles_no_update; DROP TRIGGER tiles_no_delete;";
+    DROP TRIGGER events_no_delete; DROP TRIGGER tiles_no_update; DROP TRIGGER tiles_no_delete;
+    DROP TRIGGER entry_parts_no_update; DROP TRIGGER entry_parts_erased_only; DROP TRIGGER event_parts_no_update;
+    DROP TRIGGER event_parts_erased_only; DROP TRIGGER accounts_no_delete; DROP TRIGGER accounts_erased_only;
+    DROP TRIGGER contexts_no_delete; DROP TRIGGER contexts_erased_only;";
 
 /// A folder with the untouched log of 900 entries.
 fn original() -> &'static TempDir {

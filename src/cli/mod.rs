@@ -18,6 +18,7 @@ mod demo;
 mod export;
 mod import;
 mod key;
+mod keys;
 mod log;
 mod migrate;
 mod propose;
@@ -25,6 +26,7 @@ mod replay;
 mod report;
 mod rules;
 mod serve;
+mod subject;
 mod table;
 mod user;
 mod verify;
@@ -80,10 +82,12 @@ enum Command {
     User(user::User),
     /// Keys of the sources that send: issue, rotate, revoke, list
     Key(key::Key),
+    Keys(keys::Keys),
     /// The log: its verifier key, its newest checkpoint, exports, another key
     Log(log::Log),
     /// The rules: list, show, test, activate
     Rules(rules::Rules),
+    Subject(subject::Subject),
     Witness(witness::Witnessing),
     /// The schema: up, down, status
     Migrate(migrate::Migrate),
@@ -146,8 +150,10 @@ pub fn main() -> ExitCode {
         Command::Openapi => serve::openapi(),
         Command::User(command) => user::run(&cli.common, command),
         Command::Key(command) => key::run(&cli.common, command),
+        Command::Keys(command) => keys::run(&cli.common, command),
         Command::Log(command) => log::run(&cli.common, command),
         Command::Rules(command) => rules::run(&cli.common, command),
+        Command::Subject(command) => subject::run(&cli.common, command),
         Command::Witness(command) => witness::run(&cli.common, command),
         Command::Migrate(command) => migrate::run(&cli.common, command),
     };

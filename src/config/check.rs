@@ -37,6 +37,9 @@ impl Config {
             if self.source.iter().filter(|other| other.name == source.name).count() > 1 {
                 return refuse(format!("[[source]] {} is there twice", source.name));
             }
+            if let Some(unfit) = super::privacy::unfit(&source.name, &source.sensitive) {
+                return refuse(unfit);
+            }
             for (code, amount) in source.tolerance.iter().chain(&source.tolerance_per_day) {
                 let read = Currency::parse(code).and_then(|currency| Money::parse_amount(amount, currency));
                 read.map_err(|e| ConfigError::Refused(format!("[[source]] {}: tolerance: {e}", source.name)))?;

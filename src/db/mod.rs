@@ -133,6 +133,15 @@ impl Conn {
         result
     }
 
+    /// Has the database overwrite what was removed from these tables, as far as it can while it is in
+    /// use: SQLite empties its write-ahead log, PostgreSQL clears dead rows.
+    pub fn forget_removed(&mut self, tables: &[&'static str]) -> DbResult<()> {
+        match self {
+            Conn::Sqlite(_) => self.execute("PRAGMA busy_timeout=2000; PRAGMA wal_checkpoint(TRUNCATE)"),
+            Conn::Postgres(_) => tables.iter().try_for_each(|table| self.execute(&format!("VACUUM {table}"))),
+        }
+    }
+
     /// Commits from now on need not reach the disk: only for a copy that can be made again.
     pub fn relax(&mut self) -> DbResult<()> {
         match self {

@@ -43,7 +43,7 @@ pub fn setup_sql(database: &str) -> String {
     }
     sql.push_str(
         "DO $$ DECLARE f regprocedure; BEGIN
-  FOR f IN SELECT oid FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname IN ('refuse_change', 'guard_proposal') LOOP
+  FOR f IN SELECT oid FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname ~ '^(refuse|guard|is_being)_' LOOP
     EXECUTE format('ALTER FUNCTION %s OWNER TO counterfoil_owner', f);
   END LOOP;
 END $$;

@@ -426,6 +426,72 @@ diesel::table! {
 }
 
 diesel::table! {
+    erasures (id) {
+        id -> BigInt,
+        cause -> Text,
+        proposal -> Nullable<BigInt>,
+        again -> Nullable<BigInt>,
+        places -> BigInt,
+        digest -> Text,
+        erased_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    erased (event, first_seq) {
+        event -> BigInt,
+        first_seq -> BigInt,
+        last_seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    holds (id) {
+        id -> BigInt,
+        scope -> Text,
+        subject -> Nullable<Text>,
+        account -> Nullable<BigInt>,
+        placed_at -> BigInt,
+        released_at -> Nullable<BigInt>,
+        released_seq -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    recovery_keys (id) {
+        id -> BigInt,
+        name -> Text,
+        public_key -> Binary,
+        challenge -> Binary,
+        answer -> Text,
+        made_at -> BigInt,
+        tested_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    data_keys (id) {
+        id -> BigInt,
+        month -> Integer,
+        master -> Text,
+        wrapped -> Binary,
+        recovery -> Text,
+        recovery_wrapped -> Binary,
+        made_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sealed_parts (seq) {
+        seq -> BigInt,
+        data_key -> BigInt,
+        fields -> SmallInt,
+        nonce -> Binary,
+        sealed -> Binary,
+    }
+}
+
+diesel::table! {
     proposals (id) {
         id -> BigInt,
         kind -> Text,
@@ -507,6 +573,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     inbox,
     checkpoints,
     anchors,
+    erasures,
+    erased,
+    holds,
+    recovery_keys,
+    data_keys,
+    sealed_parts,
     proposals,
     generations,
     key_rotations,

@@ -55,6 +55,13 @@ impl Accounts {
         at
     }
 
+    /// The account with this id is found by its number no more.
+    pub fn forget_number(&mut self, id: Seq) {
+        if let Some(at) = self.by_id(id) {
+            self.numbers.retain(|_, held| *held != at);
+        }
+    }
+
     /// Takes out the accounts that `goes` says; the others get new places.
     pub fn let_go(&mut self, goes: impl Fn(&AccountState) -> bool) -> Vec<AccountState> {
         let (gone, states): (Vec<_>, Vec<_>) = std::mem::take(&mut self.states).into_iter().partition(goes);

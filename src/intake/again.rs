@@ -39,6 +39,14 @@ impl Engine {
         row.map(|row| row.context()).ok_or_else(|| DbError::Corrupt(format!("context {id} is missing")))
     }
 
+    /// Whether nothing is left of this context because it was erased.
+    pub fn is_context_erased(&mut self, id: Seq, context: &Context) -> DbResult<bool> {
+        if *context != Context::default() {
+            return Ok(false);
+        }
+        Ok(ledger_store::context(&mut self.conn, id)?.is_some_and(|row| row.is_erased()))
+    }
+
     /// The number of an account.
     pub fn number_of(&mut self, id: Seq) -> DbResult<String> {
         let flying = self.in_flight.iter().flat_map(|f| &f.batch.accounts);

@@ -13,6 +13,7 @@ use crate::ledger::{BreakKind, BreakState, Parts};
 use crate::notify::store::OutboxRow;
 use crate::on_conn;
 use crate::trail::Tail;
+use crate::trail::sealing::store::{DataKeyRow, SealedPartRow};
 use crate::trail::store::{self as trail_store, EventPartRow, EventRow, TileRow};
 
 use super::alerting::AlertUpdate;
@@ -23,6 +24,8 @@ use super::figures;
 pub(super) struct Batch {
     pub entries: Entries,
     pub parts: Vec<EntryPartRow>,
+    pub data_keys: Vec<DataKeyRow>,
+    pub sealed: Vec<SealedPartRow>,
     pub events: Vec<EventRow>,
     pub event_parts: Vec<EventPartRow>,
     pub tiles: Vec<TileRow>,
@@ -61,6 +64,10 @@ impl Batch {
     /// The private parts of an entry of this batch.
     pub fn parts_of(&self, seq: Seq) -> Option<Parts> {
         let at = self.parts.binary_search_by_key(&seq, |part| part.seq).ok()?;
+        // Without the salt it is not all of them: some are sealed, and the entry kept its own.
+        if self.parts[at].salt.is_empty() {
+            return None;
+        }
         Some(self.parts[at].clone().parts())
     }
 
@@ -123,6 +130,8 @@ impl Batch {
         bulk::append(conn, &self.deliveries)?;
         self.entries.append(conn)?;
         bulk::append(conn, &self.parts)?;
+        bulk::append(conn, &self.data_keys)?;
+        bulk::append(conn, &self.sealed)?;
         bulk::append(conn, &self.tiles)?;
         bulk::append(conn, &self.hits)?;
         bulk::append(conn, &self.alerts)?;

@@ -124,6 +124,11 @@ impl Dictionary {
         Ok(id)
     }
 
+    /// Lets every context go: what is stored decides again.
+    pub fn forget_contexts(&mut self) {
+        self.contexts.clear();
+    }
+
     /// Lets go of what is committed, if there is too much.
     pub fn trim(&mut self, committed: Seq) {
         if self.contexts.len() > KEPT_MAX {

@@ -16,6 +16,8 @@ use crate::ledger::{BusinessCalendar, Context, LookBacks};
 use crate::money::Currency;
 use crate::trail::Tail;
 use crate::trail::generations::Origins;
+use crate::trail::keys::KeyFolder;
+use crate::trail::sealing::{Fields, Sealer};
 
 use super::accounts::{Accounts, KnownNumbers, Slot};
 use super::ahead::Repeated;
@@ -53,6 +55,7 @@ pub(super) struct Settings {
     pub reached: AtomicI64,
     session_key: Option<SessionKey>,
     sources: HashMap<String, Source>,
+    keys: KeyFolder,
 }
 
 impl Settings {
@@ -65,6 +68,7 @@ impl Settings {
             grace: i64::from(config.continuity.grace_minutes) * MINUTE,
             accounts_cached: config.limits.accounts_cached.max(1_000),
             segment_entries: config.limits.segment_entries as i64,
+            keys: KeyFolder::of(config, address),
             epoch: AtomicI64::new(0),
             reached: AtomicI64::new(0),
             sources: config.source.iter().map(|s| (s.name.clone(), s.clone())).collect(),
@@ -74,6 +78,16 @@ impl Settings {
     /// Whether a source sends live tokens.
     pub fn hides_sessions(&self, source: &str) -> bool {
         self.sources.get(source).is_some_and(|s| s.session == SessionKind::Secret)
+    }
+
+    /// The private fields of a source's entries that are sealed.
+    pub fn sensitive(&self, source: &str) -> Fields {
+        self.sources.get(source).map_or(Fields::default(), |s| Fields::named(&s.sensitive))
+    }
+
+    /// Seals for the log named `origin`.
+    pub fn sealer(&self, origin: &str) -> Sealer {
+        Sealer::new(self.keys.clone(), origin)
     }
 
     /// Replaces a live token of a source that sends such by its digest.
@@ -118,6 +132,7 @@ pub(super) struct Engine {
     pub figures: Figures,
     pub alerting: Alerting,
     pub refusals: Refusals,
+    pub sealer: Sealer,
     pub open: Batch,
     /// Memory for the entries of the batch after the open one.
     pub spare: Entries,
@@ -143,6 +158,7 @@ pub(super) struct Sealed {
 impl Engine {
     /// One that knows the end of the log and its rules, and nothing else yet.
     pub fn at(conn: Conn, settings: Arc<Settings>, tail: Tail, rules: Arc<RuleSet>, references: References) -> Engine {
+        let sealer = settings.sealer(tail.origin());
         Engine {
             settings,
             conn,
@@ -161,6 +177,7 @@ impl Engine {
             figures: Figures::default(),
             alerting: Alerting::default(),
             refusals: Refusals::default(),
+            sealer,
             open: Batch::default(),
             spare: Entries::default(),
             waiting: Vec::new(),

@@ -2,10 +2,11 @@
 
 use crate::clock::day_number;
 use crate::db::DbResult;
-use crate::ids::Seq;
+use crate::ids::{Seq, is_erased_number};
 use crate::ledger::continuity::Strictness;
 use crate::ledger::{NewEntry, Refusal};
 use crate::money::Currency;
+use crate::trail::sealing::Fields;
 
 use super::accounts::Slot;
 use super::ahead::{AHEAD, Ahead};
@@ -13,8 +14,8 @@ use super::engine::Engine;
 use super::figures::FigureKey;
 use super::maps::{At, Map};
 use super::references::RefKey;
-use super::refusals::{self, RefusedRow};
-use super::{Delivery, Receipt, Row, RowResult, Submission};
+use super::refusals::RefusedRow;
+use super::{Delivery, Receipt, Row, RowResult, Submission, sensitive};
 
 /// What is known of a row before anything is changed.
 enum Checked {
@@ -45,6 +46,8 @@ pub(super) struct From<'a> {
     pub name: String,
     /// The delivery's id, once it was looked up.
     pub delivery_id: Option<Seq>,
+    /// Private fields that are sealed.
+    pub sensitive: Fields,
     /// How strictly the currency of the row before is checked.
     pub strictness: Option<(Currency, Strictness)>,
     /// What was found out of its rows so far, in their order.
@@ -60,8 +63,16 @@ impl Engine {
         self.tick();
         let Submission { source, ref delivery, ref mut rows, atomic, history, .. } = *submission;
         let name = self.sources.get(&source).cloned().unwrap_or_default();
-        let mut from =
-            From { source, delivery, history, name, delivery_id: None, strictness: None, ahead: Vec::with_capacity(rows.len()) };
+        let mut from = From {
+            source,
+            delivery,
+            history,
+            sensitive: self.settings.sensitive(&name),
+            name,
+            delivery_id: None,
+            strictness: None,
+            ahead: Vec::with_capacity(rows.len()),
+        };
         let mut results: Vec<RowResult> = Vec::with_capacity(rows.len());
         let mut refused: Vec<Unread> = Vec::new();
         let mut rest = rows.as_mut_slice();
@@ -98,7 +109,7 @@ impl Engine {
         let entry = match &mut row.entry {
             Ok(entry) => entry,
             Err(unread) => {
-                refused.push((row.line, number, unread.bytes.clone()));
+                refused.push((row.line, number, sensitive::kept_of_unread(&unread.bytes, from.sensitive)));
                 return Ok(RowResult::Rejected(unread.refusal.clone()));
             }
         };
@@ -107,7 +118,7 @@ impl Engine {
             Checked::Duplicate(receipt) => RowResult::Duplicate(receipt),
             Checked::SameAs(_) => RowResult::Rejected(together(false)),
             Checked::Rejected(refusal) => {
-                refused.push((row.line, number, refusals::written_again(entry)));
+                refused.push((row.line, number, sensitive::kept_of_entry(entry, from.sensitive)?));
                 RowResult::Rejected(refusal)
             }
         })
@@ -128,7 +139,7 @@ impl Engine {
         for (i, (row, checked)) in unit.iter_mut().zip(checked).enumerate() {
             let result = match checked {
                 Checked::Rejected(refusal) => {
-                    refused.push((row.line, first + i, refusals::bytes_of(&row.entry)));
+                    refused.push((row.line, first + i, sensitive::kept_of(&row.entry, from.sensitive)?));
                     RowResult::Rejected(refusal)
                 }
                 _ if spoilt => RowResult::Rejected(together(atomic)),
@@ -195,6 +206,11 @@ impl Engine {
                 return Ok(checked);
             }
         }
+        if !from.sensitive.is_empty()
+            && let Some(refusal) = self.refuse_unsealed(from.sensitive, entry)?
+        {
+            return Ok(Checked::Rejected(refusal));
+        }
         let account = account.map_or_else(|| self.account(&entry.account), |at| Ok(Some(at)))?;
         if let Some(kept_in) = account.map(|at| self.accounts.get(at).currency)
             && kept_in != entry.currency
@@ -223,13 +239,11 @@ impl Engine {
         }
         let context = self.context_again(&row, &entry.context)?;
         let number = self.number_again(&row, &entry.account)?;
-        let parts = part.map(|p| p.parts()).unwrap_or_default();
-        let erased = row.blind.len() == 32 && parts.is_empty();
+        let parts = self.parts_to_compare(&row, part, &entry.parts)?;
+        // What was erased cannot be compared; the rest decides.
+        let number = if is_erased_number(&number) { entry.account.clone() } else { number };
+        let context = if self.is_context_erased(row.context, &context)? { entry.context.clone() } else { context };
         let mut same = row.to_entry(&number, context, parts)?;
-        if erased {
-            // What was erased cannot be compared; the rest decides.
-            same.parts = entry.parts.clone();
-        }
         // A date that is stated as the one we derived, or left to us to derive the same, is no change.
         let derived = || self.settings.calendar.business_date(entry.booked_at);
         if entry.business_date.unwrap_or_else(derived) == row.business_date {

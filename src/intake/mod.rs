@@ -40,6 +40,7 @@ mod refusals;
 mod rehearsal;
 mod rules;
 pub mod runs;
+mod sensitive;
 mod sequencer;
 mod session_key;
 mod state;

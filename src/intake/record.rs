@@ -9,6 +9,7 @@ use crate::ledger::continuity::{Break, Changes, Strictness};
 use crate::ledger::store::EntryPartRow;
 use crate::ledger::{BreakKind, FLAG_DATE_STATED, NewEntry, Status};
 use crate::trail::Blind;
+use crate::trail::sealing::Fields;
 
 use super::Receipt;
 use super::accounts::Slot;
@@ -31,6 +32,7 @@ impl Engine {
     pub fn record(&mut self, from: &mut From<'_>, entry: &mut NewEntry, fresh: Fresh) -> DbResult<Receipt> {
         let at = self.account_for(from.source, entry, fresh.account)?;
         let account = self.accounts.get(at).id;
+        self.prepare_seal(from.sensitive, entry)?;
         let mut to = Engine::growing(&mut self.tail, &self.settings, &mut self.open);
         let context = self.dictionary.context(&mut to, &mut self.conn, from.source, &entry.context)?;
         let known = from.delivery_id.map(Ok);
@@ -41,7 +43,7 @@ impl Engine {
         let Decided { found, changes, pointers } = self.decide(from, at, seq, entry, business_date)?;
         let notes = self.notes(from.source, entry)?;
         let outcomes = outcomes_text(&self.rules, seq, &found, &changes, notes)?;
-        let blind = self.blind(seq, entry)?;
+        let blind = self.blind(seq, entry, from.sensitive)?;
         let recorded = Recorded {
             seq,
             recorded_at: self.tail.recorded_at().0,
@@ -107,7 +109,7 @@ impl Engine {
     }
 
     /// Takes the private parts out of the entry into the batch; answers what the leaf holds for them.
-    fn blind(&mut self, seq: Seq, entry: &mut NewEntry) -> DbResult<Blind> {
+    fn blind(&mut self, seq: Seq, entry: &mut NewEntry, sensitive: Fields) -> DbResult<Blind> {
         let long = |e: counterfoil_verify::TooLong| DbError::Corrupt(e.to_string());
         if entry.parts.is_empty() {
             return Ok(self.tail.blind(&self.settings.clock, None).map_err(long)?.0);
@@ -115,15 +117,13 @@ impl Engine {
         let parts = std::mem::take(&mut entry.parts);
         let (blind, salt) = self.tail.blind(&self.settings.clock, Some(&parts.listed())).map_err(long)?;
         let Some(salt) = salt else { return Ok(blind) };
-        self.open.parts.push(EntryPartRow {
-            seq,
-            salt: salt.to_vec(),
-            party: parts.party,
-            counterparty: parts.counterparty,
-            counterparty_name: parts.counterparty_name,
-            counterparty_country: parts.counterparty_country,
-            reason: parts.reason,
-        });
+        if self.seals(sensitive, &parts) {
+            // The entry keeps its parts: were its batch lost, what is sealed could not be put back.
+            entry.parts.clone_from(&parts);
+            self.keep_sealed(seq, salt, blind.bytes(), parts, sensitive)?;
+        } else {
+            self.open.parts.push(EntryPartRow::of(seq, salt.to_vec(), parts));
+        }
         Ok(blind)
     }
 

@@ -10,10 +10,9 @@ use serde_json::{Value, json};
 use crate::clock::{MINUTE, Moment, day_date};
 use crate::db::DbResult;
 use crate::ids::Seq;
-use crate::ledger::{Draft, NewEntry, Refusal};
+use crate::ledger::Refusal;
 use crate::trail::NewEvent;
 
-use super::Refused;
 use super::dictionary::Growing;
 use super::queue::TurnedAway;
 
@@ -109,23 +108,6 @@ pub(super) fn tell_turned_away(to: &mut Growing<'_>, episode: &TurnedAway) -> Db
     let body = json!({ "from": from.to_string(), "to": until.to_string(), "requests": requests, "entries": entries });
     to.append(&NewEvent::public("queue.full", body))?;
     Ok(())
-}
-
-/// The row as it was sent.
-pub(super) fn bytes_of(entry: &Result<NewEntry, Refused>) -> Vec<u8> {
-    match entry {
-        Err(unread) => unread.bytes.clone(),
-        Ok(entry) => written_again(entry),
-    }
-}
-
-/// A row that could be read, so that a conflict keeps what was refused; a live token is its digest.
-pub(super) fn written_again(entry: &NewEntry) -> Vec<u8> {
-    let mut row = serde_json::to_value(Draft::from(entry)).unwrap_or_default();
-    if let Some(fields) = row.as_object_mut() {
-        fields.retain(|_, value| !value.is_null());
-    }
-    row.to_string().into_bytes()
 }
 
 fn describe(row: &RefusedRow<'_>) -> Value {

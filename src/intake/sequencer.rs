@@ -276,6 +276,9 @@ fn refresh(engine: &mut Engine, changed: &[Changed]) -> Result<(), DbError> {
             Changed::Sources => engine.sources = load::sources(&mut engine.conn)?,
             Changed::Rules => engine.rules = Arc::new(load::rules(&mut engine.conn)?),
             Changed::AlertClosed(id) => engine.alerting.close(*id),
+            Changed::AccountErased(id) => engine.accounts.forget_number(*id),
+            Changed::ContextsErased => engine.dictionary.forget_contexts(),
+            Changed::Sealing => engine.sealer.reset(),
             Changed::AlertOpened(id) => {
                 if let Some(row) = crate::alerts::store::alert(&mut engine.conn, *id)? {
                     engine.alerting.remember(&row);

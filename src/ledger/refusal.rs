@@ -6,7 +6,7 @@ use crate::ids::Seq;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct Refusal {
-    /// 400 unreadable, 409 conflict, 422 readable but not acceptable.
+    /// 400 unreadable, 409 conflict, 422 readable but not acceptable, 503 acceptable later.
     pub status: u16,
     /// Stable, for programs: `currency_mismatch`, `direction_required`, …
     pub code: &'static str,

@@ -81,6 +81,7 @@ fn sections(conn: &mut Conn, ctx: &Context, date: NaiveDate, span: &Span, day: &
         alerts: signals::alerts(conn, ctx, number, span.to, now)?,
         rules,
         access: operations::access(conn, due::window(&ctx.calendar, date), span)?,
+        erasures: operations::erasures(conn, due::window(&ctx.calendar, date), span)?,
         notifications: operations::notifications(conn, ctx, number, span.to)?,
         integrity: operations::integrity(conn, number, span, &day.activity, now)?,
         signoff: Vec::new(),

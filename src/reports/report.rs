@@ -9,7 +9,9 @@ use crate::detect::Severity;
 use crate::ids::Seq;
 
 use super::Change;
-use super::rows::{BreakItem, Cash, DatedEntry, HighFrequency, HighValue, Hour, KindSums, RuleCounts, Signature, Source};
+use super::rows::{
+    BreakItem, Cash, DatedEntry, Erasures, HighFrequency, HighValue, Hour, KindSums, RuleCounts, Signature, Source,
+};
 
 /// What a version is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +92,9 @@ pub struct Report {
     pub rules: Vec<RuleCounts>,
     /// What people did and were refused in this version's range.
     pub access: Access,
+    /// What was erased within the window, what waits to be, and how many holds are in force.
+    #[serde(default)]
+    pub erasures: Erasures,
     /// Mail owed for the alerts of the date.
     pub notifications: Notifications,
     /// What the figures rest on.

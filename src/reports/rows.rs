@@ -64,6 +64,47 @@ pub struct Source {
     pub currencies: BTreeMap<String, SourceSums>,
 }
 
+/// Erasures and holds; nothing in it tells of whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasures {
+    /// Carried out, oldest first, first 1,000.
+    pub done: Vec<ErasureItem>,
+    /// All of them.
+    pub done_total: i64,
+    /// Asked for and not ended, oldest first, first 1,000.
+    pub waiting: Vec<WaitingErasure>,
+    /// All of them.
+    pub waiting_total: i64,
+    /// Legal holds in force.
+    pub holds: i64,
+}
+
+/// An erasure that was carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasureItem {
+    /// Its event.
+    pub event: Seq,
+    /// When.
+    pub at: String,
+    /// `subject`, or `register`: an older copy of the database was put right.
+    pub cause: String,
+    /// The proposal that was approved.
+    pub proposal: Option<Seq>,
+    /// Private parts that went.
+    pub places: i64,
+}
+
+/// An erasure that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingErasure {
+    /// The proposal.
+    pub proposal: Seq,
+    /// When it was asked for.
+    pub submitted_at: String,
+    /// When it may be carried out; `null` until it is approved.
+    pub ready_at: Option<String>,
+}
+
 /// Control totals of one source in one currency.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceSums {

@@ -38,6 +38,7 @@ const FIRST_LEVEL: &[&str] = &[
     "alerts",
     "rules",
     "access",
+    "erasures",
     "notifications",
     "integrity",
     "signoff",

@@ -53,6 +53,12 @@ pub enum Changed {
     AlertClosed(Seq),
     /// This alert was opened by an act.
     AlertOpened(Seq),
+    /// The number of this account was erased.
+    AccountErased(Seq),
+    /// Contexts were erased.
+    ContextsErased,
+    /// Which keys seal, or whether anything may be sealed.
+    Sealing,
 }
 
 /// The transaction an act runs in.

@@ -4,11 +4,13 @@
 //! All of it lies in `keys.dir`, so that whoever can rewrite the database alone can neither sign nor
 //! make the newest state forgotten. Files are named after the log, or after the database:
 //! `LOG.key` (mode 0600), `LOG.checkpoint`, `DATABASE.log`. A key that is to sign next lies in
-//! `LOG.ID.key` until it does; `LOG.retired` lists the verifier keys of those that no longer sign.
+//! `LOG.ID.key` until it does; `LOG.retired` lists the verifier keys of those that no longer sign. Of the
+//! book, whatever generation its log is: `BOOK.master`, `BOOK.recovery`, `BOOK.erased`.
 
 use std::path::{Path, PathBuf};
 
 use counterfoil_verify::{Note, SignerKey, VerifierKey};
+use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -23,6 +25,15 @@ pub struct KeyFolder {
     dir: PathBuf,
     database: String,
     given: Option<String>,
+    master: Option<Zeroizing<String>>,
+}
+
+/// The name of the book that a log belongs to: that of the log without its generation (`…/g2`).
+pub fn book(origin: &str) -> &str {
+    match origin.rsplit_once("/g") {
+        Some((book, number)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => book,
+        _ => origin,
+    }
 }
 
 /// The folder of the keys: the one configured, else `keys` beside the SQLite file.
@@ -38,7 +49,8 @@ impl KeyFolder {
     /// Where the keys of the database at `address` are.
     pub fn of(config: &Config, address: &Address) -> KeyFolder {
         let given = Some(config.keys.log.trim().to_owned()).filter(|key| !key.is_empty());
-        KeyFolder { dir: folder(config, address), database: file_name(&address.name()), given }
+        let master = Some(config.keys.master.trim().to_owned()).filter(|key| !key.is_empty()).map(Zeroizing::new);
+        KeyFolder { dir: folder(config, address), database: file_name(&address.name()), given, master }
     }
 
     /// The folder itself.
@@ -187,6 +199,32 @@ impl KeyFolder {
     /// The file that says which log this database holds.
     pub fn origin_path(&self) -> PathBuf {
         self.dir.join(format!("{}.log", self.database))
+    }
+
+    /// The file of the book that the log named `origin` belongs to, by how it ends.
+    pub fn file(&self, origin: &str, ending: &str) -> PathBuf {
+        self.dir.join(format!("{}.{ending}", file_name(book(origin))))
+    }
+
+    /// The text of such a file; `None` if there is none.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn text(&self, origin: &str, ending: &str) -> DbResult<Option<String>> {
+        self.read(&self.file(origin, ending))
+    }
+
+    /// Writes such a file whole or not at all, for its owner alone.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn set_text(&self, origin: &str, ending: &str, text: &str) -> DbResult<()> {
+        self.replace(&self.file(origin, ending), text)
+    }
+
+    /// The master keys that the settings give.
+    pub fn given_master(&self) -> Option<&str> {
+        self.master.as_ref().map(|text| text.as_str())
     }
 
     fn key_path(&self, origin: &str) -> PathBuf {

@@ -18,6 +18,7 @@ pub mod keys;
 pub mod recovery;
 pub mod returned;
 pub mod rotations;
+pub mod sealing;
 mod signer;
 mod signing;
 pub mod store;

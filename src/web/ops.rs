@@ -51,7 +51,7 @@ pub struct Readiness {
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Check {
-    /// `database schema writing report mail replica`
+    /// `database schema writing report mail sealing replica`
     name: &'static str,
     /// Whether it is well.
     ok: bool,
@@ -104,6 +104,7 @@ fn look(app: &App) -> Vec<Check> {
         let owed = outbox::summary(conn)?;
         let detail = format!("{} waiting, {} given up", owed.pending, owed.dead);
         checks.push(Check::new("mail", owed.dead == 0, detail));
+        checks.push(sealing(conn, app)?);
         DbResult::Ok(())
     });
     if let Err(error) = looked {
@@ -119,6 +120,13 @@ fn look(app: &App) -> Vec<Check> {
         Ok(intake) => writing(app, intake.is_well()),
     });
     checks
+}
+
+/// A source with sensitive fields needs sealing; without one it is only said how it stands.
+fn sealing(conn: &mut Conn, app: &App) -> DbResult<Check> {
+    let wanted = app.config.source.iter().any(|source| !source.sensitive.is_empty());
+    let status = app.sealing(conn)?;
+    Ok(Check::new("sealing", status.is_ready() || !wanted, format!("{}: {}", status.code(), status.text())))
 }
 
 /// An empty write goes the way of every other, so it fails when the lease is gone; that a disk is full

@@ -25,6 +25,7 @@ mod migrations;
 mod odd_texts;
 mod pages;
 mod power;
+mod privacy;
 mod program;
 mod reading;
 mod recovery;

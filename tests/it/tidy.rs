@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["audit"],
     &["intake"],
     &["reports"],
+    &["privacy"],
     &["alerts", "records", "witness"],
     &["notify"],
     &["detect"],

@@ -81,7 +81,7 @@ impl Facts {
             explanation: event.body["explanation"].to_string(),
             previous: event.body["previous"].as_i64(),
             disposition: closed.and_then(|closed| closed.text_or_null("disposition")),
-            comment: closed.and_then(|closed| closed.private_or_null("comment", row.comment.as_ref())),
+            comment: closed.and_then(|closed| closed.private("comment").map(str::to_owned)),
             duplicate_of: closed.and_then(|closed| closed.text_or_null("duplicate_of")),
             closed_at: closed.map(|closed| closed.at),
             closed_by: closed.map(|closed| closed.number("user")),

@@ -7,7 +7,9 @@
 mod access;
 mod alerts;
 mod anchors;
+mod holds;
 mod imports;
+mod keys;
 mod names;
 mod owed;
 mod proposals;
@@ -47,6 +49,8 @@ pub(super) struct Follow {
     imports: imports::Imports,
     refusals: refusals::Refusals,
     anchors: anchors::Anchors,
+    keys: keys::Keys,
+    holds: holds::Holds,
     proposals: proposals::Proposals,
     names: names::Names,
 }
@@ -87,6 +91,8 @@ impl Follow {
                 self.owed.promised(&event);
                 self.imports.finished(event);
             }
+            "hold.placed" | "hold.released" => self.holds.meet(event()),
+            "recovery.made" | "recovery.tested" | "datakey.made" | "keys.rewrapped" => self.keys.meet(event()),
             "entries.refused" => self.refusals.meet(&event()),
             _ => {}
         }
@@ -114,6 +120,8 @@ impl Follow {
         self.imports.finish(conn, findings)?;
         self.refusals.finish(conn, findings)?;
         self.anchors.finish(conn, findings)?;
+        self.keys.finish(conn, findings)?;
+        self.holds.finish(conn, findings)?;
         self.proposals.finish(conn, findings)?;
         self.names.finish(conn, findings)?;
         alerts::compare(conn, joining, findings)?;

@@ -257,6 +257,10 @@ fn operations(table: &mut Table, report: &Report) {
     for (what, n) in &report.access {
         table.count("access", what, *n);
     }
+    let erasures = &report.erasures;
+    for (what, n) in [("done", erasures.done_total), ("waiting", erasures.waiting_total), ("holds", erasures.holds)] {
+        table.count("erasures", what, n);
+    }
     let mail = &report.notifications;
     for (what, n) in [("sent", mail.sent), ("pending", mail.pending), ("dead", mail.dead)] {
         table.count("notifications", what, n);

@@ -253,6 +253,12 @@ fn operations(out: &mut String, report: &Report) {
         grid.row(vec![what.replace('_', " "), n.to_string()]);
     }
     grid.print(out);
+    section(out, "Erasures and holds");
+    let erasures = &report.erasures;
+    out.push_str(&format!(
+        "  {} carried out, {} waiting, {} holds in force.\n",
+        erasures.done_total, erasures.waiting_total, erasures.holds
+    ));
     section(out, "Mail about these alerts");
     let mail = &report.notifications;
     out.push_str(&format!("  {} sent, {} waiting, {} given up.\n", mail.sent, mail.pending, mail.dead));

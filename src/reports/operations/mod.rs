@@ -8,9 +8,11 @@ use crate::ids::Seq;
 use crate::ledger::store::EntryRow;
 use crate::money;
 use crate::notify::store::{DEAD, PENDING, SENT};
+use crate::privacy;
 use crate::trail::generations::Origins;
 
 use super::activity::{self, Activity};
+use super::rows::{ErasureItem, Erasures, WaitingErasure};
 use super::signals::{self, direction_text, kind_text};
 use super::{Access, Context, DatedEntry, Integrity, LIST_MAX, Notifications, Recovered, Span};
 
@@ -100,6 +102,31 @@ pub(super) fn access(conn: &mut Conn, (from, to): (Moment, Moment), span: &Span)
         events.saturating_add(counted.sum())
     };
     Ok(ACCESS.iter().map(|(kind, name)| ((*name).to_owned(), count(kind))).collect())
+}
+
+/// What was erased within the window of the date, and what waits, as far as the version looks.
+pub(super) fn erasures(conn: &mut Conn, window: (Moment, Moment), span: &Span) -> DbResult<Erasures> {
+    let (done, done_total) = privacy::done(conn, window, span.to)?;
+    let (waiting, waiting_total) = privacy::waiting(conn, span.to)?;
+    let item = |done: privacy::Done| ErasureItem {
+        event: done.event,
+        at: done.at.to_string(),
+        cause: done.cause,
+        proposal: done.proposal,
+        places: done.places,
+    };
+    let waits = |waiting: privacy::Waiting| WaitingErasure {
+        proposal: waiting.proposal,
+        submitted_at: waiting.submitted_at.to_string(),
+        ready_at: waiting.ready_at.map(|at| at.to_string()),
+    };
+    Ok(Erasures {
+        done: done.into_iter().map(item).collect(),
+        done_total,
+        waiting: waiting.into_iter().map(waits).collect(),
+        waiting_total,
+        holds: privacy::holds_in_force(conn, span.to)?,
+    })
 }
 
 /// How many an event of a flood counts; one that is listed singly counts itself.

@@ -92,6 +92,8 @@ pub struct DailyReport {
     pub rules: Vec<RuleRow>,
     /// M: sign-ins, refusals, changes.
     pub access: Vec<CountRow>,
+    /// L: erasures carried out and waiting, and holds.
+    pub erasures: Vec<CountRow>,
     /// N: mail and webhooks.
     pub notifications: Vec<CountRow>,
     /// O: entries of earlier days that came after their report.

@@ -19,6 +19,7 @@ use crate::ledger::store::{self, BreakRow, ContextRow, EntryRow};
 use crate::ledger::{BreakKind, BreakState, Context, NewEntry, Parts};
 use crate::money::{Currency, Money};
 use crate::trail::generations::Origins;
+use crate::trail::sealing;
 use crate::web::guard::{Caller, Sender, hidden};
 use crate::web::params::{Params, place};
 use crate::web::problem::{Problem, ProblemBody};
@@ -43,6 +44,10 @@ pub struct EntryView {
     pub hits: Vec<HitBody>,
     /// Breaks named at it, with what became of them.
     pub breaks: Vec<BreakView>,
+    /// Fields that were sent and are sealed: an officer opens them on the entry's page.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub sealed: Vec<&'static str>,
     /// What else was found when it was recorded: `reverses_unknown` when it cancels an entry that its
     /// source had not sent by then.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -76,6 +81,10 @@ impl Views {
     /// An entry as the API shows it.
     pub fn view(&mut self, conn: &mut Conn, row: &EntryRow) -> DbResult<EntryView> {
         let parts = store::entry_part(conn, row.seq)?.map(|part| part.parts()).unwrap_or_default();
+        let sealed = match row.blind.len() {
+            32 => sealing::store::sealed_part(conn, row.seq)?,
+            _ => None,
+        };
         let entry = self.entry(conn, row, parts)?;
         let leaf = row.leaf_hash(self.origins.at(row.seq)).map_err(|e| DbError::Corrupt(e.to_string()))?;
         let breaks = store::breaks_at(conn, row.seq)?;
@@ -88,6 +97,7 @@ impl Views {
             entry: EntryBody { business_date: Some(day_date(row.business_date).to_string()), ..body(&entry) },
             hits: if self.full { hits(conn, row.seq)? } else { Vec::new() },
             breaks,
+            sealed: sealed.map(|row| sealing::Fields(row.fields).names()).unwrap_or_default(),
             notes: Outcomes::read(row.outcomes.as_deref()).map_err(|e| DbError::Corrupt(e.to_string()))?.notes,
         })
     }

@@ -108,7 +108,7 @@ pub(super) async fn show(desk: Desk, id: web::Path<Seq>, request: HttpRequest) -
     let around = Around { time, accounts: None, contexts: &shown.contexts };
     let page = AccountPage {
         chrome: desk.chrome("Account"),
-        number: shown.account.number.clone(),
+        number: fill::number(&shown.account),
         number_note: Some("Every view of a customer is recorded.".to_owned()),
         tags: tags(&shown),
         facts: facts(&desk, &shown, mode),

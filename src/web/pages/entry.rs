@@ -1,13 +1,17 @@
 //! One entry: what was sent, how it came, what was found, and where it stands in the log.
 
+use actix_web::http::StatusCode;
 use actix_web::web;
+use serde::Deserialize;
 use serde_json::json;
 
+use crate::access::Permission;
 use crate::access::store as access;
 use crate::alerts::breaks;
 use crate::alerts::queue;
 use crate::alerts::store as alerts;
 use crate::alerts::{ContinuityBreak, HitLine};
+use crate::approvals::checked_text;
 use crate::clock::{Moment, day_date};
 use crate::db::{Conn, DbError};
 use crate::ids::{Seq, mask_account};
@@ -17,12 +21,14 @@ use crate::reports::page::words::{
     LocalTime, UNKNOWN, account_link, alert_link, count, fact, link, mono, rule_title, tag, words,
 };
 use crate::trail::generations::Origins;
+use crate::trail::keys::KeyFolder;
+use crate::trail::sealing::{self, Fields, Reveal};
 use crate::trail::store as trail;
 
 use super::desk::{Desk, Page};
-use super::errors::Trouble;
+use super::errors::{Failure, Trouble, sentence};
 use super::fill;
-use super::views::{BreakRow, Empty, EntryPage, Fact, HitRow, Link, Tag};
+use super::views::{BreakRow, Empty, EntryPage, Fact, HitRow, Link, SealedForm, Tag};
 
 /// Everything the page shows, as read.
 struct Shown {
@@ -31,6 +37,11 @@ struct Shown {
     source: String,
     context: Option<ContextRow>,
     parts: Parts,
+    /// Private parts that are sealed, and whether they were opened for this page.
+    sealed: Fields,
+    revealed: bool,
+    /// Whether the private parts were erased.
+    erased: bool,
     delivery: Option<DeliveryRow>,
     key: Option<String>,
     breaks: Vec<ContinuityBreak>,
@@ -63,10 +74,15 @@ fn read(conn: &mut Conn, seq: Seq) -> Result<Shown, Trouble> {
         hits.push((row.rule.clone(), queue::hit_line(&row)?, alert));
     }
     let source = ledger::sources(conn)?.into_iter().find(|source| source.id == entry.source);
+    let part = ledger::entry_part(conn, seq)?;
+    let sealed = sealing::store::sealed_part(conn, seq)?.map_or(Fields::default(), |row| Fields(row.fields));
     Ok(Shown {
+        erased: entry.blind.len() == 32 && part.is_none() && sealed.is_empty(),
+        sealed,
+        revealed: false,
         source: source.map_or_else(String::new, |source| source.name),
         context: ledger::context(conn, entry.context)?,
-        parts: ledger::entry_part(conn, seq)?.map(|part| part.parts()).unwrap_or_default(),
+        parts: part.map(|part| part.parts()).unwrap_or_default(),
         breaks: breaks::at(conn, seq)?,
         after: history::after(conn, &entry)?,
         leaf: hex::encode(leaf),
@@ -78,13 +94,75 @@ fn read(conn: &mut Conn, seq: Seq) -> Result<Shown, Trouble> {
     })
 }
 
+/// The reason as sent.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Sent {
+    reason: String,
+}
+
+fn parse(desk: &Desk, seq: &str) -> Result<Seq, Failure> {
+    let missing = Trouble::Missing("There is no such entry. An address ends with its place in the log, a whole number.");
+    seq.parse().ok().filter(|seq| *seq >= 0).ok_or_else(|| desk.fail(missing))
+}
+
 /// `GET /entries/{seq}`
 pub(super) async fn show(desk: Desk, seq: web::Path<String>) -> Page {
-    let missing = Trouble::Missing("There is no such entry. An address ends with its place in the log, a whole number.");
-    let seq: Seq = seq.parse().ok().filter(|seq| *seq >= 0).ok_or_else(|| desk.fail(missing))?;
+    let seq = parse(&desk, &seq)?;
     let shown = desk.read(move |conn| read(conn, seq)).await?;
     desk.viewed(json!({ "account": shown.account.id, "entry": seq })).await?;
-    let time = desk.time();
+    render(&desk, shown, &Sent::default(), None)
+}
+
+/// `POST /entries/{seq}/reveal`: the page with what is sealed, once.
+pub(super) async fn reveal(desk: Desk, seq: web::Path<String>, sent: web::Form<Sent>) -> Page {
+    let (seq, sent) = (parse(&desk, &seq)?, sent.into_inner());
+    let mut shown = desk.read(move |conn| read(conn, seq)).await?;
+    let reason = match checked_text("reason", &sent.reason) {
+        Ok(reason) => reason,
+        Err(error) => {
+            desk.viewed(json!({ "account": shown.account.id, "entry": seq })).await?;
+            return render(&desk, shown, &sent, Some(sentence(&error.to_string())));
+        }
+    };
+    let keys = KeyFolder::of(&desk.app.config, desk.app.db.address());
+    let origin = desk.read(|conn| Ok(trail::state(conn)?.ok_or(Trouble::NotWriting)?.origin)).await?;
+    let wanted = Reveal {
+        entry: seq,
+        blind: shown.entry.blind.clone(),
+        account: shown.account.id,
+        user: desk.user()?,
+        reason,
+        whence: json!({ "ip": desk.peer }),
+    };
+    let opened = desk.record(move |log| wanted.run(log, &keys, &origin)).await?.map_err(|e| desk.fail(e.into()))?;
+    let [party, counterparty, counterparty_name, counterparty_country, reason] = opened.parts;
+    let known = std::mem::take(&mut shown.parts);
+    shown.parts = Parts {
+        party: party.or(known.party),
+        counterparty: counterparty.or(known.counterparty),
+        counterparty_name: counterparty_name.or(known.counterparty_name),
+        counterparty_country: counterparty_country.or(known.counterparty_country),
+        reason: reason.or(known.reason),
+    };
+    shown.revealed = true;
+    render(&desk, shown, &sent, None)
+}
+
+/// What a reader who may see it is asked before it is opened.
+fn sealed_form(desk: &Desk, shown: &Shown, sent: &Sent, error: Option<String>) -> Option<SealedForm> {
+    let wanted = !shown.sealed.is_empty() && !shown.revealed && desk.may(Permission::Reveal);
+    wanted.then(|| SealedForm {
+        action: format!("/entries/{}/reveal", shown.entry.seq),
+        fields: shown.sealed.names().join(", ").replace('_', " "),
+        reason: sent.reason.clone(),
+        error,
+    })
+}
+
+fn render(desk: &Desk, shown: Shown, sent: &Sent, error: Option<String>) -> Page {
+    let (seq, time) = (shown.entry.seq, desk.time());
+    let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let empty = |title: &str, text: &str| Empty { title: title.to_owned(), text: text.to_owned(), action: None };
     let page = EntryPage {
         chrome: desk.chrome(&format!("Entry {seq}")),
@@ -97,6 +175,7 @@ pub(super) async fn show(desk: Desk, seq: web::Path<String>) -> Page {
         movement: movement(&shown, time),
         origin: origin(&shown),
         parties: parties(&shown),
+        sealed: sealed_form(desk, &shown, sent, error),
         breaks: shown.breaks.iter().map(|found| broken(found, &shown, time)).collect(),
         breaks_empty: empty("No break", "As far as it was checked, it follows from the entries before it."),
         hits: shown.hits.iter().map(hit).collect(),
@@ -104,7 +183,7 @@ pub(super) async fn show(desk: Desk, seq: web::Path<String>) -> Page {
         delivery: delivery(&shown, time),
         log: log(&shown),
     };
-    desk.show(&page)
+    desk.show_as(status, &page)
 }
 
 fn direction(entry: &Entry) -> String {
@@ -130,7 +209,7 @@ fn movement(shown: &Shown, time: LocalTime) -> Vec<Fact> {
     let known = |minor: Option<i64>| minor.map_or_else(|| UNKNOWN.to_owned(), money);
     let text = |value: Option<&str>| value.map_or_else(|| UNKNOWN.to_owned(), words);
     let stated = if entry.flags & FLAG_DATE_STATED == 0 { "derived from when it was booked" } else { "stated by the sender" };
-    let account = Fact { href: Some(format!("/accounts/{}", shown.account.id)), ..mono("Account", shown.account.number.clone()) };
+    let account = Fact { href: Some(format!("/accounts/{}", shown.account.id)), ..mono("Account", fill::number(&shown.account)) };
     vec![
         account,
         fact("Direction", direction(entry)),
@@ -155,7 +234,9 @@ fn plain(value: Option<&str>) -> String {
 }
 
 fn origin(shown: &Shown) -> Vec<Fact> {
-    let Some(row) = &shown.context else { return vec![fact("Origin", "Not known, or erased")] };
+    let Some(row) = shown.context.as_ref().filter(|row| !row.is_erased()) else {
+        return vec![fact("Origin", "Not known, or erased")];
+    };
     let context = row.context();
     let page = |value: &Option<String>, what: &str| value.as_ref().map(|_| fill::context_href(row.id, what));
     vec![
@@ -169,13 +250,19 @@ fn origin(shown: &Shown) -> Vec<Fact> {
 }
 
 fn parties(shown: &Shown) -> Vec<Fact> {
-    let parts = &shown.parts;
+    let listed = shown.parts.listed();
+    let text = |i: usize| match listed[i] {
+        Some(text) => text.to_owned(),
+        None if shown.sealed.has(i) => "Sealed".to_owned(),
+        None if shown.erased => "Not known, or erased".to_owned(),
+        None => UNKNOWN.to_owned(),
+    };
     vec![
-        fact("Party", plain(parts.party.as_deref())),
-        mono("Counterparty", plain(parts.counterparty.as_deref())),
-        fact("Counterparty's name", plain(parts.counterparty_name.as_deref())),
-        fact("Counterparty's country", plain(parts.counterparty_country.as_deref())),
-        fact("Reason", plain(parts.reason.as_deref())),
+        fact("Party", text(0)),
+        mono("Counterparty", text(1)),
+        fact("Counterparty's name", text(2)),
+        fact("Counterparty's country", text(3)),
+        fact("Reason", text(4)),
     ]
 }
 

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use crate::alerts::{Alert, ContinuityBreak, State};
 use crate::clock::{DAY, HOUR, MINUTE, Moment, day_date};
-use crate::ids::{Seq, mask_account};
+use crate::ids::{Seq, is_erased_number, mask_account};
 use crate::intake::Outcomes;
 use crate::ledger::store::{AccountRow, ContextRow, EntryRow as Entry};
 use crate::ledger::{BreakKind, Direction, Kind, Status};
@@ -16,6 +16,11 @@ use crate::reports::page::words::{
 };
 
 use super::views::{AlertRow, BreakRow, EntryRow, Tag};
+
+/// The account's number, unless it was erased.
+pub(super) fn number(account: &AccountRow) -> String {
+    if is_erased_number(&account.number) { "Erased".to_owned() } else { account.number.clone() }
+}
 
 /// Accounts by their ids.
 pub(super) type Accounts = HashMap<Seq, AccountRow>;

@@ -27,6 +27,7 @@ mod entry;
 mod errors;
 mod fill;
 mod origins;
+mod private;
 mod reports;
 mod sign_in;
 mod today;
@@ -61,6 +62,7 @@ pub static ROUTES: &[Entry] = &[
     Entry::get("/search/{id}", CUSTOMERS, || get().to(accounts::found)),
     Entry::get("/accounts/{id}", CUSTOMERS, || get().to(account::show)),
     Entry::get("/entries/{seq}", CUSTOMERS, || get().to(entry::show)),
+    Entry::post("/entries/{seq}/reveal", Who::Officer(Permission::Reveal), || post().to(entry::reveal)),
     Entry::get("/contexts/{id}/session", CUSTOMERS, || get().to(contexts::session)),
     Entry::get("/contexts/{id}/ip", CUSTOMERS, || get().to(contexts::ip)),
     Entry::get("/reports", REPORTS, || get().to(reports::list)),

@@ -6,6 +6,7 @@ use actix_web::HttpRequest;
 use serde_json::Value;
 
 use crate::access::{Permission, users};
+use crate::app::App;
 use crate::clock::Moment;
 use crate::db::Conn;
 use crate::ids::Seq;
@@ -15,6 +16,7 @@ use crate::trail::generations::Origins;
 use crate::trail::store::{self, EventRow, JobRow, LogState, RotationRow};
 
 use super::checkpoints::{self, Held};
+use super::private::Private;
 use crate::web::params::{Params, place};
 use crate::web::problem::Problem;
 
@@ -44,7 +46,7 @@ enum Sees {
 }
 
 /// What whoever administers must see: who came in, who was refused, what was changed about access.
-const SECURITY: [&str; 28] = [
+const SECURITY: [&str; 34] = [
     "log.created",
     "log.key_rotated",
     "log.recovered",
@@ -73,6 +75,12 @@ const SECURITY: [&str; 28] = [
     "anchor.returned",
     "anchor.contradicted",
     "anchor.refused",
+    "recovery.made",
+    "recovery.tested",
+    "datakey.made",
+    "keys.rewrapped",
+    "parts.erased",
+    "hold.released",
 ];
 
 /// Made by the thousand while entries are recorded; left out unless asked for.
@@ -83,13 +91,14 @@ struct Shown {
     verify: Option<JobRow>,
     tiles: i64,
     held: Held,
+    private: Private,
     rotations: Vec<RotationRow>,
     recoveries: Vec<Seq>,
     events: Vec<EventRow>,
     names: Names,
 }
 
-fn read(conn: &mut Conn, asked: Asked, sees: Sees) -> Result<Shown, Trouble> {
+fn read(conn: &mut Conn, app: &App, asked: Asked, sees: Sees) -> Result<Shown, Trouble> {
     let state = store::state(conn)?.ok_or(Trouble::NotWriting)?;
     let without: &[&str] = if asked.all { &[] } else { &DEFINITIONS };
     let events = match sees {
@@ -107,6 +116,7 @@ fn read(conn: &mut Conn, asked: Asked, sees: Sees) -> Result<Shown, Trouble> {
         verify: store::job(conn, "verify")?,
         tiles: store::tile_count(conn)?,
         held: Held::read(conn)?,
+        private: Private::read(conn, app, state.size)?,
         rotations: store::rotations(conn)?,
         recoveries: Origins::of(conn)?.recoveries().collect(),
         state,
@@ -131,7 +141,8 @@ pub(super) async fn show(desk: Desk, request: HttpRequest) -> Page {
         (_, true) => Sees::Security,
         _ => Sees::Nothing,
     };
-    let mut shown = desk.read(move |conn| read(conn, asked, sees)).await?;
+    let app = desk.app.clone();
+    let mut shown = desk.read(move |conn| read(conn, &app, asked, sees)).await?;
     let more = shown.events.len() > PAGE as usize;
     shown.events.truncate(PAGE as usize);
     let time = desk.time();
@@ -148,6 +159,9 @@ pub(super) async fn show(desk: Desk, request: HttpRequest) -> Page {
         note: shown.held.note(),
         anchors: shown.held.rows(time),
         anchors_empty: checkpoints::nothing_outside(),
+        sealing: shown.private.sealing(),
+        erasures: shown.private.rows(time),
+        erasures_summary: shown.private.summary(),
         may_bring_back: desk.may(Permission::ReadTrail),
         pager: pager(&shown, asked, more, sees),
         events: shown.events.iter().map(|event| row(event, &shown.names, sees, time)).collect(),

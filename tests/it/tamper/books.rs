@@ -9,7 +9,7 @@ use counterfoil::alerts::{AlertFilter, Disposition, State, close, grace, queue};
 use counterfoil::approvals::{self, Deciding, Decision, Kind as ApprovalKind, Submission};
 use counterfoil::audit::{Options, Outcome, Verified, verify};
 use counterfoil::clock::{MINUTE, Moment};
-use counterfoil::config::Config;
+use counterfoil::config::{Config, Source};
 use counterfoil::db::Db;
 use counterfoil::detect::{self, RuleSetBody};
 use counterfoil::import::{self, Format, ImportRequest, Local};
@@ -18,9 +18,11 @@ use counterfoil::ledger::feeds::{self, Closing, Sums};
 use counterfoil::ledger::{BusinessCalendar, leaves};
 use counterfoil::money::Currency;
 use counterfoil::notify::{Mailer, deliver_due};
+use counterfoil::privacy::{Cause, Holdings, PlaceHold, Scope, Subject, erase};
 use counterfoil::reports;
 use counterfoil::trail::keys::KeyFolder;
-use counterfoil::trail::{Signer, returned};
+use counterfoil::trail::sealing::{self, Challenged, NewRecovery, PrivateKey};
+use counterfoil::trail::{Signer, returned, store};
 use serde_json::json;
 
 use crate::bank::{Bank, Home, Kind, define_source, entry};
@@ -55,6 +57,8 @@ impl Book {
             config.mail.alerts_to = vec!["desk@bank.example".into(), "night@bank.example".into()];
             config.mail.reports_to = vec!["head@bank.example".into()];
             config.mail.attempts = 1;
+            let sensitive = vec!["reason".to_owned()];
+            config.source = vec![Source { name: "vault".into(), sensitive, ..Source::default() }];
         });
         let bank = fill(bank);
         let (config, now) = (bank.config.clone(), bank.clock.now());
@@ -91,9 +95,10 @@ fn fill(bank: Bank) -> Bank {
     alerts(&bank);
     rules(&bank);
     proposals(&bank);
+    private(&bank);
     let bank = bank.restart();
     let more = |n: i64| entry(&format!("M{n}"), &format!("ACC-{}", n % 3), "2026-03-02T11:00:00Z", 1_000 + n, 1_001 + n);
-    (0..60).for_each(|n| drop(bank.record(more(n))));
+    (0..160).for_each(|n| drop(bank.record(more(n))));
     bank.record(entry("HV", "ACC-9", "2026-03-02T11:10:00Z", 0, 60_000));
     sign(&bank);
     mail(&bank);
@@ -263,6 +268,49 @@ fn proposals(bank: &Bank) {
         log.act(move |tx| approvals::carried_out(tx, done, ApprovalKind::RotateKey, &json!({ "event": n }))).unwrap();
         say(submit(&format!("refused {n}"), Some(one)), Decision::Refuse, two);
         say(submit(&format!("back {n}"), Some(one)), Decision::Withdraw, one);
+    }
+}
+
+/// Something is sealed, something is erased, something is held.
+fn private(bank: &Bank) {
+    let vault = define_source(&bank.intake, "vault");
+    let log = bank.intake.log();
+    let folder = KeyFolder::of(&bank.config, bank.db.address());
+    let origin = bank.db.read(store::state).unwrap().unwrap().origin;
+    for n in 0..2 {
+        let key = PrivateKey::new(&bank.clock);
+        let new = NewRecovery::of(&key, &bank.clock, json!({})).unwrap();
+        bank.clock.advance(MINUTE);
+        log.act(move |tx| new.run(tx)).unwrap();
+        if n == 0 {
+            let tested = bank.db.read(Challenged::newest).unwrap().unwrap().open(&key, json!({})).unwrap();
+            let (folder, origin) = (folder.clone(), origin.clone());
+            log.act(move |tx| sealing::note_tested(tx, &folder, &origin, tested)).unwrap();
+        }
+    }
+    for n in 0..6 {
+        let mut row = entry(&format!("V{n}"), "VLT-1", "2026-03-02T11:00:00Z", n, n + 1);
+        row["reason"] = json!(format!("sealed {n}"));
+        bank.submit_rows(vault, vec![Bank::row(1, row)], false).unwrap();
+    }
+    let (keys, book) = (folder.clone(), origin.clone());
+    let name = log.act(move |tx| sealing::rotate_master(tx, &keys, &book, json!({}))).unwrap();
+    sealing::forget_others(&folder, &origin, &name).unwrap();
+    for (n, name) in ["GONE-1", "GONE-2"].into_iter().enumerate() {
+        let mut row = entry(&format!("G{n}"), name, "2026-03-02T11:01:00Z", 0, 1);
+        row["party"] = json!("gone");
+        row["session_id"] = json!(format!("gone-{n}"));
+        bank.record(row);
+        let erasure = log.act(move |tx| {
+            let to = tx.log_size();
+            let found = Holdings::find(tx.conn, &Subject::new(Scope::Account, name)?, to)?;
+            erase(tx, Cause::Register { again: n as i64 + 1 }, &found.places())
+        });
+        assert!(erasure.unwrap().places.places() > 2);
+        let subject = Subject::new(Scope::Account, &format!("ACC-{n}")).unwrap();
+        let hold = PlaceHold { subject, reason: "An order of the court of the second of March.".into(), whence: json!({}) };
+        bank.clock.advance(MINUTE);
+        log.act(move |tx| hold.run(tx)).unwrap();
     }
 }
 

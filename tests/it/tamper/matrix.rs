@@ -144,6 +144,8 @@ fn is_named(outcome: &Outcome, table: &str) -> bool {
         found == table
             || (table == "index_pages" && found == "index_runs")
             || (table == "index_runs" && found == "index_pages")
+            // A private part that is gone may have been plain or sealed.
+            || (table == "sealed_parts" && found == "entry_parts")
             // A leaf that is gone may have been of either kind.
             || (table == "events" && found == "entries")
     };

@@ -9,11 +9,14 @@ use super::super::{AlertCountRow, CountRow, DailyReport, Fact, Figure, RuleRow, 
 
 /// Changes of a restatement that the page names; the data names a thousand.
 const CHANGES_NAMED: usize = 40;
+/// Erasures that the page names; the data names a thousand.
+const ERASURES_NAMED: usize = 40;
 
 pub(super) fn fill(page: &mut DailyReport, from: &Report, time: LocalTime) {
     alerts(page, from);
     page.rules = from.rules.iter().map(rule).collect();
     page.access = from.access.iter().map(|(what, n)| access(what, *n)).collect();
+    page.erasures = erasures(from, time);
     page.notifications = notifications(from);
     page.integrity = integrity(from, time);
     page.integrity_note = "The root covers every leaf recorded before it. Not covered: what a source states untruly, a replaced \
@@ -95,6 +98,28 @@ fn access(what: &str, n: i64) -> CountRow {
     let grave = ["denied", "refused", "lock", "disabled"].iter().any(|word| what.contains(word));
     let attention = (grave && n > 0).then(|| tag("Review", "warn"));
     CountRow { what: words(what), count: count(n), note: String::new(), tag: attention }
+}
+
+fn erasures(from: &Report, time: LocalTime) -> Vec<CountRow> {
+    let erasures = &from.erasures;
+    let row = |what: String, n: i64, note: String, tag| CountRow { what, count: count(n), note, tag };
+    let mut rows =
+        vec![row("Carried out".to_owned(), erasures.done_total, "private parts of a subject are gone".to_owned(), None)];
+    for done in erasures.done.iter().take(ERASURES_NAMED) {
+        let again = (done.cause == "register").then(|| tag("Older copy put right", "warn"));
+        let note = format!("{}, {}", time.of_text(&done.at), counted(done.places, "private part", "private parts"));
+        rows.push(row(format!("Under event {}", done.event), done.places, note, again));
+    }
+    rows.push(row("Waiting".to_owned(), erasures.waiting_total, "asked for, and not ended".to_owned(), None));
+    for waiting in erasures.waiting.iter().take(ERASURES_NAMED) {
+        let note = match &waiting.ready_at {
+            Some(at) => format!("approved, carried out from {}", time.of_text(at)),
+            None => format!("asked for {}, not approved yet", time.of_text(&waiting.submitted_at)),
+        };
+        rows.push(row(format!("Proposal {}", waiting.proposal), 1, note, None));
+    }
+    rows.push(row("Legal holds in force".to_owned(), erasures.holds, "nothing of their subjects is erased".to_owned(), None));
+    rows
 }
 
 fn notifications(from: &Report) -> Vec<CountRow> {

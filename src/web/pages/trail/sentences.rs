@@ -2,6 +2,7 @@
 
 mod approvals;
 mod keys;
+mod privacy;
 
 use std::collections::HashMap;
 
@@ -78,7 +79,9 @@ impl Body<'_> {
 pub(super) fn said(kind: &str, body: &str, names: &Names) -> Said {
     let fields: Value = serde_json::from_str(body).unwrap_or_default();
     let body = Body { fields: &fields, names };
-    let of = [people, log, entries, alerts, reports, approvals::said, keys::said].iter().find_map(|room| room(kind, &body));
+    let of = [people, log, entries, alerts, reports, approvals::said, keys::said, privacy::said]
+        .iter()
+        .find_map(|room| room(kind, &body));
     of.unwrap_or_else(|| plain(format!("An event of kind {kind}.")))
 }
 

@@ -28,6 +28,8 @@ pub struct EntryPage {
     pub origin: Vec<Fact>,
     /// Holder, counterparty, reason.
     pub parties: Vec<Fact>,
+    /// What is sealed of it, for a reader who may see it.
+    pub sealed: Option<SealedForm>,
     /// Breaks named at it.
     pub breaks: Vec<BreakRow>,
     /// Said when there are none.
@@ -40,6 +42,19 @@ pub struct EntryPage {
     pub delivery: Vec<Fact>,
     /// Place, leaf and rule set.
     pub log: Vec<Fact>,
+}
+
+/// The form by which what is sealed is shown.
+#[derive(Clone, Debug, Default)]
+pub struct SealedForm {
+    /// Where it goes.
+    pub action: String,
+    /// What is sealed, in words.
+    pub fields: String,
+    /// The reason as written so far.
+    pub reason: String,
+    /// What is wrong with it.
+    pub error: Option<String>,
 }
 
 /// A rule an entry hit.

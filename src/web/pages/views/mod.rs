@@ -25,12 +25,12 @@ pub use alerts::{AlertPage, AlertsPage, DISPOSITIONS, DecisionForm, DecisionView
 pub use approvals::{ApprovalPage, ApprovalsPage, ProposalRow, VerdictForm};
 pub use contexts::{ContextAccountRow, ContextPage};
 pub use docs::{ApiBody, ApiGroup, ApiOperation, ApiParameter, ApiResponse, DocsPage, ErrorPage, Words};
-pub use entry::{EntryPage, HitRow};
+pub use entry::{EntryPage, HitRow, SealedForm};
 pub use parts::{Chip, Choice, Chrome, Empty, FieldError, Flash, NavItem, Pager, UserBadge};
 pub use reports::{ReportRow, ReportShowPage, ReportsPage, SignoffForm};
 pub use rows::AlertRow;
 pub use signin::SignInPage;
 pub use today::{SourceRow, TodayPage};
-pub use trail::{AnchorRow, TrailEventRow, TrailPage};
+pub use trail::{AnchorRow, ErasureRow, TrailEventRow, TrailPage};
 
 pub use crate::reports::page::{BreakRow, EntryRow, Fact, Figure, Link, SignatureRow, Tag, Tile};

@@ -30,6 +30,12 @@ pub struct TrailPage {
     pub anchors: Vec<AnchorRow>,
     /// Said when there are none.
     pub anchors_empty: Empty,
+    /// Whether sensitive fields can be sealed, and by which keys.
+    pub sealing: Vec<Fact>,
+    /// Erasures carried out and waiting.
+    pub erasures: Vec<ErasureRow>,
+    /// How many there are, and how many holds.
+    pub erasures_summary: String,
     /// Whether the reader may bring a checkpoint back.
     pub may_bring_back: bool,
     /// What the list of events holds.
@@ -57,6 +63,21 @@ pub struct AnchorRow {
     pub returned: String,
     /// Verified, Sent or Failed.
     pub state: Tag,
+}
+
+/// An erasure, carried out or waiting.
+#[derive(Clone, Debug, Default)]
+pub struct ErasureRow {
+    /// The event or the proposal.
+    pub what: String,
+    /// When it was carried out, or may be.
+    pub at: String,
+    /// Private parts that went.
+    pub places: String,
+    /// Done, Waiting, Approved or Older copy put right.
+    pub state: Tag,
+    /// The proposal.
+    pub about: Option<Link>,
 }
 
 /// An event of the log.

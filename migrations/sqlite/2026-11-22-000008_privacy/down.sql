@@ -1,0 +1,14 @@
+DROP TRIGGER contexts_erased_only;
+DROP TRIGGER contexts_no_delete;
+DROP TRIGGER accounts_erased_only;
+DROP TRIGGER accounts_no_delete;
+DROP TRIGGER event_parts_erased_only;
+DROP TRIGGER event_parts_no_update;
+DROP TRIGGER entry_parts_erased_only;
+DROP TRIGGER entry_parts_no_update;
+DROP TABLE sealed_parts;
+DROP TABLE data_keys;
+DROP TABLE recovery_keys;
+DROP TABLE holds;
+DROP TABLE erased;
+DROP TABLE erasures;

@@ -1,0 +1,152 @@
+//! `subject erase`, `subject hold add | release | list`
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use crate::app::{LeaderError, PrivacyRequest, Request};
+use crate::ids::Seq;
+use crate::privacy::{self, EraseSubject, NOT_ERASABLE, PlaceHold, ReleaseHold, Scope};
+
+use super::{CliResult, Common, Done, table, whoami};
+
+/// An answer about an erasure comes after a whole number of these, so that the time it takes says
+/// nothing about what was found.
+const ANSWER_AFTER: Duration = Duration::from_secs(1);
+/// Longest name that is read from stdin.
+const NAME_MAX: u64 = 4_096;
+
+/// What is stored of a customer: erase it, or hold it
+#[derive(Debug, Args)]
+pub(super) struct Subject {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Ask for everything private of an account or a holder to be erased. Two officers must approve,
+    /// and a week goes by before it is carried out
+    Erase {
+        #[command(flatten)]
+        whom: Whom,
+        /// Why, in 20 to 2,000 characters
+        #[arg(long)]
+        reason: String,
+    },
+    /// Legal holds: nothing of their subjects is erased
+    #[command(subcommand)]
+    Hold(Hold),
+}
+
+#[derive(Debug, Subcommand)]
+enum Hold {
+    /// Place a hold; prints its number
+    Add {
+        #[command(flatten)]
+        whom: Whom,
+        /// Why, in 20 to 2,000 characters
+        #[arg(long)]
+        reason: String,
+    },
+    /// Ask for a hold to be released; two officers must approve
+    Release {
+        /// The hold's number
+        hold: Seq,
+        /// Why, in 20 to 2,000 characters
+        #[arg(long)]
+        reason: String,
+    },
+    /// List the holds
+    List,
+}
+
+#[derive(Debug, Args)]
+struct Whom {
+    /// The number of the account, or with --party the name of the holder; `-` reads it from stdin,
+    /// so that it stands in no list of processes
+    #[arg(long, value_name = "NAME")]
+    subject: String,
+    /// The subject is a holder, as entries name it in `party`
+    #[arg(long)]
+    party: bool,
+}
+
+impl Whom {
+    fn subject(&self) -> anyhow::Result<privacy::Subject> {
+        let scope = if self.party { Scope::Party } else { Scope::Account };
+        let mut name = self.subject.clone();
+        if name == "-" {
+            name.clear();
+            std::io::stdin().take(NAME_MAX).read_to_string(&mut name)?;
+        }
+        Ok(privacy::Subject::new(scope, &name)?)
+    }
+}
+
+pub(super) fn run(common: &Common, command: Subject) -> CliResult {
+    match command.action {
+        Action::Erase { whom, reason } => erase(common, &whom, reason),
+        Action::Hold(Hold::Add { whom, reason }) => {
+            let hold = PlaceHold { subject: whom.subject()?, reason, whence: whoami::of_this_process() };
+            let id = ask(common, PrivacyRequest::PlaceHold(hold))?;
+            say!("{id}");
+            eprintln!("Hold {id} is placed: nothing of its subject is erased until it is released.");
+            Ok(Done::Well)
+        }
+        Action::Hold(Hold::Release { hold, reason }) => {
+            let release = ReleaseHold { hold, reason, by: None, whence: whoami::of_this_process() };
+            let id = ask(common, PrivacyRequest::ReleaseHold(release))?;
+            eprintln!("Proposal {id}: two officers must approve it on page Approvals.");
+            Ok(Done::Well)
+        }
+        Action::Hold(Hold::List) => list(common),
+    }
+}
+
+/// Asks the leader, and lets the log go whatever comes of it.
+fn ask(common: &Common, request: PrivacyRequest) -> anyhow::Result<Value> {
+    let leader = common.leader()?;
+    let answer = leader.perform(Request::Privacy(request));
+    leader.close();
+    Ok(answer?)
+}
+
+fn erase(common: &Common, whom: &Whom, reason: String) -> CliResult {
+    let subject = whom.subject()?;
+    let leader = common.leader()?;
+    let asked = Instant::now();
+    let erase = EraseSubject { subject, reason, by: None, whence: whoami::of_this_process() };
+    let answer = leader.perform(Request::Privacy(PrivacyRequest::EraseSubject(erase)));
+    let beyond = Duration::from_nanos((asked.elapsed().as_nanos() % ANSWER_AFTER.as_nanos()) as u64);
+    std::thread::sleep(ANSWER_AFTER - beyond);
+    leader.close();
+    match answer {
+        Ok(id) => {
+            eprintln!("Proposal {id}: two officers must approve it on page Approvals; a week later it is carried out.");
+            Ok(Done::Well)
+        }
+        Err(LeaderError::Request(refused)) if refused.code == NOT_ERASABLE => {
+            eprintln!("{}", refused.detail);
+            Ok(Done::Finding)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn list(common: &Common) -> CliResult {
+    let (_, db) = common.db()?;
+    let rows: Vec<Vec<String>> = db
+        .read(privacy::holds)?
+        .into_iter()
+        .map(|hold| {
+            let state = hold.released_at.map_or_else(|| "active".to_owned(), |at| format!("released {at}"));
+            let subject = hold.subject.unwrap_or_else(|| "erased".to_owned());
+            vec![hold.id.to_string(), hold.scope.text().to_owned(), subject, hold.placed_at.to_string(), state]
+        })
+        .collect();
+    table::print(&["hold", "scope", "subject", "placed", "state"], &rows);
+    Ok(Done::Well)
+}

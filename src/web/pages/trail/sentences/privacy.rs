@@ -1,0 +1,55 @@
+//! What was erased, held, sealed and opened.
+
+use crate::reports::page::words::{count, link, words};
+
+use super::{Body, Said, about};
+
+pub(super) fn said(kind: &str, body: &Body<'_>) -> Option<Said> {
+    let proposal = || Some(link("Proposal", format!("/approvals/{}", body.fields["proposal"].as_i64()?)));
+    let whole = |text: String| about(text, None);
+    let parts = || body.counted("places", "private part was", "private parts were");
+    match kind {
+        "parts.erased" if body.text("cause") == "register" => whole(format!(
+            "The database was an older copy: {} erased again that event {} had erased.",
+            parts(),
+            count(body.number("again"))
+        )),
+        "parts.erased" => about(format!("{} erased; every leaf stays.", capital(&parts())), proposal()),
+        "erasure.refused" if body.fields["proposal"].is_i64() => {
+            about("An approved erasure was not carried out: something keeps its subject.".to_owned(), proposal())
+        }
+        "erasure.refused" => whole("An erasure was asked for and cannot be at present.".to_owned()),
+        "hold.placed" => about(format!("A legal hold was placed on {}.", a(body.text("scope"))), body.account()),
+        "hold.released" => about(format!("Hold {} was released.", count(body.number("hold"))), proposal()),
+        "recovery.made" => whole(format!("Recovery key {} was made; it counts once it was tested.", body.text("name"))),
+        "recovery.tested" => whole(format!("Recovery key {} opened its test value.", body.text("name"))),
+        "datakey.made" => whole(format!("A key was made to seal what is sensitive in month {}.", body.number("month"))),
+        "keys.rewrapped" => {
+            let keys = body.fields["keys"].as_object().map_or(0, serde_json::Map::len) as i64;
+            whole(format!("{} data keys were wrapped for the {} key {}.", count(keys), body.text("for"), body.text("name")))
+        }
+        "value.revealed" => {
+            let fields: Vec<String> = body.fields["fields"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|f| f.as_str())
+                .map(|f| words(f).to_lowercase())
+                .collect();
+            about(
+                format!("{} opened what is sealed of entry {}: {}.", body.user(), count(body.number("entry")), fields.join(", ")),
+                body.account(),
+            )
+        }
+        _ => None,
+    }
+}
+
+fn a(scope: &str) -> &str {
+    if scope == "party" { "a holder" } else { "an account" }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + chars.as_str())
+}

@@ -1,0 +1,8 @@
+//! Private parts: what an erasure takes, what it leaves, and that nothing else gets at them.
+
+mod desk;
+mod erasure;
+mod house;
+mod register;
+mod request;
+mod sealing;
