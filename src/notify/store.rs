@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::clock::Moment;
 use crate::db::schema::{mail_groups, outbox};
-use crate::db::{Conn, DbResult, bulk};
+use crate::db::{Channel, Conn, DbResult, bulk, wake};
 use crate::detect::Severity;
 use crate::ids::Seq;
 use crate::trail::NewEvent;
@@ -77,7 +77,8 @@ pub fn promising(kind: &'static str, mut body: Value, private: Option<Value>, re
 
 /// Stores rows that are owed, in the caller's transaction.
 pub fn owe(conn: &mut Conn, rows: &[OutboxRow]) -> DbResult<()> {
-    bulk::append(conn, rows)
+    bulk::append(conn, rows)?;
+    if rows.is_empty() { Ok(()) } else { wake(conn, Channel::Mail) }
 }
 
 /// What waits for a recipient and kind and is in no mail yet.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use counterfoil::access::{Role, Scopes, keys, users};
-use counterfoil::app::App;
+use counterfoil::app::{App, Leader, Request};
 use counterfoil::clock::Clock;
 use counterfoil::db::Db;
 use counterfoil::intake::{self, Intake, RowResult};
@@ -170,6 +170,27 @@ fn a_writer_that_was_deposed_commits_nothing_and_forks_nothing() {
         given: counterfoil::audit::Given::NONE,
     };
     assert_eq!(counterfoil::audit::verify(&other.db, options).unwrap().findings, []);
+}
+
+/// Where nobody woke it, the leader would look only every two seconds.
+#[test]
+fn a_command_beside_a_leader_on_postgres_is_answered_at_once() {
+    let (home, dir) = (Home::new(Kind::Postgres), tempfile::tempdir().unwrap());
+    let database = home.url();
+    let _serve = Program::new(dir.path()).args(["--database", &database]).spawn_serve();
+    let mut config = counterfoil::config::Config::default();
+    config.database.url = database;
+    let leader = Leader::find(config, Clock::system()).unwrap();
+    assert!(matches!(leader, Leader::Elsewhere(..)));
+    let ask = |n: u64| {
+        std::thread::sleep(Duration::from_millis(170 * n));
+        let began = Instant::now();
+        leader.perform(Request::NoteExport { body: json!({ "what": "entries", "rows": n }), private: json!({}) }).unwrap();
+        began.elapsed()
+    };
+    let mut took: Vec<Duration> = (0..9).map(ask).collect();
+    took.sort();
+    assert!(took[4] < Duration::from_millis(700), "{took:?}");
 }
 
 /// As after a fail-over to a replica that lacked what was committed last.
