@@ -148,6 +148,14 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
     if epoch != 0 && state.epoch != epoch {
         return Err(DbError::Deposed);
     }
+    let reached = settings.reached.load(Ordering::Acquire);
+    if state.size < reached {
+        return Err(DbError::Unfit(format!(
+            "the log has {} leaves, but {reached} were committed: was a replica put in the database's place that did not have \
+             everything? nothing will be written; bring the other back, and keep this one as evidence",
+            state.size
+        )));
+    }
     let from = state.size - state.size % 256;
     let trailing = leaves::hashes(&mut conn, from, state.size)?;
     let tail = trail_store::load_tail(&mut conn, &state, &trailing)?;
