@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::db::{Address, Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::leaves;
+use crate::trail::generations::Origins;
 use crate::trail::keys::KeyFolder;
 use crate::trail::store::{self as trail, LogState};
 use crate::trail::{kept, tree::Tree as Stored};
@@ -88,7 +89,8 @@ pub fn verify_resumed(db: &Db, options: Options<'_>, mark: &Mark) -> DbResult<Ou
 }
 
 fn rest(run: &mut Run<'_>, mark: &Mark) -> DbResult<()> {
-    let state = run.state.clone().filter(|state| state.origin == mark.origin);
+    let origins = Origins::of(run.conn)?;
+    let state = run.state.clone().filter(|_| origins.names().any(|name| name == mark.origin));
     let state = state.ok_or_else(|| DbError::Unfit("the verification to go on from is one of another log".into()))?;
     let from = mark.size.max(0) / TILE_LEAVES * TILE_LEAVES;
     let text = format!("the rows of the leaves before {from} were not read again; their tiles have the root remembered");
@@ -101,7 +103,7 @@ fn rest(run: &mut Run<'_>, mark: &Mark) -> DbResult<()> {
     while next < run.size {
         (run.options.progress)(next.unsigned_abs(), run.size.unsigned_abs());
         let slice = store::slice(run.conn, next, run.size.min(next + SLICE))?;
-        add(&mut tree, &slice, &state.origin, &mut run.findings);
+        add(&mut tree, &slice, &origins, &mut run.findings);
         next = slice.to;
     }
     tree.finish(Some(&state.root), &store::upper_tiles(run.conn)?, &mut run.findings);
@@ -129,7 +131,7 @@ fn before(conn: &mut Conn, state: &LogState, mark: &Mark, from: Seq, findings: &
 }
 
 /// Hashes the rows of a slice again.
-fn add(tree: &mut Tree, slice: &Slice, origin: &str, findings: &mut Findings) {
+fn add(tree: &mut Tree, slice: &Slice, origins: &Origins, findings: &mut Findings) {
     let mut hashed = Vec::with_capacity((slice.to - slice.from) as usize);
     let mut bytes = Vec::with_capacity(1_024);
     for seq in slice.from..slice.to {
@@ -138,11 +140,11 @@ fn add(tree: &mut Tree, slice: &Slice, origin: &str, findings: &mut Findings) {
         let entry = slice.entries.binary_search_by_key(&seq, |row| row.seq).ok().map(|at| &slice.entries[at]);
         let event = slice.events.binary_search_by_key(&seq, |row| row.seq).ok().map(|at| &slice.events[at]);
         let (table, blind, well) = match (entry, event) {
-            (Some(row), _) => ("entries", &row.blind, row.leaf().encode(origin, &mut bytes).is_ok()),
+            (Some(row), _) => ("entries", &row.blind, row.leaf().encode(origins.at(seq), &mut bytes).is_ok()),
             (None, Some(row)) => {
                 let (recorded_at, kind, body) = (row.recorded_at, &row.kind, &row.body);
                 let leaf = EventLeaf { seq, recorded_at, kind, body, blind: &row.blind };
-                ("events", &row.blind, leaf.encode(origin, &mut bytes).is_ok())
+                ("events", &row.blind, leaf.encode(origins.at(seq), &mut bytes).is_ok())
             }
             (None, None) => {
                 findings.add((L2, "leaf_missing"), "entries", seq, "neither an entry nor an event has this place");

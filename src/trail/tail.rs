@@ -47,6 +47,11 @@ impl Tail {
         &self.origin
     }
 
+    /// From the next leaf on the log has this name.
+    pub fn go_on_as(&mut self, origin: String) {
+        self.origin = origin;
+    }
+
     /// The writer's epoch.
     pub fn epoch(&self) -> i64 {
         self.epoch

@@ -14,7 +14,7 @@ use crate::tamper::books::Book;
 use crate::tamper::edits::behind_the_triggers;
 
 fn replayed(book: &Book, into: &Home, batch: usize) -> Replayed {
-    let (live, into) = (Db::open(&book.home.url(), 1).unwrap(), Db::open(&into.url(), 1).unwrap());
+    let (live, into) = (Db::open(&book.home.url(), 1).unwrap(), Db::open(&into.owner_url(), 1).unwrap());
     audit::replay(&live, &into, None, &ReplayOptions { config: &book.config, batch, progress: &|_, _| {} }).unwrap()
 }
 
@@ -54,7 +54,7 @@ fn a_bank_made_again_in_other_batches_is_the_same_on_either_database() {
 fn what_was_manipulated_in_the_live_tables_is_named_with_both_values() {
     on_both(|kind| {
         let book = Book::write(kind);
-        let mut conn = Db::open(&book.home.url(), 1).unwrap().connect().unwrap();
+        let mut conn = Db::open(&book.home.owner_url(), 1).unwrap().connect().unwrap();
         let edits = [
             ("accounts", "UPDATE accounts SET number = 'ACC-X' WHERE number = 'ACC-3'", "number", "ACC-X", "ACC-3"),
             ("users", "UPDATE users SET role = 'admin' WHERE email = 'bob@bank.example'", "role", "admin", "analyst"),
@@ -96,7 +96,7 @@ fn what_was_manipulated_in_the_live_tables_is_named_with_both_values() {
 fn an_outcome_that_its_entry_does_not_give_is_named_though_tables_and_tiles_agree() {
     // A rule set whose event says another threshold than the one that decided: no table tells, only doing it again.
     let book = Book::write(Kind::Sqlite);
-    let mut conn = Db::open(&book.home.url(), 1).unwrap().connect().unwrap();
+    let mut conn = Db::open(&book.home.owner_url(), 1).unwrap().connect().unwrap();
     let sql = "UPDATE entries SET outcomes = NULL WHERE seq = (SELECT min(seq) FROM hits)";
     behind_the_triggers(&mut conn, "entries", sql).unwrap();
     let outcome = replayed(&book, &Home::new(Kind::Sqlite), 50);
@@ -109,7 +109,7 @@ fn an_outcome_that_its_entry_does_not_give_is_named_though_tables_and_tiles_agre
 fn private_parts_that_are_gone_are_counted_and_the_rest_is_equal() {
     on_both(|kind| {
         let book = Book::write(kind);
-        let mut conn = Db::open(&book.home.url(), 1).unwrap().connect().unwrap();
+        let mut conn = Db::open(&book.home.owner_url(), 1).unwrap().connect().unwrap();
         behind_the_triggers(&mut conn, "entry_parts", "DELETE FROM entry_parts").unwrap();
         let of = "SELECT seq FROM events WHERE kind IN ('account.defined', 'context.defined', 'alert.closed', 'alert.opened')";
         behind_the_triggers(&mut conn, "event_parts", &format!("DELETE FROM event_parts WHERE seq IN ({of})")).unwrap();
@@ -152,7 +152,7 @@ fn the_command_replays_an_export_and_what_came_after_it() {
         let again = run(&["replay", "--into", &into]);
         assert_eq!(again.code, Some(2));
         assert!(again.stderr.contains("name an empty one"), "{}", again.stderr);
-        let mut conn = Db::open(&bank.home.url(), 1).unwrap().connect().unwrap();
+        let mut conn = Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap();
         behind_the_triggers(&mut conn, "hits", "UPDATE hits SET late = 1").unwrap();
         let told = run(&["replay", folder.to_str().unwrap()]);
         assert_eq!(told.code, Some(1), "{}", told.stdout);

@@ -22,6 +22,7 @@ use crate::db::{Address, Conn, Db, DbError, DbResult, migrate};
 use crate::detect::RuleSetBody;
 use crate::ids::Seq;
 use crate::ledger::Context;
+use crate::trail::generations::{self, RECOVERED};
 use crate::trail::store::{self as trail_store, EventPartRow, EventRow};
 use crate::trail::{Blind, Recorded, Side, Tail};
 
@@ -146,6 +147,7 @@ impl Rebuild {
     /// When it comes out another, cannot be read, or the database refuses.
     pub fn add(&mut self, leaf: RecordedLeaf) -> Result<(), RebuildError> {
         let decoded = decode(&leaf.bytes).map_err(|e| self.differs(leaf.seq, "entries", "leaf", &e.to_string(), ""))?;
+        self.renamed(&decoded)?;
         if decoded.origin() != self.engine.tail.origin() || decoded.seq() != leaf.seq {
             let found = format!("{} of {}", decoded.seq(), decoded.origin());
             return Err(self.differs(leaf.seq, "entries", "origin, seq", &found, self.engine.tail.origin()));
@@ -183,6 +185,27 @@ impl Rebuild {
         self.settle()?;
         self.flush()?;
         Ok((self.met, (self.engine.tail.next_seq(), self.engine.tail.root())))
+    }
+
+    /// A log that went on after a loss has another name from that event on.
+    fn renamed(&mut self, decoded: &Decoded<'_>) -> Result<(), RebuildError> {
+        let Decoded::Event(_, event) = decoded else { return Ok(()) };
+        let said = json(event.body);
+        let before = self.engine.tail.origin().to_owned();
+        match event.kind {
+            "log.created" => {}
+            RECOVERED if said["previous"] == before.as_str() => {}
+            _ => return Ok(()),
+        }
+        let Some(origin) = said["origin"].as_str().map(str::to_owned) else { return Ok(()) };
+        self.settle()?;
+        self.flush()?;
+        self.engine.tail.go_on_as(origin.clone());
+        let seq = event.seq;
+        Ok(self.writer.write(|conn| {
+            generations::begin(conn, seq, &origin)?;
+            if before != origin { trail_store::rename(conn, &before, &origin) } else { Ok(()) }
+        })?)
     }
 
     /// Evaluates the entry that waits for the alerts behind it.

@@ -179,7 +179,7 @@ impl Cluster {
 
     /// A database with nothing in it that sorts and compares texts as this locale of ICU does.
     pub fn database_with_collation(&self, locale: &str) -> Database<'_> {
-        self.create(&format!("TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE '{locale}'"))
+        self.create(&format!("TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE '{locale}'"), ROLE)
     }
 
     /// What the server wrote to its log so far.
