@@ -199,7 +199,8 @@ fn batch_failing_at(step: u32) -> u32 {
         while world.sequence() || world.commit() {}
         client.listen();
     }
-    assert_eq!(again, u32::from(passed > step), "step {step}: sent again only if it failed");
+    // What the committer finds to be committed after all is answered without being sent again.
+    assert!(again <= u32::from(passed > step), "step {step}: sent again only if it failed");
     world.stop(&mut client);
     whole(&world, &client, 3);
     passed
