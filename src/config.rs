@@ -13,11 +13,11 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{SOURCE_NAME_RULE, is_source_name};
-use crate::money::{Currency, Money};
-
+mod check;
+mod database;
 mod values;
 
+pub use database::{Database, Roles};
 pub use values::CutOff;
 use values::addresses;
 
@@ -45,34 +45,6 @@ pub struct Config {
     pub anchor: Anchor,
     /// What is known of each source beforehand.
     pub source: Vec<Source>,
-}
-
-/// Section `database`.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
-#[serde(default, deny_unknown_fields)]
-pub struct Database {
-    /// `sqlite:FILE` or `postgres://…`.
-    pub url: String,
-    /// Connections for reading.
-    pub readers: u32,
-    /// `split`: refuse a PostgreSQL whose writer may change what was appended. `auto`: refuse that only where
-    /// the database belongs to the role that cannot log in.
-    pub roles: Roles,
-    /// `postgres://…` of a streaming replica that pages and the API read; empty: none.
-    pub read_url: String,
-    /// Seconds that the replica may lag behind before reads go to the primary.
-    pub read_lag_seconds: u32,
-}
-
-/// Whether PostgreSQL's roles must be split.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum Roles {
-    /// As the database is.
-    #[default]
-    Auto,
-    /// They must be.
-    Split,
 }
 
 /// Section `server`.
@@ -252,18 +224,6 @@ pub enum SessionKind {
     Secret,
 }
 
-impl Default for Database {
-    fn default() -> Self {
-        Database {
-            url: "sqlite:counterfoil.db".into(),
-            readers: 4,
-            roles: Roles::Auto,
-            read_url: String::new(),
-            read_lag_seconds: 10,
-        }
-    }
-}
-
 impl Default for Server {
     fn default() -> Self {
         Server {
@@ -355,44 +315,6 @@ impl Config {
         let config: Config = figment.extract().map_err(|e| ConfigError::Read(Box::new(e)))?;
         config.check()?;
         Ok(config)
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        let refuse = |text: String| Err(ConfigError::Refused(text));
-        if self.server.tls_cert.is_empty() != self.server.tls_key.is_empty() {
-            return refuse("server.tls_cert and server.tls_key must be set together".into());
-        }
-        if self.bank.weekend.len() > 6 {
-            return refuse("bank.weekend must leave at least one business day".into());
-        }
-        if self.server.body_limit < 1024 || self.server.batch_limit == 0 || self.server.body_seconds == 0 {
-            return refuse("server.body_limit must be at least 1024 bytes, server.batch_limit and server.body_seconds 1".into());
-        }
-        if self.database.readers == 0 || self.limits.queue_entries == 0 || self.limits.segment_entries < 1024 {
-            return refuse("database.readers and limits.queue_entries must be at least 1, limits.segment_entries 1024".into());
-        }
-        if !self.mail.url.is_empty() && self.mail.from.trim().is_empty() {
-            return refuse("mail.from must be set when mail.url is".into());
-        }
-        for witness in &self.anchor.witness {
-            if let Err(error) = witness.key.parse::<counterfoil_verify::VerifierKey>() {
-                return refuse(format!("anchor.witness.key of {}: {error}", witness.url));
-            }
-        }
-        for source in &self.source {
-            if !is_source_name(&source.name) {
-                let shown: String = source.name.chars().take(80).collect();
-                return refuse(format!("[[source]] `{shown}` cannot be the name of a source: {SOURCE_NAME_RULE}"));
-            }
-            if self.source.iter().filter(|other| other.name == source.name).count() > 1 {
-                return refuse(format!("[[source]] {} is there twice", source.name));
-            }
-            for (code, amount) in source.tolerance.iter().chain(&source.tolerance_per_day) {
-                let read = Currency::parse(code).and_then(|currency| Money::parse_amount(amount, currency));
-                read.map_err(|e| ConfigError::Refused(format!("[[source]] {}: tolerance: {e}", source.name)))?;
-            }
-        }
-        Ok(())
     }
 
     /// Where links begin: `server.public_url`, or the listener's own address.

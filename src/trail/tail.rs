@@ -47,8 +47,8 @@ impl Tail {
         &self.origin
     }
 
-    /// From the next leaf on the log has this name.
-    pub fn go_on_as(&mut self, origin: String) {
+    /// The leaves from here on have another name.
+    pub fn rename(&mut self, origin: String) {
         self.origin = origin;
     }
 

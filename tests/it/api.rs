@@ -333,9 +333,9 @@ fn operators_see_health_readiness_and_numbers() {
     on_both(|kind| {
         let site = Site::open(kind);
         let plain = |path: &str| Answer::of(site.plain(Method::GET, path).send().unwrap());
-        assert_eq!(plain("/healthz").json(), json!({ "status": "ok" }));
+        assert_eq!(plain("/healthz").json(), json!({ "status": "ok", "role": "leader" }));
         let head = Answer::of(site.plain(Method::HEAD, "/healthz").send().unwrap());
-        assert_eq!((head.status, head.text.as_str(), head.header("content-length")), (200, "", "15"));
+        assert_eq!((head.status, head.text.as_str(), head.header("content-length")), (200, "", "31"));
         let ready = plain("/readyz");
         assert_eq!(ready.status, 200, "{ready:#?}");
         let names: Vec<String> =

@@ -4,6 +4,7 @@ use std::sync::Barrier;
 
 use counterfoil::access::{Role, users};
 use counterfoil::approvals::{self, Deciding, Decision, Kind as What, State, Submission};
+use counterfoil::db::Db;
 use counterfoil::ids::Seq;
 use counterfoil::trail::ActError;
 use reqwest::Method;
@@ -49,7 +50,7 @@ fn one_s_own_proposal_is_refused_in_code_and_by_the_database() {
         assert!(matches!(approve(&bank, id, ada), Err(ActError::Refused { code: "own_proposal", .. })));
         let analyst = users::add(&bank.intake.log(), &bank.clock, "ann@bank.example", Role::Analyst, PASSWORD).unwrap();
         assert!(matches!(approve(&bank, id, analyst), Err(ActError::Refused { code: "forbidden", .. })));
-        let mut conn = bank.db.connect().unwrap();
+        let mut conn = Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap();
         for (sql, why) in [
             (format!("UPDATE proposals SET state = 2, approved_by = {ada} WHERE id = {id}"), "cannot approve"),
             (format!("UPDATE proposals SET state = 2, approved_by = {analyst} WHERE id = {id}"), "only an officer"),

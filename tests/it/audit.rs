@@ -2,6 +2,7 @@
 //! is found, on both databases.
 
 use counterfoil::audit::{Options, Outcome, verify};
+use counterfoil::db::Db;
 use serde_json::json;
 
 use crate::bank::{Bank, Kind, define_source, entry, on_both};
@@ -70,7 +71,7 @@ fn what_is_changed_behind_the_log_s_back_is_found_and_named() {
         let bank = Bank::open(kind);
         fill(&bank);
         bank.intake.stop();
-        let mut conn = bank.db.connect().unwrap();
+        let mut conn = Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap();
         for table in ["entries", "events", "tiles"] {
             conn.execute(&match kind {
                 Kind::Sqlite => format!("DROP TRIGGER {table}_no_update; DROP TRIGGER {table}_no_delete"),
@@ -116,7 +117,7 @@ fn a_stored_report_an_alert_or_a_role_that_was_changed_or_removed_is_found() {
         let date = Some("2026-03-01".parse().unwrap());
         counterfoil::reports::run_nightly(&bank.intake.log(), &bank.db, &context, date, &|_| "<html>".to_owned()).unwrap();
         assert_eq!(verified(&bank).findings, [], "{kind:?}");
-        let mut conn = bank.db.connect().unwrap();
+        let mut conn = Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap();
         match kind {
             Kind::Sqlite => conn.execute("DROP TRIGGER reports_no_update").unwrap(),
             Kind::Postgres => conn.execute("ALTER TABLE reports DISABLE TRIGGER ALL").unwrap(),

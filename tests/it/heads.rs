@@ -115,7 +115,7 @@ fn a_day_is_closed_once_in_order_and_not_before_it_is_over() {
         assert_eq!(nightly(2).len(), 1, "a report of the day that still runs");
         assert_eq!(closes(&site), [], "{kind:?}");
         send(&site, "E2", "A-1", 2, (100, 200));
-        assert_eq!((night(&site), closes(&site).len()), (0, 1), "its report was there already; its close was not");
+        assert_eq!((night(&site), closes(&site).len()), (1, 1), "the final report, and the close");
         for _ in 0..2 {
             app::nightly(&site.app, None).unwrap();
             nightly(2);

@@ -4,6 +4,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use counterfoil::audit::Options;
+use counterfoil::db::Db;
 use counterfoil::intake::RowResult;
 use counterfoil::trail::NewEvent;
 use serde_json::json;
@@ -190,7 +191,7 @@ fn a_batch_that_cannot_be_committed_leaves_nothing_behind_and_is_taken_when_sent
     on_both(|kind| {
         let bank = Bank::open(kind);
         bank.record(entry("C1", "1", "2026-03-02T10:00:00Z", 0, 10));
-        let sql = |text: &str| bank.db.connect().unwrap().execute(text).unwrap();
+        let sql = |text: &str| Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap().execute(text).unwrap();
         sql("ALTER TABLE hits RENAME TO hits_away");
         let large = entry("C2", "1", "2026-03-02T10:01:00Z", 10, 20_010);
         let failed = bank.submit_rows(bank.source, vec![Bank::row(1, large.clone())], false);
@@ -208,7 +209,7 @@ fn what_was_evaluated_upon_a_batch_that_is_lost_is_evaluated_again() {
     on_both(|kind| {
         let bank = Bank::open(kind);
         let first = bank.record(entry("C1", "1", "2026-03-02T10:00:00Z", 0, 10));
-        let mut other = bank.db.connect().unwrap();
+        let mut other = Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap();
         other.execute("BEGIN").unwrap();
         // Nobody else commits from here on.
         other.execute("UPDATE log_state SET states_from = states_from").unwrap();
@@ -240,7 +241,7 @@ fn what_was_evaluated_upon_a_batch_that_is_lost_is_evaluated_again() {
 fn a_queue_that_is_full_is_one_event_when_it_is_over() {
     on_both(|kind| {
         let bank = Bank::with(kind, |config| config.limits.queue_entries = 1_000);
-        let mut other = bank.db.connect().unwrap();
+        let mut other = Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap();
         other.execute("BEGIN").unwrap();
         other.execute("UPDATE log_state SET states_from = states_from").unwrap();
         let mut number = 0;

@@ -128,8 +128,8 @@ struct Run<'a, 'b> {
 impl Run<'_, '_> {
     fn build(&mut self, conn: &mut Conn, into: &Db, state: &LogState) -> DbResult<Built> {
         let size = state.size.max(0).unsigned_abs();
-        let origins = Origins::of(conn)?;
-        let mut rebuild = Rebuild::begin(into, self.options.config, origins.at(0), self.options.batch)?;
+        let origin = Origins::of(conn)?;
+        let mut rebuild = Rebuild::begin(into, self.options.config, origin.at(0), self.options.batch)?;
         for first in (0..size).step_by(BLOCK as usize) {
             (self.options.progress)(first, size);
             for leaf in self.leaves.between(conn, first, size.min(first + BLOCK))? {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use counterfoil_verify::decode::{Leaf as Decoded, decode};
 use counterfoil_verify::export::Opening;
+use counterfoil_verify::generation::Recovery;
 use counterfoil_verify::{Hash, Tiles, leaf};
 
 use crate::alerts::again as alerts_again;
@@ -22,7 +23,7 @@ use crate::db::{Address, Conn, Db, DbError, DbResult, migrate};
 use crate::detect::RuleSetBody;
 use crate::ids::Seq;
 use crate::ledger::Context;
-use crate::trail::generations::{self, RECOVERED};
+use crate::trail::generations::RECOVERED;
 use crate::trail::store::{self as trail_store, EventPartRow, EventRow};
 use crate::trail::{Blind, Recorded, Side, Tail};
 
@@ -147,7 +148,9 @@ impl Rebuild {
     /// When it comes out another, cannot be read, or the database refuses.
     pub fn add(&mut self, leaf: RecordedLeaf) -> Result<(), RebuildError> {
         let decoded = decode(&leaf.bytes).map_err(|e| self.differs(leaf.seq, "entries", "leaf", &e.to_string(), ""))?;
-        self.renamed(&decoded)?;
+        if let Decoded::Event(_, event) = &decoded {
+            self.renamed(event.kind, event.body)?;
+        }
         if decoded.origin() != self.engine.tail.origin() || decoded.seq() != leaf.seq {
             let found = format!("{} of {}", decoded.seq(), decoded.origin());
             return Err(self.differs(leaf.seq, "entries", "origin, seq", &found, self.engine.tail.origin()));
@@ -177,6 +180,19 @@ impl Rebuild {
         }
     }
 
+    /// A log that went on after a loss has another name from there on.
+    fn renamed(&mut self, kind: &str, body: &str) -> Result<(), RebuildError> {
+        let recovery = (kind == RECOVERED).then(|| Recovery::parse(body)).flatten();
+        let Some(Recovery { previous, origin, .. }) = recovery.filter(|r| r.previous == self.engine.tail.origin()) else {
+            return Ok(());
+        };
+        // What waits was recorded under the name before.
+        self.settle()?;
+        self.engine.tail.rename(origin.clone());
+        self.effects.push(Box::new(move |conn| trail_store::rename(conn, &previous, &origin)));
+        Ok(())
+    }
+
     /// After the last leaf: everything is committed; answers what was met, the size and the root.
     ///
     /// # Errors
@@ -185,27 +201,6 @@ impl Rebuild {
         self.settle()?;
         self.flush()?;
         Ok((self.met, (self.engine.tail.next_seq(), self.engine.tail.root())))
-    }
-
-    /// A log that went on after a loss has another name from that event on.
-    fn renamed(&mut self, decoded: &Decoded<'_>) -> Result<(), RebuildError> {
-        let Decoded::Event(_, event) = decoded else { return Ok(()) };
-        let said = json(event.body);
-        let before = self.engine.tail.origin().to_owned();
-        match event.kind {
-            "log.created" => {}
-            RECOVERED if said["previous"] == before.as_str() => {}
-            _ => return Ok(()),
-        }
-        let Some(origin) = said["origin"].as_str().map(str::to_owned) else { return Ok(()) };
-        self.settle()?;
-        self.flush()?;
-        self.engine.tail.go_on_as(origin.clone());
-        let seq = event.seq;
-        Ok(self.writer.write(|conn| {
-            generations::begin(conn, seq, &origin)?;
-            if before != origin { trail_store::rename(conn, &before, &origin) } else { Ok(()) }
-        })?)
     }
 
     /// Evaluates the entry that waits for the alerts behind it.

@@ -1,0 +1,47 @@
+//! What settings must not say together.
+
+use crate::ids::{SOURCE_NAME_RULE, is_source_name};
+use crate::money::{Currency, Money};
+
+use super::{Config, ConfigError};
+
+impl Config {
+    /// Refuses what cannot be meant, naming the key.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |text: String| Err(ConfigError::Refused(text));
+        if self.server.tls_cert.is_empty() != self.server.tls_key.is_empty() {
+            return refuse("server.tls_cert and server.tls_key must be set together".into());
+        }
+        if self.bank.weekend.len() > 6 {
+            return refuse("bank.weekend must leave at least one business day".into());
+        }
+        if self.server.body_limit < 1024 || self.server.batch_limit == 0 || self.server.body_seconds == 0 {
+            return refuse("server.body_limit must be at least 1024 bytes, server.batch_limit and server.body_seconds 1".into());
+        }
+        if self.database.readers == 0 || self.limits.queue_entries == 0 || self.limits.segment_entries < 1024 {
+            return refuse("database.readers and limits.queue_entries must be at least 1, limits.segment_entries 1024".into());
+        }
+        if !self.mail.url.is_empty() && self.mail.from.trim().is_empty() {
+            return refuse("mail.from must be set when mail.url is".into());
+        }
+        for witness in &self.anchor.witness {
+            if let Err(error) = witness.key.parse::<counterfoil_verify::VerifierKey>() {
+                return refuse(format!("anchor.witness.key of {}: {error}", witness.url));
+            }
+        }
+        for source in &self.source {
+            if !is_source_name(&source.name) {
+                let shown: String = source.name.chars().take(80).collect();
+                return refuse(format!("[[source]] `{shown}` cannot be the name of a source: {SOURCE_NAME_RULE}"));
+            }
+            if self.source.iter().filter(|other| other.name == source.name).count() > 1 {
+                return refuse(format!("[[source]] {} is there twice", source.name));
+            }
+            for (code, amount) in source.tolerance.iter().chain(&source.tolerance_per_day) {
+                let read = Currency::parse(code).and_then(|currency| Money::parse_amount(amount, currency));
+                read.map_err(|e| ConfigError::Refused(format!("[[source]] {}: tolerance: {e}", source.name)))?;
+            }
+        }
+        Ok(())
+    }
+}
