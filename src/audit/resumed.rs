@@ -93,7 +93,8 @@ pub fn verify_resumed(db: &Db, options: Options<'_>, mark: &Mark) -> DbResult<Ou
 }
 
 fn rest(run: &mut Run<'_>, mark: &Mark, keys: &KeyFolder) -> DbResult<()> {
-    let state = run.state.clone().filter(|state| state.origin == mark.origin);
+    let origins = Origins::of(run.conn)?;
+    let state = run.state.clone().filter(|_| origins.names().any(|name| name == mark.origin));
     let state = state.ok_or_else(|| DbError::Unfit("the verification to go on from is one of another log".into()))?;
     let from = mark.size.max(0) / TILE_LEAVES * TILE_LEAVES;
     let text = format!("the rows of the leaves before {from} were not read again; their tiles have the root remembered");
@@ -103,7 +104,6 @@ fn rest(run: &mut Run<'_>, mark: &Mark, keys: &KeyFolder) -> DbResult<()> {
     run.findings.note(L5, format!("of the leaves from {from} on"));
     let Some(before) = before(run.conn, &state, mark, from, &mut run.findings)? else { return Ok(()) };
     let (mut tree, mut next) = (Tree::resumed(before), from);
-    let origins = Origins::of(run.conn)?;
     let mut parts = Parts {
         erased: Erased::read(run.conn, keys, origins.at(0))?,
         sealed: Sealed::read(run.conn, keys, origins.at(0))?,

@@ -5,8 +5,8 @@
 pub(super) enum Bug {
     /// Receipts leave before the commit.
     AnswersFirst,
-    /// After a failed commit the references of what was lost are still known.
-    KeepsReferences,
+    /// A commit that failed is taken for made without looking.
+    TakesForMade,
 }
 
 /// Whether it was planted.

@@ -16,7 +16,6 @@ use crate::trail::{Act, ActError, Changed};
 use super::committer::{self, Job, Outcome, stopped};
 use super::engine::{Engine, Settings};
 use super::indexer::Indexer;
-use super::planted::{Bug, planted};
 use super::queue::{ActDone, Command, Next, Queue, TurnedAway};
 use super::{Failed, Submission, load};
 
@@ -210,10 +209,7 @@ impl Sequencer {
         loop {
             match self.db.connect().and_then(|conn| load::engine(conn, &self.settings)) {
                 Ok(fresh) => {
-                    let before = std::mem::replace(engine, fresh);
-                    if planted(Bug::KeepsReferences) {
-                        engine.references = before.references;
-                    }
+                    *engine = fresh;
                     self.indexing = false;
                     return;
                 }

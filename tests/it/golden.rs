@@ -99,7 +99,7 @@ fn make() {
     facts["postgres"] = told(&book);
     let dump = Command::new("pg_dump")
         .args(["--no-owner", "--inserts", "--rows-per-insert=200", "--dbname"])
-        .arg(book.home.url())
+        .arg(book.home.owner_url())
         .output();
     let dump = dump.expect("pg_dump is on the path");
     assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));

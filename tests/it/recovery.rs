@@ -122,6 +122,10 @@ fn goes_on(old: &Stopped, lost: &str, kind: Kind) {
     bank.record(entry("E2", "A-1", "2026-03-02T11:00:00Z", 100, 300));
     app.sign();
     assert_eq!(old.verified(Given::NONE).findings, [], "{kind:?}");
+    let into = crate::bank::Home::new(Kind::Sqlite);
+    let options = counterfoil::audit::ReplayOptions { config: &old.bank.config, batch: 7, progress: &|_, _| {} };
+    let again = counterfoil::audit::replay(&old.bank.db, &counterfoil::db::Db::open(&into.url(), 1).unwrap(), None, &options);
+    assert_eq!(again.unwrap().differences, [], "{kind:?}: under both names it is made again");
     let keys = vec![key.clone(), old.key.verifier()];
     let given = |note: &str| Given { keys: keys.clone(), checkpoints: vec![("mail".into(), note.as_bytes().to_vec())] };
     assert_eq!(old.verified(&given(&old.early)).findings, [], "what was signed before is still so");

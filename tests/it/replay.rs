@@ -152,7 +152,7 @@ fn the_command_replays_an_export_and_what_came_after_it() {
         let again = run(&["replay", "--into", &into]);
         assert_eq!(again.code, Some(2));
         assert!(again.stderr.contains("name an empty one"), "{}", again.stderr);
-        let mut conn = Db::open(&bank.home.url(), 1).unwrap().connect().unwrap();
+        let mut conn = Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap();
         behind_the_triggers(&mut conn, "hits", "UPDATE hits SET late = 1").unwrap();
         let told = run(&["replay", folder.to_str().unwrap()]);
         assert_eq!(told.code, Some(1), "{}", told.stdout);

@@ -199,7 +199,8 @@ fn batch_failing_at(step: u32) -> u32 {
         while world.sequence() || world.commit() {}
         client.listen();
     }
-    assert_eq!(again, u32::from(passed > step), "step {step}: sent again only if it failed");
+    // What the committer finds to be committed after all is answered without being sent again.
+    assert!(again <= u32::from(passed > step), "step {step}: sent again only if it failed");
     world.stop(&mut client);
     whole(&world, &client, 3);
     passed
@@ -235,7 +236,7 @@ fn a_repetition_in_the_batch_of_a_new_entry_leaves_the_log_s_time_at_its_newest_
 
 #[test]
 fn a_planted_mistake_is_found() {
-    for bug in [Bug::AnswersFirst, Bug::KeepsReferences] {
+    for bug in [Bug::AnswersFirst, Bug::TakesForMade] {
         let found = run(0..SEEDS, Some(bug));
         let (seed, why) = found.unwrap_or_else(|| panic!("{bug:?} was not found in {SEEDS} seeds"));
         assert!(!why.is_empty(), "{bug:?} at seed {seed}");

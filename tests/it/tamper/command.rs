@@ -21,7 +21,7 @@ fn a_list_of_migrations_that_was_shortened_is_a_finding_and_a_missing_table_is_s
         let database = home.url();
         let command = |args: &[&str]| Program::new(dir.path()).args(args).args(["--database", &database]);
         command(&["key", "issue", "--source", "core"]).run().succeeded();
-        let mut conn = Db::open(&database, 1).unwrap().connect().unwrap();
+        let mut conn = Db::open(&home.owner_url(), 1).unwrap().connect().unwrap();
         let last = "(SELECT max(version) FROM __diesel_schema_migrations)";
         conn.execute(&format!("DELETE FROM __diesel_schema_migrations WHERE version = {last}")).unwrap();
         let found = command(&["verify"]).run().failed_with(1);
@@ -58,7 +58,7 @@ fn a_resumed_run_hashes_what_came_since_and_sees_a_prefix_whose_tiles_changed() 
         assert!(rest["levels"][2]["note"].as_str().unwrap().contains("were not read again"));
         assert_eq!(rest["levels"][3]["checked"], 0);
         assert_ne!(rest["root"], whole["root"]);
-        let mut conn = bank.db.connect().unwrap();
+        let mut conn = Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap();
         // A row that came since is read; one before is not, and its tile is.
         send(900, 950);
         let last = "(SELECT max(seq) - 20 FROM entries)";
