@@ -14,9 +14,11 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 mod check;
+mod database;
 mod privacy;
 mod values;
 
+pub use database::{Database, Roles};
 pub use privacy::{PRIVATE_FIELDS, Privacy};
 pub use values::CutOff;
 use values::addresses;
@@ -47,34 +49,6 @@ pub struct Config {
     pub privacy: Privacy,
     /// What is known of each source beforehand.
     pub source: Vec<Source>,
-}
-
-/// Section `database`.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
-#[serde(default, deny_unknown_fields)]
-pub struct Database {
-    /// `sqlite:FILE` or `postgres://…`.
-    pub url: String,
-    /// Connections for reading.
-    pub readers: u32,
-    /// `split`: refuse a PostgreSQL whose writer may change what was appended. `auto`: refuse that only where
-    /// the database belongs to the role that cannot log in.
-    pub roles: Roles,
-    /// `postgres://…` of a streaming replica that pages and the API read; empty: none.
-    pub read_url: String,
-    /// Seconds that the replica may lag behind before reads go to the primary.
-    pub read_lag_seconds: u32,
-}
-
-/// Whether PostgreSQL's roles must be split.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum Roles {
-    /// As the database is.
-    #[default]
-    Auto,
-    /// They must be.
-    Split,
 }
 
 /// Section `server`.
@@ -257,18 +231,6 @@ pub enum SessionKind {
     Identifier,
     /// A live token.
     Secret,
-}
-
-impl Default for Database {
-    fn default() -> Self {
-        Database {
-            url: "sqlite:counterfoil.db".into(),
-            readers: 4,
-            roles: Roles::Auto,
-            read_url: String::new(),
-            read_lag_seconds: 10,
-        }
-    }
 }
 
 impl Default for Server {

@@ -3,9 +3,11 @@
 //! `cargo bench --bench verify -- [entries] [rounds]`: a log of so many entries is written through
 //! the sequencer first (10,000,000 unless said otherwise) and kept where `COUNTERFOIL_BENCH_KEEP`
 //! names a file, so that the next run finds it. `COUNTERFOIL_BENCH_POSTGRES=postgres://…` (an empty
-//! database, or one that this bench filled) measures PostgreSQL too.
+//! database, or one that this bench filled) measures PostgreSQL too. `-- ingest [entries] [rounds]`
+//! measures what the trail costs while entries are taken in.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod ingest;
 #[path = "../throughput/rows.rs"]
 #[allow(dead_code)]
 mod rows;
@@ -38,6 +40,9 @@ fn main() {
     println!(
         "| database | leaves | SHA-256 of the same bytes on one core, leaves/s | verify, leaves/s | ratio | CPU s |\n|---|---|---|---|---|---|"
     );
+    if std::env::args().any(|a| a == "ingest") {
+        return ingest::measure(entries.min(1_000_000), rounds);
+    }
     let dir = tempfile::tempdir().unwrap();
     let file = std::env::var("COUNTERFOIL_BENCH_KEEP").unwrap_or_else(|_| dir.path().join("verify.db").display().to_string());
     measure("SQLite", &format!("sqlite:{file}"), entries, rounds);
@@ -68,8 +73,9 @@ fn measure(name: &str, url: &str, entries: usize, rounds: usize) {
     println!("| {name} | {leaves:.0} | {plain:.0} | {ours:.0} | {:.2} | {cpu:.1} |", ours / plain);
 }
 
-/// Writes the log, in submissions, at most eight waiting.
-fn write(db: &Db, config: &Config, entries: usize) {
+/// Writes the log, in submissions, at most eight waiting; answers the seconds of processor time that
+/// making the entries up took.
+fn write(db: &Db, config: &Config, entries: usize) -> f64 {
     let intake = intake::start(db, config, Clock::system()).unwrap();
     let act = intake.log().act(move |tx| {
         let id = tx.append(NewEvent::public("source.defined", serde_json::json!({ "name": "bench" })))?;
@@ -81,10 +87,12 @@ fn write(db: &Db, config: &Config, entries: usize) {
     let source = act.unwrap();
     let mut stream = rows::Stream::new(ACCOUNTS, 0);
     let (send, receive) = channel();
-    let (mut done, mut waiting) = (0, 0);
+    let (mut done, mut waiting, mut making) = (0, 0, 0.0);
     while done < entries || waiting > 0 {
         if done < entries && waiting < 8 {
+            let began = Instant::now();
             let some = stream.take(BATCH.min(entries - done));
+            making += began.elapsed().as_secs_f64();
             done += some.len();
             let rows = some.into_iter().map(|entry| Row { line: 1, entry: Ok(entry), with_next: false }).collect();
             let send = send.clone();
@@ -98,6 +106,7 @@ fn write(db: &Db, config: &Config, entries: usize) {
         }
     }
     intake.stop();
+    making
 }
 
 /// Seconds that SHA-256 alone takes for every leaf's bytes on one core; reading them is not counted.
@@ -108,7 +117,7 @@ fn hash_again(db: &Db) -> f64 {
     let mut from = 0;
     while from < state.size.min(1_000_000) {
         let until = state.size.min(from + 50_000);
-        let bytes = leaves::bytes(&mut conn, &state.origin, from, until).unwrap();
+        let bytes = leaves::bytes(&mut conn, from, until).unwrap();
         let began = Instant::now();
         for (_, leaf) in &bytes {
             sum ^= Sha256::new_with_prefix([0]).chain_update(leaf).finalize()[0];

@@ -65,6 +65,10 @@ pub fn make(log: &Log, user: Seq, search: Search, ip: Option<String>) -> Result<
     if chars == 0 || chars > CHARS_MAX {
         return Err(ActError::refused(422, "query_length", format!("write 1 to {CHARS_MAX} characters to search for")));
     }
+    if search.query.contains(char::is_control) {
+        let detail = "the search holds a character that cannot be read; write printable text only";
+        return Err(ActError::refused(422, "query_unreadable", detail));
+    }
     log.act(move |tx| {
         let kind = search.kind.text();
         let id = base64url(&tx.clock.random::<16>());

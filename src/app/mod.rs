@@ -134,7 +134,12 @@ impl App {
     pub fn lead(&self) -> Result<(), StartError> {
         let lease = self.db.lease()?.ok_or(StartError::Held)?;
         fit(&self.config, &self.db)?;
-        self.post.lead(intake::start_with(lease, &self.db, &self.config, self.clock.clone())?);
+        let intake = intake::start_with(lease, &self.db, &self.config, self.clock.clone())?;
+        if let Err(error) = self.signer.reload(&self.db) {
+            intake.stop();
+            return Err(error.into());
+        }
+        self.post.lead(intake);
         self.reapply_erasures()?;
         self.sign();
         Ok(())

@@ -137,8 +137,8 @@ impl Against<'_> {
         if let Some(end) = self.origins.end_of(named).filter(|end| place > *end) {
             return lost(conn, end, place);
         }
-        let kind = |why: &Why| if why.kind == UNPROVEN { UNPROVEN } else { "checkpoint_contradicts" };
         let is = is_state(conn, self.state, signed.size, &signed.root)?;
+        let kind = |why: &Why| if why.kind == UNPROVEN { UNPROVEN } else { "checkpoint_contradicts" };
         Ok(is.map(|()| None).map_err(|why| (kind(&why), Some(place), why.text)))
     }
 

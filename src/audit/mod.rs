@@ -36,6 +36,7 @@ mod ranges;
 mod references;
 mod repeats;
 mod replay;
+mod resumed;
 mod run;
 mod runs;
 mod sampled;
@@ -58,6 +59,7 @@ pub use noted::{Verified, is_begun};
 pub use replay::{
     BATCH as REPLAY_BATCH, Difference, Exported, LEFT_OUT, LeftOut, ReplayOptions, Replayed, TableCompared, replay,
 };
+pub use resumed::{Mark, verify_resumed};
 pub use run::verify;
 pub use tables::{COMPARED, EXEMPT, Exempt};
 

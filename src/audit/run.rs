@@ -32,7 +32,7 @@ use super::tree::TILE_LEAVES;
 use super::{L2, L3, L4, Options, Outcome};
 
 /// Leaves read at once.
-const SLICE: Seq = 40 * TILE_LEAVES;
+pub(super) const SLICE: Seq = 40 * TILE_LEAVES;
 /// Slices that may wait for the checker.
 const WAITING: usize = 2;
 /// An empty stretch longer than this is not read slice by slice.
@@ -63,19 +63,19 @@ pub fn verify(db: &Db, options: Options<'_>) -> DbResult<Outcome> {
 }
 
 /// What every level works on.
-struct Run<'a> {
-    conn: &'a mut Conn,
-    options: Options<'a>,
-    findings: Findings,
-    state: Option<LogState>,
+pub(super) struct Run<'a> {
+    pub(super) conn: &'a mut Conn,
+    pub(super) options: Options<'a>,
+    pub(super) findings: Findings,
+    pub(super) state: Option<LogState>,
     /// Leaves that the log state says there are; without it, those there are rows for.
-    size: Seq,
+    pub(super) size: Seq,
     /// One more than the last place that has a row.
     rows: Seq,
 }
 
 impl<'a> Run<'a> {
-    fn begin(conn: &'a mut Conn, options: Options<'a>) -> DbResult<Run<'a>> {
+    pub(super) fn begin(conn: &'a mut Conn, options: Options<'a>) -> DbResult<Run<'a>> {
         let mut findings = Findings::default();
         let state = trail::state(conn)?;
         let last = store::last_place(conn)?;
@@ -93,7 +93,7 @@ impl<'a> Run<'a> {
 }
 
 /// L0: the log against what it once signed.
-fn checkpoints(run: &mut Run<'_>, db: &Db) -> DbResult<()> {
+pub(super) fn checkpoints(run: &mut Run<'_>, db: &Db) -> DbResult<()> {
     let keys = KeyFolder::of(run.options.config, db.address());
     match &run.state {
         Some(state) => super::checkpoints::compare(run.conn, &keys, run.options.given, state, &mut run.findings),
@@ -102,7 +102,7 @@ fn checkpoints(run: &mut Run<'_>, db: &Db) -> DbResult<()> {
 }
 
 /// L1: single leaves against a checkpoint.
-fn inclusion(run: &mut Run<'_>) -> DbResult<()> {
+pub(super) fn inclusion(run: &mut Run<'_>) -> DbResult<()> {
     match &run.state {
         Some(state) => sampled::compare(run.conn, state, &mut run.findings),
         None => Ok(()),

@@ -54,6 +54,11 @@ impl Grown {
 }
 
 impl Tree {
+    /// One that goes on from a tree whose leaves are not looked at again.
+    pub(super) fn resumed(tiles: Tiles) -> Tree {
+        Tree { rows: Grown { tiles, upper: HashMap::new() }, ..Tree::default() }
+    }
+
     /// Adds the leaves of one tile of level 0 (fewer at the end of the log), `None` where the row is
     /// missing, and the stored tile, which must be there when the leaves fill it.
     pub(super) fn add_tile(&mut self, first: Seq, leaves: &[Option<Leaf>], stored: Option<&[u8]>, findings: &mut Findings) {

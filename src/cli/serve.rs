@@ -1,5 +1,7 @@
 //! `serve` and `openapi`
 
+use std::time::Duration;
+
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
@@ -16,7 +18,12 @@ use super::{CliResult, Common, Done};
 pub(super) fn run(common: &Common) -> CliResult {
     logging();
     let config = common.config()?;
-    let db = Db::open(&config.database.url, config.database.readers)?;
+    let settings = &config.database;
+    let mut db = Db::open(&settings.url, settings.readers)?;
+    if !settings.read_url.is_empty() {
+        let bound = Duration::from_secs(settings.read_lag_seconds.into());
+        db = db.with_replica(&settings.read_url, settings.readers, bound).context("database.read_url")?;
+    }
     serve(config, db, |_| {})
 }
 

@@ -6,10 +6,11 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::app::{Leader, Request};
-use crate::audit::{self, Options, Outcome, Verified};
+use crate::audit::{self, Mark, Options, Outcome, Verified};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, migrate};
+use crate::trail::store as trail;
 
 use super::verify_export::{self, Exported};
 use super::{CliResult, Common, Done};
@@ -32,6 +33,10 @@ pub(super) struct Verify {
     account: Option<String>,
     #[command(flatten)]
     exported: Exported,
+    /// Go on where the last clean run ended: hash what came since, hold the rest by its tiles against
+    /// the root remembered beside the keys. Tables that follow are not compared; nothing is recorded
+    #[arg(long, conflicts_with = "account")]
+    resume: bool,
     /// Record nothing, e.g. over a copy of the database
     #[arg(long)]
     no_record: bool,
@@ -55,9 +60,14 @@ pub(super) fn run(common: &Common, command: Verify) -> CliResult {
     let started = clock.now();
     let given = command.exported.given()?;
     let options = Options { config: &config, now: started, progress: &progress, given: &given };
-    let outcome = match &command.account {
-        Some(number) => audit::verify_account(&db, number, options),
-        None => audit::verify(&db, options),
+    let mark = if command.resume { Mark::read(&config, db.address())? } else { None };
+    if command.resume && mark.is_none() {
+        eprintln!("There is no clean run to go on from: this is a whole one.");
+    }
+    let outcome = match (&command.account, &mark) {
+        (Some(number), _) => audit::verify_account(&db, number, options),
+        (None, Some(mark)) => audit::verify_resumed(&db, options, mark),
+        (None, None) => audit::verify(&db, options),
     };
     let outcome = outcome.or_else(|error| {
         // Why it failed is best said by what the schema lacks.
@@ -70,10 +80,22 @@ pub(super) fn run(common: &Common, command: Verify) -> CliResult {
     } else {
         print(&outcome);
     }
-    if command.account.is_none() && !command.no_record && db.read(audit::is_begun)? {
+    if command.account.is_none() {
+        remember(&db, &config, &outcome);
+    }
+    if command.account.is_none() && mark.is_none() && !command.no_record && db.read(audit::is_begun)? {
         record(&db, config, clock, Verified::new(&outcome, started));
     }
     Ok(if outcome.ok { Done::Well } else { Done::Finding })
+}
+
+/// Lets `--resume` go on from here: outside the database, where whoever writes that cannot change it.
+fn remember(db: &Db, config: &Config, outcome: &Outcome) {
+    let origin = db.read(trail::state).ok().flatten().map(|state| state.origin).unwrap_or_default();
+    let kept = Mark::of(outcome, &origin).map_or(Ok(()), |mark| mark.keep(config, db.address()));
+    if let Err(error) = kept {
+        eprintln!("--resume will not be able to go on from here: {error}.");
+    }
 }
 
 /// Page Trail and the reports say when the log was verified last. A log that cannot be written is

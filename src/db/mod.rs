@@ -16,6 +16,7 @@ pub(crate) mod faults;
 mod feed;
 mod lease;
 pub mod migrate;
+mod replica;
 pub mod rights;
 pub mod roles;
 pub mod schema;
@@ -31,6 +32,7 @@ use diesel::{PgConnection, SqliteConnection};
 pub use dialect::{Address, in_memory};
 use faults::Step;
 pub use lease::Lease;
+pub use replica::Standing;
 pub use wake::{Channel, Waiter, wake};
 
 /// A connection to one of the two databases.
@@ -160,6 +162,7 @@ impl Conn {
 pub struct Db {
     address: Arc<Address>,
     pool: r2d2::Pool<Manager>,
+    replica: Option<Arc<replica::Replica>>,
 }
 
 #[derive(Debug)]
@@ -196,7 +199,31 @@ impl Db {
             .test_on_check_out(address.is_remote())
             .connection_timeout(Duration::from_secs(10))
             .build_unchecked(Manager { address: address.clone() });
-        Ok(Db { address, pool })
+        Ok(Db { address, pool, replica: None })
+    }
+
+    /// With a replica for [`Db::look`], as long as it is at most `bound` behind.
+    ///
+    /// # Errors
+    /// When the address is not that of a PostgreSQL replica.
+    pub fn with_replica(self, url: &str, readers: u32, bound: Duration) -> DbResult<Db> {
+        Ok(Db { replica: Some(Arc::new(replica::Replica::open(url, readers, bound)?)), ..self })
+    }
+
+    /// How the replica stands, if there is one.
+    pub fn replica(&self) -> Option<Standing> {
+        let primary = || self.pool.get().map_err(|e| DbError::Connect(e.to_string()));
+        self.replica.as_ref().map(|replica| replica.standing(primary))
+    }
+
+    /// Runs `work`, which may see a moment ago, on the replica if there is one that is near enough.
+    pub fn look<T, E: From<DbError>>(&self, work: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
+        if let (Some(replica), Some(Standing::Used(_))) = (&self.replica, self.replica())
+            && let Some(mut conn) = replica.get()
+        {
+            return work(&mut conn);
+        }
+        self.read(work)
     }
 
     /// A connection of its own, outside the pool.

@@ -203,7 +203,7 @@ const HELD: &str = "
       FROM ours c JOIN pg_attribute t ON t.attrelid = c.oid CROSS JOIN LATERAL aclexplode(t.attacl) a WHERE a.grantee <> c.relowner
     UNION ALL SELECT relname::text, pg_get_userbyid(relowner)::text, 'OWNER' FROM ours
     UNION ALL SELECT proname || '()', pg_get_userbyid(proowner)::text, 'OWNER' FROM pg_proc
-      WHERE pronamespace = 'public'::regnamespace AND proname = 'refuse_change'
+      WHERE pronamespace = 'public'::regnamespace AND proname IN ('refuse_change', 'guard_proposal')
     ORDER BY 1, 2, 3";
 
 /// What the roles are that must be no more than writer and reader.
@@ -227,7 +227,7 @@ pub fn compare(conn: &mut Conn) -> DbResult<Vec<Difference>> {
     let mut found = Vec::new();
     for Held { object, holder, privilege } in held {
         let table = object.split(['.', '(']).next().unwrap_or_default();
-        if table != "refuse_change" && !RIGHTS.iter().any(|(name, ..)| *name == table) {
+        if !matches!(table, "refuse_change" | "guard_proposal") && !RIGHTS.iter().any(|(name, ..)| *name == table) {
             continue;
         }
         let role = [WRITER, READER].into_iter().find(|role| *role == holder).unwrap_or_default();

@@ -51,6 +51,8 @@ pub(super) struct Settings {
     pub segment_entries: i64,
     /// The epoch this process writes in; 0 until it has begun one.
     pub epoch: AtomicI64,
+    /// Leaves that this process knows to be committed.
+    pub reached: AtomicI64,
     session_key: Option<SessionKey>,
     sources: HashMap<String, Source>,
     keys: KeyFolder,
@@ -68,6 +70,7 @@ impl Settings {
             segment_entries: config.limits.segment_entries as i64,
             keys: KeyFolder::of(config, address),
             epoch: AtomicI64::new(0),
+            reached: AtomicI64::new(0),
             sources: config.source.iter().map(|s| (s.name.clone(), s.clone())).collect(),
         })
     }

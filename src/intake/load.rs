@@ -148,6 +148,14 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
     if epoch != 0 && state.epoch != epoch {
         return Err(DbError::Deposed);
     }
+    let reached = settings.reached.load(Ordering::Acquire);
+    if state.size < reached {
+        return Err(DbError::Unfit(format!(
+            "the log has {} leaves, but {reached} were committed: was a replica put in the database's place that did not have \
+             everything? nothing will be written; bring the other back, and keep this one as evidence",
+            state.size
+        )));
+    }
     let from = state.size - state.size % 256;
     let trailing = leaves::hashes(&mut conn, from, state.size)?;
     let tail = trail_store::load_tail(&mut conn, &state, &trailing)?;
@@ -161,8 +169,8 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
     ledger_store::each_account_number(&mut conn, |number| known.add(number))?;
     let mut engine = Engine::at(conn, settings.clone(), tail, rules, references);
     (engine.sources, engine.alerting, engine.known) = (sources, alerting, known);
-    (engine.states_from, engine.indexed_to) = (state.states_from, indexed_to);
     engine.origins = Origins::of(&mut engine.conn)?;
+    (engine.states_from, engine.indexed_to) = (state.states_from, indexed_to);
     replay(&mut engine, state.states_from.min(indexed_to), state.size)?;
     Ok(engine)
 }

@@ -180,6 +180,7 @@ impl Sequencer {
             Outcome::Failed => self.reload(engine),
         }
         self.size.store(engine.size_before, Ordering::Release);
+        self.settings.reached.fetch_max(engine.size_before, Ordering::AcqRel);
         self.index(engine);
     }
 

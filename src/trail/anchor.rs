@@ -108,7 +108,8 @@ fn other_log(conn: &mut Conn, keys: &KeyFolder, state: &LogState, known: &str) -
     let file = keys.origin_path().display().to_string();
     if Origins::of(conn)?.end_of(known).is_some() {
         let text = format!(
-            "the log {known} was let go on as {}, but that was not finished here: run `counterfoil log recover` again",
+            "the log {known} was let go on as {}, but that was not finished here: run `counterfoil log recover` again; on a \
+             stand-by, copy what is in keys.dir from where it was done",
             state.origin
         );
         return Ok(DbError::Unfit(text));

@@ -60,21 +60,46 @@ fn said(conn: &mut Conn) -> DbResult<Said> {
     Ok(Said { origin: state.origin, change, signed })
 }
 
+impl Hand {
+    fn read(db: &Db, keys: &KeyFolder, clock: &Clock) -> DbResult<Hand> {
+        let said = db.read(said)?;
+        let (key, beside) = match &said.change {
+            None if said.signed > 0 && keys.key(&said.origin)?.is_none() => {
+                return Err(DbError::Unfit(format!(
+                    "the log {} was signed with a key that is not in {}: copy its .key file there from where the log was led, or \
+                     set keys.log; a new key would not be believed",
+                    said.origin,
+                    keys.dir().display()
+                )));
+            }
+            None => (keys.key_or_new(&said.origin, clock)?, None),
+            Some(change) => changed(keys, change, said.signed)?,
+        };
+        keys.set_origin(&said.origin)?;
+        Ok(Hand { key, beside, kept: 0 })
+    }
+}
+
 impl Signer {
     /// Reads the key of the log in `db`, or makes it; the log must have been created.
     ///
     /// # Errors
     /// When the key cannot be read or made, or is not the one in force.
     pub fn open(db: &Db, config: &Config, clock: Clock) -> DbResult<Signer> {
-        let said = db.read(said)?;
         let keys = KeyFolder::of(config, db.address());
-        let (key, beside) = match &said.change {
-            None => (keys.key_or_new(&said.origin, &clock)?, None),
-            Some(change) => changed(&keys, change, said.signed)?,
-        };
-        keys.set_origin(&said.origin)?;
+        let hand = Mutex::new(Hand::read(db, &keys, &clock)?);
         let file = Some(&config.anchor.file).filter(|file| !file.is_empty()).map(PathBuf::from);
-        Ok(Signer { keys, file, clock, hand: Mutex::new(Hand { key, beside, kept: 0 }) })
+        Ok(Signer { keys, file, clock, hand })
+    }
+
+    /// Reads again which key is in force: it may have been changed while another process led.
+    ///
+    /// # Errors
+    /// As [`Signer::open`].
+    pub fn reload(&self, db: &Db) -> DbResult<()> {
+        let mut hand = self.hand();
+        *hand = Hand::read(db, &self.keys, &self.clock)?;
+        Ok(())
     }
 
     fn hand(&self) -> MutexGuard<'_, Hand> {

@@ -47,6 +47,11 @@ impl Tail {
         &self.origin
     }
 
+    /// The leaves from here on have another name.
+    pub fn rename(&mut self, origin: String) {
+        self.origin = origin;
+    }
+
     /// The writer's epoch.
     pub fn epoch(&self) -> i64 {
         self.epoch

@@ -51,7 +51,7 @@ pub struct Readiness {
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Check {
-    /// `database schema writing report mail sealing`
+    /// `database schema writing report mail sealing replica`
     name: &'static str,
     /// Whether it is well.
     ok: bool,
@@ -110,6 +110,10 @@ fn look(app: &App) -> Vec<Check> {
     if let Err(error) = looked {
         tracing::warn!(target: "counterfoil::web", %error, "not ready");
         checks.push(Check::new("database", false, "does not answer as it should; see the log of the program"));
+    }
+    if let Some(standing) = app.db.replica() {
+        // Without it, the primary is read: that is no reason to turn anybody away.
+        checks.push(Check::new("replica", true, standing.to_string()));
     }
     checks.push(match app.intake() {
         Err(by) => Check::new("writing", true, by.to_string()),

@@ -36,10 +36,17 @@ pub struct Problem {
     pub line: Option<u64>,
     /// Of a conflict: the place of the entry that has the reference.
     pub first: Option<Seq>,
-    /// Where the instance answers that can do it.
-    leader: Option<String>,
+    /// Seldom there.
+    beside: Option<Box<Beside>>,
+}
+
+/// What only some problems carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Beside {
     /// What a `405` allows.
-    allow: Option<Box<str>>,
+    Allow(String),
+    /// Where the instance answers that can do it.
+    Leader(String),
 }
 
 /// A problem as the caller reads it.
@@ -89,7 +96,10 @@ impl From<Problem> for ProblemBody {
             line: problem.line,
             first_seq: problem.first,
             seq: problem.first,
-            leader: problem.leader,
+            leader: match problem.beside.map(|beside| *beside) {
+                Some(Beside::Leader(url)) => Some(url),
+                _ => None,
+            },
         }
     }
 }
@@ -97,7 +107,7 @@ impl From<Problem> for ProblemBody {
 impl Problem {
     /// A problem of this status, code and detail.
     pub fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { status, code, detail: detail.into(), field: None, line: None, first: None, leader: None, allow: None }
+        Problem { status, code, detail: detail.into(), field: None, line: None, first: None, beside: None }
     }
 
     /// A parameter or field that cannot be used.
@@ -124,7 +134,7 @@ impl Problem {
     /// 405: the path exists, the method does not.
     pub fn method_not_allowed(allowed: String) -> Problem {
         let detail = format!("this path answers {allowed} only");
-        Problem { allow: Some(allowed.into()), ..Problem::new(405, "method_not_allowed", detail) }
+        Problem { beside: Some(Box::new(Beside::Allow(allowed))), ..Problem::new(405, "method_not_allowed", detail) }
     }
 
     /// 413: more than this server takes at once.
@@ -156,7 +166,10 @@ impl Problem {
         answer.content_type(MEDIA_TYPE);
         match self.status {
             401 => answer.insert_header((WWW_AUTHENTICATE, "Bearer")),
-            405 => answer.insert_header((ALLOW, self.allow.as_deref().unwrap_or("GET"))),
+            405 => match self.beside.as_deref() {
+                Some(Beside::Allow(methods)) => answer.insert_header((ALLOW, methods.as_str())),
+                _ => answer.insert_header((ALLOW, "GET")),
+            },
             429 | 503 => answer.insert_header((RETRY_AFTER, RETRY_SECONDS.to_string())),
             _ => &mut answer,
         };
@@ -225,7 +238,8 @@ impl From<ActError> for Problem {
 
 impl From<StandBy> for Problem {
     fn from(by: StandBy) -> Problem {
-        Problem { leader: by.leader.clone(), ..Problem::new(503, "stand_by", by.to_string()) }
+        let problem = Problem::new(503, "stand_by", by.to_string());
+        Problem { beside: by.leader.map(|url| Box::new(Beside::Leader(url))), ..problem }
     }
 }
 

@@ -179,3 +179,12 @@ pub fn entry(reference: &str, account: &str, at: &str, before: i64, after: i64) 
         "balance_before": format!("{before}.00"), "balance_after": format!("{after}.00"), "booked_at": at,
     })
 }
+
+/// Lets the senders end, also when what they are there for fails.
+pub struct Ending<'a>(pub &'a std::sync::atomic::AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}

@@ -6,6 +6,7 @@ use counterfoil::audit::{Given, Options, Outcome, verify};
 use counterfoil::clock::Clock;
 use counterfoil::ids::Seq;
 use counterfoil::ledger::leaves;
+use counterfoil::trail::Signer;
 use counterfoil::trail::keys::KeyFolder;
 use counterfoil::trail::returned::{self, Compared};
 use counterfoil::trail::store;
@@ -125,6 +126,20 @@ fn a_stop_in_the_middle_of_a_change_is_made_good() {
         assert_eq!(retired.collect::<String>().trim(), old.to_string());
         bank.intake.stop();
     });
+}
+
+#[test]
+fn whoever_takes_over_signs_with_the_key_in_force() {
+    let site = Site::open(Kind::Sqlite);
+    let standing_by = Signer::open(&site.app.db, &site.app.config, site.app.clock.clone()).unwrap();
+    let (new, _) = approved(&site.bank, &site.app.signer.verifier());
+    carry_out_due(&site.app).unwrap();
+    more(&site.bank, "1");
+    let refused = standing_by.sign(&site.app.log()).unwrap_err().to_string();
+    assert!(refused.contains("another key signs it"), "what the old key signs counts no more: {refused}");
+    standing_by.reload(&site.app.db).unwrap();
+    assert_eq!(standing_by.verifier(), new);
+    standing_by.sign(&site.app.log()).unwrap();
 }
 
 #[test]

@@ -4,8 +4,9 @@
 use std::fs;
 
 use counterfoil::app::App;
-use counterfoil::audit::{Given, Options, Outcome, verify};
+use counterfoil::audit::{Given, Options, Outcome, ReplayOptions, replay, verify};
 use counterfoil::clock::Clock;
+use counterfoil::db::Db;
 use counterfoil::intake::{RowResult, StartError};
 use counterfoil::ledger::leaves;
 use counterfoil::reports;
@@ -19,7 +20,7 @@ use counterfoil_verify::{Checkpoint, Note, Policy, SignerKey};
 use serde_json::json;
 
 use crate::approvals::officer;
-use crate::bank::{Bank, Kind, entry, on_both};
+use crate::bank::{Bank, Home, Kind, entry, on_both};
 use crate::support::program::Program;
 use crate::verifier::exported::Exported;
 
@@ -140,6 +141,9 @@ fn goes_on(old: &Stopped, lost: &str, kind: Kind) {
     app.stop();
     opened(&old.bank).unwrap().stop();
     assert_eq!(old.verified(Given::NONE).findings, []);
+    let (into, options) = (Home::new(kind), ReplayOptions { config: &old.bank.config, batch: 5, progress: &|_, _| {} });
+    let again = replay(&old.bank.db, &Db::open(&into.url(), 1).unwrap(), None, &options).unwrap();
+    assert_eq!(again.differences, [], "{kind:?}: made again from its leaves, under both names");
 }
 
 /// The stand-alone verifier: by the new key alone, and with the old one and what was signed by it.

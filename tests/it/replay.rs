@@ -19,7 +19,7 @@ fn replayed(book: &Book, into: &Home, batch: usize) -> Replayed {
 }
 
 /// The root over the leaves that the rows of a database give.
-fn root_of_rows(url: &str) -> Vec<u8> {
+pub fn root_of_rows(url: &str) -> Vec<u8> {
     let mut conn = Db::open(url, 1).unwrap().connect().unwrap();
     let state = trail::state(&mut conn).unwrap().unwrap();
     let mut tiles = Tiles::new();

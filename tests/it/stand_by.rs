@@ -13,7 +13,7 @@ use counterfoil::intake::{self, Intake, RowResult};
 use counterfoil::trail::store as trail;
 use serde_json::{Value, json};
 
-use crate::bank::{Bank, Home, Kind, entry, on_both};
+use crate::bank::{Bank, Ending, Home, Kind, entry, on_both};
 use crate::support::cluster::Database;
 use crate::support::program::{Program, Server};
 use crate::support::rounds;
@@ -110,6 +110,8 @@ fn a_second_instance_reads_names_the_leader_and_takes_over_when_it_is_killed() {
         let in_vain = http().post(format!("{}/sign-in", second.url())).header("Origin", second.url()).form(&form).send().unwrap();
         assert!(in_vain.status() == 503 && in_vain.text().unwrap().contains(&first.url()), "a change belongs to the leader");
         program.clone().args(["key", "issue", "--source", "other"]).run().succeeded();
+        let without_key = program.clone().arg("serve").env("COUNTERFOIL_KEYS__DIR", dir.path().join("none")).run().failed_with(2);
+        assert!(without_key.stderr.contains("copy its .key file"), "{}", without_key.stderr);
 
         first.kill9();
         let took = leads_within(&second, Duration::from_secs(15));
@@ -170,6 +172,28 @@ fn a_writer_that_was_deposed_commits_nothing_and_forks_nothing() {
     assert_eq!(counterfoil::audit::verify(&other.db, options).unwrap().findings, []);
 }
 
+/// As after a fail-over to a replica that lacked what was committed last.
+#[test]
+fn a_database_that_has_lost_what_was_acknowledged_is_not_written_on() {
+    let bank = Bank::open(Kind::Postgres);
+    bank.record(entry("A", "1", "2026-03-02T10:00:00Z", 0, 5));
+    let kept = bank.db.read(trail::state).unwrap().unwrap();
+    bank.record(entry("B", "1", "2026-03-02T10:01:00Z", 5, 6));
+    let lost = format!(
+        "BEGIN; ALTER TABLE entries DISABLE TRIGGER ALL; DELETE FROM entries WHERE seq >= {0}; ALTER TABLE entries ENABLE TRIGGER ALL;
+         ALTER TABLE events DISABLE TRIGGER ALL; DELETE FROM events WHERE seq >= {0};
+         UPDATE log_state SET size = {0}, root = '\\x{1}', recorded_at = {2}; COMMIT;",
+        kept.size,
+        hex::encode(&kept.root),
+        kept.recorded_at
+    );
+    database(&bank.home).sql(&lost).unwrap();
+    let row = |n: i64| vec![Bank::row(1, entry(&format!("C{n}"), "1", "2026-03-02T10:02:00Z", 6 + n, 7 + n))];
+    assert!(bank.submit_rows(bank.source, row(0), false).is_err(), "its place is not the end of the log any more");
+    assert!(bank.submit_rows(bank.source, row(1), false).is_err(), "and nothing else is taken");
+    assert_eq!(bank.db.read(trail::state).unwrap().unwrap().size, kept.size, "nothing was written on what is left");
+}
+
 const SENDERS: usize = 6;
 
 /// What several senders know: where they think the leader is, what they sent, what was acknowledged.
@@ -180,15 +204,6 @@ struct Load {
     stop: AtomicBool,
     sent: Mutex<HashMap<String, Value>>,
     kept: Mutex<HashMap<String, Value>>,
-}
-
-/// Lets the senders end, also when what they are there for fails.
-struct Ending<'a>(&'a AtomicBool);
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 impl Load {

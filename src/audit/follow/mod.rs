@@ -107,6 +107,7 @@ impl Follow {
         self.imports.build(conn)?;
         self.refusals.build(conn)?;
         self.anchors.build(conn)?;
+        self.names.build(conn)?;
         self.owed.build(conn)
     }
 

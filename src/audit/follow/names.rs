@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use counterfoil_verify::{Note, Rotation};
 
-use crate::db::{Conn, DbResult};
+use crate::db::{Conn, DbResult, bulk};
 use crate::ids::Seq;
 use crate::trail::store::{self, GenerationRow, RotationRow};
 
@@ -28,6 +28,11 @@ impl Names {
         }
         let (old_key, new_key, note) = (event.text("old"), event.text("new"), event.text("note"));
         self.rotations.insert(seq, RotationRow { id: seq, origin, size: event.number("size"), old_key, new_key, note });
+    }
+
+    pub(super) fn build(self, conn: &mut Conn) -> DbResult<()> {
+        bulk::append(conn, &self.generations.into_values().collect::<Vec<_>>())?;
+        bulk::append(conn, &self.rotations.into_values().collect::<Vec<_>>())
     }
 
     pub(super) fn finish(mut self, conn: &mut Conn, findings: &mut Findings) -> DbResult<()> {

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::db::{Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
 use crate::intake::{Met, Rebuild, RebuildError, RecordedLeaf};
+use crate::trail::generations::Origins;
 use crate::trail::store::{self as trail, EventPartRow, EventRow, LogState};
 
 use super::follow::Follow;
@@ -127,7 +128,8 @@ struct Run<'a, 'b> {
 impl Run<'_, '_> {
     fn build(&mut self, conn: &mut Conn, into: &Db, state: &LogState) -> DbResult<Built> {
         let size = state.size.max(0).unsigned_abs();
-        let mut rebuild = Rebuild::begin(into, self.options.config, &state.origin, self.options.batch)?;
+        let origin = Origins::of(conn)?;
+        let mut rebuild = Rebuild::begin(into, self.options.config, origin.at(0), self.options.batch)?;
         for first in (0..size).step_by(BLOCK as usize) {
             (self.options.progress)(first, size);
             for leaf in self.leaves.between(conn, first, size.min(first + BLOCK))? {

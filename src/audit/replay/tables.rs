@@ -39,6 +39,7 @@ pub const LEFT_OUT: &[LeftOut] = &[
     left_out("index_runs", None, "sorted from the entries whenever a segment closes; `verify` compares them"),
     left_out("index_pages", None, "pages of index runs"),
     left_out("checkpoints", None, "signed notes: `verify` holds them against the tree"),
+    left_out("proposals", None, "its triggers let in no proposal that is decided already; `verify` derives the table again"),
     left_out("sessions", None, "the log knows a session by a digest only; `verify` compares it"),
     left_out("reports", None, "frozen bytes, of which the log holds the digests; `verify` compares them"),
     left_out("erasures", None, "what was erased is not there to be erased again; `verify` holds it against the log"),
@@ -238,6 +239,10 @@ fn whole(live: &mut Conn, built: &mut Conn, expired: &BTreeSet<Seq>, to: &mut Co
         expired,
         to,
     );
+    let (one, two) = (trail::generations(live)?, trail::generations(built)?);
+    small("generations", one, two, |row| (row.first_seq, String::new()), &BTreeSet::new(), to);
+    let (one, two) = (trail::rotations(live)?, trail::rotations(built)?);
+    small("key_rotations", one, two, |row| (row.id, String::new()), &BTreeSet::new(), to);
     let (one, two) = (store::all_jobs(live)?, store::all_jobs(built)?);
     small("jobs", one, two, |row| (0, row.name.clone()), &BTreeSet::new(), to);
     Ok(())

@@ -303,6 +303,7 @@ impl Bank {
         dictionary: &(SourceRow, RuleSetRow, ContextRow, DeliveryRow),
     ) -> Result<(), crate::db::DbError> {
         let (source, rule_set, context, delivery) = dictionary;
+        crate::trail::generations::begin(conn, 0, "bank.example/test")?;
         bulk::append(conn, std::slice::from_ref(source))?;
         bulk::append(conn, std::slice::from_ref(rule_set))?;
         bulk::append(conn, std::slice::from_ref(context))?;

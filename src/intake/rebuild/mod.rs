@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use counterfoil_verify::decode::{Leaf as Decoded, decode};
 use counterfoil_verify::export::Opening;
+use counterfoil_verify::generation::Recovery;
 use counterfoil_verify::{Hash, Tiles, leaf};
 
 use crate::alerts::again as alerts_again;
@@ -22,6 +23,7 @@ use crate::db::{Address, Conn, Db, DbError, DbResult, migrate};
 use crate::detect::RuleSetBody;
 use crate::ids::Seq;
 use crate::ledger::Context;
+use crate::trail::generations::RECOVERED;
 use crate::trail::store::{self as trail_store, EventPartRow, EventRow};
 use crate::trail::{Blind, Recorded, Side, Tail};
 
@@ -146,6 +148,9 @@ impl Rebuild {
     /// When it comes out another, cannot be read, or the database refuses.
     pub fn add(&mut self, leaf: RecordedLeaf) -> Result<(), RebuildError> {
         let decoded = decode(&leaf.bytes).map_err(|e| self.differs(leaf.seq, "entries", "leaf", &e.to_string(), ""))?;
+        if let Decoded::Event(_, event) = &decoded {
+            self.renamed(event.kind, event.body)?;
+        }
         if decoded.origin() != self.engine.tail.origin() || decoded.seq() != leaf.seq {
             let found = format!("{} of {}", decoded.seq(), decoded.origin());
             return Err(self.differs(leaf.seq, "entries", "origin, seq", &found, self.engine.tail.origin()));
@@ -173,6 +178,19 @@ impl Rebuild {
                 self.event(&leaf, row)
             }
         }
+    }
+
+    /// A log that went on after a loss has another name from there on.
+    fn renamed(&mut self, kind: &str, body: &str) -> Result<(), RebuildError> {
+        let recovery = (kind == RECOVERED).then(|| Recovery::parse(body)).flatten();
+        let Some(Recovery { previous, origin, .. }) = recovery.filter(|r| r.previous == self.engine.tail.origin()) else {
+            return Ok(());
+        };
+        // What waits was recorded under the name before.
+        self.settle()?;
+        self.engine.tail.rename(origin.clone());
+        self.effects.push(Box::new(move |conn| trail_store::rename(conn, &previous, &origin)));
+        Ok(())
     }
 
     /// After the last leaf: everything is committed; answers what was met, the size and the root.

@@ -19,7 +19,7 @@ const SEEDS: u64 = 500;
 const STEPS_MAX: u32 = 20_000;
 
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.trim().parse().expect("a whole number"))
+    std::env::var(name).ok().map(|text| text.trim().parse().unwrap())
 }
 
 /// One order of steps, to the end.
@@ -43,9 +43,8 @@ fn live(seed: u64, faults: u64) -> (World, Client) {
         }
         client.listen();
     }
-    match world.dice.one_in(3) {
-        true => world.crash(&mut client),
-        false => {}
+    if world.dice.one_in(3) {
+        world.crash(&mut client);
     }
     world.stop(&mut client);
     (world, client)

@@ -100,7 +100,7 @@ async fn of_account<T: Send + 'static>(
 ) -> Result<T, Problem> {
     let (db, key) = (app.db.clone(), sender.0.clone());
     let found = web::block(move || {
-        db.read(|conn| {
+        db.look(|conn| {
             conn.snapshot(|conn| match find(conn, &key, &number)? {
                 Found::Own(account) => Ok::<_, DbError>(Some(Some(read(conn, account)?))),
                 Found::Other => Ok(Some(None)),

@@ -268,7 +268,7 @@ pub async fn list(req: HttpRequest, caller: Caller, app: Data<App>) -> Result<Ht
     };
     let cursor = query.read("cursor", |text| Cursor::parse(Order::Newest, text).ok_or("a cursor as given by `next`"))?;
     let (limit, db) = (query.limit()?, app.db.clone());
-    let page = web::block(move || db.read(|conn| queue::list(conn, &filter, Order::Newest, cursor, limit as usize))).await??;
+    let page = web::block(move || db.look(|conn| queue::list(conn, &filter, Order::Newest, cursor, limit as usize))).await??;
     viewed(&req, &app, &caller, json!({ "list": "alerts", "alerts": page.items.len() })).await?;
     let open_number = matches!(caller, Caller::Sender(_));
     let items = page.items.iter().map(|alert| alert_view(alert, open_number)).collect();

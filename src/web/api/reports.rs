@@ -174,7 +174,7 @@ pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, named: Path<
     let version = query.read("version", number)?;
     let (date, format) = choose(&req, &named)?;
     let (db, ctx) = (app.db.clone(), Context::new(&app.config, app.clock.clone()));
-    let found = web::block(move || db.read(|conn| find(conn, &ctx, date, version, format))).await??;
+    let found = web::block(move || db.look(|conn| find(conn, &ctx, date, version, format))).await??;
     let written = found.ok_or_else(|| Problem::not_found("version of this report"))?;
     let (_, extension, media) = format.row();
     let read = json!({ "date": date, "version": written.version, "format": extension });

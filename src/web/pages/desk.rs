@@ -83,6 +83,7 @@ impl Desk {
             csrf: self.session.as_ref().map(|s| s.csrf.clone()).unwrap_or_default(),
             flash: self.done.map(Done::flash),
             standing: self.app.stands_by(),
+            replica: self.app.db.replica().map(|standing| standing.to_string()),
             zone: self.time().name(self.now()),
         }
     }
@@ -139,7 +140,10 @@ impl Desk {
             count(conn)?;
             work(conn)
         };
-        self.finish(web::block(move || db.read(|conn| conn.snapshot(read))).await)
+        // Whoever has just changed something is shown that it is changed.
+        let fresh = self.done.is_some();
+        let looked = move || if fresh { db.read(|conn| conn.snapshot(read)) } else { db.look(|conn| conn.snapshot(read)) };
+        self.finish(web::block(looked).await)
     }
 
     /// Reads, on a blocking thread; what is read sees to its own state of the database.

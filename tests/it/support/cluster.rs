@@ -143,7 +143,8 @@ impl Cluster {
     }
 
     fn start_server(&self, data: &Path, options: &[String]) {
-        let log = self.base.join("log");
+        // The first server's log is its shell's.
+        let log = self.base.join("log.later");
         let options = options.join(" ");
         let arguments =
             ["-D", data.to_str().unwrap_or_default(), "-l", log.to_str().unwrap_or_default(), "-o", &options, "-w", "start"];
@@ -177,9 +178,14 @@ impl Cluster {
         }
     }
 
+    /// A database with nothing in it that sorts and compares texts as this locale of ICU does.
+    pub fn database_with_collation(&self, locale: &str) -> Database<'_> {
+        self.create(&format!("TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE '{locale}'"), "postgres")
+    }
+
     /// What the server wrote to its log so far.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.base.join("log")).unwrap_or_default()
+        ["log", "log.later"].map(|name| fs::read_to_string(self.base.join(name)).unwrap_or_default()).concat()
     }
 
     /// The folder that holds the data, the socket and the log.

@@ -29,7 +29,7 @@ use crate::bank::{Bank, Home, Kind, define_source, entry};
 use crate::support::free_port;
 
 /// Verifies a database as it lies there.
-fn verified(url: &str, config: &Config, now: Moment) -> Outcome {
+pub fn verified(url: &str, config: &Config, now: Moment) -> Outcome {
     let db = Db::open(url, 1).unwrap();
     verify(&db, Options { config, now, progress: &|_, _| {}, given: counterfoil::audit::Given::NONE }).unwrap()
 }

@@ -34,6 +34,46 @@ fn a_list_of_migrations_that_was_shortened_is_a_finding_and_a_missing_table_is_s
 }
 
 #[test]
+fn a_resumed_run_hashes_what_came_since_and_sees_a_prefix_whose_tiles_changed() {
+    on_both(|kind| {
+        let bank = crate::bank::Bank::open(kind);
+        let send = |from: i64, to: i64| {
+            (from..to).for_each(|n| drop(bank.record(entry(&format!("R{n}"), "1", "2026-03-02T10:00:00Z", n, n + 1))));
+        };
+        send(0, 700);
+        let (dir, url) = (tempfile::tempdir().unwrap(), bank.home.url());
+        let run = || {
+            let program = Program::new(dir.path()).args(["verify", "--resume", "--no-record", "--json", "--database", &url]);
+            let told = program.env("COUNTERFOIL_KEYS__DIR", &bank.config.keys.dir).run();
+            (told.code, serde_json::from_str::<Value>(&told.stdout).unwrap(), told.stderr)
+        };
+        let (code, whole, told) = run();
+        assert!(code == Some(0) && told.contains("this is a whole one"), "{kind:?}: {told}");
+        assert!(whole["levels"][2]["checked"].as_u64() > Some(700));
+        send(700, 900);
+        let (code, rest, _) = run();
+        assert_eq!(code, Some(0), "{kind:?}: {rest}");
+        let checked = rest["levels"][2]["checked"].as_u64().unwrap();
+        assert!(checked > 200 && checked < 500, "{kind:?}: {checked}");
+        assert!(rest["levels"][2]["note"].as_str().unwrap().contains("were not read again"));
+        assert_eq!(rest["levels"][3]["checked"], 0);
+        assert_ne!(rest["root"], whole["root"]);
+        let mut conn = bank.db.connect().unwrap();
+        // A row that came since is read; one before is not, and its tile is.
+        send(900, 950);
+        let last = "(SELECT max(seq) - 20 FROM entries)";
+        behind_the_triggers(&mut conn, "entries", &format!("UPDATE entries SET amount = amount + 1 WHERE seq = {last}")).unwrap();
+        let (code, found, _) = run();
+        assert_eq!((code, &found["findings"][0]["level"]), (Some(1), &"L2".into()), "{kind:?}");
+        behind_the_triggers(&mut conn, "entries", &format!("UPDATE entries SET amount = amount - 1 WHERE seq = {last}")).unwrap();
+        assert_eq!(run().0, Some(0), "{kind:?}");
+        behind_the_triggers(&mut conn, "tiles", "DELETE FROM tiles WHERE level = 0 AND idx = 0").unwrap();
+        let (code, found, _) = run();
+        assert_eq!((code, &found["findings"][0]["kind"]), (Some(1), &"prefix_changed".into()), "{kind:?}: {found}");
+    });
+}
+
+#[test]
 fn a_verification_is_recorded_beside_a_serve_and_without_one() {
     on_both(|kind| {
         let (home, dir) = (Home::new(kind), tempfile::tempdir().unwrap());

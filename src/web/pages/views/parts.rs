@@ -21,6 +21,8 @@ pub struct Chrome {
     pub flash: Option<Flash>,
     /// Set when another instance leads.
     pub standing: Option<crate::app::StandBy>,
+    /// What is read from, where there is a replica.
+    pub replica: Option<String>,
     /// The zone all times are in, such as `EST (UTC−05:00)`.
     pub zone: String,
 }

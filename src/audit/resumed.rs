@@ -1,0 +1,197 @@
+//! A verification that goes on where the last whole one ended: what came since is hashed again; of
+//! what was before, the stored tiles must have the root that was remembered outside the database.
+//!
+//! It reads nothing of the rows before, nor any table that follows: a row that was changed there
+//! since is not seen, though its tile is what it was. That is said in the outcome, and such a
+//! run is recorded nowhere.
+
+use std::path::PathBuf;
+
+use counterfoil_verify::{EventLeaf, Tiles, leaf};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::db::{Address, Conn, Db, DbError, DbResult};
+use crate::ids::Seq;
+use crate::ledger::leaves;
+use crate::trail::keys::KeyFolder;
+use crate::trail::store::{self as trail, LogState};
+use crate::trail::{kept, tree::Tree as Stored};
+
+use super::erased::Erased;
+use super::findings::Findings;
+use super::run::{Run, SLICE, checkpoints, inclusion};
+use super::sealed::Sealed;
+use super::store::{self, Slice};
+use super::tree::{Leaf, TILE_LEAVES, Tree};
+use super::{L2, L3, L4, L5, Options, Outcome, commitments, schema};
+
+/// How far a log was verified, kept beside the keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The log's name.
+    pub origin: String,
+    /// Leaves that were hashed again.
+    pub size: Seq,
+    /// The root over them, in hex.
+    pub root: String,
+}
+
+impl Mark {
+    /// What a clean outcome lets be remembered.
+    pub fn of(outcome: &Outcome, origin: &str) -> Option<Mark> {
+        let mark = || Mark { origin: origin.to_owned(), size: outcome.size, root: outcome.root.clone() };
+        (outcome.ok && outcome.size > 0).then(mark)
+    }
+
+    /// The file it is kept in.
+    pub fn path(config: &Config, address: &Address) -> PathBuf {
+        let name = kept::file_name(&address.name());
+        KeyFolder::of(config, address).dir().join(format!("{name}.verified"))
+    }
+
+    /// What was remembered of a database, if anything.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn read(config: &Config, address: &Address) -> DbResult<Option<Mark>> {
+        let path = Mark::path(config, address);
+        let unfit = |e: &dyn std::fmt::Display| DbError::Unfit(format!("{} cannot be read: {e}", path.display()));
+        let Some(text) = kept::read(&path).map_err(|e| unfit(&e))? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|e| unfit(&e))
+    }
+
+    /// Remembers it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn keep(&self, config: &Config, address: &Address) -> DbResult<()> {
+        let path = Mark::path(config, address);
+        let text = serde_json::to_string(self).map_err(|e| DbError::Corrupt(e.to_string()))?;
+        let unfit = |e: std::io::Error| DbError::Unfit(format!("{} cannot be written: {e}", path.display()));
+        kept::replace(&path, &format!("{text}\n")).map_err(unfit)
+    }
+}
+
+/// Verifies what came after `mark`, and that what was before it has the root that it had.
+///
+/// # Errors
+/// When the database cannot be read or the mark is one of another log.
+pub fn verify_resumed(db: &Db, options: Options<'_>, mark: &Mark) -> DbResult<Outcome> {
+    db.connect()?.snapshot(|conn| {
+        let mut run = Run::begin(conn, options)?;
+        checkpoints(&mut run, db)?;
+        inclusion(&mut run)?;
+        let keys = KeyFolder::of(run.options.config, db.address());
+        let private = Private {
+            erased: Erased::read(run.conn, &keys, &mark.origin)?,
+            sealed: Sealed::read(run.conn, &keys, &mark.origin)?,
+        };
+        rest(&mut run, mark, private)?;
+        schema::compare(run.conn, &mut run.findings)?;
+        let root = run.state.as_ref().map(|state| state.root.clone()).unwrap_or_default();
+        Ok(run.findings.outcome(run.size, &root))
+    })
+}
+
+/// What must be known of private parts beforehand.
+struct Private {
+    erased: Erased,
+    sealed: Sealed,
+}
+
+fn rest(run: &mut Run<'_>, mark: &Mark, mut private: Private) -> DbResult<()> {
+    let state = run.state.clone().filter(|state| state.origin == mark.origin);
+    let state = state.ok_or_else(|| DbError::Unfit("the verification to go on from is one of another log".into()))?;
+    let from = mark.size.max(0) / TILE_LEAVES * TILE_LEAVES;
+    let text = format!("the rows of the leaves before {from} were not read again; their tiles have the root remembered");
+    run.findings.note(L2, text);
+    run.findings.note(L3, "not looked at: take a whole run for it");
+    run.findings.note(L4, "not looked at: take a whole run for it");
+    run.findings.note(L5, format!("of the leaves from {from} on"));
+    let Some(before) = before(run.conn, &state, mark, from, &mut run.findings)? else { return Ok(()) };
+    let (mut tree, mut next) = (Tree::resumed(before), from);
+    while next < run.size {
+        (run.options.progress)(next.unsigned_abs(), run.size.unsigned_abs());
+        let slice = store::slice(run.conn, next, run.size.min(next + SLICE))?;
+        add((&mut tree, &mut private), &slice, &state.origin, &mut run.findings);
+        next = slice.to;
+    }
+    private.sealed.finish(&mut run.findings);
+    tree.finish(Some(&state.root), &store::upper_tiles(run.conn)?, &mut run.findings);
+    Ok(())
+}
+
+/// The tree of the leaves before `from`, from tiles that have the root that was remembered.
+fn before(conn: &mut Conn, state: &LogState, mark: &Mark, from: Seq, findings: &mut Findings) -> DbResult<Option<Tiles>> {
+    let root = match Stored::of(conn, state, leaves::hashes).root_at(mark.size.unsigned_abs()) {
+        Ok(root) => root.map(hex::encode),
+        Err(DbError::Corrupt(why)) => Some(why),
+        Err(error) => return Err(error),
+    };
+    if root.as_ref() != Some(&mark.root) {
+        let text = format!("the first {} leaves had another root when they were verified: take a whole run", mark.size);
+        findings.add((L2, "prefix_changed"), "tiles", mark.size, text);
+        return Ok(None);
+    }
+    let read = |level: u8, index: u64| {
+        let found = trail::tile(conn, i16::from(level), index as i64)?;
+        found.ok_or_else(|| DbError::Corrupt(format!("tile {level}/{index} is missing")))
+    };
+    let tiles = Tiles::resume(from.unsigned_abs(), read, &[]);
+    tiles.map(Some).map_err(|e| DbError::Corrupt(e.to_string()))
+}
+
+/// Hashes the rows of a slice again.
+fn add((tree, private): (&mut Tree, &mut Private), slice: &Slice, origin: &str, findings: &mut Findings) {
+    let mut hashed = Vec::with_capacity((slice.to - slice.from) as usize);
+    let mut bytes = Vec::with_capacity(1_024);
+    for seq in slice.from..slice.to {
+        findings.checked(L2, 1);
+        bytes.clear();
+        let entry = slice.entries.binary_search_by_key(&seq, |row| row.seq).ok().map(|at| &slice.entries[at]);
+        let event = slice.events.binary_search_by_key(&seq, |row| row.seq).ok().map(|at| &slice.events[at]);
+        let (table, blind, well) = match (entry, event) {
+            (Some(row), _) => ("entries", &row.blind, row.leaf().encode(origin, &mut bytes).is_ok()),
+            (None, Some(row)) => {
+                let (recorded_at, kind, body) = (row.recorded_at, &row.kind, &row.body);
+                let leaf = EventLeaf { seq, recorded_at, kind, body, blind: &row.blind };
+                ("events", &row.blind, leaf.encode(origin, &mut bytes).is_ok())
+            }
+            (None, None) => {
+                findings.add((L2, "leaf_missing"), "entries", seq, "neither an entry nor an event has this place");
+                hashed.push(None);
+                continue;
+            }
+        };
+        if !well {
+            findings.add((L2, "leaf_unreadable"), table, seq, "a field is longer than a leaf can hold");
+        }
+        parts(slice, (seq, table, blind), private, findings);
+        hashed.push(Some(Leaf { table, hash: leaf::hash(&bytes) }));
+    }
+    let mut tiles = slice.tiles.iter().peekable();
+    for (leaves, first) in hashed.chunks(TILE_LEAVES as usize).zip((slice.from..).step_by(TILE_LEAVES as usize)) {
+        let stored = tiles.next_if(|tile| tile.idx == first / TILE_LEAVES);
+        tree.add_tile(first, leaves, stored.map(|tile| tile.data.as_slice()), findings);
+    }
+}
+
+/// Holds the private part of a leaf against its commitment.
+fn parts(slice: &Slice, (seq, table, blind): (Seq, &str, &[u8]), private: &mut Private, findings: &mut Findings) {
+    if table == "events" {
+        let part = slice.event_parts.binary_search_by_key(&seq, |part| part.seq).ok().map(|at| &slice.event_parts[at]);
+        let body = part.map(|part| [Some(part.body.as_str())]);
+        let opened = part.zip(body.as_ref()).map(|(part, body)| (part.salt.as_slice(), body.as_slice()));
+        return commitments::check("event_parts", seq, blind, opened, &mut private.erased, findings);
+    }
+    let part = slice.entry_parts.binary_search_by_key(&seq, |part| part.seq).ok().map(|at| &slice.entry_parts[at]);
+    let sealed = slice.sealed_parts.binary_search_by_key(&seq, |part| part.seq).ok().map(|at| &slice.sealed_parts[at]);
+    let row = slice.entries.binary_search_by_key(&seq, |row| row.seq).ok().map(|at| &slice.entries[at]);
+    if let (Some(row), Some(sealed)) = (row, sealed) {
+        return private.sealed.check(row, part, sealed, &mut private.erased, findings);
+    }
+    let listed = part.map(|part| part.listed());
+    let opened = part.zip(listed.as_ref()).map(|(part, listed)| (part.salt.as_slice(), listed.as_slice()));
+    commitments::check("entry_parts", seq, blind, opened, &mut private.erased, findings);
+}
