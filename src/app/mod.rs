@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 pub use approved::carry_out_due;
 pub use inbox::{Inbox, Leader, LeaderError};
-pub use privacy::PrivacyRequest;
 pub use post::StandBy;
+pub use privacy::PrivacyRequest;
 pub use requests::{Request, RequestError, nightly, perform};
 pub use rows::{WireResult, WireRow};
 

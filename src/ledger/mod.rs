@@ -19,6 +19,7 @@ pub mod history;
 pub mod leaves;
 pub mod lookup;
 mod past;
+mod private;
 mod refusal;
 pub mod store;
 

@@ -169,26 +169,6 @@ fn not_a_leaf() -> DbError {
 }
 
 impl ContextRow {
-    /// What is left of a context once it is erased.
-    pub fn empty(id: Seq, source: Seq) -> ContextRow {
-        ContextRow {
-            id,
-            source,
-            session_id: None,
-            ip: None,
-            user_agent: None,
-            device_id: None,
-            actor: None,
-            actor_kind: None,
-            fingerprint: 0,
-        }
-    }
-
-    /// Whether it was erased: no other context is found by nothing.
-    pub fn is_erased(&self) -> bool {
-        self.fingerprint == 0
-    }
-
     /// The context as it was sent.
     pub fn context(&self) -> Context {
         Context {
@@ -198,43 +178,6 @@ impl ContextRow {
             device_id: self.device_id.clone(),
             actor: self.actor.clone(),
             actor_kind: self.actor_kind.and_then(ActorKind::from_code),
-        }
-    }
-}
-
-impl EntryPartRow {
-    /// The row of these parts.
-    pub fn of(seq: Seq, salt: Vec<u8>, parts: Parts) -> EntryPartRow {
-        EntryPartRow {
-            seq,
-            salt,
-            party: parts.party,
-            counterparty: parts.counterparty,
-            counterparty_name: parts.counterparty_name,
-            counterparty_country: parts.counterparty_country,
-            reason: parts.reason,
-        }
-    }
-
-    /// The parts in the order of the commitment.
-    pub fn listed(&self) -> [Option<&str>; 5] {
-        [&self.party, &self.counterparty, &self.counterparty_name, &self.counterparty_country, &self.reason].map(Option::as_deref)
-    }
-
-    /// The same, to be changed.
-    pub fn parts_mut(&mut self) -> [&mut Option<String>; 5] {
-        let EntryPartRow { party, counterparty, counterparty_name, counterparty_country, reason, .. } = self;
-        [party, counterparty, counterparty_name, counterparty_country, reason]
-    }
-
-    /// The private parts.
-    pub fn parts(&self) -> Parts {
-        Parts {
-            party: self.party.clone(),
-            counterparty: self.counterparty.clone(),
-            counterparty_name: self.counterparty_name.clone(),
-            counterparty_country: self.counterparty_country.clone(),
-            reason: self.reason.clone(),
         }
     }
 }

@@ -37,7 +37,8 @@ fn a_bank_made_again_in_other_batches_is_the_same_on_either_database() {
             let outcome = replayed(&book, &into, batch);
             assert_eq!(outcome.differences, [], "{kind:?}, batches of {batch}");
             assert!(outcome.ok && outcome.entries > 500 && outcome.made > 20 && outcome.taken > 50, "{outcome:?}");
-            assert_eq!(outcome.not_rederivable, 0);
+            // Two accounts with a context and an entry each are erased, six entries have sealed parts.
+            assert!(outcome.not_rederivable >= 10, "{}", outcome.not_rederivable);
             let rows = |table: &str| outcome.tables.iter().find(|t| t.table == table).map_or(0, |t| t.rows);
             for table in
                 ["accounts", "breaks", "hits", "alerts", "day_figures", "users", "api_keys", "rule_sets", "outbox", "tiles"]

@@ -69,7 +69,8 @@ fn live(conn: &mut Conn, first: u64, end: u64) -> DbResult<Vec<RecordedLeaf>> {
         openings.push(Opening { seq: seq.unsigned_abs(), salt, parts });
         Ok::<_, DbError>(())
     };
-    for row in entry_parts_between(conn, from, to)? {
+    // Where some parts are sealed, so is the salt: what is committed to stands and is not derived again.
+    for row in entry_parts_between(conn, from, to)?.into_iter().filter(|row| !row.salt.is_empty()) {
         let parts = vec![row.party, row.counterparty, row.counterparty_name, row.counterparty_country, row.reason];
         add(row.seq, &row.salt, parts)?;
     }

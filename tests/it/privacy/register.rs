@@ -28,7 +28,7 @@ fn backup(bank: &Bank) -> Backup {
         }
         Home::Postgres(..) => {
             let copy = cluster().empty_database();
-            let dump = Command::new("pg_dump").arg("--no-owner").arg("--dbname").arg(bank.home.url()).output().unwrap();
+            let dump = Command::new("pg_dump").arg("--no-owner").arg("--dbname").arg(bank.home.owner_url()).output().unwrap();
             assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(file.path(), &dump.stdout).unwrap();
