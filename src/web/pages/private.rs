@@ -67,7 +67,7 @@ impl Private {
 }
 
 fn proposal(id: Seq) -> Link {
-    link(&format!("Proposal {id}"), format!("/approvals/{id}"))
+    link(format!("Proposal {id}"), format!("/approvals/{id}"))
 }
 
 fn row_waiting(waiting: &Waiting, time: LocalTime) -> ErasureRow {
