@@ -104,10 +104,8 @@ fn rest(run: &mut Run<'_>, mark: &Mark, keys: &KeyFolder) -> DbResult<()> {
     run.findings.note(L5, format!("of the leaves from {from} on"));
     let Some(before) = before(run.conn, &state, mark, from, &mut run.findings)? else { return Ok(()) };
     let (mut tree, mut next) = (Tree::resumed(before), from);
-    let mut parts = Parts {
-        erased: Erased::read(run.conn, keys, origins.at(0))?,
-        sealed: Sealed::read(run.conn, keys, origins.at(0))?,
-    };
+    let mut parts =
+        Parts { erased: Erased::read(run.conn, keys, origins.at(0))?, sealed: Sealed::read(run.conn, keys, origins.at(0))? };
     while next < run.size {
         (run.options.progress)(next.unsigned_abs(), run.size.unsigned_abs());
         let slice = store::slice(run.conn, next, run.size.min(next + SLICE))?;
