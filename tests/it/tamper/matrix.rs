@@ -26,9 +26,12 @@ const IN_PART: &[(&str, &str, &str)] = &[
     ("outbox", "message_id", "state <> 1"),
     ("import_runs", "rows_done", "state = 'done'"),
     ("index_runs", "last_seq", "last_seq < 299"),
-    ("index_pages", "run", "run > 0"),
+    ("index_pages", "run", READ),
     ("day_refusals", "rows", "rows > 0"),
 ];
+
+/// Pages that something reads: those of a run that was merged away wait to be removed.
+const READ: &str = "run IN (SELECT id FROM index_runs)";
 
 /// Tables whose findings have no place in the log to name.
 const WITHOUT_PLACE: &[&str] = &["log_state"];
@@ -62,10 +65,11 @@ fn cases(conn: &mut Conn) -> Vec<Case> {
         }
         let part = IN_PART.iter().find(|(table, name, _)| *table == column.table && *name == column.name);
         let first = cases.last().is_none_or(|last: &Case| last.column.table != column.table);
-        let which = part.map_or("1 = 1", |(.., which)| which);
+        let whole = if column.table == "index_pages" { READ } else { "1 = 1" };
+        let which = part.map_or(whole, |(.., which)| which);
         let mut add = |what, which| cases.push(Case { what, column: column.clone(), which });
         if first {
-            [What::Head, What::Middle, What::Tail].into_iter().for_each(|what| add(what, "1 = 1"));
+            [What::Head, What::Middle, What::Tail].into_iter().for_each(|what| add(what, whole));
         }
         if part.is_none() && exempt(Some(&column.name)) {
             continue;

@@ -1,6 +1,7 @@
 //! A stored report that was changed is not shown, on any way it leaves by.
 
 use counterfoil::access::Role;
+use counterfoil::db::Db;
 use counterfoil::reports::{self, Context};
 use reqwest::Method;
 use reqwest::header::COOKIE;
@@ -22,7 +23,7 @@ fn a_stored_report_that_was_changed_is_refused_by_its_version() {
         let ways = ["json", "html", "csv", "txt"].map(|extension| format!("/api/v1/reports/2026-03-01.{extension}"));
         assert_eq!(page("/reports/2026-03-01").status, 200);
         ways.iter().for_each(|way| assert_eq!(site.get(way).status, 200, "{way}"));
-        let mut conn = site.app.db.connect().unwrap();
+        let mut conn = Db::open(&site.bank.home.owner_url(), 1).unwrap().connect().unwrap();
         for (edit, back) in [
             ("html = replace(html, '20,000', '20,001')", "html = replace(html, '20,001', '20,000')"),
             ("body = replace(body, '20000', '20001')", "body = replace(body, '20001', '20000')"),
