@@ -21,6 +21,7 @@ mod key;
 mod keys;
 mod log;
 mod migrate;
+mod progress;
 mod propose;
 mod replay;
 mod report;

@@ -9,12 +9,11 @@ use counterfoil_verify::check::Source;
 use counterfoil_verify::files::{Export, Files};
 use counterfoil_verify::folder::{Bundle, Folder};
 use counterfoil_verify::{Checkpoint, Note};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::audit::{self, Exported, REPLAY_BATCH, ReplayOptions, Replayed};
 use crate::db::Db;
 
-use super::{CliResult, Common, Done};
+use super::{CliResult, Common, Done, progress};
 
 /// Differences that are listed for people; `--json` lists up to 100 of each table.
 const LISTED: usize = 40;
@@ -55,10 +54,7 @@ pub(super) fn run(common: &Common, command: &Replay) -> CliResult {
     };
     anyhow::ensure!(url != config.database.url, "the log cannot be replayed into itself");
     let into = Db::open(&url, 1)?;
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} leaves, {eta} left") {
-        bar.set_style(style);
-    }
+    let bar = progress::leaves();
     let progress = |done, total| {
         bar.set_length(total);
         bar.set_position(done);

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::app::{Leader, Request};
 use crate::audit::{self, Mark, Options, Outcome, Verified};
@@ -13,7 +12,7 @@ use crate::db::{Db, migrate};
 use crate::trail::store as trail;
 
 use super::verify_export::{self, Exported};
-use super::{CliResult, Common, Done};
+use super::{CliResult, Common, Done, progress};
 
 /// Findings of a kind that are listed for people; `--json` lists up to 1,000.
 const LISTED: usize = 20;
@@ -48,10 +47,7 @@ pub(super) fn run(common: &Common, command: Verify) -> CliResult {
     }
     // A list of migrations that was tampered with is a finding, as long as the tables are there.
     let (config, db) = common.db_as_it_is()?;
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} leaves, {eta} left") {
-        bar.set_style(style);
-    }
+    let bar = progress::leaves();
     let progress = |done, total| {
         bar.set_length(total);
         bar.set_position(done);

@@ -10,10 +10,10 @@ use crate::db::{Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
 use crate::trail::{Act, ActError, ActTx, Changed, Side, Tail, store as trail_store};
 
-use super::Failed;
 use super::engine::Sealed;
 use super::planted::{Bug, planted};
 use super::queue::{ActDone, Queue};
+use super::{Failed, PATIENCE};
 
 /// What the committer is handed.
 pub(super) enum Job {
@@ -46,9 +46,6 @@ pub(super) struct Committer {
     /// The epoch this process writes in.
     pub epoch: i64,
 }
-
-/// How long a database that does not answer is waited for before a commit counts as failed.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Committer {
     pub fn run(mut self, jobs: &Receiver<Job>) {

@@ -58,8 +58,13 @@ pub use rehearsal::{ENTRIES_MAX as REHEARSED_MAX, Rehearsal};
 pub use rules::define_rules;
 pub use state::Body;
 
+use std::time::Duration;
+
 use crate::ids::Seq;
 use crate::ledger::{NewEntry, Refusal};
+
+/// How long either stage waits for a database that does not answer before senders are refused.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Entries that are to be recorded, from one source over one way.
 pub struct Submission {

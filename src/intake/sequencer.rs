@@ -17,16 +17,13 @@ use super::committer::{self, Job, Outcome, stopped};
 use super::engine::{Engine, Settings};
 use super::indexer::Indexer;
 use super::queue::{ActDone, Command, Next, Queue, TurnedAway};
-use super::{Failed, Submission, load};
+use super::{Failed, PATIENCE, Submission, load};
 
 /// Entries evaluated into one batch at most.
 const BATCH_MAX: usize = 10_000;
 /// Entries that are sent at once when nothing is in flight, although more may wait: else the two
 /// stages would take turns instead of working side by side.
 const BATCH_EAGER: usize = 2_000;
-/// How long senders wait for a database that does not answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Waits until the committer has finished what it was sent.
 pub(super) type Wait = Box<dyn FnMut(&Queue) -> Outcome + Send>;
 

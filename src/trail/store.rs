@@ -1,6 +1,6 @@
 //! The log's own tables.
 
-use counterfoil_verify::{Hash, Tiles};
+use counterfoil_verify::{EventLeaf, Hash, Tiles};
 use diesel::prelude::*;
 
 use crate::clock::Moment;
@@ -24,6 +24,14 @@ bulk_row! {
 bulk_row! {
     /// A row of `tiles`.
     TileRow => tiles { level: i16, idx: i64, data: Vec<u8> }
+}
+
+impl EventRow {
+    /// The row that a leaf was made of.
+    pub fn of(leaf: &EventLeaf<'_>) -> EventRow {
+        let EventLeaf { seq, recorded_at, kind, body, blind } = *leaf;
+        EventRow { seq, recorded_at, kind: kind.to_owned(), body: body.to_owned(), blind: blind.to_vec() }
+    }
 }
 
 /// The one row of `log_state`.

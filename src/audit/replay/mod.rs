@@ -152,13 +152,7 @@ impl Run<'_, '_> {
     /// Events promise rows.
     fn meet(&mut self, leaf: &RecordedLeaf) {
         let Ok(Leaf::Event(_, event)) = decode(&leaf.bytes) else { return };
-        let row = EventRow {
-            seq: event.seq,
-            recorded_at: event.recorded_at,
-            kind: event.kind.to_owned(),
-            body: event.body.to_owned(),
-            blind: event.blind.to_vec(),
-        };
+        let row = EventRow::of(&event);
         if row.blind.len() == 32 && leaf.opening.is_none() {
             self.leaves.expired.insert(row.seq);
         }

@@ -167,13 +167,7 @@ impl Rebuild {
                     following.push(leaf);
                     return Ok(());
                 }
-                let row = EventRow {
-                    seq: event.seq,
-                    recorded_at: event.recorded_at,
-                    kind: event.kind.to_owned(),
-                    body: event.body.to_owned(),
-                    blind: event.blind.to_vec(),
-                };
+                let row = EventRow::of(&event);
                 self.settle()?;
                 self.event(&leaf, row)
             }
