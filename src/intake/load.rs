@@ -215,7 +215,7 @@ fn replay_entry(engine: &mut Engine, row: &EntryRow, loaded: &mut HashMap<Seq, S
     let past = if wanted { Some(engine.look_back(account, row.prev)?) } else { None };
     engine.look_backs.learn(account, row.seq, &entry);
     let state = engine.accounts.get_mut(at);
-    state.body.append(row.seq);
+    state.body.append(row.seq, entry.moved_at());
     state.body.learn(row.seq, &entry, row.business_date, how, reach, past.as_deref());
     state.dirty = true;
     Ok(())

@@ -1,0 +1,18 @@
+DROP TABLE asides;
+DELETE FROM account_states;
+UPDATE log_state SET states_from = 0;
+DROP INDEX contexts_session;
+DROP INDEX contexts_ip;
+CREATE INDEX contexts_session ON contexts (session_id);
+CREATE INDEX contexts_ip ON contexts (ip);
+DROP INDEX outbox_created;
+DROP INDEX outbox_about;
+DROP INDEX index_pages_key;
+DROP INDEX events_kind;
+DROP INDEX breaks_newest;
+DROP INDEX breaks_date;
+DROP INDEX breaks_alert;
+DROP INDEX alerts_rule;
+DROP INDEX alerts_newest;
+DROP INDEX alerts_date;
+DROP INDEX alerts_closed;
