@@ -11,6 +11,8 @@ DROP INDEX index_pages_key;
 DROP INDEX events_kind;
 DROP INDEX breaks_newest;
 DROP INDEX breaks_date;
+DROP INDEX breaks_closed;
+DROP INDEX alerts_decided;
 DROP INDEX breaks_alert;
 DROP INDEX alerts_rule;
 DROP INDEX alerts_newest;

@@ -27,9 +27,11 @@ UPDATE log_state SET states_from = 0;
 -- What pages and reports ask for.
 CREATE INDEX alerts_closed ON alerts (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX alerts_date ON alerts (business_date);
+CREATE INDEX alerts_decided ON alerts (closed_seq) WHERE closed_seq IS NOT NULL;
 CREATE INDEX alerts_newest ON alerts (state, id);
 CREATE INDEX alerts_rule ON alerts (rule, state, severity, id);
 CREATE INDEX breaks_alert ON breaks (alert) WHERE alert IS NOT NULL;
+CREATE INDEX breaks_closed ON breaks (closed_by) WHERE closed_by IS NOT NULL;
 CREATE INDEX breaks_date ON breaks (business_date);
 CREATE INDEX breaks_newest ON breaks (state, seq, kind);
 CREATE INDEX events_kind ON events (kind, seq);

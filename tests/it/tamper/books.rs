@@ -173,11 +173,11 @@ fn beside(bank: &Bank) {
         row
     };
     bank.record(attempt(1, "2026-03-02T10:31:00Z"));
-    bank.record(entry("B3", "BESIDE", "2026-03-02T10:39:00Z", 0, 10));
+    bank.record(entry("BES3", "BESIDE", "2026-03-02T10:39:00Z", 0, 10));
     bank.record(attempt(2, "2026-03-02T10:35:00Z"));
-    bank.record(entry("B2", "BESIDE", "2026-03-02T10:36:00Z", -5, 0));
-    bank.record(entry("B4", "BESIDE", "2026-03-02T10:40:00Z", 10, 15));
-    bank.record(entry("B1", "BESIDE", "2026-03-02T10:33:00Z", -9, -5));
+    bank.record(entry("BES2", "BESIDE", "2026-03-02T10:36:00Z", -5, 0));
+    bank.record(entry("BES4", "BESIDE", "2026-03-02T10:40:00Z", 10, 15));
+    bank.record(entry("BES1", "BESIDE", "2026-03-02T10:33:00Z", -9, -5));
     bank.record(attempt(3, "2026-03-02T10:38:00Z"));
 }
 
