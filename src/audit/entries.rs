@@ -10,7 +10,7 @@ use crate::clock::Moment;
 use crate::db::Conn;
 use crate::detect::RuleSetBody;
 use crate::ids::Seq;
-use crate::intake::Body;
+use crate::intake::{Body, Map};
 use crate::ledger::continuity::Strictness;
 use crate::ledger::order::store::AsideRow;
 use crate::ledger::store::EntryRow;
@@ -45,7 +45,7 @@ pub(super) struct Entries {
     pub(super) ranges: Ranges,
     pub(super) repeats: Repeats,
     pub(super) runs: Runs,
-    pub(super) accounts: HashMap<Seq, Account>,
+    pub(super) accounts: Map<Seq, Account>,
     settings: Settings,
     past: Pasts,
     pub(super) stored: Stored,
@@ -118,7 +118,7 @@ impl Entries {
             repeats,
             past: Pasts { conn, known: LookBacks::default() },
             runs,
-            accounts: HashMap::new(),
+            accounts: Map::default(),
             settings,
             stored,
             source_names: HashMap::new(),

@@ -23,6 +23,7 @@ const fn exempt(table: &'static str, column: Option<&'static str>, reason: &'sta
 pub const EXEMPT: &[Exempt] = &[
     exempt("inbox", None, "requests on their way between two processes, read once and removed; what they do is in the log"),
     exempt("leader", None, "where the process that holds the lease answers, for those that stand by; its epoch is in the log"),
+    exempt("forwards", None, "how far each receiver of the log is; what it got carries its own proof"),
     exempt(
         "mail_groups",
         None,

@@ -40,6 +40,7 @@ pub const RIGHTS: &[(&str, &str, bool)] = &[
     ("event_parts", PASS, true),
     ("events", APPEND, true),
     ("feed_closings", APPEND, true),
+    ("forwards", KEEP, true),
     ("generations", APPEND, true),
     ("hits", APPEND, true),
     ("holds", KEEP, true),

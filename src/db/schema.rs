@@ -17,6 +17,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    forwards (name) {
+        name -> Text,
+        next_seq -> BigInt,
+        confirmed_at -> Nullable<BigInt>,
+        failing_since -> Nullable<BigInt>,
+        failures -> BigInt,
+        last_error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     leader (id) {
         id -> SmallInt,
         epoch -> BigInt,
@@ -550,6 +561,7 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
+    forwards,
     log_state,
     asides,
     entries,

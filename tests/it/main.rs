@@ -14,6 +14,7 @@ mod config;
 mod crash;
 mod durability;
 mod failover;
+mod forward;
 mod golden;
 mod heads;
 mod import;
