@@ -46,6 +46,7 @@ mod session_key;
 mod state;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod waiting;
 mod warming;
 

@@ -37,6 +37,7 @@ mod roles;
 mod site;
 mod sources;
 mod stand_by;
+mod states;
 mod support;
 mod tamper;
 mod tidy;

@@ -247,6 +247,7 @@ fn entries(kind: &str, body: &Body<'_>) -> Option<Said> {
             let codes: Vec<String> = codes.unwrap_or_default();
             format!("{} of source {source} refused{flood}: {}.", body.counted("rows", "row was", "rows were"), codes.join(", "))
         }
+        "states.rejected" => "A stored account state was not what the log says: all were read again from the entries.".to_owned(),
         "queue.full" => {
             let sent = body.counted("requests", "request", "requests");
             format!("The queue was full from {} to {}: {sent} told to come again.", body.text("from"), body.text("to"))
