@@ -55,6 +55,7 @@ pub const COMPARED: &[(&str, &str, &str)] = &[
     ("alerts", "L4", "alert.opened, alert.joined, alert.closed and the hits that join"),
     ("anchors", "L4", "anchor.returned"),
     ("api_keys", "L4", "key.issued, key.revoked"),
+    ("asides", "L4", "the booking times of the entries of each account"),
     ("breaks", "L4", "the outcomes in the leaves, alert.opened and alert.joined"),
     ("checkpoints", "L0", "their signed notes, the tree, and the one kept beside the key"),
     ("contexts", "L4", "context.defined"),

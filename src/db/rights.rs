@@ -24,6 +24,7 @@ pub const RIGHTS: &[(&str, &str, bool)] = &[
     ("alerts", KEEP, true),
     ("anchors", APPEND, true),
     ("api_keys", KEEP, false),
+    ("asides", APPEND, true),
     ("breaks", KEEP, true),
     ("checkpoints", APPEND, true),
     ("contexts", KEEP, true),

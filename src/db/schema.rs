@@ -191,6 +191,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    asides (seq) {
+        seq -> BigInt,
+        account -> BigInt,
+        late_at -> Nullable<BigInt>,
+        reached -> Nullable<BigInt>,
+        reached_by -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     breaks (seq, kind) {
         seq -> BigInt,
         kind -> SmallInt,
@@ -553,6 +563,7 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query!(
     forwards,
     log_state,
+    asides,
     entries,
     events,
     tiles,

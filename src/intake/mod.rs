@@ -47,6 +47,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod waiting;
+mod warming;
 
 pub use dictionary::{context_fingerprint, delivery_fingerprint};
 pub use handle::{Intake, StartError, start, start_with};

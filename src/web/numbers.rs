@@ -34,6 +34,9 @@ fn recorder() -> Option<PrometheusHandle> {
     metrics::describe_gauge!("counterfoil_queue_entries", "Entries that wait for the sequencer.");
     metrics::describe_gauge!("counterfoil_log_leaves", "Leaves in the log: entries and events.");
     metrics::describe_gauge!("counterfoil_outbox_rows", "Mail owed, by state.");
+    metrics::describe_gauge!("counterfoil_accounts_held", "Accounts whose state is in memory.");
+    metrics::describe_gauge!("counterfoil_accounts_held_max", "How many may be: limits.accounts_cached.");
+    metrics::describe_gauge!("counterfoil_accounts_followed", "Accounts whose newest entry is remembered for reading.");
     metrics::describe_gauge!("counterfoil_forward_behind", "Signed leaves that a receiver has not confirmed, by its name.");
     metrics::describe_gauge!("counterfoil_forward_failures", "Attempts in a row that a receiver did not confirm, by its name.");
     Some(handle)
@@ -61,7 +64,10 @@ fn measure(app: &App) -> DbResult<()> {
     if let Some(intake) = leading {
         metrics::gauge!("counterfoil_queue_entries").set(intake.waiting() as f64);
         metrics::gauge!("counterfoil_log_leaves").set(intake.size() as f64);
+        metrics::gauge!("counterfoil_accounts_held").set(intake.accounts_held() as f64);
+        metrics::gauge!("counterfoil_accounts_held_max").set(app.config.limits.accounts_cached as f64);
     }
+    metrics::gauge!("counterfoil_accounts_followed").set(app.newest.accounts() as f64);
     for forward in app.db.read(|conn| forward::standings(conn, &app.config.forward))? {
         metrics::gauge!("counterfoil_forward_behind", "name" => forward.name.clone()).set(forward.behind as f64);
         let failures = forward.row.map_or(0, |row| row.failures);
