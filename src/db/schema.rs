@@ -539,6 +539,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    acts (id) {
+        id -> BigInt,
+        user_id -> Nullable<BigInt>,
+        act -> Text,
+        attempted_at -> BigInt,
+        outcome -> SmallInt,
+        status -> Nullable<SmallInt>,
+        ended_at -> Nullable<BigInt>,
+        ended_seq -> Nullable<BigInt>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     log_state,
     entries,
@@ -582,4 +595,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     proposals,
     generations,
     key_rotations,
+    acts,
 );

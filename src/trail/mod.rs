@@ -10,6 +10,7 @@
 
 mod act;
 pub mod anchor;
+pub mod attempts;
 mod blind;
 mod event;
 pub mod generations;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access_table;
+mod acts;
 mod api;
 mod approvals;
 mod audit;

@@ -7,6 +7,7 @@
 //! key sees nothing of another source, not even that it exists.
 
 mod accounts;
+mod acts;
 mod alerts;
 mod entries;
 mod entry;
@@ -38,7 +39,9 @@ pub static ROUTES: &[Entry] = &[
     Entry::get("/api/v1/accounts/{account}/balance", READ, || get().to(accounts::balance)),
     Entry::get("/api/v1/alerts", Who::OfficerOrKey(Permission::ReadCustomers, Scope::Read), || get().to(alerts::list)),
     Entry::get("/api/v1/alerts/{ref}", Who::OfficerOrKey(Permission::ReadCustomers, Scope::Read), || get().to(alerts::show)),
-    Entry::post("/api/v1/alerts/{ref}/disposition", Who::Officer(Permission::DecideAlerts), || post().to(alerts::decide)),
+    Entry::act("/api/v1/alerts/{ref}/disposition", "alert.decide", Who::Officer(Permission::DecideAlerts), || {
+        post().to(alerts::decide)
+    }),
     Entry::get("/api/v1/reports/{business_date}", Who::OfficerOrKey(Permission::ReadReports, Scope::Read), || {
         get().to(reports::show)
     }),
@@ -46,6 +49,7 @@ pub static ROUTES: &[Entry] = &[
     Entry::get("/log/tile/{tile:.+}", Who::AnyoneIfPublic(Permission::ReadStatus, Scope::Read), || get().to(log::tile)),
     Entry::get("/api/v1/log/proof/{seq}", Who::OfficerOrKey(Permission::ReadTrail, Scope::Read), || get().to(log::proof)),
     Entry::get("/api/v1/log/consistency", Who::OfficerOrKey(Permission::ReadStatus, Scope::Read), || get().to(log::consistency)),
+    Entry::get("/api/v1/acts", Who::Officer(Permission::ReadActs), || get().to(acts::list)),
     Entry::post("/api/v1/feeds/{source}/close", Who::Key(Scope::TotalsWrite), || post().to(feeds::close)),
 ];
 
@@ -58,7 +62,7 @@ pub static ROUTES: &[Entry] = &[
         Errors are `application/problem+json` with a stable `code`. Lists are `{\"items\": […], \"next\": cursor or null}`."),
     paths(
         entries::create, entry::show, accounts::show, accounts::entries, accounts::balance, alerts::list, alerts::show,
-        alerts::decide, reports::show, feeds::close, log::checkpoint, log::tile, log::proof, log::consistency, ops::healthz, ops::readyz, ops::openapi
+        alerts::decide, acts::list, reports::show, feeds::close, log::checkpoint, log::tile, log::proof, log::consistency, ops::healthz, ops::readyz, ops::openapi
     ),
     tags(
         (name = "Entries", description = "Balance changes, recorded and read back."),

@@ -46,7 +46,9 @@ enum Sees {
 }
 
 /// What whoever administers must see: who came in, who was refused, what was changed about access.
-const SECURITY: [&str; 34] = [
+const SECURITY: [&str; 36] = [
+    "act.attempted",
+    "act.ended",
     "log.created",
     "log.key_rotated",
     "log.recovered",
@@ -83,8 +85,9 @@ const SECURITY: [&str; 34] = [
     "hold.released",
 ];
 
-/// Made by the thousand while entries are recorded; left out unless asked for.
-const DEFINITIONS: [&str; 4] = ["account.defined", "context.defined", "delivery.defined", "program.heartbeat"];
+/// Made by the thousand, or beside what an act's own event says; left out unless asked for.
+const DEFINITIONS: [&str; 6] =
+    ["account.defined", "context.defined", "delivery.defined", "program.heartbeat", "act.attempted", "act.ended"];
 
 struct Shown {
     state: LogState,
@@ -166,6 +169,7 @@ pub(super) async fn show(desk: Desk, request: HttpRequest) -> Page {
         pager: pager(&shown, asked, more, sees),
         events: shown.events.iter().map(|event| row(event, &shown.names, sees, time)).collect(),
         events_title: if sees == Sees::Security { "Newest security events" } else { "Newest events" }.to_owned(),
+        acts: desk.may(Permission::ReadActs).then(|| link("Acts by user and kind", "/trail/acts")),
         other: (sees == Sees::Everything).then(|| other(asked.all)),
     };
     desk.show(&page)
@@ -261,8 +265,8 @@ impl Verified {
 /// The list with the definitions, or without.
 fn other(all: bool) -> Link {
     match all {
-        true => link("Leave definitions out", "/trail#events"),
-        false => link("With definitions of accounts, sessions and deliveries", "/trail?kinds=all#events"),
+        true => link("Leave definitions, begins and ends out", "/trail#events"),
+        false => link("With definitions, and the begin and end of every act", "/trail?kinds=all#events"),
     }
 }
 
