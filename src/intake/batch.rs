@@ -64,11 +64,12 @@ impl Batch {
     /// The private parts of an entry of this batch.
     pub fn parts_of(&self, seq: Seq) -> Option<Parts> {
         let at = self.parts.binary_search_by_key(&seq, |part| part.seq).ok()?;
-        // Without the salt it is not all of them: some are sealed, and the entry kept its own.
-        if self.parts[at].salt.is_empty() {
-            return None;
-        }
-        Some(self.parts[at].clone().parts())
+        whole(&self.parts[at])
+    }
+
+    /// The private parts of the newest entry of this batch, if its place is `seq` or later.
+    pub fn parts_since(&self, seq: Seq) -> Option<Parts> {
+        self.parts.last().filter(|part| part.seq >= seq).and_then(whole)
     }
 
     /// Notes what a hit changed in an alert, whether stored or of this batch.
@@ -225,4 +226,9 @@ impl Batch {
             None => Ok(()),
         }
     }
+}
+
+/// Private parts, if they are all of them: without the salt some are sealed, and the entry kept its own.
+fn whole(row: &EntryPartRow) -> Option<Parts> {
+    (!row.salt.is_empty()).then(|| row.clone().parts())
 }

@@ -29,7 +29,21 @@ struct Decided {
 
 impl Engine {
     /// Gives an entry its place and decides everything about it.
+    ///
+    /// # Errors
+    /// When the database cannot be asked; the entry is whole then, and can be evaluated again.
     pub fn record(&mut self, from: &mut From<'_>, entry: &mut NewEntry, fresh: Fresh) -> DbResult<Receipt> {
+        let next = self.tail.next_seq();
+        let placed = self.place(from, entry, fresh);
+        if placed.is_err()
+            && let Some(parts) = self.open.parts_since(next)
+        {
+            entry.parts = parts;
+        }
+        placed
+    }
+
+    fn place(&mut self, from: &mut From<'_>, entry: &mut NewEntry, fresh: Fresh) -> DbResult<Receipt> {
         let at = self.account_for(from.source, entry, fresh.account)?;
         let account = self.accounts.get(at).id;
         self.prepare_seal(from.sensitive, entry)?;

@@ -107,8 +107,9 @@ impl Sequencer {
 
     fn submit(&mut self, engine: &mut Engine, submission: Submission) {
         if let Err(error) = engine.submit(submission) {
-            // Half of it may be in the open batch: nothing of that batch can be kept.
-            tracing::error!(%error, "a submission could not be evaluated");
+            // Half of it may be in the open batch: nothing of that batch can be kept. Where only the
+            // connection was lost, all of it is evaluated again on the next one.
+            tracing::error!(%error, "a submission could not be evaluated; it is tried once more");
             self.reload(engine);
         }
     }
@@ -189,7 +190,7 @@ impl Sequencer {
         let mut again = VecDeque::from(engine.take_back());
         self.read_again(engine, &mut again);
         while let Some(next) = again.pop_front() {
-            if let Err(error) = engine.submit_hidden(next) {
+            if let Err(error) = engine.submit_again(next) {
                 // Its sender has been told, so that this ends.
                 tracing::error!(%error, "a submission could not be evaluated again");
                 let later = std::mem::replace(&mut again, engine.take_back().into());
