@@ -12,6 +12,7 @@ mod bank;
 mod bounds;
 mod browser_story;
 mod config;
+mod control;
 mod crash;
 mod durability;
 mod failover;

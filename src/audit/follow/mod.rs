@@ -74,7 +74,7 @@ impl Follow {
             "session.closed" => self.sessions.closed(&event()),
             "search.made" => self.searches.made(&event()),
             "mail.sent" | "mail.dead" => self.owed.settled(&event()),
-            "alert.opened" => self.owed.promised(&event()),
+            "alert.opened" | "settings.changed" | "anchor.overdue" | "approval.announced" => self.owed.promised(&event()),
             "report.stored" => {
                 let event = event();
                 self.owed.promised(&event);

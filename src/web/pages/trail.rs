@@ -8,10 +8,11 @@ use serde_json::Value;
 use crate::access::{Permission, users};
 use crate::app::App;
 use crate::clock::Moment;
-use crate::db::Conn;
+use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::ledger::store::sources;
 use crate::reports::page::words::{LocalTime, count, counted, fact, link, mono, tag};
+use crate::trail::anchor_age::AnchorAge;
 use crate::trail::generations::Origins;
 use crate::trail::store::{self, EventRow, JobRow, LogState, RotationRow};
 
@@ -46,7 +47,10 @@ enum Sees {
 }
 
 /// What whoever administers must see: who came in, who was refused, what was changed about access.
-const SECURITY: [&str; 36] = [
+const SECURITY: [&str; 39] = [
+    "settings.changed",
+    "anchor.overdue",
+    "approval.announced",
     "act.attempted",
     "act.ended",
     "log.created",
@@ -95,6 +99,7 @@ struct Shown {
     tiles: i64,
     held: Held,
     private: Private,
+    finding: Option<String>,
     rotations: Vec<RotationRow>,
     recoveries: Vec<Seq>,
     events: Vec<EventRow>,
@@ -120,11 +125,19 @@ fn read(conn: &mut Conn, app: &App, asked: Asked, sees: Sees) -> Result<Shown, T
         tiles: store::tile_count(conn)?,
         held: Held::read(conn)?,
         private: Private::read(conn, app, state.size)?,
+        finding: finding(conn, app)?,
         rotations: store::rotations(conn)?,
         recoveries: Origins::of(conn)?.recoveries().collect(),
         state,
         events,
     })
+}
+
+/// What is wrong about what is held outside.
+fn finding(conn: &mut Conn, app: &App) -> DbResult<Option<String>> {
+    let limit = app.config.anchor.max_age_hours;
+    let age = AnchorAge::read(conn, app.clock.now())?.filter(|age| age.is_beyond(limit));
+    Ok(age.map(|age| age.finding(limit)))
 }
 
 fn asked(query: &Params) -> Result<Asked, Problem> {
@@ -169,6 +182,7 @@ pub(super) async fn show(desk: Desk, request: HttpRequest) -> Page {
         pager: pager(&shown, asked, more, sees),
         events: shown.events.iter().map(|event| row(event, &shown.names, sees, time)).collect(),
         events_title: if sees == Sees::Security { "Newest security events" } else { "Newest events" }.to_owned(),
+        findings: shown.finding.iter().cloned().collect(),
         acts: desk.may(Permission::ReadActs).then(|| link("Acts by user and kind", "/trail/acts")),
         other: (sees == Sees::Everything).then(|| other(asked.all)),
     };
