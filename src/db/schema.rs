@@ -560,6 +560,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    acts (id) {
+        id -> BigInt,
+        user_id -> Nullable<BigInt>,
+        act -> Text,
+        attempted_at -> BigInt,
+        outcome -> SmallInt,
+        status -> Nullable<SmallInt>,
+        ended_at -> Nullable<BigInt>,
+        ended_seq -> Nullable<BigInt>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     forwards,
     log_state,
@@ -605,4 +618,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     proposals,
     generations,
     key_rotations,
+    acts,
 );

@@ -7,6 +7,7 @@
 mod access;
 mod alerts;
 mod anchors;
+mod attempts;
 mod holds;
 mod imports;
 mod keys;
@@ -53,12 +54,16 @@ pub(super) struct Follow {
     holds: holds::Holds,
     proposals: proposals::Proposals,
     names: names::Names,
+    attempts: attempts::Attempts,
 }
 
 impl Follow {
     /// Meets the next event.
     pub(super) fn meet(&mut self, row: &EventRow, part: Option<&EventPartRow>) {
         let event = || Event::read(row, part);
+        if matches!(row.kind.as_str(), "act.attempted" | "act.ended" | "access.denied" | "session.opened" | "session.refused") {
+            self.attempts.meet(&event());
+        }
         match row.kind.as_str() {
             "user.added" | "user.reset" | "user.disabled" | "key.issued" | "key.revoked" => {
                 let event = event();
@@ -69,7 +74,7 @@ impl Follow {
             "session.closed" => self.sessions.closed(&event()),
             "search.made" => self.searches.made(&event()),
             "mail.sent" | "mail.dead" => self.owed.settled(&event()),
-            "alert.opened" => self.owed.promised(&event()),
+            "alert.opened" | "settings.changed" | "anchor.overdue" | "approval.announced" => self.owed.promised(&event()),
             "report.stored" => {
                 let event = event();
                 self.owed.promised(&event);
@@ -108,6 +113,7 @@ impl Follow {
         self.refusals.build(conn)?;
         self.anchors.build(conn)?;
         self.names.build(conn)?;
+        self.attempts.build(conn)?;
         self.owed.build(conn)
     }
 
@@ -124,6 +130,7 @@ impl Follow {
         self.holds.finish(conn, findings)?;
         self.proposals.finish(conn, findings)?;
         self.names.finish(conn, findings)?;
+        self.attempts.finish(conn, findings)?;
         alerts::compare(conn, joining, findings)?;
         self.owed.finish(conn, now, findings)
     }

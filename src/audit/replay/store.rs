@@ -6,8 +6,8 @@ use crate::access::searches::store::SearchRow;
 use crate::access::store::{KeyRow, UserRow};
 use crate::alerts::store::{AlertRow, HitRow};
 use crate::db::schema::{
-    accounts, alerts, anchors, api_keys, asides, breaks, contexts, day_ranges, deliveries, entries, entry_parts, event_parts,
-    events, feed_closings, hits, jobs, outbox, rule_sets, searches, sources, tiles, users,
+    accounts, acts, alerts, anchors, api_keys, asides, breaks, contexts, day_ranges, deliveries, entries, entry_parts,
+    event_parts, events, feed_closings, hits, jobs, outbox, rule_sets, searches, sources, tiles, users,
 };
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
@@ -16,6 +16,7 @@ use crate::ledger::order::store::AsideRow;
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow, SourceRow};
 use crate::notify::store::OutboxRow;
 use crate::on_conn;
+use crate::trail::attempts::store::ActRow;
 use crate::trail::store::{AnchorRow, EventPartRow, EventRow, JobRow, TileRow};
 
 use super::super::store::{RangeRow, RuleSetRow};
@@ -49,6 +50,7 @@ between! {
     feed_closings.seq as ClosingRow;
     anchors.id as AnchorRow;
     outbox.about as OutboxRow;
+    acts.id as ActRow;
 }
 
 /// Tiles of a level from a number to before another.
