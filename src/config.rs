@@ -15,10 +15,12 @@ use serde::{Deserialize, Serialize};
 
 mod check;
 mod database;
+mod forward;
 mod privacy;
 mod values;
 
 pub use database::{Database, Roles};
+pub use forward::{Forward, ForwardFormat, ForwardFrom};
 pub use privacy::{PRIVATE_FIELDS, Privacy};
 pub use values::CutOff;
 use values::addresses;
@@ -49,6 +51,8 @@ pub struct Config {
     pub privacy: Privacy,
     /// What is known of each source beforehand.
     pub source: Vec<Source>,
+    /// Other systems that get the log.
+    pub forward: Vec<Forward>,
 }
 
 /// Section `server`.

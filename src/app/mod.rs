@@ -31,6 +31,7 @@ use crate::config::{Config, Roles};
 use crate::db::{Conn, Db, DbError, DbResult, migrate, roles};
 use crate::intake::{self, Intake, StartError};
 use crate::ledger::BusinessCalendar;
+use crate::ledger::history::Newest;
 use crate::privacy::register;
 use crate::trail::keys::KeyFolder;
 use crate::trail::store::LeaderRow;
@@ -69,6 +70,8 @@ pub struct App {
     post: Arc<Post>,
     /// Signs checkpoints of the log.
     pub signer: Arc<Signer>,
+    /// Where each account's newest entry is.
+    pub newest: Arc<Newest>,
 }
 
 impl App {
@@ -125,7 +128,7 @@ impl App {
     fn made(config: Config, db: Db, clock: Clock, post: Arc<Post>) -> DbResult<App> {
         let calendar = Arc::new(BusinessCalendar::new(&config.bank));
         let signer = Arc::new(Signer::open(&db, &config, clock.clone())?);
-        Ok(App { config: Arc::new(config), db, clock, calendar, post, signer })
+        Ok(App { config: Arc::new(config), db, clock, calendar, post, signer, newest: Arc::default() })
     }
 
     /// Takes the lease if it is free and leads from then on; [`StartError::Held`] if another has it.

@@ -8,6 +8,7 @@ use crate::alerts::store::{AlertRow, HitRow};
 use crate::db::schema::{account_states, alerts, breaks, day_refusals};
 use crate::db::{Channel, Conn, DbResult, bulk, wake};
 use crate::ids::Seq;
+use crate::ledger::order::store::AsideRow;
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow};
 use crate::ledger::{BreakKind, BreakState, Parts};
 use crate::notify::store::OutboxRow;
@@ -32,6 +33,7 @@ pub(super) struct Batch {
     pub accounts: Vec<AccountRow>,
     pub contexts: Vec<ContextRow>,
     pub deliveries: Vec<DeliveryRow>,
+    pub asides: Vec<AsideRow>,
     pub hits: Vec<HitRow>,
     pub alerts: Vec<AlertRow>,
     pub breaks: Vec<BreakRow>,
@@ -134,6 +136,7 @@ impl Batch {
         bulk::append(conn, &self.data_keys)?;
         bulk::append(conn, &self.sealed)?;
         bulk::append(conn, &self.tiles)?;
+        bulk::append(conn, &self.asides)?;
         bulk::append(conn, &self.hits)?;
         bulk::append(conn, &self.alerts)?;
         bulk::append(conn, &self.outbox)?;

@@ -90,7 +90,8 @@ impl Engine {
             changes.opened.push(Break { seq, kind: BreakKind::ForeignSource, expected: None, found: None });
         }
         (state.dirty, state.touched) = (true, self.batch_no);
-        let (id, pointers) = (state.id, state.body.append(seq));
+        let (id, pointers) = (state.id, state.body.append(seq, entry.moved_at()));
+        self.open.asides.extend(pointers.aside.map(|aside| aside.row(seq, id)));
         self.look_backs.learn(id, seq, entry);
         if let Some(rehearsed) = &mut self.rehearsed {
             rehearsed.learn(seq, (id, pointers.prev), entry, business_date);
