@@ -26,6 +26,7 @@ mod propose;
 mod replay;
 mod report;
 mod rules;
+mod secret;
 mod serve;
 mod subject;
 mod table;

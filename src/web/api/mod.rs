@@ -48,6 +48,7 @@ pub static ROUTES: &[Entry] = &[
         get().to(reports::show)
     }),
     Entry::get("/log/checkpoint", Who::Anyone, || get().to(log::checkpoint)),
+    Entry::get("/log/rotations", Who::Anyone, || get().to(log::rotations)),
     Entry::get("/log/tile/{tile:.+}", Who::AnyoneIfPublic(Permission::ReadStatus, Scope::Read), || get().to(log::tile)),
     Entry::get("/api/v1/log/proof/{seq}", Who::OfficerOrKey(Permission::ReadTrail, Scope::Read), || get().to(log::proof)),
     Entry::get("/api/v1/log/consistency", Who::OfficerOrKey(Permission::ReadStatus, Scope::Read), || get().to(log::consistency)),
@@ -66,7 +67,7 @@ pub static ROUTES: &[Entry] = &[
         Errors are `application/problem+json` with a stable `code`. Lists are `{\"items\": […], \"next\": cursor or null}`."),
     paths(
         entries::create, entry::show, accounts::show, accounts::entries, accounts::balance, alerts::list, alerts::show,
-        alerts::decide, approvals::list, approvals::show, acts::list, reports::show, feeds::close, log::checkpoint, log::tile, log::proof, log::consistency, ops::healthz, ops::readyz, ops::openapi
+        alerts::decide, approvals::list, approvals::show, acts::list, reports::show, feeds::close, log::checkpoint, log::rotations, log::tile, log::proof, log::consistency, ops::healthz, ops::readyz, ops::openapi
     ),
     tags(
         (name = "Entries", description = "Balance changes, recorded and read back."),
