@@ -16,10 +16,12 @@ use serde::{Deserialize, Serialize};
 mod check;
 mod database;
 mod privacy;
+mod records;
 mod values;
 
 pub use database::{Database, Roles};
 pub use privacy::{PRIVATE_FIELDS, Privacy};
+pub use records::{Class, Reason, RecordType, Records, UnknownTypes};
 pub use values::CutOff;
 use values::addresses;
 
@@ -47,6 +49,8 @@ pub struct Config {
     pub anchor: Anchor,
     /// What may be erased, and when.
     pub privacy: Privacy,
+    /// Records of any type besides balances.
+    pub records: Records,
     /// What is known of each source beforehand.
     pub source: Vec<Source>,
 }

@@ -24,6 +24,7 @@ pub mod reports;
 pub mod privacy;
 
 pub mod alerts;
+pub mod records;
 pub mod witness;
 
 pub mod notify;

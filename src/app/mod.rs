@@ -8,6 +8,7 @@
 //! Not here: what a request does (the rooms below), how it is asked for (`cli`, `web`).
 
 mod approved;
+mod changes;
 mod importing;
 mod inbox;
 mod post;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use approved::carry_out_due;
+pub use changes::WireChanges;
 pub use inbox::{Inbox, Leader, LeaderError};
 pub use post::StandBy;
 pub use privacy::PrivacyRequest;
@@ -32,6 +34,7 @@ use crate::db::{Conn, Db, DbError, DbResult, migrate, roles};
 use crate::intake::{self, Intake, StartError};
 use crate::ledger::BusinessCalendar;
 use crate::privacy::register;
+use crate::records::Recorder;
 use crate::trail::keys::KeyFolder;
 use crate::trail::store::LeaderRow;
 use crate::trail::{self, ActError, Log, Signer, sealing};
@@ -69,6 +72,7 @@ pub struct App {
     post: Arc<Post>,
     /// Signs checkpoints of the log.
     pub signer: Arc<Signer>,
+    recorder: Arc<Recorder>,
 }
 
 impl App {
@@ -124,7 +128,8 @@ impl App {
     fn made(config: Config, db: Db, clock: Clock, post: Arc<Post>) -> DbResult<App> {
         let calendar = Arc::new(BusinessCalendar::new(&config.bank));
         let signer = Arc::new(Signer::open(&db, &config, clock.clone())?);
-        Ok(App { config: Arc::new(config), db, clock, calendar, post, signer })
+        let recorder = Arc::new(Recorder::new(&config, db.address()));
+        Ok(App { config: Arc::new(config), db, clock, calendar, post, signer, recorder })
     }
 
     /// Takes the lease if it is free and leads from then on; [`StartError::Held`] if another has it.

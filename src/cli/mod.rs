@@ -23,6 +23,7 @@ mod log;
 mod migrate;
 mod progress;
 mod propose;
+mod record;
 mod replay;
 mod report;
 mod rules;
@@ -73,6 +74,7 @@ enum Command {
     /// Serve pages and interface, and run what runs by the clock
     Serve,
     Import(import::Import),
+    Record(record::Record),
     Report(report::Report),
     Nightly(report::Nightly),
     Verify(verify::Verify),
@@ -142,6 +144,7 @@ pub fn main() -> ExitCode {
         Command::Demo(command) => demo::run(&cli.common, command),
         Command::Serve => serve::run(&cli.common),
         Command::Import(command) => import::run(&cli.common, command),
+        Command::Record(command) => record::run(&cli.common, command),
         Command::Report(command) => report::report(&cli.common, command),
         Command::Nightly(command) => report::nightly(&cli.common, command),
         Command::Verify(command) => verify::run(&cli.common, command),

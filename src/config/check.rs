@@ -29,6 +29,9 @@ impl Config {
                 return refuse(format!("anchor.witness.key of {}: {error}", witness.url));
             }
         }
+        if let Some(unfit) = super::records::unfit(&self.records) {
+            return refuse(unfit);
+        }
         for source in &self.source {
             if !is_source_name(&source.name) {
                 let shown: String = source.name.chars().take(80).collect();

@@ -7,7 +7,7 @@ use crate::access::store::{KeyRow, UserRow};
 use crate::alerts::store::{AlertRow, HitRow};
 use crate::db::schema::{
     accounts, alerts, anchors, api_keys, breaks, contexts, day_ranges, deliveries, entries, entry_parts, event_parts, events,
-    feed_closings, hits, jobs, outbox, rule_sets, searches, sources, tiles, users,
+    feed_closings, hits, jobs, outbox, record_breaks, record_changes, records, rule_sets, searches, sources, tiles, users,
 };
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
@@ -15,6 +15,7 @@ use crate::ledger::feeds::store::ClosingRow;
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow, SourceRow};
 use crate::notify::store::OutboxRow;
 use crate::on_conn;
+use crate::records::store::{ChangeRow, RecordBreakRow, RecordRow};
 use crate::trail::store::{AnchorRow, EventPartRow, EventRow, JobRow, TileRow};
 
 use super::super::store::{RangeRow, RuleSetRow};
@@ -47,6 +48,9 @@ between! {
     feed_closings.seq as ClosingRow;
     anchors.id as AnchorRow;
     outbox.about as OutboxRow;
+    records.id as RecordRow;
+    record_changes.seq as ChangeRow;
+    record_breaks.seq as RecordBreakRow;
 }
 
 /// Tiles of a level from a number to before another.

@@ -28,6 +28,8 @@ mod errors;
 mod fill;
 mod origins;
 mod private;
+mod record;
+mod records;
 mod reports;
 mod sign_in;
 mod today;
@@ -65,6 +67,10 @@ pub static ROUTES: &[Entry] = &[
     Entry::post("/entries/{seq}/reveal", Who::Officer(Permission::Reveal), || post().to(entry::reveal)),
     Entry::get("/contexts/{id}/session", CUSTOMERS, || get().to(contexts::session)),
     Entry::get("/contexts/{id}/ip", CUSTOMERS, || get().to(contexts::ip)),
+    Entry::get("/records", CUSTOMERS, || get().to(records::form)),
+    Entry::post("/records", CUSTOMERS, || post().to(records::search)),
+    Entry::get("/records/found/{id}", CUSTOMERS, || get().to(records::found)),
+    Entry::get("/records/{id}", CUSTOMERS, || get().to(record::show)),
     Entry::get("/reports", REPORTS, || get().to(reports::list)),
     Entry::get("/reports/{date}", REPORTS, || get().to(reports::show)),
     Entry::get("/approvals", APPROVALS, || get().to(approvals::list)),

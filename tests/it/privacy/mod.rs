@@ -6,3 +6,6 @@ mod house;
 mod register;
 mod request;
 mod sealing;
+
+pub use house::everything;
+pub use sealing::ready_to_seal;
