@@ -32,6 +32,10 @@ fn carry_out(app: &App, proposal: &Proposal) -> Result<(), ActError> {
     match proposal.kind {
         Kind::RotateKey => rotate_key(app, proposal),
         Kind::EraseSubject => super::privacy::erase(app, proposal),
+        Kind::RestoreRecord => {
+            let (recorder, proposal) = (app.recorder.clone(), proposal.clone());
+            app.log().act(move |tx| recorder.restore(tx, &proposal))
+        }
         Kind::ReleaseHold => {
             let (id, facts) = (proposal.id, proposal.facts.clone());
             app.log().act(move |tx| privacy::release(tx, id, &facts)).map(drop)

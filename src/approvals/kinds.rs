@@ -21,11 +21,14 @@ pub enum Kind {
     /// A legal hold ends.
     #[serde(rename = "hold.release")]
     ReleaseHold,
+    /// A record goes back to one of its versions.
+    #[serde(rename = "record.restore")]
+    RestoreRecord,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 3] = [Kind::RotateKey, Kind::EraseSubject, Kind::ReleaseHold];
+    pub const ALL: [Kind; 4] = [Kind::RotateKey, Kind::EraseSubject, Kind::ReleaseHold, Kind::RestoreRecord];
 
     /// `log.rotate_key`
     pub fn text(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Kind {
             Kind::RotateKey => "log.rotate_key",
             Kind::EraseSubject => "subject.erase",
             Kind::ReleaseHold => "hold.release",
+            Kind::RestoreRecord => "record.restore",
         }
     }
 
@@ -47,6 +51,7 @@ impl Kind {
             Kind::RotateKey => "Change the key that signs the log",
             Kind::EraseSubject => "Erase what is stored of a person",
             Kind::ReleaseHold => "Release a legal hold",
+            Kind::RestoreRecord => "Bring a record back to an earlier state",
         }
     }
 
@@ -54,14 +59,14 @@ impl Kind {
     pub fn may_submit(self, role: Role) -> bool {
         match self {
             Kind::RotateKey => matches!(role, Role::Officer | Role::Admin),
-            Kind::EraseSubject | Kind::ReleaseHold => role == Role::Officer,
+            Kind::EraseSubject | Kind::ReleaseHold | Kind::RestoreRecord => role == Role::Officer,
         }
     }
 
     /// Whether a user of this role may approve or refuse it. The database lets officers only.
     pub fn may_approve(self, role: Role) -> bool {
         match self {
-            Kind::RotateKey | Kind::EraseSubject | Kind::ReleaseHold => role == Role::Officer,
+            Kind::RotateKey | Kind::EraseSubject | Kind::ReleaseHold | Kind::RestoreRecord => role == Role::Officer,
         }
     }
 
@@ -69,7 +74,7 @@ impl Kind {
     /// officer may stop it.
     pub fn quarantine(self) -> i64 {
         match self {
-            Kind::RotateKey | Kind::ReleaseHold => 0,
+            Kind::RotateKey | Kind::ReleaseHold | Kind::RestoreRecord => 0,
             Kind::EraseSubject => 7 * DAY,
         }
     }
@@ -79,7 +84,7 @@ impl Kind {
     pub fn is_about_customer(self) -> bool {
         match self {
             Kind::RotateKey => false,
-            Kind::EraseSubject | Kind::ReleaseHold => true,
+            Kind::EraseSubject | Kind::ReleaseHold | Kind::RestoreRecord => true,
         }
     }
 
@@ -95,6 +100,16 @@ impl Kind {
             Kind::ReleaseHold => vec![
                 format!("Hold {} no longer keeps its subject from being erased.", facts["hold"].as_i64().unwrap_or(0)),
                 "What is stored stays as it is; erasing it is another proposal.".to_owned(),
+            ],
+            Kind::RestoreRecord => vec![
+                format!(
+                    "Record {} gets the values it had in version {} again: {} change.",
+                    facts["record"].as_i64().unwrap_or(0),
+                    facts["version"].as_i64().unwrap_or(0),
+                    counted(facts, "fields")
+                ),
+                "Nothing is undone: it is a new change that names the old one.".to_owned(),
+                "Should the record change before, nothing is done.".to_owned(),
             ],
             Kind::EraseSubject => vec![
                 format!("Private parts of {} and {} are erased for good.", counted(facts, "entries"), counted(facts, "events")),

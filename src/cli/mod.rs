@@ -26,6 +26,7 @@ mod propose;
 mod record;
 mod replay;
 mod report;
+mod restore;
 mod rules;
 mod serve;
 mod subject;
@@ -75,6 +76,7 @@ enum Command {
     Serve,
     Import(import::Import),
     Record(record::Record),
+    RestoreRecord(restore::Restore),
     Report(report::Report),
     Nightly(report::Nightly),
     Verify(verify::Verify),
@@ -145,6 +147,7 @@ pub fn main() -> ExitCode {
         Command::Serve => serve::run(&cli.common),
         Command::Import(command) => import::run(&cli.common, command),
         Command::Record(command) => record::run(&cli.common, command),
+        Command::RestoreRecord(command) => restore::run(&cli.common, command),
         Command::Report(command) => report::report(&cli.common, command),
         Command::Nightly(command) => report::nightly(&cli.common, command),
         Command::Verify(command) => verify::run(&cli.common, command),

@@ -22,6 +22,7 @@ mod keyed;
 mod kinds;
 mod record;
 mod refused;
+mod restore;
 mod state;
 pub mod store;
 
@@ -32,4 +33,5 @@ pub use fields::{open, row_commitment};
 pub use json::{Decimal, Json};
 pub use kinds::Kinds;
 pub use record::{ChangeReceipt, ChangeResult, OPEN, Recorder, Row, Sender, class_code};
+pub use restore::{Restoration, opened};
 pub use state::{Axis, SNAPSHOT_EVERY, apply, at_version, held, in_force, newest, snapshot_body};

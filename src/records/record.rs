@@ -96,6 +96,11 @@ impl Recorder {
         }
     }
 
+    /// Where the keys are.
+    pub(super) fn keys(&self) -> &KeyFolder {
+        &self.keys
+    }
+
     /// Records rows one after the other; results are parallel to them. What is refused is told in the log.
     ///
     /// # Errors

@@ -128,6 +128,16 @@ pub fn breaks_newest(conn: &mut Conn, limit: i64) -> DbResult<Vec<RecordBreakRow
     Ok(on_conn!(conn, |c| query.select(RecordBreakRow::as_select()).load(c))?)
 }
 
+/// Breaks recorded on a date, and those of this and earlier dates that are open, as far as place `seq_to`.
+pub fn break_counts(conn: &mut Conn, date: i32, seq_to: Seq) -> DbResult<(i64, i64)> {
+    use record_breaks as of;
+    let known = || of::table.filter(of::seq.le(seq_to)).filter(of::business_date.le(date));
+    let new = known().filter(of::business_date.eq(date)).count();
+    let open = known().filter(of::closed_by.is_null().or(of::closed_by.gt(seq_to))).count();
+    let (new, open): (i64, i64) = on_conn!(conn, |c| new.get_result(c).and_then(|new| Ok((new, open.get_result(c)?))))?;
+    Ok((new, open))
+}
+
 /// The break that a change opened.
 pub fn record_break(conn: &mut Conn, seq: Seq) -> DbResult<Option<RecordBreakRow>> {
     Ok(on_conn!(conn, |c| record_breaks::table.find(seq).select(RecordBreakRow::as_select()).first(c).optional())?)

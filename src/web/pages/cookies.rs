@@ -49,6 +49,8 @@ pub(super) enum Done {
     CheckpointFails(i64),
     /// A proposal was decided by the event with this number.
     ProposalDecided(i64),
+    /// A proposal was submitted by the event with this number.
+    Proposed(i64),
     /// Somebody signed in after this many wrong passwords.
     SignedIn(u32),
     /// The session is over.
@@ -62,6 +64,7 @@ impl Done {
             Done::CheckpointHolds(seq) => format!("holds.{seq}"),
             Done::CheckpointFails(seq) => format!("fails.{seq}"),
             Done::ProposalDecided(seq) => format!("decided.{seq}"),
+            Done::Proposed(seq) => format!("proposed.{seq}"),
             Done::SignedIn(failures) => format!("tried.{failures}"),
             Done::SignedOut => "signed-out".to_owned(),
         }
@@ -73,6 +76,7 @@ impl Done {
             Some(("closed", seq)) => seq.parse().ok().map(Done::AlertClosed),
             Some(("holds", seq)) => seq.parse().ok().map(Done::CheckpointHolds),
             Some(("fails", seq)) => seq.parse().ok().map(Done::CheckpointFails),
+            Some(("proposed", seq)) => seq.parse().ok().map(Done::Proposed),
             Some(("decided", seq)) => seq.parse().ok().map(Done::ProposalDecided),
             Some(("tried", failures)) => failures.parse().ok().map(Done::SignedIn),
             None if code == "signed-out" => Some(Done::SignedOut),
@@ -90,6 +94,9 @@ impl Done {
             }
             Done::AlertClosed(seq) => ("good", format!("The alert is closed. The decision is event {seq} of the log.")),
             Done::ProposalDecided(seq) => ("good", format!("Recorded. Your decision is event {seq} of the log.")),
+            Done::Proposed(seq) => {
+                ("good", format!("Submitted. Nothing is done until another officer approves it. Event {seq}."))
+            }
             Done::CheckpointHolds(seq) => {
                 ("good", format!("Consistent: the log extends this checkpoint, nothing it covers was changed. Event {seq}."))
             }

@@ -71,6 +71,7 @@ pub static ROUTES: &[Entry] = &[
     Entry::post("/records", CUSTOMERS, || post().to(records::search)),
     Entry::get("/records/found/{id}", CUSTOMERS, || get().to(records::found)),
     Entry::get("/records/{id}", CUSTOMERS, || get().to(record::show)),
+    Entry::post("/records/{id}/restore", Who::Officer(Permission::Propose), || post().to(record::restore)),
     Entry::get("/reports", REPORTS, || get().to(reports::list)),
     Entry::get("/reports/{date}", REPORTS, || get().to(reports::show)),
     Entry::get("/approvals", APPROVALS, || get().to(approvals::list)),

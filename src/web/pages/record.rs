@@ -2,22 +2,27 @@
 
 mod lines;
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use chrono::{NaiveDateTime, TimeZone};
+use serde::Deserialize;
 use serde_json::json;
 
+use crate::approvals::{self, Kind, Submission};
 use crate::clock::Moment;
 use crate::db::Conn;
 use crate::ids::{Seq, is_erased_number};
 use crate::ledger::store as ledger;
 use crate::records::history::{self, Reading, Version};
 use crate::records::store::{self, ChangeRow, RecordRow};
-use crate::records::{self, Axis, State};
+use crate::records::{self, Axis, Restoration, State};
 use crate::reports::page::words::{LocalTime, UNKNOWN, count, counted, fact, mono, tag, words};
+use crate::trail::ActError;
 
+use super::cookies::Done;
 use super::desk::{Desk, Page};
-use super::errors::Trouble;
-use super::views::{DifferenceView, Empty, Fact, Pager, RecordPage, ValueRow};
+use super::errors::{Trouble, sentence};
+use super::views::{DifferenceView, Empty, Fact, FieldError, Pager, RecordPage, RestoreForm, ValueRow};
 
 /// Changes of one page.
 const PAGE: i64 = 25;
@@ -129,6 +134,65 @@ pub(super) async fn show(desk: Desk, id: web::Path<Seq>, request: HttpRequest) -
     desk.show(&page(&desk, &shown, asked))
 }
 
+/// Going back, as sent.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Sent {
+    version: i64,
+    reason: String,
+}
+
+/// `POST /records/{id}/restore`: proposed to another officer.
+pub(super) async fn restore(desk: Desk, id: web::Path<Seq>, sent: web::Form<Sent>) -> Page {
+    let (id, sent) = (*id, sent.into_inner());
+    let version = sent.version;
+    let worked_out = desk.read(move |conn| Ok(Restoration::of(conn, id, version))).await?;
+    let found = worked_out.map_err(|error| desk.fail(error.into()))?;
+    let submission = Submission {
+        kind: Kind::RestoreRecord,
+        about: found.about(),
+        facts: found.facts(),
+        reason: sent.reason.clone(),
+        detail: None,
+        by: Some(desk.user()?),
+        whence: json!({ "ip": desk.peer }),
+    };
+    match desk.record(move |log| approvals::submit(log, submission)).await? {
+        Ok(seq) => Ok(desk.go(&format!("/approvals/{seq}"), Some(Done::Proposed(seq)))),
+        Err(ActError::Refused { status: 422, detail, .. }) => {
+            let asked = Asked { version: Some(version), ..Asked::default() };
+            let shown = desk.read(move |conn| read(conn, id, asked)).await?;
+            desk.viewed(json!({ "record": id, "version": version })).await?;
+            let mut page = page(&desk, &shown, asked);
+            if let Some(form) = page.restore.as_mut() {
+                form.reason = sent.reason;
+                form.errors = vec![FieldError { field: "reason".to_owned(), text: sentence(&detail) }];
+            }
+            desk.show_as(StatusCode::UNPROCESSABLE_ENTITY, &page)
+        }
+        Err(error) => Err(desk.fail(error.into())),
+    }
+}
+
+/// What going back to the state that is shown would change.
+fn restoring(desk: &Desk, shown: &Shown, past: bool) -> Option<RestoreForm> {
+    let (change, state) = shown.then.as_ref().filter(|_| past)?;
+    if is_erased_number(&shown.record.reference) {
+        return None;
+    }
+    let columns = ("Now".to_owned(), "Then".to_owned());
+    let rows = lines::between(&shown.now, state);
+    let difference = DifferenceView { heading: "What going back would change".to_owned(), columns, rows };
+    Some(RestoreForm {
+        action: format!("/records/{}/restore", shown.record.id),
+        version: change.version.to_string(),
+        difference,
+        reason: String::new(),
+        errors: Vec::new(),
+        may: desk.session.as_ref().is_some_and(|session| Kind::RestoreRecord.may_submit(session.role)),
+    })
+}
+
 fn page(desk: &Desk, shown: &Shown, asked: Asked) -> RecordPage {
     let time = desk.time();
     let newest = shown.newest.as_ref().map_or(0, |newest| newest.version);
@@ -153,7 +217,7 @@ fn page(desk: &Desk, shown: &Shown, asked: Asked) -> RecordPage {
         values: shown.then.as_ref().map(|(_, state)| values(state)).unwrap_or_default(),
         values_empty: nothing(shown),
         difference: difference(shown, asked, time),
-        restore: None,
+        restore: restoring(desk, shown, past),
         figures: shown.readings.iter().filter_map(|(path, readings)| lines::figure(path, readings, time)).collect(),
         history: versions.iter().map(|version| lines::version(version, id, time)).collect(),
         pager: pager(id, versions, *more, newest, asked.before),
