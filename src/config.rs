@@ -15,11 +15,13 @@ use serde::{Deserialize, Serialize};
 
 mod check;
 mod database;
+mod forward;
 mod privacy;
 mod records;
 mod values;
 
 pub use database::{Database, Roles};
+pub use forward::{Forward, ForwardFormat, ForwardFrom};
 pub use privacy::{PRIVATE_FIELDS, Privacy};
 pub use records::{Class, Reason, RecordType, Records, UnknownTypes};
 pub use values::CutOff;
@@ -53,6 +55,8 @@ pub struct Config {
     pub records: Records,
     /// What is known of each source beforehand.
     pub source: Vec<Source>,
+    /// Other systems that get the log.
+    pub forward: Vec<Forward>,
 }
 
 /// Section `server`.

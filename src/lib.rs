@@ -24,6 +24,7 @@ pub mod reports;
 pub mod privacy;
 
 pub mod alerts;
+pub mod forward;
 pub mod records;
 pub mod witness;
 

@@ -33,6 +33,7 @@ use crate::config::{Config, Roles};
 use crate::db::{Conn, Db, DbError, DbResult, migrate, roles};
 use crate::intake::{self, Intake, StartError};
 use crate::ledger::BusinessCalendar;
+use crate::ledger::history::Newest;
 use crate::privacy::register;
 use crate::records::Recorder;
 use crate::trail::keys::KeyFolder;
@@ -73,6 +74,8 @@ pub struct App {
     /// Signs checkpoints of the log.
     pub signer: Arc<Signer>,
     recorder: Arc<Recorder>,
+    /// Where each account's newest entry is.
+    pub newest: Arc<Newest>,
 }
 
 impl App {
@@ -129,7 +132,7 @@ impl App {
         let calendar = Arc::new(BusinessCalendar::new(&config.bank));
         let signer = Arc::new(Signer::open(&db, &config, clock.clone())?);
         let recorder = Arc::new(Recorder::new(&config, db.address()));
-        Ok(App { config: Arc::new(config), db, clock, calendar, post, signer, recorder })
+        Ok(App { config: Arc::new(config), db, clock, calendar, post, signer, recorder, newest: Arc::default() })
     }
 
     /// Takes the lease if it is free and leads from then on; [`StartError::Held`] if another has it.

@@ -11,8 +11,10 @@ use counterfoil_verify::{Hash, Tiles};
 
 use crate::db::{Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
+use crate::ledger::history::Newest;
+use crate::ledger::leaves;
+use crate::ledger::order::store as order;
 use crate::ledger::store::{self as ledger, AccountRow, EntryRow};
-use crate::ledger::{history, leaves};
 use crate::trail::generations::Origins;
 use crate::trail::keys::KeyFolder;
 use crate::trail::sealing::store as sealing;
@@ -92,7 +94,8 @@ fn one(
             checker.findings.add((L2, "leaf_changed"), "entries", row.seq, text);
         }
         let hits = crate::alerts::store::hits_of_entry(conn, row.seq)?;
-        checker.entries.check_alone(row, &hits, &mut checker.findings);
+        let aside = order::of(conn, row.seq)?;
+        checker.entries.check_alone(row, &hits, aside.as_ref(), &mut checker.findings);
     }
     (options.progress)(total, total);
     let Checker { mut findings, entries, .. } = checker;
@@ -115,7 +118,7 @@ fn define(conn: &mut Conn, account: &AccountRow, checker: &mut Checker) -> DbRes
 
 /// The account's entries, oldest first.
 fn backwards(conn: &mut Conn, account: Seq, findings: &mut Findings) -> DbResult<Vec<EntryRow>> {
-    let mut at = history::newest(conn, account)?.map(|(seq, _)| seq);
+    let mut at = Newest::default().of(conn, account)?;
     let mut rows: Vec<EntryRow> = Vec::new();
     while let Some(seq) = at {
         if rows.len() == ENTRIES_MAX {

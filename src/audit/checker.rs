@@ -17,7 +17,7 @@ use super::heads::Heads;
 use super::sealed::Sealed;
 use super::store::Slice;
 use super::tree::{Leaf, TILE_LEAVES, Tree};
-use super::{L2, L3, commitments, definitions};
+use super::{L2, L3, asides, commitments, definitions};
 
 /// What one pass learns; fed slice by slice.
 pub(super) struct Checker {
@@ -48,6 +48,7 @@ struct At {
     sealed: usize,
     event: usize,
     event_part: usize,
+    aside: usize,
     hit: usize,
 }
 
@@ -103,6 +104,7 @@ impl Checker {
         let sealed = take(&slice.sealed_parts, &mut at.sealed, seq, |row| row.seq);
         let event = take(&slice.events, &mut at.event, seq, |row| row.seq);
         let event_part = take(&slice.event_parts, &mut at.event_part, seq, |row| row.seq);
+        let aside = take(&slice.asides, &mut at.aside, seq, |row| row.seq);
         let hits_from = at.hit;
         while take(&slice.hits, &mut at.hit, seq, |row| row.seq).is_some() {}
         let hits = &slice.hits[hits_from..at.hit];
@@ -123,6 +125,7 @@ impl Checker {
             if sealed.is_some() {
                 commitments::orphan("sealed_parts", seq, &mut self.findings);
             }
+            asides::compare(seq, aside, None, &mut self.findings);
             for hit in hits {
                 self.entries.hits.stray(hit, &mut self.findings);
             }
@@ -133,7 +136,7 @@ impl Checker {
         };
         let leaf = self.entry(row, entry_part, sealed);
         self.heads.entry(row, leaf.hash);
-        self.entries.check(row, hits, &mut self.findings);
+        self.entries.check(row, hits, aside, &mut self.findings);
         Some(leaf)
     }
 

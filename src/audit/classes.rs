@@ -1,7 +1,8 @@
 //! What SQLite would give a query otherwise than it was hashed: values of another storage class than
 //! their column's, in every table that is compared.
 
-use crate::db::{Conn, DbResult, classes};
+use crate::db::classes::{self, Misfit};
+use crate::db::{Conn, DbResult};
 
 use super::COMPARED;
 use super::findings::Findings;
@@ -25,14 +26,24 @@ const PLACED_BY_ID: &[&str] = &[
     "users",
 ];
 
-/// Looks through every table.
-pub(super) fn compare(conn: &mut Conn, findings: &mut Findings) -> DbResult<()> {
+/// A misfit, with the level and the table it is found under.
+pub(super) type Found = (&'static str, &'static str, Misfit);
+
+/// Looks through every table. It needs nothing of the pass over the log, and so can be done beside it.
+pub(super) fn look(conn: &mut Conn) -> DbResult<Vec<Found>> {
+    let mut found = Vec::new();
     for &(table, level, _) in COMPARED {
         let key = if PLACED_BY_ID.contains(&table) { "id" } else { "seq" };
-        for found in classes::misfits(conn, table, key, LISTED_MAX)? {
-            let detail = format!("{}: the value is not of the column's type; queries do not see what was hashed", found.misfit);
-            findings.add((level, "type_changed"), table, found.key, detail);
-        }
+        let misfits = classes::misfits(conn, table, key, LISTED_MAX)?;
+        found.extend(misfits.into_iter().map(|misfit| (level, table, misfit)));
     }
-    Ok(())
+    Ok(found)
+}
+
+/// Adds what was found.
+pub(super) fn tell(found: Vec<Found>, findings: &mut Findings) {
+    for (level, table, Misfit { key, misfit }) in found {
+        let detail = format!("{misfit}: the value is not of the column's type; queries do not see what was hashed");
+        findings.add((level, "type_changed"), table, key, detail);
+    }
 }

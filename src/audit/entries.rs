@@ -10,14 +10,16 @@ use crate::clock::Moment;
 use crate::db::Conn;
 use crate::detect::RuleSetBody;
 use crate::ids::Seq;
-use crate::intake::Body;
+use crate::intake::{Body, Map};
 use crate::ledger::continuity::Strictness;
+use crate::ledger::order::store::AsideRow;
 use crate::ledger::store::EntryRow;
 use crate::ledger::{Channel, Context, Direction, Instrument, Kind, LookBacks, NewEntry, PAST_MAX, Parts, Past, Status, history};
 use crate::money::Currency;
 use crate::trail::store::{EventPartRow, EventRow};
 
 use super::L3;
+use super::asides;
 use super::continuity::{self, Breaks};
 use super::definitions::{AccountBody, SourceBody};
 use super::event::Event;
@@ -43,7 +45,7 @@ pub(super) struct Entries {
     pub(super) ranges: Ranges,
     pub(super) repeats: Repeats,
     pub(super) runs: Runs,
-    pub(super) accounts: HashMap<Seq, Account>,
+    pub(super) accounts: Map<Seq, Account>,
     settings: Settings,
     past: Pasts,
     pub(super) stored: Stored,
@@ -116,7 +118,7 @@ impl Entries {
             repeats,
             past: Pasts { conn, known: LookBacks::default() },
             runs,
-            accounts: HashMap::new(),
+            accounts: Map::default(),
             settings,
             stored,
             source_names: HashMap::new(),
@@ -194,12 +196,14 @@ impl Entries {
         self.stored = Stored::reaching(bodies);
     }
 
-    /// Checks the next entry of its account, apart from the rest of the log.
-    pub(super) fn check_alone(&mut self, row: &EntryRow, hits: &[HitRow], findings: &mut Findings) {
+    /// Checks the next entry of its account, apart from the rest of the log; `aside` is the row of the
+    /// table at its place.
+    pub(super) fn check_alone(&mut self, row: &EntryRow, hits: &[HitRow], aside: Option<&AsideRow>, findings: &mut Findings) {
         let outcomes = Entries::outcomes(row, findings);
         self.hits.compare(row, &outcomes, hits, &mut self.joining, findings);
         let entry = self.movement(row, findings);
-        self.follow(row, entry.as_ref(), &outcomes, findings);
+        let expected = self.follow(row, entry.as_ref(), &outcomes, findings);
+        asides::compare(row.seq, aside, expected.as_ref(), findings);
     }
 
     fn outcomes(row: &EntryRow, findings: &mut Findings) -> Outcomes {
@@ -218,26 +222,33 @@ impl Entries {
         entry
     }
 
-    /// Checks the next entry of the log; `hits` are the rows of the table at its place.
-    pub(super) fn check(&mut self, row: &EntryRow, hits: &[HitRow], findings: &mut Findings) {
+    /// Checks the next entry of the log; `hits` and `aside` are the rows of the tables at its place.
+    pub(super) fn check(&mut self, row: &EntryRow, hits: &[HitRow], aside: Option<&AsideRow>, findings: &mut Findings) {
         self.repeats.add(row.source, &row.source_ref);
         self.runs.add(row);
         self.figures.add(row);
         self.ranges.meet(row.business_date, row.seq, findings);
         self.references(row, findings);
-        self.check_alone(row, hits, findings);
+        self.check_alone(row, hits, aside, findings);
     }
 
-    /// Places the entry on its account and replays continuity.
-    fn follow(&mut self, row: &EntryRow, entry: Option<&NewEntry>, outcomes: &Outcomes, findings: &mut Findings) {
+    /// Places the entry on its account and replays continuity; answers what there is to say when it is
+    /// not in order of booked time.
+    fn follow(
+        &mut self,
+        row: &EntryRow,
+        entry: Option<&NewEntry>,
+        outcomes: &Outcomes,
+        findings: &mut Findings,
+    ) -> Option<AsideRow> {
         let own = self.accounts.get(&row.account).filter(|account| account.source == row.source).map(|account| account.how);
         let how = own.unwrap_or_else(|| self.strictness(row.source, &row.currency));
         let Some(account) = self.accounts.get_mut(&row.account) else {
             findings.add((L3, "reference_unknown"), "entries", row.seq, "account: no event before it defined it");
-            return;
+            return None;
         };
         account.place(row, findings);
-        let Some(entry) = entry else { return };
+        let entry = entry?;
         if account.stored_to < Some(row.seq) && account.uncovered.is_none() {
             account.uncovered = Some(row.seq);
             account.as_stored = account.stored_to.map(|_| Box::new(account.state.clone()));
@@ -245,7 +256,7 @@ impl Entries {
         let wanted = account.state.continuity.wants_past(row.seq, entry, how);
         let past = if wanted { self.past.of(row) } else { None };
         self.past.known.learn(row.account, row.seq, entry);
-        account.state.append(row.seq);
+        let aside = account.state.append(row.seq, entry.moved_at()).aside;
         let (date, reach) = (row.business_date, self.stored.reach());
         let changes = account.state.learn(row.seq, entry, date, how, reach, past.as_deref());
         let foreign = row.source != account.source && entry.status == Status::Booked;
@@ -255,6 +266,7 @@ impl Entries {
             findings.add((L3, "continuity_differs"), "entries", row.seq, detail);
         }
         self.breaks.learn(row, outcomes, &self.settings);
+        aside.map(|aside| aside.row(row.seq, row.account))
     }
 
     fn references(&self, row: &EntryRow, findings: &mut Findings) {

@@ -1,10 +1,9 @@
 //! L4: the figures of each date, summed up from the entries again.
 
-use std::collections::HashMap;
-
 use crate::clock::HOUR;
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
+use crate::intake::Map;
 use crate::ledger::Direction;
 use crate::ledger::store::EntryRow;
 
@@ -24,7 +23,7 @@ type Sums = [i128; 3];
 #[derive(Debug, Default)]
 pub(super) struct Figures {
     /// With the first entry that counts in it.
-    sums: HashMap<Key, (Sums, Seq)>,
+    sums: Map<Key, (Sums, Seq)>,
     currencies: Vec<String>,
     too_many: bool,
 }

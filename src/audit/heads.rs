@@ -4,13 +4,14 @@
 //! each: one head per account is kept, about a hundred bytes, and one root per size. A close costs
 //! one hash per account and as many again for the tree.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use counterfoil_verify::Hash;
 use counterfoil_verify::heads::{Close, Head, Heads as List, KIND};
 use counterfoil_verify::heads_proof::Closes;
 
 use crate::ids::Seq;
+use crate::intake::Map;
 use crate::ledger::store::EntryRow;
 use crate::trail::store::EventRow;
 
@@ -22,7 +23,7 @@ use super::findings::Findings;
 pub(super) struct Heads {
     /// Sizes that closes state and that are still to come, in order.
     sizes: VecDeque<u64>,
-    accounts: HashMap<Seq, Head>,
+    accounts: Map<Seq, Head>,
     /// Heads and root by size.
     roots: BTreeMap<u64, (u64, Hash)>,
     closes: Closes,

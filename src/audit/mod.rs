@@ -15,6 +15,7 @@
 //! compared is whether the breaks are the ones the entries give.
 
 mod account;
+mod asides;
 mod checker;
 mod checkpoints;
 mod classes;

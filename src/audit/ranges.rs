@@ -1,8 +1,7 @@
 //! L4: the ranges of places between which the entries of a date lie.
 
-use std::collections::HashMap;
-
 use crate::ids::Seq;
+use crate::intake::Map;
 
 use super::L4;
 use super::findings::Findings;
@@ -14,7 +13,7 @@ pub(super) const RANGES_MAX: usize = 4_000_000;
 /// The ranges of each date, met by the entries in order.
 #[derive(Debug, Default)]
 pub(super) struct Ranges {
-    dates: HashMap<i32, Date>,
+    dates: Map<i32, Date>,
     count: usize,
     too_many: bool,
 }

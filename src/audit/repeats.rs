@@ -4,7 +4,9 @@
 //! again and decide. A large log takes several passes, each over its share of the hashes.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
 
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
@@ -22,25 +24,20 @@ const EQUAL_MAX: usize = 100_000;
 
 #[derive(Debug)]
 pub(super) struct Repeats {
+    key: RandomState,
     passes: u64,
     hashes: Vec<u64>,
-}
-
-fn hash(source: Seq, source_ref: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (source, source_ref).hash(&mut hasher);
-    hasher.finish()
 }
 
 impl Repeats {
     /// For a log of `size` leaves.
     pub(super) fn new(size: Seq) -> Repeats {
-        Repeats { passes: (size.max(0) as u64) / PASS + 1, hashes: Vec::new() }
+        Repeats { key: RandomState::default(), passes: (size.max(0) as u64) / PASS + 1, hashes: Vec::new() }
     }
 
     /// Meets an entry: the first pass.
     pub(super) fn add(&mut self, source: Seq, source_ref: &str) {
-        let hash = hash(source, source_ref);
+        let hash = self.key.hash_one((source, source_ref));
         if hash.is_multiple_of(self.passes) {
             self.hashes.push(hash);
         }
@@ -51,9 +48,9 @@ impl Repeats {
         let mut equal = HashSet::new();
         take_equal(&mut self.hashes, &mut equal);
         for pass in 1..self.passes {
-            let (passes, hashes) = (self.passes, &mut self.hashes);
+            let (key, passes, hashes) = (&self.key, self.passes, &mut self.hashes);
             each(conn, size, |_, source, source_ref| {
-                let hash = hash(source, source_ref);
+                let hash = key.hash_one((source, source_ref));
                 if hash % passes == pass {
                     hashes.push(hash);
                 }
@@ -65,7 +62,7 @@ impl Repeats {
         }
         let mut first: HashMap<(Seq, String), Seq> = HashMap::new();
         each(conn, size, |seq, source, source_ref| {
-            if !equal.contains(&hash(source, source_ref)) {
+            if !equal.contains(&self.key.hash_one((source, source_ref))) {
                 return;
             }
             if let Some(earlier) = first.get(&(source, source_ref.to_owned())) {

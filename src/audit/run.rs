@@ -1,7 +1,7 @@
 //! The whole verification: one thread reads, one checks; then the tables that follow are compared.
 
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use counterfoil_verify::heads::KIND;
 use counterfoil_verify::{EventLeaf, leaf};
@@ -45,21 +45,38 @@ const STRETCH: Seq = 1_000 * SLICE;
 /// does not hold together is in the outcome instead.
 pub fn verify(db: &Db, options: Options<'_>) -> DbResult<Outcome> {
     let settings = Settings::read(options.config)?;
-    let aside = db.connect()?;
-    db.connect()?.snapshot(|conn| {
-        let mut run = Run::begin(conn, options)?;
-        checkpoints(&mut run, db)?;
-        inclusion(&mut run)?;
-        if run.has_leaves() {
-            let keys = KeyFolder::of(run.options.config, db.address());
-            let passed = pass(&mut run, &keys, aside, settings)?;
-            follow(&mut run, passed)?;
-        }
-        classes::compare(run.conn, &mut run.findings)?;
-        schema::compare(run.conn, &mut run.findings)?;
-        let root = run.state.as_ref().map(|state| state.root.clone()).unwrap_or_default();
-        Ok(run.findings.outcome(run.size, &root))
+    let (aside, mut beside) = (db.connect()?, db.connect()?);
+    thread::scope(|scope| {
+        let classes = scope.spawn(move || classes::look(&mut beside));
+        let mut held = db.connect()?;
+        held.snapshot(|conn| verify_over(conn, db, options, settings, (aside, classes)))
     })
+}
+
+/// The verification over one state of the database; `classes` are looked at on a thread of its own.
+fn verify_over(
+    conn: &mut Conn,
+    db: &Db,
+    options: Options<'_>,
+    settings: Settings,
+    (aside, classes): (Conn, ScopedJoinHandle<'_, DbResult<Vec<classes::Found>>>),
+) -> DbResult<Outcome> {
+    let mut run = Run::begin(conn, options)?;
+    checkpoints(&mut run, db)?;
+    inclusion(&mut run)?;
+    if run.has_leaves() {
+        let keys = KeyFolder::of(run.options.config, db.address());
+        let passed = pass(&mut run, &keys, aside, settings)?;
+        follow(&mut run, passed)?;
+    }
+    classes::tell(classes.join().map_err(|_| failed())??, &mut run.findings);
+    schema::compare(run.conn, &mut run.findings)?;
+    let root = run.state.as_ref().map(|state| state.root.clone()).unwrap_or_default();
+    Ok(run.findings.outcome(run.size, &root))
+}
+
+fn failed() -> DbError {
+    DbError::Corrupt("a checking thread failed; run it again and report this".into())
 }
 
 /// What every level works on.
@@ -185,8 +202,7 @@ fn stream(conn: &mut Conn, mut checker: Checker, end: Seq, size: Seq, progress: 
             checker
         });
         let read = send(conn, end, size, progress, sender);
-        let checker =
-            worker.join().map_err(|_| DbError::Corrupt("the checking thread failed; run it again and report this".into()))?;
+        let checker = worker.join().map_err(|_| failed())?;
         read.map(|()| checker)
     })
 }

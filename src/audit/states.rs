@@ -1,12 +1,12 @@
 //! L4: the account states the sequencer stored, against the same states replayed; and that those
 //! stored cover as much of the log as the log state says.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use crate::db::{Conn, DbResult};
 use crate::detect::RuleSetBody;
 use crate::ids::Seq;
-use crate::intake::Body;
+use crate::intake::{Body, Map};
 
 use super::L4;
 use super::entries::Account;
@@ -19,7 +19,7 @@ const PAGE: i64 = 500;
 /// Up to which entry each account's state is stored.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
-    as_of: HashMap<Seq, Seq>,
+    as_of: Map<Seq, Seq>,
     /// What the rules of any set reach back to.
     reaches: Vec<usize>,
 }
@@ -36,7 +36,7 @@ impl Stored {
             let body: RuleSetBody = serde_json::from_str(body).ok()?;
             Some(body.compile(0).ok()?.reach())
         };
-        Stored { as_of: HashMap::new(), reaches: bodies.iter().filter_map(reach).collect() }
+        Stored { as_of: Map::default(), reaches: bodies.iter().filter_map(reach).collect() }
     }
 
     /// Up to which entry an account's state is stored.
@@ -53,7 +53,7 @@ impl Stored {
     pub(super) fn finish(
         &self,
         conn: &mut Conn,
-        accounts: &HashMap<Seq, Account>,
+        accounts: &Map<Seq, Account>,
         states_from: Seq,
         findings: &mut Findings,
     ) -> DbResult<()> {

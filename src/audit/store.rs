@@ -5,12 +5,13 @@ use diesel::prelude::*;
 
 use crate::alerts::store::HitRow;
 use crate::db::schema::{
-    account_states, accounts, breaks, contexts, day_figures, day_ranges, deliveries, entries, entry_parts, event_parts, events,
-    hits, index_pages, index_runs, jobs, rule_sets, sealed_parts, sources, tiles,
+    account_states, accounts, asides, breaks, contexts, day_figures, day_ranges, deliveries, entries, entry_parts, event_parts,
+    events, hits, index_pages, index_runs, jobs, rule_sets, sealed_parts, sources, tiles,
 };
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::intake::runs::{PageRow, RunRow};
+use crate::ledger::order::store::{self as order, AsideRow};
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow, SourceRow};
 use crate::trail::sealing::store::SealedPartRow;
 use crate::trail::store::{EventPartRow, EventRow, JobRow, TileRow};
@@ -48,6 +49,7 @@ pub(super) struct Slice {
     pub(super) contexts: Vec<ContextRow>,
     pub(super) deliveries: Vec<DeliveryRow>,
     pub(super) rule_sets: Vec<RuleSetRow>,
+    pub(super) asides: Vec<AsideRow>,
     pub(super) hits: Vec<HitRow>,
     /// The full tiles of level 0 that begin in the slice.
     pub(super) tiles: Vec<TileRow>,
@@ -76,6 +78,7 @@ pub(super) fn slice(conn: &mut Conn, from: Seq, to: Seq) -> DbResult<Slice> {
         contexts: between!(conn, contexts.id, ContextRow, from, to),
         deliveries: between!(conn, deliveries.id, DeliveryRow, from, to),
         rule_sets: between!(conn, rule_sets.id, RuleSetRow, from, to),
+        asides: order::between(conn, from, to)?,
         hits: between!(conn, hits.seq, HitRow, from, to),
         tiles: level_0(conn, from / TILE_LEAVES, to / TILE_LEAVES)?,
     })
@@ -112,7 +115,7 @@ pub(super) fn outside(conn: &mut Conn, size: Seq) -> DbResult<Vec<(&'static str,
             found.extend(keys.into_iter().map(|key| (stringify!($table), key)));
         )* };
     }
-    strays!(entries.seq, events.seq, entry_parts.seq, event_parts.seq, sealed_parts.seq, hits.seq);
+    strays!(entries.seq, events.seq, entry_parts.seq, event_parts.seq, sealed_parts.seq, asides.seq, hits.seq);
     strays!(sources.id, accounts.id, contexts.id, deliveries.id, rule_sets.id);
     Ok(found)
 }

@@ -23,6 +23,7 @@ const fn exempt(table: &'static str, column: Option<&'static str>, reason: &'sta
 pub const EXEMPT: &[Exempt] = &[
     exempt("inbox", None, "requests on their way between two processes, read once and removed; what they do is in the log"),
     exempt("leader", None, "where the process that holds the lease answers, for those that stand by; its epoch is in the log"),
+    exempt("forwards", None, "how far each receiver of the log is; what it got carries its own proof"),
     exempt(
         "mail_groups",
         None,
@@ -54,6 +55,7 @@ pub const COMPARED: &[(&str, &str, &str)] = &[
     ("alerts", "L4", "alert.opened, alert.joined, alert.closed and the hits that join"),
     ("anchors", "L4", "anchor.returned"),
     ("api_keys", "L4", "key.issued, key.revoked"),
+    ("asides", "L4", "the booking times of the entries of each account"),
     ("breaks", "L4", "the outcomes in the leaves, alert.opened and alert.joined"),
     ("checkpoints", "L0", "their signed notes, the tree, and the one kept beside the key"),
     ("contexts", "L4", "context.defined"),

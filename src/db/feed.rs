@@ -44,11 +44,14 @@ thread_local! {
     static CURRENT: Cell<Option<Current>> = const { Cell::new(None) };
 }
 
-/// Makes the table known to every connection opened from now on.
+/// Makes the table known to every connection opened from now on; and has them opened without a lock
+/// of their own, which each call would take: diesel lets one thread at a time reach a connection.
 pub(super) fn install() {
     static ONCE: Once = Once::new();
-    // SAFETY: the callback is a function of the process and stays one.
+    // SAFETY: the callback is a function of the process and stays one. SQLite refuses the setting
+    // where something else has started it already, and is as it was then.
     ONCE.call_once(|| unsafe {
+        ffi::sqlite3_config(ffi::SQLITE_CONFIG_MULTITHREAD);
         ffi::sqlite3_auto_extension(Some(register));
     });
 }

@@ -14,6 +14,7 @@ pub mod definitions;
 mod dialect;
 pub(crate) mod faults;
 mod feed;
+pub mod fixed;
 mod lease;
 pub mod migrate;
 mod replica;

@@ -17,6 +17,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    forwards (name) {
+        name -> Text,
+        next_seq -> BigInt,
+        confirmed_at -> Nullable<BigInt>,
+        failing_since -> Nullable<BigInt>,
+        failures -> BigInt,
+        last_error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     leader (id) {
         id -> SmallInt,
         epoch -> BigInt,
@@ -176,6 +187,16 @@ diesel::table! {
         account -> BigInt,
         as_of -> BigInt,
         body -> Binary,
+    }
+}
+
+diesel::table! {
+    asides (seq) {
+        seq -> BigInt,
+        account -> BigInt,
+        late_at -> Nullable<BigInt>,
+        reached -> Nullable<BigInt>,
+        reached_by -> Nullable<BigInt>,
     }
 }
 
@@ -604,7 +625,9 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
+    forwards,
     log_state,
+    asides,
     entries,
     events,
     tiles,

@@ -80,21 +80,50 @@ impl Accounts {
     }
 }
 
-/// Every account number there is, eight bytes each.
+/// How account numbers are digested in this process.
+pub(super) type Hasher = RandomState;
+
+/// Digests of account numbers, eight bytes each.
 #[derive(Default)]
+pub(super) struct Digests(HashSet<u64, RandomState>);
+
+impl Digests {
+    pub fn add(&mut self, hasher: &Hasher, number: &str) {
+        self.0.insert(hasher.hash_one(number));
+    }
+}
+
+/// The account numbers there are: at first those met, in time all.
 pub(super) struct KnownNumbers {
-    hasher: RandomState,
-    digests: HashSet<u64, RandomState>,
+    hasher: Hasher,
+    digests: Digests,
+    complete: bool,
 }
 
 impl KnownNumbers {
+    /// None are known yet.
+    pub fn new(hasher: Hasher) -> KnownNumbers {
+        KnownNumbers { hasher, digests: Digests::default(), complete: false }
+    }
+
     pub fn add(&mut self, number: &str) {
-        self.digests.insert(self.hasher.hash_one(number));
+        self.digests.add(&self.hasher, number);
+    }
+
+    /// With these, all there are but those added since are known.
+    pub fn complete(&mut self, mut all: Digests) {
+        all.0.extend(self.digests.0.drain());
+        self.digests = all;
+        self.complete = true;
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.complete
     }
 
     /// `false`: there is no such account. `true`: there may be.
     pub fn may_have(&self, number: &str) -> bool {
-        self.digests.contains(&self.hasher.hash_one(number))
+        !self.complete || self.digests.0.contains(&self.hasher.hash_one(number))
     }
 }
 
@@ -103,6 +132,19 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::money::Currency;
+
+    #[test]
+    fn until_all_numbers_are_known_any_may_be_there() {
+        let mut known = KnownNumbers::new(Hasher::default());
+        known.add("A");
+        assert!(known.may_have("A") && known.may_have("B") && known.may_have("C"));
+        let mut all = Digests::default();
+        all.add(&known.hasher, "B");
+        known.complete(all);
+        assert!(known.may_have("A") && known.may_have("B") && !known.may_have("C"));
+        known.add("C");
+        assert!(known.may_have("C"));
+    }
 
     #[test]
     fn those_that_stay_are_found_at_their_new_places() {

@@ -8,6 +8,7 @@ use crate::alerts::store::{AlertRow, HitRow};
 use crate::db::schema::{account_states, alerts, breaks, day_refusals};
 use crate::db::{Channel, Conn, DbResult, bulk, wake};
 use crate::ids::Seq;
+use crate::ledger::order::store::AsideRow;
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow};
 use crate::ledger::{BreakKind, BreakState, Parts};
 use crate::notify::store::OutboxRow;
@@ -32,6 +33,7 @@ pub(super) struct Batch {
     pub accounts: Vec<AccountRow>,
     pub contexts: Vec<ContextRow>,
     pub deliveries: Vec<DeliveryRow>,
+    pub asides: Vec<AsideRow>,
     pub hits: Vec<HitRow>,
     pub alerts: Vec<AlertRow>,
     pub breaks: Vec<BreakRow>,
@@ -64,11 +66,12 @@ impl Batch {
     /// The private parts of an entry of this batch.
     pub fn parts_of(&self, seq: Seq) -> Option<Parts> {
         let at = self.parts.binary_search_by_key(&seq, |part| part.seq).ok()?;
-        // Without the salt it is not all of them: some are sealed, and the entry kept its own.
-        if self.parts[at].salt.is_empty() {
-            return None;
-        }
-        Some(self.parts[at].clone().parts())
+        whole(&self.parts[at])
+    }
+
+    /// The private parts of the newest entry of this batch, if its place is `seq` or later.
+    pub fn parts_since(&self, seq: Seq) -> Option<Parts> {
+        self.parts.last().filter(|part| part.seq >= seq).and_then(whole)
     }
 
     /// Notes what a hit changed in an alert, whether stored or of this batch.
@@ -133,6 +136,7 @@ impl Batch {
         bulk::append(conn, &self.data_keys)?;
         bulk::append(conn, &self.sealed)?;
         bulk::append(conn, &self.tiles)?;
+        bulk::append(conn, &self.asides)?;
         bulk::append(conn, &self.hits)?;
         bulk::append(conn, &self.alerts)?;
         bulk::append(conn, &self.outbox)?;
@@ -225,4 +229,9 @@ impl Batch {
             None => Ok(()),
         }
     }
+}
+
+/// Private parts, if they are all of them: without the salt some are sealed, and the entry kept its own.
+fn whole(row: &EntryPartRow) -> Option<Parts> {
+    (!row.salt.is_empty()).then(|| row.clone().parts())
 }

@@ -10,6 +10,7 @@ use crate::db::{Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
 use crate::trail::{Act, ActError, ActTx, Changed, Side, Tail, store as trail_store};
 
+use super::batch::Batch;
 use super::engine::Sealed;
 use super::planted::{Bug, planted};
 use super::queue::{ActDone, Queue};
@@ -80,15 +81,9 @@ impl Committer {
         if planted(Bug::AnswersFirst) {
             replies.drain(..).for_each(|(reply, results)| reply(Ok(results)));
         }
-        let written: DbResult<()> = self.conn.write(|conn| {
-            if tail.next_seq() == size_before {
-                return batch.write_without_leaves(conn, tail.epoch());
-            }
-            batch.write(conn, size_before, &tail)
-        });
+        let written = self.commit(&batch, size_before, &tail);
         // From here on the engine alone holds it, and may use its memory again.
         drop(batch);
-        let written = written.or_else(|error| self.stands_after_all(size_before, &tail).ok_or(error));
         self.well.store(written.is_ok(), Ordering::Relaxed);
         match written {
             Ok(()) => {
@@ -97,7 +92,7 @@ impl Committer {
                 replies.into_iter().for_each(|(reply, results)| reply(Ok(results)));
             }
             Err(error) => {
-                tracing::error!(%error, "a batch could not be committed");
+                tracing::error!(%error, "a batch is given up; its senders are told to send it again");
                 let failed = Failed("the database did not take the batch".into());
                 // Before the answers: whoever sends again at once must not be evaluated on what is lost.
                 self.queue.finished(Outcome::Failed);
@@ -123,7 +118,7 @@ impl Committer {
             Ok(trail_store::require_epoch(conn, grown.epoch())?)
         });
         let result = result.or_else(|error| match error {
-            ActError::Db(error) => self.stands_after_all(size_before, &grown).ok_or(ActError::Db(error)),
+            ActError::Db(_) if self.left_behind(size_before, &grown) == Left::All => Ok(()),
             refused => Err(refused),
         });
         self.well.store(!matches!(result, Err(ActError::Db(_))), Ordering::Relaxed);
@@ -143,37 +138,88 @@ impl Committer {
         done(result);
     }
 
-    /// After a failed commit: whether it is in the database all the same, as when the connection was
-    /// lost before the database's answer came. The log state says so: nobody else writes this epoch.
-    fn stands_after_all(&mut self, size_before: Seq, tail: &Tail) -> Option<()> {
+    /// Commits a batch; once more where only the connection was lost, so that its senders need not notice.
+    fn commit(&mut self, batch: &Batch, size_before: Seq, tail: &Tail) -> DbResult<()> {
+        let mut again = true;
+        loop {
+            let Err(error) = self.write(batch, size_before, tail) else { return Ok(()) };
+            tracing::error!(%error, "a batch could not be committed");
+            match self.left_behind(size_before, tail) {
+                Left::All => return Ok(()),
+                Left::Nothing { reconnected: true } if again => again = false,
+                Left::Nothing { .. } | Left::Unknown => return Err(error),
+            }
+        }
+    }
+
+    fn write(&mut self, batch: &Batch, size_before: Seq, tail: &Tail) -> DbResult<()> {
+        self.conn.write(|conn| {
+            if tail.next_seq() == size_before {
+                return batch.write_without_leaves(conn, tail.epoch());
+            }
+            batch.write(conn, size_before, tail)
+        })
+    }
+
+    /// What a failed commit left in the database: all of it, as when the connection was lost before the
+    /// database's answer came, or nothing. The log state says so: nobody else writes this epoch. A
+    /// commit that is still on its way there is found by the next one, which waits for it.
+    fn left_behind(&mut self, size_before: Seq, tail: &Tail) -> Left {
         if planted(Bug::TakesForMade) {
-            return Some(());
+            return Left::All;
         }
         let began = Instant::now();
+        let mut reconnected = false;
         let state = loop {
-            self.mend(true);
+            reconnected |= self.mend(true);
             match trail_store::state(&mut self.conn) {
-                Ok(state) => break state?,
+                Ok(Some(state)) => break state,
+                Ok(None) => return Left::Unknown,
                 // A server that restarts, or another that takes its place.
                 Err(_) if began.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(100)),
-                Err(_) => return None,
+                Err(_) => return Left::Unknown,
             }
         };
         let grew = tail.next_seq() > size_before;
         let same = (state.epoch, state.size) == (tail.epoch(), tail.next_seq()) && state.root[..] == tail.root()[..];
-        (grew && same).then_some(())
+        match (grew && same, (state.epoch, state.size) == (tail.epoch(), size_before)) {
+            (true, _) => Left::All,
+            (false, true) => Left::Nothing { reconnected },
+            (false, false) => Left::Unknown,
+        }
     }
 
-    /// After a failure: a connection that is broken is replaced, if the database answers.
-    fn mend(&mut self, failed: bool) {
+    /// After a failure: a connection that is broken is replaced, if the database answers. Answers
+    /// whether it was.
+    fn mend(&mut self, failed: bool) -> bool {
         if !failed || self.conn.execute("SELECT 1").is_ok() {
-            return;
+            return false;
         }
         match self.db.connect() {
-            Ok(conn) => self.conn = conn,
-            Err(error) => tracing::error!(%error, "the database cannot be reached"),
+            Ok(conn) => {
+                self.conn = conn;
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "the database cannot be reached");
+                false
+            }
         }
     }
+}
+
+/// What a failed commit left in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// It was made after all.
+    All,
+    /// The log ends where it ended before.
+    Nothing {
+        /// The connection was lost, and there is another.
+        reconnected: bool,
+    },
+    /// The log ends elsewhere, or cannot be read.
+    Unknown,
 }
 
 /// Has the committer write beside the log; returns after its commit.

@@ -19,7 +19,7 @@ use crate::trail::generations::Origins;
 use crate::trail::keys::KeyFolder;
 use crate::trail::sealing::{Fields, Sealer};
 
-use super::accounts::{Accounts, KnownNumbers, Slot};
+use super::accounts::{Accounts, Hasher, KnownNumbers, Slot};
 use super::ahead::Repeated;
 use super::alerting::Alerting;
 use super::batch::Batch;
@@ -53,6 +53,8 @@ pub(super) struct Settings {
     pub epoch: AtomicI64,
     /// Leaves that this process knows to be committed.
     pub reached: AtomicI64,
+    /// How account numbers are digested.
+    pub hasher: Hasher,
     session_key: Option<SessionKey>,
     sources: HashMap<String, Source>,
     keys: KeyFolder,
@@ -71,6 +73,7 @@ impl Settings {
             keys: KeyFolder::of(config, address),
             epoch: AtomicI64::new(0),
             reached: AtomicI64::new(0),
+            hasher: Hasher::default(),
             sources: config.source.iter().map(|s| (s.name.clone(), s.clone())).collect(),
         })
     }
@@ -120,8 +123,10 @@ pub(super) struct Engine {
     pub rules: Arc<RuleSet>,
     pub sources: HashMap<Seq, String>,
     pub accounts: Accounts,
-    /// Digests of every account number there is: a new one asks no database.
+    /// Digests of account numbers: once all are there, a new one asks no database.
     pub known: KnownNumbers,
+    /// What the database held when this was read from it.
+    pub loaded: Loaded,
     pub look_backs: LookBacks,
     /// In a dry run: what was evaluated so far and is not stored anywhere.
     pub rehearsed: Option<Rehearsed>,
@@ -147,6 +152,15 @@ pub(super) struct Engine {
     pub snapshot: Option<(Vec<Seq>, Seq)>,
 }
 
+/// How far what was read aside must reach at least.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Loaded {
+    /// Leaves in the log.
+    pub size: Seq,
+    /// References before this place were in closed segments.
+    pub closed_to: Seq,
+}
+
 /// What the committer is handed.
 pub(super) struct Sealed {
     pub batch: Arc<Batch>,
@@ -159,6 +173,7 @@ impl Engine {
     /// One that knows the end of the log and its rules, and nothing else yet.
     pub fn at(conn: Conn, settings: Arc<Settings>, tail: Tail, rules: Arc<RuleSet>, references: References) -> Engine {
         let sealer = settings.sealer(tail.origin());
+        let known = KnownNumbers::new(settings.hasher.clone());
         Engine {
             settings,
             conn,
@@ -168,7 +183,8 @@ impl Engine {
             rules,
             sources: HashMap::new(),
             accounts: Accounts::default(),
-            known: KnownNumbers::default(),
+            known,
+            loaded: Loaded::default(),
             look_backs: LookBacks::default(),
             rehearsed: None,
             dictionary: Dictionary::default(),

@@ -58,8 +58,9 @@ pub(super) struct From<'a> {
 type Unread = (u64, usize, Vec<u8>);
 
 impl Engine {
-    /// What became of the rows of a submission, were the open batch committed.
-    pub fn evaluate(&mut self, submission: &mut Submission) -> DbResult<Vec<RowResult>> {
+    /// What became of the rows of a submission, were the open batch committed; in case of an error, of
+    /// those before it.
+    pub fn evaluate(&mut self, submission: &mut Submission, results: &mut Vec<RowResult>) -> DbResult<()> {
         self.tick();
         let Submission { source, ref delivery, ref mut rows, atomic, history, .. } = *submission;
         let name = self.sources.get(&source).cloned().unwrap_or_default();
@@ -73,7 +74,7 @@ impl Engine {
             strictness: None,
             ahead: Vec::with_capacity(rows.len()),
         };
-        let mut results: Vec<RowResult> = Vec::with_capacity(rows.len());
+        results.reserve(rows.len());
         let mut refused: Vec<Unread> = Vec::new();
         let mut rest = rows.as_mut_slice();
         while !rest.is_empty() {
@@ -88,14 +89,14 @@ impl Engine {
                     let result = self.record_alone(&mut from, row, results.len(), &mut refused)?;
                     results.push(result);
                 }
-                unit => self.record_unit(&mut from, unit, atomic, &mut results, &mut refused)?,
+                unit => self.record_unit(&mut from, unit, atomic, results, &mut refused)?,
             }
             rest = after;
         }
         if !refused.is_empty() {
-            self.tell_refusals(&from, &results, &refused)?;
+            self.tell_refusals(&from, results, &refused)?;
         }
-        Ok(results)
+        Ok(())
     }
 
     /// Records a row that depends on no other.

@@ -1,6 +1,6 @@
 //! The handle by which everyone reaches the log, and how its two threads are started.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -43,6 +43,7 @@ pub(super) struct Shared {
     pub queue: Arc<Queue>,
     jobs: Sender<Job>,
     size: Arc<AtomicI64>,
+    held: Arc<AtomicUsize>,
     acts: Arc<AtomicU64>,
     well: Arc<AtomicBool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -94,12 +95,13 @@ impl Stages {
         let queue = Arc::new(Queue::new(config.limits.queue_entries, clock.clone()));
         let (jobs, receive) = channel();
         let size = Arc::new(AtomicI64::new(engine.tail.next_seq()));
+        let held = Arc::new(AtomicUsize::new(engine.accounts.len()));
         let (acts, well) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
         let (kept, told) = (acts.clone(), well.clone());
         let committer = Committer { db: db.clone(), conn, clock, queue: queue.clone(), acts: kept, well: told, epoch };
-        let sequencer = Sequencer::new(db.clone(), settings, queue.clone(), jobs.clone(), size.clone());
-        let (threads, held, db) = (Mutex::default(), Mutex::default(), db.clone());
-        let shared = Shared { queue, jobs, size, acts, well, threads, lease: held, db, epoch };
+        let sequencer = Sequencer::new(db.clone(), settings, queue.clone(), jobs.clone(), (size.clone(), held.clone()));
+        let (threads, lease, db) = (Mutex::default(), Mutex::default(), db.clone());
+        let shared = Shared { queue, jobs, size, held, acts, well, threads, lease, db, epoch };
         Ok(Stages { shared, sequencer, engine, committer, receive })
     }
 }
@@ -152,6 +154,11 @@ impl Intake {
     /// Entries waiting in the queue.
     pub fn waiting(&self) -> usize {
         self.shared.queue.rows()
+    }
+
+    /// Accounts held in memory after the last commit; `limits.accounts_cached` bounds them.
+    pub fn accounts_held(&self) -> usize {
+        self.shared.held.load(Ordering::Relaxed)
     }
 
     /// Leaves in the log after the last commit.

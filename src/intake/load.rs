@@ -1,6 +1,6 @@
 //! Reading the engine's state from the database: at start, and after anything went wrong.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -11,20 +11,19 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Moment;
 use crate::config::Config;
-use crate::db::schema::{account_states, rule_sets};
+use crate::db::schema::{account_states, entries, rule_sets};
 use crate::db::{Conn, DbError, DbResult, bulk};
 use crate::detect::{RuleSet, RuleSetBody};
 use crate::ids::Seq;
 use crate::ledger::store::{self as ledger_store, EntryRow};
-use crate::ledger::{Context, Parts, leaves};
+use crate::ledger::{Context, Parts, leaves, lookup};
 use crate::on_conn;
 use crate::trail::generations::{self, Origins};
 use crate::trail::store::{self as trail_store, LeaderRow};
 use crate::trail::{ActTx, NewEvent, Tail};
 
-use super::accounts::KnownNumbers;
 use super::alerting::Alerting;
-use super::engine::{Engine, Settings};
+use super::engine::{Engine, Loaded, Settings};
 use super::references::{RefKey, References};
 use super::runs::{self, RunKind};
 use super::state::Body;
@@ -161,61 +160,89 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
     let tail = trail_store::load_tail(&mut conn, &state, &trailing)?;
     let reference_runs = runs::load(&mut conn, RunKind::Reference)?;
     let indexed_to = runs::indexed_to(&mut conn)?;
-    let references = References::load(&mut conn, reference_runs)?;
+    let closed_to = reference_runs.last().map_or(0, |run| run.last_seq + 1);
+    let references = References::over(reference_runs);
     let rules = Arc::new(rules(&mut conn)?);
     let sources = sources(&mut conn)?;
     let alerting = Alerting::load(&mut conn)?;
-    let mut known = KnownNumbers::default();
-    ledger_store::each_account_number(&mut conn, |number| known.add(number))?;
     let mut engine = Engine::at(conn, settings.clone(), tail, rules, references);
-    (engine.sources, engine.alerting, engine.known) = (sources, alerting, known);
+    (engine.sources, engine.alerting) = (sources, alerting);
+    engine.loaded = Loaded { size: state.size, closed_to };
     engine.origins = Origins::of(&mut engine.conn)?;
     (engine.states_from, engine.indexed_to) = (state.states_from, indexed_to);
-    replay(&mut engine, state.states_from.min(indexed_to), state.size)?;
+    open_references(&mut engine, state.size)?;
+    replay(&mut engine, state.size)?;
     Ok(engine)
 }
 
-/// Brings account states and open references up to the end of the log.
-fn replay(engine: &mut Engine, from: Seq, size: Seq) -> DbResult<()> {
-    let mut next = from;
-    let mut loaded: HashMap<Seq, Seq> = HashMap::new();
+/// Reads the references that no index run has yet.
+fn open_references(engine: &mut Engine, size: Seq) -> DbResult<()> {
+    let mut next = engine.indexed_to;
     while next < size {
-        let rows = ledger_store::entries_between(&mut engine.conn, next, size, SLICE)?;
-        let Some(last) = rows.last() else { break };
-        next = last.seq + 1;
-        for row in &rows {
-            if row.seq >= engine.indexed_to {
-                engine.references.insert(RefKey::of(row.source, &row.source_ref), row.seq);
-            }
-            if row.seq >= engine.states_from {
-                replay_entry(engine, row, &mut loaded)?;
-            }
+        let query = entries::table.filter(entries::seq.ge(next)).filter(entries::seq.lt(size)).order(entries::seq).limit(SLICE);
+        let query = query.select((entries::seq, entries::source, entries::source_ref));
+        let rows: Vec<(Seq, Seq, String)> = on_conn!(&mut engine.conn, |c| query.load(c))?;
+        let Some((last, ..)) = rows.last() else { break };
+        next = last + 1;
+        for (seq, source, source_ref) in &rows {
+            engine.references.insert(RefKey::of(*source, source_ref), *seq);
         }
     }
     Ok(())
 }
 
-fn replay_entry(engine: &mut Engine, row: &EntryRow, loaded: &mut HashMap<Seq, Seq>) -> DbResult<()> {
-    if engine.accounts.by_id(row.account).is_none() {
-        let account = ledger_store::account(&mut engine.conn, row.account)?;
-        let account = account.ok_or_else(|| DbError::Corrupt(format!("account {} is missing", row.account)))?;
-        let body = stored_state(&mut engine.conn, row.account)?;
-        loaded.insert(row.account, body.head.unwrap_or(-1));
+/// Brings account states up to the end of the log.
+fn replay(engine: &mut Engine, size: Seq) -> DbResult<()> {
+    let mut next = engine.states_from;
+    let mut loaded: HashMap<Seq, Seq> = HashMap::new();
+    while next < size {
+        let rows = ledger_store::entries_between(&mut engine.conn, next, size, SLICE)?;
+        let Some(last) = rows.last() else { break };
+        next = last.seq + 1;
+        load_accounts(engine, &rows, &mut loaded)?;
+        for row in &rows {
+            replay_entry(engine, row, &loaded)?;
+        }
+    }
+    Ok(())
+}
+
+/// Holds the accounts of these entries in memory; notes up to where their stored states go.
+fn load_accounts(engine: &mut Engine, rows: &[EntryRow], loaded: &mut HashMap<Seq, Seq>) -> DbResult<()> {
+    let missing = |id: &Seq| engine.accounts.by_id(*id).is_none();
+    let ids: BTreeSet<Seq> = rows.iter().map(|row| row.account).filter(missing).collect();
+    let ids: Vec<Seq> = ids.into_iter().collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let query = account_states::table.filter(account_states::account.eq_any(&ids));
+    let states: Vec<(Seq, Vec<u8>)> =
+        on_conn!(&mut engine.conn, |c| query.select((account_states::account, account_states::body)).load(c))?;
+    let mut states: HashMap<Seq, Vec<u8>> = states.into_iter().collect();
+    for account in lookup::store::accounts_at(&mut engine.conn, &ids)? {
+        let stored = states.remove(&account.id);
+        let body = stored.map_or(Ok(Body::default()), |bytes| Body::decode(account.id, &bytes))?;
+        loaded.insert(account.id, body.head.unwrap_or(-1));
         engine.remember_account(account, body)?;
     }
+    Ok(())
+}
+
+fn replay_entry(engine: &mut Engine, row: &EntryRow, loaded: &HashMap<Seq, Seq>) -> DbResult<()> {
+    let (reach, account) = (engine.rules.reach(), row.account);
+    let at = engine.accounts.by_id(account);
+    let at = at.ok_or_else(|| DbError::Corrupt(format!("account {account} is missing; run `counterfoil verify`")))?;
     if loaded.get(&row.account).is_some_and(|covered| row.seq <= *covered) {
         return Ok(());
     }
     let entry = row.to_entry("", Context::default(), Parts::default())?;
     let source = engine.sources.get(&row.source).cloned().unwrap_or_default();
     let how = engine.settings.strictness(&source, entry.currency)?;
-    let (reach, account) = (engine.rules.reach(), row.account);
-    let Some(at) = engine.accounts.by_id(account) else { return Ok(()) };
     let wanted = engine.accounts.get(at).body.continuity.wants_past(row.seq, &entry, how);
     let past = if wanted { Some(engine.look_back(account, row.prev)?) } else { None };
     engine.look_backs.learn(account, row.seq, &entry);
     let state = engine.accounts.get_mut(at);
-    state.body.append(row.seq);
+    state.body.append(row.seq, entry.moved_at());
     state.body.learn(row.seq, &entry, row.business_date, how, reach, past.as_deref());
     state.dirty = true;
     Ok(())

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use foldhash::fast::RandomState;
 
 /// A hash map of the hot path.
-pub(super) type Map<K, V> = HashMap<K, V, RandomState>;
+pub type Map<K, V> = HashMap<K, V, RandomState>;
 
 /// Values with a key that come in runs: the one asked for last is found without hashing, and those
 /// changed since they were last taken are known.

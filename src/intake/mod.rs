@@ -47,10 +47,12 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod waiting;
+mod warming;
 
 pub use dictionary::{context_fingerprint, delivery_fingerprint};
 pub use handle::{Intake, StartError, start, start_with};
 pub use load::rules_in_force;
+pub use maps::Map;
 pub use outcomes::{Outcomes, REVERSES_UNKNOWN, evidence_digest};
 pub use rebuild::{Differs, Met, Rebuild, RebuildError, RecordedLeaf};
 pub use refusals::SINGLY_MAX;

@@ -8,6 +8,7 @@ use crate::ids::Seq;
 use crate::trail::{Act, ActError};
 
 use super::committer::Outcome;
+use super::warming::Warmth;
 use super::{Busy, Stopped, Submission};
 
 /// What the sequencer can be told.
@@ -16,6 +17,8 @@ pub(super) enum Command {
     Act(Act, ActDone),
     /// Everything up to this place is in index runs now.
     Indexed(Seq),
+    /// What was read aside.
+    Warmed(Box<Warmth>),
 }
 
 /// Called when an act has been committed or refused.

@@ -29,7 +29,21 @@ struct Decided {
 
 impl Engine {
     /// Gives an entry its place and decides everything about it.
+    ///
+    /// # Errors
+    /// When the database cannot be asked; the entry is whole then, and can be evaluated again.
     pub fn record(&mut self, from: &mut From<'_>, entry: &mut NewEntry, fresh: Fresh) -> DbResult<Receipt> {
+        let next = self.tail.next_seq();
+        let placed = self.place(from, entry, fresh);
+        if placed.is_err()
+            && let Some(parts) = self.open.parts_since(next)
+        {
+            entry.parts = parts;
+        }
+        placed
+    }
+
+    fn place(&mut self, from: &mut From<'_>, entry: &mut NewEntry, fresh: Fresh) -> DbResult<Receipt> {
         let at = self.account_for(from.source, entry, fresh.account)?;
         let account = self.accounts.get(at).id;
         self.prepare_seal(from.sensitive, entry)?;
@@ -76,7 +90,8 @@ impl Engine {
             changes.opened.push(Break { seq, kind: BreakKind::ForeignSource, expected: None, found: None });
         }
         (state.dirty, state.touched) = (true, self.batch_no);
-        let (id, pointers) = (state.id, state.body.append(seq));
+        let (id, pointers) = (state.id, state.body.append(seq, entry.moved_at()));
+        self.open.asides.extend(pointers.aside.map(|aside| aside.row(seq, id)));
         self.look_backs.learn(id, seq, entry);
         if let Some(rehearsed) = &mut self.rehearsed {
             rehearsed.learn(seq, (id, pointers.prev), entry, business_date);

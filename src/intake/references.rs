@@ -1,7 +1,8 @@
 //! Has this reference been recorded before? Answered for everything ever stored.
 //!
 //! References of the open segment are in memory; closed segments are sorted index runs, reached
-//! only when a blocked filter (12 bits a reference) says *perhaps*; the row itself decides.
+//! only when a blocked filter (12 bits a reference) says *perhaps*, or is not there yet; the row
+//! itself decides.
 
 use sha2::{Digest, Sha256};
 
@@ -38,19 +39,46 @@ impl RefKey {
 
 pub(super) struct References {
     open: Map<RefKey, Seq>,
-    filter: Filter,
+    screen: Screen,
     runs: Vec<Run>,
+}
+
+/// What spares most look-ups in closed segments.
+enum Screen {
+    /// It is being read; of segments that were closed meanwhile, the keys.
+    Missing(Vec<u64>),
+    Ready(Filter),
+}
+
+impl Screen {
+    fn may_have(&self, key: u64) -> bool {
+        match self {
+            Screen::Missing(_) => true,
+            Screen::Ready(filter) => filter.contains(key),
+        }
+    }
+
+    fn insert(&mut self, key: u64) {
+        match self {
+            Screen::Missing(since) => since.push(key),
+            Screen::Ready(filter) => filter.insert(key),
+        }
+    }
 }
 
 impl References {
     /// Over closed segments; the open one is added entry by entry.
-    pub fn load(conn: &mut Conn, runs: Vec<Run>) -> DbResult<References> {
-        let closed: i64 = runs.iter().map(|r| r.entries).sum();
-        let mut filter = Filter::new((closed as usize * 2).max(1 << 20));
-        for run in &runs {
-            run.for_each(conn, |key, _| filter.insert(key))?;
+    pub fn over(runs: Vec<Run>) -> References {
+        References { open: Map::default(), screen: Screen::Missing(Vec::new()), runs }
+    }
+
+    /// From now on most look-ups are spared by a filter that has the keys of all segments but those closed
+    /// since this began.
+    pub fn screen_with(&mut self, mut filter: Filter) {
+        if let Screen::Missing(since) = &self.screen {
+            since.iter().for_each(|key| filter.insert(*key));
+            self.screen = Screen::Ready(filter);
         }
-        Ok(References { open: Map::default(), filter, runs })
     }
 
     pub fn insert(&mut self, key: RefKey, seq: Seq) {
@@ -59,7 +87,7 @@ impl References {
 
     /// Reads what [`References::find`] will need of these.
     pub fn touch(&self, keys: impl Iterator<Item = RefKey>) -> i64 {
-        keys.map(|key| self.open.get(&key).copied().unwrap_or_default() ^ i64::from(self.filter.contains(key.short()))).sum()
+        keys.map(|key| self.open.get(&key).copied().unwrap_or_default() ^ i64::from(self.screen.may_have(key.short()))).sum()
     }
 
     /// Places where the reference may have been recorded; the row decides.
@@ -77,7 +105,7 @@ impl References {
     /// The places of closed segments where it may have been.
     pub fn find_closed(&self, conn: &mut Conn, key: RefKey) -> DbResult<Vec<Seq>> {
         let mut found = Vec::new();
-        if self.filter.contains(key.short()) {
+        if self.screen.may_have(key.short()) {
             for run in &self.runs {
                 run.find(conn, key.short(), &mut found)?;
             }
@@ -88,32 +116,39 @@ impl References {
     /// Everything up to `closed_to` is in index runs now (and older runs may have been merged).
     pub fn close_segment(&mut self, conn: &mut Conn, closed_to: Seq) -> DbResult<()> {
         self.runs = runs::load(conn, RunKind::Reference)?;
-        let (open, filter) = (&mut self.open, &mut self.filter);
+        let (open, screen) = (&mut self.open, &mut self.screen);
         open.retain(|key, seq| {
             if *seq <= closed_to {
-                filter.insert(key.short());
+                screen.insert(key.short());
             }
             *seq > closed_to
         });
-        if self.filter.is_full() {
-            let mut bigger = Filter::new(self.filter.inserted * 2);
+        if let Screen::Ready(filter) = &mut self.screen
+            && filter.is_full()
+        {
+            let mut bigger = Filter::new(filter.inserted * 2);
             for run in &self.runs {
                 run.for_each(conn, |key, _| bigger.insert(key))?;
             }
-            self.filter = bigger;
+            *filter = bigger;
         }
         Ok(())
     }
 }
 
 /// A blocked Bloom filter: one cache line is touched per question.
-struct Filter {
+pub(super) struct Filter {
     words: Vec<u64>,
     inserted: usize,
     capacity: usize,
 }
 
 impl Filter {
+    /// With room for twice as many references as there are.
+    pub fn over(references: i64) -> Filter {
+        Filter::new((references.max(0) as usize * 2).max(1 << 20))
+    }
+
     fn new(capacity: usize) -> Filter {
         let blocks = (capacity * BITS / (64 * BLOCK)).max(1);
         Filter { words: vec![0; blocks * BLOCK], inserted: 0, capacity }
@@ -133,7 +168,7 @@ impl Filter {
         (0..PROBES).map(move |i| ((mixed >> (i * 9)) & 511) as usize)
     }
 
-    fn insert(&mut self, key: u64) {
+    pub fn insert(&mut self, key: u64) {
         let block = self.block(key);
         for bit in Filter::bits(key) {
             self.words[block + bit / 64] |= 1 << (bit % 64);

@@ -98,6 +98,7 @@ impl Rehearsal {
             None => empty(&settings, config)?,
         };
         let mut engine = load::engine(conn, &settings)?;
+        engine.warm_now()?;
         let known = sources(&mut engine.conn)?.into_iter().find(|row| row.name == source);
         if known.is_none() && !is_source_name(source) {
             let shown: String = source.chars().take(80).collect();

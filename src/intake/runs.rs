@@ -14,6 +14,10 @@ use crate::{bulk_row, on_conn};
 
 use super::references::RefKey;
 
+mod store;
+
+pub use store::newest_places;
+
 /// (key, seq) pairs in one page of 8 KiB.
 pub const PAGE: usize = 512;
 /// Runs of one kind that a look-up may have to probe.

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use super::committer::{self, Job, Outcome, stopped};
 use super::engine::{Engine, Settings};
 use super::indexer::Indexer;
 use super::queue::{ActDone, Command, Next, Queue, TurnedAway};
+use super::warming::{self, Warmth};
 use super::{Failed, PATIENCE, Submission, load};
 
 /// Entries evaluated into one batch at most.
@@ -34,6 +35,8 @@ pub(super) struct Sequencer {
     jobs: Sender<Job>,
     /// Leaves in the log, for everyone to read.
     size: Arc<AtomicI64>,
+    /// Accounts in memory, for everyone to read.
+    held: Arc<AtomicUsize>,
     indexing: bool,
     /// A batch or an act is with the committer.
     in_flight: bool,
@@ -46,13 +49,34 @@ pub(super) struct Sequencer {
 }
 
 impl Sequencer {
-    pub fn new(db: Db, settings: Arc<Settings>, queue: Arc<Queue>, jobs: Sender<Job>, size: Arc<AtomicI64>) -> Sequencer {
+    /// `told`: leaves in the log and accounts in memory, for everyone to read.
+    pub fn new(
+        db: Db,
+        settings: Arc<Settings>,
+        queue: Arc<Queue>,
+        jobs: Sender<Job>,
+        told: (Arc<AtomicI64>, Arc<AtomicUsize>),
+    ) -> Sequencer {
         let outcome: Wait = Box::new(Queue::wait_outcome);
-        Sequencer { db, settings, queue, jobs, size, indexing: false, in_flight: false, over: false, stored: false, outcome }
+        let (size, held) = told;
+        Sequencer {
+            db,
+            settings,
+            queue,
+            jobs,
+            size,
+            held,
+            indexing: false,
+            in_flight: false,
+            over: false,
+            stored: false,
+            outcome,
+        }
     }
 
     /// Works until the queue is closed and empty.
     pub fn run(mut self, mut engine: Engine) {
+        self.warm();
         loop {
             let (open, full) = self.open(&engine);
             let next = self.queue.next(open, full, self.in_flight);
@@ -83,6 +107,7 @@ impl Sequencer {
             Next::Command(Command::Submit(submission)) => self.submit(engine, submission),
             Next::Command(Command::Act(act, done)) => self.act(engine, act, done),
             Next::Command(Command::Indexed(last)) => self.indexed(engine, last),
+            Next::Command(Command::Warmed(warmth)) => self.warmed(engine, *warmth),
             Next::TurnedAway(episode) => self.tell_turned_away(engine, &episode),
             Next::Send => self.send(engine),
             Next::Stop if self.stored => return false,
@@ -107,8 +132,9 @@ impl Sequencer {
 
     fn submit(&mut self, engine: &mut Engine, submission: Submission) {
         if let Err(error) = engine.submit(submission) {
-            // Half of it may be in the open batch: nothing of that batch can be kept.
-            tracing::error!(%error, "a submission could not be evaluated");
+            // Half of it may be in the open batch: nothing of that batch can be kept. Where only the
+            // connection was lost, all of it is evaluated again on the next one.
+            tracing::error!(%error, "a submission could not be evaluated; it is tried once more");
             self.reload(engine);
         }
     }
@@ -176,6 +202,7 @@ impl Sequencer {
             Outcome::Failed => self.reload(engine),
         }
         self.size.store(engine.size_before, Ordering::Release);
+        self.held.store(engine.accounts.len(), Ordering::Relaxed);
         self.settings.reached.fetch_max(engine.size_before, Ordering::AcqRel);
         self.index(engine);
     }
@@ -189,7 +216,7 @@ impl Sequencer {
         let mut again = VecDeque::from(engine.take_back());
         self.read_again(engine, &mut again);
         while let Some(next) = again.pop_front() {
-            if let Err(error) = engine.submit_hidden(next) {
+            if let Err(error) = engine.submit_again(next) {
                 // Its sender has been told, so that this ends.
                 tracing::error!(%error, "a submission could not be evaluated again");
                 let later = std::mem::replace(&mut again, engine.take_back().into());
@@ -208,6 +235,7 @@ impl Sequencer {
                 Ok(fresh) => {
                     *engine = fresh;
                     self.indexing = false;
+                    self.warm();
                     return;
                 }
                 Err(DbError::Deposed) => return self.give_up(again, "another process leads the log now"),
@@ -252,6 +280,25 @@ impl Sequencer {
         self.indexing = spawned.is_ok();
     }
 
+    /// Has what only makes recording faster read, off this thread.
+    fn warm(&self) {
+        let (db, queue, settings) = (self.db.clone(), self.queue.clone(), self.settings.clone());
+        let work = move || match warming::read(&db, &settings.hasher) {
+            Ok(warmth) => drop(queue.push(Command::Warmed(Box::new(warmth)))),
+            Err(error) => tracing::warn!(%error, "the index runs could not be read aside: recording goes on more slowly"),
+        };
+        if let Err(error) = std::thread::Builder::new().name("warming".into()).spawn(work) {
+            tracing::warn!(%error, "the index runs could not be read aside: recording goes on more slowly");
+        }
+    }
+
+    /// Takes what was read aside; what is older than the engine is read once more.
+    fn warmed(&self, engine: &mut Engine, warmth: Warmth) {
+        if !engine.is_warm() && !engine.warm(warmth) {
+            self.warm();
+        }
+    }
+
     fn indexed(&mut self, engine: &mut Engine, last: Seq) {
         self.indexing = false;
         engine.indexed_to = engine.indexed_to.max(last + 1);
@@ -290,6 +337,6 @@ fn refuse(command: Command) {
     match command {
         Command::Submit(submission) => (submission.reply)(Err(Failed("the database cannot be reached".into()))),
         Command::Act(_, done) => done(Err(ActError::Db(stopped()))),
-        Command::Indexed(_) => {}
+        Command::Indexed(_) | Command::Warmed(_) => {}
     }
 }

@@ -2,15 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Moment;
 use crate::db::{DbError, DbResult};
 use crate::detect::Recent;
 use crate::ids::Seq;
 use crate::ledger::continuity::{AccountContinuity, Changes, Strictness};
+use crate::ledger::order::{Aside, Order};
 use crate::ledger::{NewEntry, Past, Status};
 use crate::money::Currency;
 
 /// First byte of a stored state. Those of the first version, which had none, began with 0 or 1.
-const FORMAT: u8 = 4;
+const FORMAT: u8 = 5;
 
 /// One account.
 #[derive(Clone, Debug)]
@@ -34,13 +36,15 @@ pub struct Body {
     pub position: i64,
     /// The entries that the next jump pointer may lead to: (index from 0, seq), oldest first.
     ancestors: Vec<(i64, Seq)>,
+    /// How far booked time has come.
+    order: Order,
     /// The rules' memory.
     pub recent: Recent,
     /// Chains and breaks.
     pub continuity: AccountContinuity,
 }
 
-/// The pointers of a new entry.
+/// Where a new entry stands on its account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pointers {
     /// Its number on the account, from 1.
@@ -49,6 +53,8 @@ pub struct Pointers {
     pub prev: Option<Seq>,
     /// An earlier one, further away.
     pub jump: Option<Seq>,
+    /// What there is to say when it is not in order of booked time.
+    pub aside: Option<Aside>,
 }
 
 impl Body {
@@ -82,12 +88,13 @@ impl Body {
             false => !self.recent.forgot() && all == kept,
         };
         let same = self.head == stored.head && self.position == stored.position && self.ancestors == stored.ancestors;
+        let same = same && self.order == stored.order;
         same && recent && self.continuity == stored.continuity
     }
 
-    /// Takes the next position for the entry at `seq`. The jump pointer of index n leads to
+    /// Takes the next position for the entry at `seq`, which moved money at `moved_at`. The jump pointer of index n leads to
     /// n & (n − 1), so that any earlier entry is a logarithmic number of steps away.
-    pub fn append(&mut self, seq: Seq) -> Pointers {
+    pub fn append(&mut self, seq: Seq, moved_at: Option<Moment>) -> Pointers {
         let index = self.position;
         let prev = self.head;
         let mut jump = None;
@@ -101,7 +108,7 @@ impl Body {
         self.ancestors.push((index, seq));
         self.head = Some(seq);
         self.position += 1;
-        Pointers { position: self.position, prev, jump }
+        Pointers { position: self.position, prev, jump, aside: self.order.place(seq, moved_at) }
     }
 
     /// Reads what the next entry will be decided with.
@@ -136,7 +143,7 @@ mod tests {
     fn jump_pointers_are_those_of_the_format() {
         let mut body = Body::default();
         for position in 1..=2_000_i64 {
-            let pointers = body.append(position * 10);
+            let pointers = body.append(position * 10, Some(Moment(position)));
             assert_eq!(pointers.position, position);
             let jump = counterfoil_verify::leaf::jump_position(position);
             assert_eq!(pointers.jump, jump.map(|p| p * 10), "position {position}");

@@ -26,17 +26,24 @@ impl Engine {
     /// Evaluates a submission into the open batch; its sender is answered after the commit.
     ///
     /// # Errors
-    /// When it cannot be evaluated; its sender has been told. Half of it may be in the open batch, of
-    /// which nothing can be kept.
+    /// When it cannot be evaluated. Half of it may be in the open batch, of which nothing can be kept;
+    /// it waits with the others to be evaluated again.
     pub fn submit(&mut self, mut submission: Submission) -> DbResult<()> {
         self.hide_sessions(&mut submission);
-        self.submit_hidden(submission)
+        let mut results = Vec::new();
+        let evaluated = self.evaluate(&mut submission, &mut results);
+        self.waiting.push(Waiting { submission, results });
+        evaluated
     }
 
     /// The same for one that was evaluated before.
-    pub fn submit_hidden(&mut self, mut submission: Submission) -> DbResult<()> {
-        match self.evaluate(&mut submission) {
-            Ok(results) => {
+    ///
+    /// # Errors
+    /// When it cannot be evaluated this time either; its sender has been told.
+    pub fn submit_again(&mut self, mut submission: Submission) -> DbResult<()> {
+        let mut results = Vec::new();
+        match self.evaluate(&mut submission, &mut results) {
+            Ok(()) => {
                 self.waiting.push(Waiting { submission, results });
                 Ok(())
             }

@@ -20,6 +20,7 @@ use serde_json::json;
 use crate::alerts::grace;
 use crate::app::{App, carry_out_due};
 use crate::db::{Channel, Waiter};
+use crate::forward::Receiver;
 use crate::notify::{Mailer, deliver_due};
 use crate::trail::{ActError, NewEvent};
 
@@ -41,6 +42,10 @@ const GRACE_EVERY: Duration = Duration::from_secs(10);
 const APPROVALS_EVERY: Duration = Duration::from_secs(5);
 /// How often it is checked whether a night is due.
 const NIGHTLY_EVERY: Duration = Duration::from_secs(20);
+/// How often receivers of the log get what was signed since.
+const FORWARD_EVERY: Duration = Duration::from_secs(1);
+/// The longest pause before a receiver that does not answer is tried again.
+const FORWARD_AGAIN: Duration = Duration::from_secs(5 * 60);
 /// The longest pause before a night that failed is tried again: it reads much each time.
 const NIGHTLY_AGAIN: Duration = Duration::from_secs(15 * 60);
 
@@ -115,11 +120,26 @@ impl Jobs {
             let raised = grace::raise_overdue(&overdue.db, &log, &overdue.calendar, &overdue.config, now);
             raised.map(drop).map_err(|e| e.to_string())
         })?;
+        jobs.forward(app)?;
         let proposals = app.clone();
         jobs.every(APPROVALS_EVERY, "approvals", move || carry_out_due(&proposals).map_err(|e| e.to_string()))?;
         let night = app.clone();
         jobs.every_or(NIGHTLY_EVERY, NIGHTLY_AGAIN, "nightly", move || nightly::due(&night).map_err(|e| e.to_string()))?;
         Ok(jobs)
+    }
+
+    /// One thread for each receiver of the log, so that none waits for another.
+    fn forward(&mut self, app: &App) -> std::io::Result<()> {
+        for settings in &app.config.forward {
+            let app = app.clone();
+            match Receiver::new(settings) {
+                Ok(receiver) => self.every_or(FORWARD_EVERY, FORWARD_AGAIN, "forward", move || {
+                    receiver.turn(&app.db, &app.log(), &app.clock).map_err(|e| e.to_string())
+                })?,
+                Err(error) => tracing::error!(%error, "a receiver of the log is left out until the next start"),
+            }
+        }
+        Ok(())
     }
 
     fn every(

@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 
-use super::history;
+use super::history::Newest;
 use super::store::{AccountRow, ContextRow, EntryRow};
 
 /// Entries of one page at most.
@@ -30,11 +30,11 @@ pub struct Backwards {
 
 /// Entries of `account` from `from` (or the newest) backwards, at most `limit` (1 to [`PAGE_MAX`]).
 /// A place that is not an entry of the account gives an empty page.
-pub fn page(conn: &mut Conn, account: Seq, from: Option<Seq>, limit: usize) -> DbResult<Backwards> {
+pub fn page(conn: &mut Conn, newest: &Newest, account: Seq, from: Option<Seq>, limit: usize) -> DbResult<Backwards> {
     let limit = limit.clamp(1, PAGE_MAX);
     let mut at = match from {
         Some(seq) => Some(seq),
-        None => history::newest(conn, account)?.map(|(seq, _)| seq),
+        None => newest.of(conn, account)?,
     };
     let mut entries = Vec::with_capacity(limit);
     while let Some(seq) = at.filter(|_| entries.len() < limit) {

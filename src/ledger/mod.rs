@@ -18,6 +18,7 @@ pub mod heads;
 pub mod history;
 pub mod leaves;
 pub mod lookup;
+pub mod order;
 mod past;
 mod private;
 mod refusal;

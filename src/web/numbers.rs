@@ -9,6 +9,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::app::App;
 use crate::db::DbResult;
+use crate::forward;
 use crate::notify::store as outbox;
 
 use super::problem::Problem;
@@ -33,6 +34,11 @@ fn recorder() -> Option<PrometheusHandle> {
     metrics::describe_gauge!("counterfoil_queue_entries", "Entries that wait for the sequencer.");
     metrics::describe_gauge!("counterfoil_log_leaves", "Leaves in the log: entries and events.");
     metrics::describe_gauge!("counterfoil_outbox_rows", "Mail owed, by state.");
+    metrics::describe_gauge!("counterfoil_accounts_held", "Accounts whose state is in memory.");
+    metrics::describe_gauge!("counterfoil_accounts_held_max", "How many may be: limits.accounts_cached.");
+    metrics::describe_gauge!("counterfoil_accounts_followed", "Accounts whose newest entry is remembered for reading.");
+    metrics::describe_gauge!("counterfoil_forward_behind", "Signed leaves that a receiver has not confirmed, by its name.");
+    metrics::describe_gauge!("counterfoil_forward_failures", "Attempts in a row that a receiver did not confirm, by its name.");
     Some(handle)
 }
 
@@ -58,6 +64,14 @@ fn measure(app: &App) -> DbResult<()> {
     if let Some(intake) = leading {
         metrics::gauge!("counterfoil_queue_entries").set(intake.waiting() as f64);
         metrics::gauge!("counterfoil_log_leaves").set(intake.size() as f64);
+        metrics::gauge!("counterfoil_accounts_held").set(intake.accounts_held() as f64);
+        metrics::gauge!("counterfoil_accounts_held_max").set(app.config.limits.accounts_cached as f64);
+    }
+    metrics::gauge!("counterfoil_accounts_followed").set(app.newest.accounts() as f64);
+    for forward in app.db.read(|conn| forward::standings(conn, &app.config.forward))? {
+        metrics::gauge!("counterfoil_forward_behind", "name" => forward.name.clone()).set(forward.behind as f64);
+        let failures = forward.row.map_or(0, |row| row.failures);
+        metrics::gauge!("counterfoil_forward_failures", "name" => forward.name).set(failures as f64);
     }
     let owed = app.db.read(outbox::summary)?;
     for (state, rows) in [("pending", owed.pending), ("sent", owed.sent), ("dead", owed.dead)] {

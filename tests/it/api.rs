@@ -344,7 +344,12 @@ fn operators_see_health_readiness_and_numbers() {
         assert!(plain("/openapi.json").json()["paths"]["/api/v1/entries"]["post"].is_object());
         site.post(ENTRIES, &seed());
         let metrics = site.http.get(format!("http://{}/metrics", site.admin.unwrap())).send().unwrap().text().unwrap();
-        for name in ["counterfoil_log_leaves", "counterfoil_queue_entries", "counterfoil_outbox_rows{state=\"dead\"}"] {
+        for name in [
+            "counterfoil_log_leaves",
+            "counterfoil_accounts_held",
+            "counterfoil_queue_entries",
+            "counterfoil_outbox_rows{state=\"dead\"}",
+        ] {
             assert!(metrics.contains(name), "{name}: {metrics}");
         }
         assert!(metrics.contains("route=\"/api/v1/entries\"") && !metrics.contains("12345"), "{metrics}");

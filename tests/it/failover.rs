@@ -79,8 +79,9 @@ fn a_server_that_crashes_and_comes_back_under_load_costs_no_entry_and_doubles_no
     let kept = kept.into_inner().unwrap();
     for (body, receipt) in &kept {
         let again = http().post(format!("{}/api/v1/entries", server.url())).bearer_auth(&key).json(body).send().unwrap();
-        assert_eq!(again.status(), 200, "an acknowledged entry is lost: {body}");
+        let status = again.status();
         let again: Value = again.json().unwrap();
+        assert_eq!(status, 200, "an acknowledged entry is lost: {body}: {again}\n{}", server.log());
         assert_eq!((&again["seq"], &again["leaf"]), (&receipt["seq"], &receipt["leaf"]));
     }
     let health: Value = http().get(format!("{}/healthz", server.url())).send().unwrap().json().unwrap();

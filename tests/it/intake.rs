@@ -336,7 +336,7 @@ fn entries_of_one_instant_in_the_other_order_end_at_the_right_balance() {
         let balance = bank.db.read(|conn| {
             let account = counterfoil::ledger::store::entry(conn, first.seq)?.unwrap().account;
             let now = bank.clock.now();
-            counterfoil::ledger::history::balance(conn, account, now, now)
+            counterfoil::ledger::history::balance(conn, &Default::default(), account, now, now)
         });
         let counterfoil::ledger::history::Balance::Known { minor, .. } = balance.unwrap() else { panic!("known") };
         assert_eq!(minor, 3_000, "{kind:?}");

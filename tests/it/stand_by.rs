@@ -136,6 +136,10 @@ fn database(home: &Home) -> &Database<'static> {
 const END_LEASE: &str = "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
     WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
+/// Ends every connection of those who write.
+const END_WRITERS: &str = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = 'counterfoil_writer'";
+
 #[test]
 fn a_writer_whose_lease_was_ended_keeps_it_if_nobody_took_it() {
     let bank = Bank::open(Kind::Postgres);
@@ -143,6 +147,22 @@ fn a_writer_whose_lease_was_ended_keeps_it_if_nobody_took_it() {
     assert!(bank.intake.leads());
     assert!(bank.db.lease().unwrap().is_none(), "it is held again");
     bank.record(entry("A", "1", "2026-03-02T10:00:00Z", 0, 5));
+}
+
+#[test]
+fn a_lost_connection_costs_the_sender_nothing() {
+    let bank = Bank::open(Kind::Postgres);
+    let first = entry("A", "1", "2026-03-02T10:00:00Z", 0, 5);
+    let mut second = entry("B", "1", "2026-03-02T10:01:00Z", 5, 6);
+    second["reason"] = json!("rent");
+    let RowResult::Recorded(receipt) = bank.submit(vec![first.clone()]).remove(0) else { panic!("it is new") };
+    // Of both stages: the first must read to know a repetition, the second commits.
+    database(&bank.home).sql(END_WRITERS).unwrap();
+    let results = bank.submit(vec![second.clone(), first]);
+    assert!(matches!(&results[0], RowResult::Recorded(new) if new.seq > receipt.seq), "{results:?}");
+    assert_eq!(results[1], RowResult::Duplicate(receipt));
+    // What was evaluated twice has lost nothing on the way.
+    assert!(matches!(bank.submit(vec![second]).remove(0), RowResult::Duplicate(_)));
 }
 
 #[test]
@@ -319,9 +339,7 @@ fn two_instances_under_kill_and_terminated_backends_lose_double_and_fork_nothing
                     database(&home).sql(END_LEASE).unwrap();
                 }
                 3 => {
-                    let all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                        WHERE datname = current_database() AND usename = 'counterfoil_writer'";
-                    database(&home).sql(all).unwrap();
+                    database(&home).sql(END_WRITERS).unwrap();
                 }
                 _ => leader.kill9(),
             }

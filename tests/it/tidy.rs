@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["intake"],
     &["reports"],
     &["privacy"],
-    &["alerts", "records", "witness"],
+    &["alerts", "forward", "records", "witness"],
     &["notify"],
     &["detect"],
     &["ledger"],

@@ -14,6 +14,7 @@ use crate::db::{Conn, Db, bulk, migrate};
 use crate::detect::RuleSetBody;
 use crate::intake::{Delivery, DeliveryKind, context_fingerprint, delivery_fingerprint};
 use crate::ledger::continuity::{AccountContinuity, Changes, Strictness};
+use crate::ledger::order::store::AsideRow;
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow, SourceRow};
 use crate::ledger::{BreakKind, BreakState, Context, Parts};
 use crate::trail::store::{self as trail, EventPartRow, EventRow};
@@ -311,6 +312,7 @@ impl Bank {
         bulk::append(conn, &self.account_rows)?;
         trail::append_events(conn, &self.events, &self.event_parts)?;
         bulk::append(conn, &self.entries)?;
+        bulk::append(conn, &asides(&self.entries))?;
         bulk::append(conn, &self.parts)?;
         bulk::append(conn, &self.tail.take_full_tiles())?;
         bulk::append(conn, &self.hits)?;
@@ -320,4 +322,23 @@ impl Bank {
         bulk::append(conn, &self.ranges.into_values().collect::<Vec<_>>())?;
         trail::create_state(conn, &self.tail)
     }
+}
+
+/// Entries booked before one that was recorded earlier on their account.
+fn asides(entries: &[EntryRow]) -> Vec<AsideRow> {
+    let mut reached: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+    let mut rows = Vec::new();
+    for row in entries {
+        match reached.get(&row.account) {
+            Some((at, by)) if row.booked_at < *at => rows.push(AsideRow {
+                seq: row.seq,
+                account: row.account,
+                late_at: Some(row.booked_at),
+                reached: Some(*at),
+                reached_by: Some(*by),
+            }),
+            _ => drop(reached.insert(row.account, (row.booked_at, row.seq))),
+        }
+    }
+    rows
 }

@@ -122,8 +122,8 @@ impl Rebuild {
         trail_store::create_state(&mut writer, &Tail::new(origin.to_owned(), 0, Tiles::new(), Moment(0)))?;
         let tail = Tail::new(origin.to_owned(), 0, Tiles::new(), Moment(i64::MIN));
         let compiled = RuleSetBody::first().compile(0).map_err(DbError::Corrupt)?;
-        let mut conn = db.connect()?;
-        let references = References::load(&mut conn, Vec::new())?;
+        let conn = db.connect()?;
+        let references = References::over(Vec::new());
         let engine = Engine::at(conn, settings, tail, Arc::new(compiled), references);
         Ok(Rebuild {
             engine,

@@ -2,8 +2,11 @@
 //!
 //! Pages follow the order of recording, so that a page once read never changes: a late entry comes
 //! at the end. Every question is bounded: a page looks at [`SCAN_MAX`] entries and says where to go
-//! on, a balance at [`BALANCE_MAX`] and says when that was not enough.
+//! on; a balance takes a logarithmic number of steps, and where late entries stand in its way
+//! [`LATE_MAX`] of them at most, and says when that was not enough.
 
+mod instant;
+mod newest;
 mod store;
 
 use crate::clock::Moment;
@@ -12,12 +15,14 @@ use crate::ids::Seq;
 
 use super::PastEntry;
 use super::store::{EntryRow, entries_at};
-use store::{Latest, Link};
+use instant::store::Booked;
+use store::Link;
+
+pub use instant::LATE_MAX;
+pub use newest::Newest;
 
 /// Entries that one page looks at.
 pub const SCAN_MAX: i64 = 20_000;
-/// Entries that one balance looks at.
-pub const BALANCE_MAX: i64 = 500_000;
 /// Entries walked in one query.
 const BLOCK: i64 = 1_000;
 
@@ -60,13 +65,13 @@ pub enum Balance {
         /// The entry.
         seq: Seq,
     },
-    /// More than [`BALANCE_MAX`] entries would have to be looked at.
+    /// More than [`LATE_MAX`] late entries would have to be looked at.
     TooLong,
 }
 
 /// The account's newest entry: its place and its number on the account.
-pub fn newest(conn: &mut Conn, account: Seq) -> DbResult<Option<(Seq, i64)>> {
-    Ok(head(conn, account)?.map(|link| (link.seq, link.position)))
+pub fn newest(conn: &mut Conn, newest: &Newest, account: Seq) -> DbResult<Option<(Seq, i64)>> {
+    Ok(head(conn, newest, account)?.map(|link| (link.seq, link.position)))
 }
 
 /// The entries up to `last` along their pointers, at most `count`.
@@ -74,8 +79,8 @@ pub fn earlier(conn: &mut Conn, last: Seq, count: usize) -> DbResult<Vec<PastEnt
     store::earlier(conn, last, count)
 }
 
-fn head(conn: &mut Conn, account: Seq) -> DbResult<Option<Link>> {
-    match store::newest(conn, account)? {
+fn head(conn: &mut Conn, newest: &Newest, account: Seq) -> DbResult<Option<Link>> {
+    match newest.of(conn, account)? {
         Some(seq) => link(conn, seq).map(Some),
         None => Ok(None),
     }
@@ -98,17 +103,17 @@ fn place(conn: &mut Conn, mut at: Link, position: i64) -> DbResult<Seq> {
 }
 
 /// The entry after this one on its account, if there is one.
-pub fn after(conn: &mut Conn, entry: &EntryRow) -> DbResult<Option<Seq>> {
-    match head(conn, entry.account)? {
+pub fn after(conn: &mut Conn, newest: &Newest, entry: &EntryRow) -> DbResult<Option<Seq>> {
+    match head(conn, newest, entry.account)? {
         Some(head) if head.position > entry.position => place(conn, head, entry.position + 1).map(Some),
         _ => Ok(None),
     }
 }
 
 /// A page of at most `limit` entries.
-pub fn page(conn: &mut Conn, account: Seq, window: &Window, limit: i64) -> DbResult<Page> {
+pub fn page(conn: &mut Conn, newest: &Newest, account: Seq, window: &Window, limit: i64) -> DbResult<Page> {
     let mut items: Vec<EntryRow> = Vec::new();
-    let Some(head) = head(conn, account)? else { return Ok(Page { items, next: None }) };
+    let Some(head) = head(conn, newest, account)? else { return Ok(Page { items, next: None }) };
     let filtered = window.from.is_some() || window.to.is_some();
     let block = if filtered { BLOCK } else { limit.min(BLOCK) };
     let mut done = window.after.max(0);
@@ -127,13 +132,10 @@ pub fn page(conn: &mut Conn, account: Seq, window: &Window, limit: i64) -> DbRes
 }
 
 /// The balance after the latest entry booked before `at`, among those recorded at or before
-/// `known_at`.
-pub fn balance(conn: &mut Conn, account: Seq, at: Moment, known_at: Moment) -> DbResult<Balance> {
-    let Some(head) = head(conn, account)? else { return Ok(Balance::NoEntry) };
-    if head.position > BALANCE_MAX {
-        return Ok(Balance::TooLong);
-    }
-    let instant = store::latest(conn, head.seq, BALANCE_MAX, at, known_at)?;
+/// `known_at`. Attempts move nothing and do not count.
+pub fn balance(conn: &mut Conn, newest: &Newest, account: Seq, at: Moment, known_at: Moment) -> DbResult<Balance> {
+    let Some(last) = newest.of(conn, account)? else { return Ok(Balance::NoEntry) };
+    let Some(instant) = instant::before(conn, (account, last), at, known_at)? else { return Ok(Balance::TooLong) };
     Ok(match end_of(&instant) {
         None => Balance::NoEntry,
         Some(latest) => match latest.balance_after {
@@ -145,7 +147,7 @@ pub fn balance(conn: &mut Conn, account: Seq, at: Moment, known_at: Moment) -> D
 
 /// The entry that an instant ends with: entries of one instant may come in either order, and the
 /// last is the one whose balance after no other of them begins at. Of several, the newest.
-fn end_of(instant: &[Latest]) -> Option<&Latest> {
+fn end_of(instant: &[Booked]) -> Option<&Booked> {
     let surplus = |balance: Option<i64>| {
         let ends = instant.iter().filter(|e| e.balance_after == balance).count();
         let begins = instant.iter().filter(|e| e.balance_before == balance).count();

@@ -33,16 +33,26 @@ pub fn link(conn: &mut Conn, seq: Seq) -> DbResult<Option<Link>> {
     Ok(on_conn!(conn, |c| entries::table.find(seq).select(columns).first(c).optional())?)
 }
 
-/// The newest entry of an account: stored states cover everything before `states_from`, so only
-/// what came after must be looked through.
+/// The newest entry of an account, looked for in everything that stored states do not cover.
 pub fn newest(conn: &mut Conn, account: Seq) -> DbResult<Option<Seq>> {
-    let as_of: Option<i64> =
-        on_conn!(conn, |c| account_states::table.find(account).select(account_states::as_of).first(c).optional())?;
+    let as_of = stored_head(conn, account)?;
     let covered: Option<i64> = on_conn!(conn, |c| log_state::table.select(log_state::states_from).first(c).optional())?;
     let from = covered.unwrap_or(0).max(as_of.map_or(account, |seq| seq + 1));
     let later = entries::table.filter(entries::account.eq(account)).filter(entries::seq.ge(from));
     let later: Option<i64> = on_conn!(conn, |c| later.select(diesel::dsl::max(entries::seq)).first(c))?;
     Ok(later.or(as_of.filter(|seq| *seq >= 0)))
+}
+
+/// The newest entry of an account that its stored state covers.
+pub fn stored_head(conn: &mut Conn, account: Seq) -> DbResult<Option<Seq>> {
+    let query = account_states::table.find(account).select(account_states::as_of);
+    Ok(on_conn!(conn, |c| query.first(c).optional())?)
+}
+
+/// Place and account of the entries from `from` to before `to`, in order, at most `limit`.
+pub fn heads_between(conn: &mut Conn, from: Seq, to: Seq, limit: i64) -> DbResult<Vec<(Seq, Seq)>> {
+    let query = entries::table.filter(entries::seq.ge(from)).filter(entries::seq.lt(to)).order(entries::seq).limit(limit);
+    Ok(on_conn!(conn, |c| query.select((entries::seq, entries::account)).load(c))?)
 }
 
 #[derive(QueryableByName)]
@@ -106,44 +116,3 @@ pub fn earlier(conn: &mut Conn, last: Seq, count: usize) -> DbResult<Vec<PastEnt
     };
     found.into_iter().map(read).collect()
 }
-
-/// The latest booked entry among those up to `last`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, QueryableByName)]
-pub struct Latest {
-    /// Its place.
-    #[diesel(sql_type = BigInt)]
-    pub seq: Seq,
-    /// When it was booked.
-    #[diesel(sql_type = BigInt)]
-    pub booked_at: i64,
-    /// Minor units, if it states one.
-    #[diesel(sql_type = Nullable<BigInt>)]
-    pub balance_before: Option<i64>,
-    /// Minor units, if it states one.
-    #[diesel(sql_type = Nullable<BigInt>)]
-    pub balance_after: Option<i64>,
-}
-
-/// The entries of the latest instant booked before `at` and recorded at or before `known_at`,
-/// among the `count` entries up to `last`; the newest in the log first, at most [`INSTANT_MAX`].
-/// Attempts move nothing and do not count.
-pub fn latest(conn: &mut Conn, last: Seq, count: i64, at: Moment, known_at: Moment) -> DbResult<Vec<Latest>> {
-    let booked = super::super::Status::Booked.code();
-    let (at, known_at) = (at.0, known_at.0);
-    let sql = format!(
-        "WITH RECURSIVE walk(seq, prev, booked_at, recorded_at, balance_before, balance_after, status, n) AS (\
-         SELECT seq, prev, booked_at, recorded_at, balance_before, balance_after, status, 1 FROM entries WHERE seq = {last} \
-         UNION ALL SELECT e.seq, e.prev, e.booked_at, e.recorded_at, e.balance_before, e.balance_after, e.status, w.n + 1 \
-         FROM walk w JOIN entries e ON e.seq = w.prev WHERE w.n < {count}) \
-         SELECT seq, booked_at, balance_before, balance_after FROM walk \
-         WHERE status = {booked} AND booked_at < {at} AND recorded_at <= {known_at} \
-         ORDER BY booked_at DESC, seq DESC LIMIT {INSTANT_MAX}"
-    );
-    let mut found: Vec<Latest> = on_conn!(conn, |c| diesel::sql_query(sql.as_str()).load(c))?;
-    let instant = found.first().map(|latest| latest.booked_at);
-    found.retain(|latest| Some(latest.booked_at) == instant);
-    Ok(found)
-}
-
-/// Entries of one instant that are put in order.
-const INSTANT_MAX: i64 = 256;

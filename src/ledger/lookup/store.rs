@@ -21,11 +21,32 @@ pub fn accounts_at(conn: &mut Conn, ids: &[Seq]) -> DbResult<Vec<AccountRow>> {
 }
 
 /// Accounts whose number begins like this, in order of their number, at most `limit`.
-pub fn accounts_like(conn: &mut Conn, start: &str, limit: i64) -> DbResult<Vec<AccountRow>> {
-    let pattern: String =
-        start.chars().flat_map(|c| if "%_\\".contains(c) { vec!['\\', c] } else { vec![c] }).chain(['%']).collect();
-    let query = accounts::table.filter(accounts::number.like(pattern).escape('\\')).order(accounts::number).limit(limit);
-    Ok(on_conn!(conn, |c| query.select(AccountRow::as_select()).load(c))?)
+pub fn accounts_beginning(conn: &mut Conn, start: &str, limit: i64) -> DbResult<Vec<AccountRow>> {
+    // No account has such a number, and PostgreSQL takes no text with NUL in it.
+    if start.contains('\0') {
+        return Ok(Vec::new());
+    }
+    // A range of the order in which numbers are kept, byte by byte: of that there is an index.
+    let query = accounts::table.filter(accounts::number.ge(start)).order(accounts::number).limit(limit);
+    match behind(start) {
+        Some(end) => {
+            let query = query.filter(accounts::number.lt(end));
+            Ok(on_conn!(conn, |c| query.select(AccountRow::as_select()).load(c))?)
+        }
+        None => Ok(on_conn!(conn, |c| query.select(AccountRow::as_select()).load(c))?),
+    }
+}
+
+/// The first text after all those that begin like this; none for the last there are.
+fn behind(start: &str) -> Option<String> {
+    let mut text: Vec<char> = start.chars().collect();
+    while let Some(last) = text.pop() {
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            text.push(next);
+            return Some(text.into_iter().collect());
+        }
+    }
+    None
 }
 
 /// The newest contexts of a session, at most `limit`.

@@ -23,13 +23,21 @@ const CHUNK: usize = 500;
 
 /// The breaks that entries of `date` opened, and those of earlier dates still open at `seq_to`.
 pub fn breaks(conn: &mut Conn, date: i32, seq_to: Seq) -> DbResult<Vec<BreakRow>> {
-    let open = breaks::state.eq_any([BreakState::Open.code(), BreakState::Frozen.code()]);
-    let open = open.or(breaks::closed_by.is_not_null().and(breaks::closed_by.assume_not_null().gt(seq_to)));
-    let query = breaks::table
-        .filter(breaks::opened_by.le(seq_to))
-        .filter(breaks::business_date.eq(date).or(breaks::business_date.lt(date).and(open)))
-        .order((breaks::seq, breaks::kind));
-    Ok(on_conn!(conn, |c| query.select(BreakRow::as_select()).load(c))?)
+    // One question each, for which there is an index.
+    let opened = || breaks::table.filter(breaks::opened_by.le(seq_to));
+    let own = opened().filter(breaks::business_date.eq(date));
+    let mut found: Vec<BreakRow> = on_conn!(conn, |c| own.select(BreakRow::as_select()).load(c))?;
+    let states = [BreakState::Open.code(), BreakState::Frozen.code()];
+    let open = opened().filter(breaks::state.eq_any(states)).filter(breaks::business_date.lt(date));
+    let open: Vec<BreakRow> = on_conn!(conn, |c| open.select(BreakRow::as_select()).load(c))?;
+    let later = opened().filter(breaks::closed_by.is_not_null()).filter(breaks::closed_by.assume_not_null().gt(seq_to));
+    let later = later.filter(breaks::business_date.lt(date));
+    let later: Vec<BreakRow> = on_conn!(conn, |c| later.select(BreakRow::as_select()).load(c))?;
+    found.extend(open.into_iter().chain(later));
+    found.sort_unstable_by_key(|row| (row.seq, row.kind));
+    // A frozen break may have been closed later, too.
+    found.dedup_by_key(|row| (row.seq, row.kind));
+    Ok(found)
 }
 
 /// Hits on entries of `date` that lie from `first` to `last`, per rule set and rule.
@@ -78,13 +86,14 @@ pub fn alerts_raised(conn: &mut Conn, date: i32, seq_to: Seq) -> DbResult<Vec<(S
 
 /// Severity and time of opening of every alert of `date` or before that was open at `seq_to`.
 pub fn alerts_open(conn: &mut Conn, date: i32, seq_to: Seq) -> DbResult<Vec<(i16, i64)>> {
-    let decided_later = alerts::closed_seq.is_not_null().and(alerts::closed_seq.assume_not_null().gt(seq_to));
-    let query = alerts::table
-        .filter(alerts::business_date.le(date))
-        .filter(alerts::id.le(seq_to))
-        .filter(alerts::state.eq(OPEN).or(decided_later))
-        .select((alerts::severity, alerts::opened_at));
-    Ok(on_conn!(conn, |c| query.load(c))?)
+    let raised = || alerts::table.filter(alerts::business_date.le(date)).filter(alerts::id.le(seq_to));
+    let columns = (alerts::severity, alerts::opened_at);
+    let open = raised().filter(alerts::state.eq(OPEN)).select(columns);
+    let mut found: Vec<(i16, i64)> = on_conn!(conn, |c| open.load(c))?;
+    let later = raised().filter(alerts::closed_seq.is_not_null()).filter(alerts::closed_seq.assume_not_null().gt(seq_to));
+    let later: Vec<(i16, i64)> = on_conn!(conn, |c| later.select(columns).load(c))?;
+    found.extend(later);
+    Ok(found)
 }
 
 /// Alerts decided from `from` to before `to` (microseconds), per severity.

@@ -10,9 +10,9 @@ use crate::app::App;
 use crate::clock::Moment;
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
-use crate::ledger::history::{self, Balance, Window};
+use crate::ledger::BreakState;
+use crate::ledger::history::{self, Balance, LATE_MAX, Newest, Window};
 use crate::ledger::store::{self, AccountRow};
-use crate::ledger::{BreakState, history::BALANCE_MAX};
 use crate::money::{Currency, Money};
 use crate::web::guard::{Caller, Sender, hidden};
 use crate::web::params::{Params, moment, place};
@@ -54,7 +54,7 @@ pub struct BalanceView {
     pub seq: Option<Seq>,
     /// When that entry was booked, RFC 3339.
     pub booked_at: Option<String>,
-    /// Why it is not known: `no_entry`, `not_stated` or `too_many_entries`.
+    /// Why it is not known: `no_entry`, `not_stated` or `too_many_late_entries`.
     pub reason: Option<&'static str>,
     /// Booked before this, RFC 3339.
     pub at: String,
@@ -125,7 +125,7 @@ fn own(conn: &mut Conn, account: &AccountRow, seq: Seq) -> DbResult<Option<Seq>>
     Ok(Some(seq).filter(|_| sent == Some(account.source)))
 }
 
-fn balance_view(conn: &mut Conn, account: &AccountRow, at: Moment, known_at: Moment) -> DbResult<BalanceView> {
+fn balance_view(conn: &mut Conn, newest: &Newest, account: &AccountRow, at: Moment, known_at: Moment) -> DbResult<BalanceView> {
     let currency = currency_of(account)?;
     let mut view = BalanceView {
         balance: None,
@@ -136,7 +136,7 @@ fn balance_view(conn: &mut Conn, account: &AccountRow, at: Moment, known_at: Mom
         at: at.to_string(),
         known_at: known_at.to_string(),
     };
-    match history::balance(conn, account.id, at, known_at)? {
+    match history::balance(conn, newest, account.id, at, known_at)? {
         Balance::Known { minor, seq, booked_at } => {
             view.balance = Some(Money::new(minor, currency).to_string());
             (view.seq, view.booked_at) = (own(conn, account, seq)?, Some(booked_at.to_string()));
@@ -144,8 +144,8 @@ fn balance_view(conn: &mut Conn, account: &AccountRow, at: Moment, known_at: Mom
         Balance::NoEntry => view.reason = Some("no_entry"),
         Balance::NotStated { seq } => (view.seq, view.reason) = (own(conn, account, seq)?, Some("not_stated")),
         Balance::TooLong => {
-            tracing::warn!(target: "counterfoil::web", "an account has more than {BALANCE_MAX} entries: its balance was not looked for");
-            view.reason = Some("too_many_entries");
+            tracing::warn!(target: "counterfoil::web", "more than {LATE_MAX} late entries lie before a balance that was asked for as known earlier: it was not looked for");
+            view.reason = Some("too_many_late_entries");
         }
     }
     Ok(view)
@@ -164,9 +164,9 @@ fn balance_view(conn: &mut Conn, account: &AccountRow, at: Moment, known_at: Mom
 )]
 pub async fn show(req: HttpRequest, sender: Sender, app: Data<App>, number: Path<String>) -> Result<HttpResponse, Problem> {
     Params::of(&req, &[])?;
-    let (source, now) = (sender.0.source_name.clone(), app.clock.now());
+    let (source, now, heads) = (sender.0.source_name.clone(), app.clock.now(), app.newest.clone());
     let read = move |conn: &mut Conn, account: AccountRow| {
-        let newest = history::newest(conn, account.id)?;
+        let newest = history::newest(conn, &heads, account.id)?;
         let breaks = store::breaks_of(conn, account.id, 1_000)?;
         let open = breaks.iter().filter(|b| b.state == BreakState::Open.code()).count();
         Ok(AccountView {
@@ -178,7 +178,7 @@ pub async fn show(req: HttpRequest, sender: Sender, app: Data<App>, number: Path
                 Some((seq, _)) => own(conn, &account, seq)?,
                 None => None,
             },
-            balance: balance_view(conn, &account, now, now)?,
+            balance: balance_view(conn, &heads, &account, now, now)?,
             open_breaks: open as i64,
             account: account.number,
         })
@@ -212,8 +212,9 @@ pub async fn entries(req: HttpRequest, sender: Sender, app: Data<App>, number: P
     let after = query.read("after", place)?.unwrap_or(0);
     let window = Window { from: query.read("from", moment)?, to: query.read("to", moment)?, after };
     let (limit, full) = (query.limit()?, Caller::Sender(sender.0.clone()).sees_hits());
+    let newest = app.newest.clone();
     let read = move |conn: &mut Conn, account: AccountRow| {
-        let page = history::page(conn, account.id, &window, limit)?;
+        let page = history::page(conn, &newest, account.id, &window, limit)?;
         let mut views = Views::new(conn, full)?;
         // What another source sent is that source's, whosever the account is.
         let own = page.items.iter().filter(|row| row.source == account.source);
@@ -246,6 +247,7 @@ pub async fn balance(req: HttpRequest, sender: Sender, app: Data<App>, number: P
     let query = Params::of(&req, &["at", "known_at"])?;
     let now = app.clock.now();
     let (at, known_at) = (query.read("at", moment)?.unwrap_or(now), query.read("known_at", moment)?.unwrap_or(now));
-    let read = move |conn: &mut Conn, account: AccountRow| balance_view(conn, &account, at, known_at);
+    let newest = app.newest.clone();
+    let read = move |conn: &mut Conn, account: AccountRow| balance_view(conn, &newest, &account, at, known_at);
     Ok(HttpResponse::Ok().json(of_account(&req, &app, sender, number.into_inner(), read).await?))
 }

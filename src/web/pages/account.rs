@@ -15,7 +15,7 @@ use crate::clock::Moment;
 use crate::config::Mode;
 use crate::db::Conn;
 use crate::ids::Seq;
-use crate::ledger::history::{self, Window};
+use crate::ledger::history::{self, Newest, Window};
 use crate::ledger::lookup;
 use crate::ledger::store::{self as ledger, AccountRow, EntryRow as Entry};
 use crate::ledger::{BreakState, Status};
@@ -67,14 +67,14 @@ fn checked(entries: &[Entry], mode: Mode) -> Checked {
     Checked { checked: booked().filter(carries).count(), looked: booked().count() }
 }
 
-fn read(conn: &mut Conn, id: Seq, at: Option<Seq>) -> Result<Shown, Trouble> {
+fn read(conn: &mut Conn, heads: &Newest, id: Seq, at: Option<Seq>) -> Result<Shown, Trouble> {
     let account = ledger::account(conn, id)?.ok_or(Trouble::Missing("There is no such account."))?;
-    let newest = lookup::page(conn, id, None, LOOKED_AT)?.entries;
-    let page = lookup::page(conn, id, at, PAGE)?;
+    let newest = lookup::page(conn, heads, id, None, LOOKED_AT)?.entries;
+    let page = lookup::page(conn, heads, id, at, PAGE)?;
     if at.is_some() && page.entries.is_empty() {
         return Err(Trouble::Missing("This account has no such entry."));
     }
-    let first = history::page(conn, id, &Window::default(), 1)?.items.pop();
+    let first = history::page(conn, heads, id, &Window::default(), 1)?.items.pop();
     let breaks = breaks::list(conn, &BreakFilter { account: Some(id), ..BreakFilter::default() }, None, LISTED)?;
     let named: Vec<Seq> = breaks.iter().map(|b| b.found.seq).collect();
     let broken = ledger::entries_at(conn, &named)?.into_iter().map(|entry| (entry.seq, entry)).collect();
@@ -100,7 +100,8 @@ fn read(conn: &mut Conn, id: Seq, at: Option<Seq>) -> Result<Shown, Trouble> {
 pub(super) async fn show(desk: Desk, id: web::Path<Seq>, request: HttpRequest) -> Page {
     let id = *id;
     let at = desk.asked(&request, &["at"], |query| query.read("at", place))?;
-    let shown = desk.read(move |conn| read(conn, id, at)).await?;
+    let heads = desk.app.newest.clone();
+    let shown = desk.read(move |conn| read(conn, &heads, id, at)).await?;
     desk.viewed(json!({ "account": id })).await?;
     let time = desk.time();
     let mode = mode(&desk, &shown.source);

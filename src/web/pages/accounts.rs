@@ -13,6 +13,7 @@ use crate::clock::Moment;
 use crate::db::Conn;
 use crate::ids::mask_account;
 use crate::ledger::BreakState;
+use crate::ledger::history::Newest;
 use crate::ledger::lookup;
 use crate::ledger::store::{self as ledger, AccountRow as Row, EntryRow as Entry};
 use crate::reports::page::words::{LocalTime, UNKNOWN, account_link, count, counted};
@@ -104,7 +105,8 @@ pub(super) async fn found(desk: Desk, id: web::Path<String>) -> Page {
     let search = desk.read(move |conn| searches::find(conn, &id, user, now)?.ok_or(over)).await?;
     let wanted = search.clone();
     if search.kind == Kind::Account {
-        let accounts = desk.read(move |conn| accounts(conn, &wanted.query)).await?;
+        let heads = desk.app.newest.clone();
+        let accounts = desk.read(move |conn| accounts(conn, &heads, &wanted.query)).await?;
         let rows = accounts.iter().map(|found| row(found, desk.time())).collect();
         return desk.show(&results(&desk, &search, rows));
     }
@@ -124,7 +126,7 @@ fn context(conn: &mut Conn, search: &Search) -> Result<Option<i64>, Trouble> {
     Ok(found.first().map(|context| context.id))
 }
 
-fn accounts(conn: &mut Conn, query: &str) -> Result<Vec<Found>, Trouble> {
+fn accounts(conn: &mut Conn, heads: &Newest, query: &str) -> Result<Vec<Found>, Trouble> {
     let upper = query.to_uppercase();
     let written: &[&str] = if upper == query { &[query] } else { &[query, &upper] };
     let mut found = Vec::new();
@@ -132,7 +134,7 @@ fn accounts(conn: &mut Conn, query: &str) -> Result<Vec<Found>, Trouble> {
         found.extend(ledger::account_by_number(conn, text)?);
     }
     for text in written.iter().filter(|text| text.chars().count() >= BEGINNING_MIN) {
-        found.extend(lookup::store::accounts_like(conn, text, LISTED as i64 + 1)?);
+        found.extend(lookup::store::accounts_beginning(conn, text, LISTED as i64 + 1)?);
     }
     let mut rows: Vec<Row> = Vec::new();
     for row in found {
@@ -142,11 +144,11 @@ fn accounts(conn: &mut Conn, query: &str) -> Result<Vec<Found>, Trouble> {
     }
     let sources = ledger::sources(conn)?;
     let source = |id| sources.iter().find(|s| s.id == id).map_or_else(String::new, |s| s.name.clone());
-    rows.into_iter().take(LISTED + 1).map(|account| look(conn, source(account.source), account)).collect()
+    rows.into_iter().take(LISTED + 1).map(|account| look(conn, heads, source(account.source), account)).collect()
 }
 
-fn look(conn: &mut Conn, source: String, account: Row) -> Result<Found, Trouble> {
-    let newest = lookup::page(conn, account.id, None, 1)?.entries.pop();
+fn look(conn: &mut Conn, heads: &Newest, source: String, account: Row) -> Result<Found, Trouble> {
+    let newest = lookup::page(conn, heads, account.id, None, 1)?.entries.pop();
     let open = AlertFilter { account: Some(account.id), state: Some(State::Open), ..AlertFilter::default() };
     let alerts = queue::count(conn, &open)?;
     let breaks = ledger::breaks_of(conn, account.id, 1_000)?;

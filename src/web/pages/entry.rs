@@ -15,8 +15,9 @@ use crate::approvals::checked_text;
 use crate::clock::{Moment, day_date};
 use crate::db::{Conn, DbError};
 use crate::ids::{Seq, mask_account};
+use crate::ledger::history::{self, Newest};
 use crate::ledger::store::{self as ledger, AccountRow, ContextRow, DeliveryRow, EntryRow as Entry};
-use crate::ledger::{Channel, Direction, FLAG_DATE_STATED, Instrument, Kind, Parts, Status, history};
+use crate::ledger::{Channel, Direction, FLAG_DATE_STATED, Instrument, Kind, Parts, Status};
 use crate::reports::page::words::{
     LocalTime, UNKNOWN, account_link, alert_link, count, fact, link, mono, rule_title, tag, words,
 };
@@ -50,7 +51,7 @@ struct Shown {
     leaf: String,
 }
 
-fn read(conn: &mut Conn, seq: Seq) -> Result<Shown, Trouble> {
+fn read(conn: &mut Conn, heads: &Newest, seq: Seq) -> Result<Shown, Trouble> {
     let Some(entry) = ledger::entry(conn, seq)? else {
         return Err(match trail::event(conn, seq)? {
             Some(_) => Trouble::Missing("At this place of the log stands an event, not an entry. The trail lists events."),
@@ -84,7 +85,7 @@ fn read(conn: &mut Conn, seq: Seq) -> Result<Shown, Trouble> {
         context: ledger::context(conn, entry.context)?,
         parts: part.map(|part| part.parts()).unwrap_or_default(),
         breaks: breaks::at(conn, seq)?,
-        after: history::after(conn, &entry)?,
+        after: history::after(conn, heads, &entry)?,
         leaf: hex::encode(leaf),
         delivery,
         key,
@@ -109,7 +110,8 @@ fn parse(desk: &Desk, seq: &str) -> Result<Seq, Failure> {
 /// `GET /entries/{seq}`
 pub(super) async fn show(desk: Desk, seq: web::Path<String>) -> Page {
     let seq = parse(&desk, &seq)?;
-    let shown = desk.read(move |conn| read(conn, seq)).await?;
+    let heads = desk.app.newest.clone();
+    let shown = desk.read(move |conn| read(conn, &heads, seq)).await?;
     desk.viewed(json!({ "account": shown.account.id, "entry": seq })).await?;
     render(&desk, shown, &Sent::default(), None)
 }
@@ -117,7 +119,8 @@ pub(super) async fn show(desk: Desk, seq: web::Path<String>) -> Page {
 /// `POST /entries/{seq}/reveal`: the page with what is sealed, once.
 pub(super) async fn reveal(desk: Desk, seq: web::Path<String>, sent: web::Form<Sent>) -> Page {
     let (seq, sent) = (parse(&desk, &seq)?, sent.into_inner());
-    let mut shown = desk.read(move |conn| read(conn, seq)).await?;
+    let heads = desk.app.newest.clone();
+    let mut shown = desk.read(move |conn| read(conn, &heads, seq)).await?;
     let reason = match checked_text("reason", &sent.reason) {
         Ok(reason) => reason,
         Err(error) => {

@@ -54,24 +54,12 @@ pub(super) fn find(conn: &mut Conn, context: &ContextRow, origin: Origin) -> DbR
 }
 
 /// The places of these contexts' entries, the newest of them: at most one more than [`ENTRIES_MAX`]
-/// of the open segment, and of closed ones run by run until there are enough.
+/// of the open segment, and of closed ones run by run until there are that many.
 fn places(conn: &mut Conn, ids: &[Seq]) -> DbResult<BTreeSet<Seq>> {
     let indexed_to = runs::indexed_to(conn)?;
     let open = lookup::store::entries_of_contexts(conn, ids, indexed_to, ENTRIES_MAX as i64 + 1)?;
     let mut places: BTreeSet<Seq> = open.iter().map(|entry| entry.seq).collect();
-    if indexed_to == 0 {
-        return Ok(places);
-    }
-    for run in runs::load(conn, RunKind::Context)?.iter().rev() {
-        if places.len() > ENTRIES_MAX {
-            break;
-        }
-        let mut closed = Vec::new();
-        for id in ids {
-            run.find(conn, *id as u64, &mut closed)?;
-        }
-        places.extend(closed);
-    }
+    runs::newest_places(conn, RunKind::Context, ids, ENTRIES_MAX + 1, &mut places)?;
     Ok(places)
 }
 

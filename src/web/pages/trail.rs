@@ -9,6 +9,7 @@ use crate::access::{Permission, users};
 use crate::app::App;
 use crate::clock::Moment;
 use crate::db::Conn;
+use crate::forward::{self, Standing};
 use crate::ids::Seq;
 use crate::ledger::store::sources;
 use crate::reports::page::words::{LocalTime, count, counted, fact, link, mono, tag};
@@ -92,6 +93,7 @@ struct Shown {
     tiles: i64,
     held: Held,
     private: Private,
+    forwards: Vec<Standing>,
     rotations: Vec<RotationRow>,
     recoveries: Vec<Seq>,
     events: Vec<EventRow>,
@@ -117,6 +119,7 @@ fn read(conn: &mut Conn, app: &App, asked: Asked, sees: Sees) -> Result<Shown, T
         tiles: store::tile_count(conn)?,
         held: Held::read(conn)?,
         private: Private::read(conn, app, state.size)?,
+        forwards: forward::standings(conn, &app.config.forward)?,
         rotations: store::rotations(conn)?,
         recoveries: Origins::of(conn)?.recoveries().collect(),
         state,
@@ -160,6 +163,7 @@ pub(super) async fn show(desk: Desk, request: HttpRequest) -> Page {
         anchors: shown.held.rows(time),
         anchors_empty: checkpoints::nothing_outside(),
         sealing: shown.private.sealing(),
+        forwards: shown.forwards.iter().map(|standing| forwarded(standing, time)).collect(),
         erasures: shown.private.rows(time),
         erasures_summary: shown.private.summary(),
         may_bring_back: desk.may(Permission::ReadTrail),
@@ -186,6 +190,24 @@ fn tiles(shown: &Shown, verified: &Verified, time: LocalTime, (now, hours): (Mom
         shown.held.tile(now, hours, time),
         tile("Writer's epoch", count(shown.state.epoch), "one more at each start".to_owned()),
     ]
+}
+
+/// How far a receiver of the log is.
+fn forwarded(standing: &Standing, time: LocalTime) -> Fact {
+    let row = standing.row.as_ref();
+    let confirmed = row.and_then(|row| row.confirmed_at).map(|at| time.second(Moment(at)));
+    let failing = row.and_then(|row| Some((row.failing_since?, row.last_error.as_deref()?)));
+    let text = match (failing, confirmed) {
+        (Some((since, error)), _) => format!(
+            "{} behind, failing since {}: {error}",
+            counted(standing.behind, "leaf", "leaves"),
+            time.second(Moment(since))
+        ),
+        (None, Some(at)) if standing.behind == 0 => format!("Has everything that is signed; last confirmed {at}"),
+        (None, Some(at)) => format!("{} behind; last confirmed {at}", counted(standing.behind, "leaf", "leaves")),
+        (None, None) => "Not asked yet".to_owned(),
+    };
+    fact(&standing.name, text)
 }
 
 /// The key in force, those that it replaced, and where the log went on under a new name.

@@ -164,8 +164,25 @@ fn entries(bank: &Bank, other: i64) {
     reversal["reverses"] = json!("L4");
     reversal["account_seq"] = json!(4);
     bank.record(reversal);
+    beside(bank);
     bank.submit_rows(other, vec![Bank::row(1, entry("F1", "ACC-2", "2026-03-02T10:40:00Z", balance[2], balance[2] + 1))], false)
         .unwrap();
+}
+
+/// Entries that are not in order of booked time: attempts, and late ones.
+fn beside(bank: &Bank) {
+    let attempt = |n: i64, at: &str| {
+        let mut row = entry(&format!("TRY{n}"), "BESIDE", at, 0, 7);
+        row["status"] = json!("attempted");
+        row
+    };
+    bank.record(attempt(1, "2026-03-02T10:31:00Z"));
+    bank.record(entry("BES3", "BESIDE", "2026-03-02T10:39:00Z", 0, 10));
+    bank.record(attempt(2, "2026-03-02T10:35:00Z"));
+    bank.record(entry("BES2", "BESIDE", "2026-03-02T10:36:00Z", -5, 0));
+    bank.record(entry("BES4", "BESIDE", "2026-03-02T10:40:00Z", 10, 15));
+    bank.record(entry("BES1", "BESIDE", "2026-03-02T10:33:00Z", -9, -5));
+    bank.record(attempt(3, "2026-03-02T10:38:00Z"));
 }
 
 fn refusals(bank: &Bank, other: i64) {

@@ -32,6 +32,8 @@ pub struct TrailPage {
     pub anchors_empty: Empty,
     /// Whether sensitive fields can be sealed, and by which keys.
     pub sealing: Vec<Fact>,
+    /// The receivers of the log, and how far each is.
+    pub forwards: Vec<Fact>,
     /// Erasures carried out and waiting.
     pub erasures: Vec<ErasureRow>,
     /// How many there are, and how many holds.

@@ -1,0 +1,50 @@
+//! The newest places of a few keys in the runs, for people: bounded, whatever a key has.
+
+use std::collections::BTreeSet;
+
+use diesel::prelude::*;
+
+use crate::db::schema::{index_pages, index_runs};
+use crate::db::{Conn, DbResult};
+use crate::ids::Seq;
+use crate::on_conn;
+
+use super::{RunKind, RunRow, page_data, unpack};
+
+/// Adds the newest places of these accounts or contexts to `found`, until it has `limit`: run by run, the newest
+/// first; of each key `limit` at most. Not for references, whose keys are in another order.
+pub fn newest_places(conn: &mut Conn, kind: RunKind, ids: &[Seq], limit: usize, found: &mut BTreeSet<Seq>) -> DbResult<()> {
+    let query = index_runs::table.filter(index_runs::kind.eq(kind as i16)).filter(index_runs::ready.eq(1));
+    let query = query.order(index_runs::first_seq.desc());
+    let runs: Vec<RunRow> = on_conn!(conn, |c| query.select(RunRow::as_select()).load(c))?;
+    for run in runs {
+        if found.len() >= limit {
+            break;
+        }
+        for id in ids {
+            newest_of(conn, run.id, *id, limit, found)?;
+        }
+    }
+    Ok(())
+}
+
+fn newest_of(conn: &mut Conn, run: i64, key: i64, limit: usize, found: &mut BTreeSet<Seq>) -> DbResult<()> {
+    let query = index_pages::table.filter(index_pages::run.eq(run)).filter(index_pages::first_key.le(key));
+    let query = query.order((index_pages::first_key.desc(), index_pages::page.desc()));
+    let last: Option<(i64, i64)> =
+        on_conn!(conn, |c| query.select((index_pages::page, index_pages::first_key)).first(c).optional())?;
+    let mut at = last.map(|(page, _)| page);
+    let mut left = limit;
+    while let Some(page) = at.filter(|page| *page >= 0 && left > 0) {
+        let data = page_data(conn, run, page)?;
+        let own = unpack(&data).rev().filter(|(found, _)| *found == key as u64);
+        for (_, seq) in own.take(left) {
+            found.insert(seq);
+            left -= 1;
+        }
+        // The page before holds some of them too if this one begins with one.
+        let more = unpack(&data).next().is_some_and(|(first, _)| first == key as u64);
+        at = more.then_some(page - 1);
+    }
+    Ok(())
+}

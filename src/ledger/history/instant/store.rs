@@ -1,0 +1,126 @@
+//! Halving an account along its jump pointers, inside the database.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable};
+
+use crate::clock::Moment;
+use crate::db::fixed::{Fixed, Text};
+use crate::db::schema::entries;
+use crate::db::{Conn, DbResult};
+use crate::ids::Seq;
+use crate::on_conn;
+
+use super::broken;
+
+/// What a balance needs of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable)]
+pub struct Booked {
+    /// Its place.
+    pub seq: Seq,
+    /// When it was booked.
+    pub booked_at: i64,
+    /// Minor units, if it states one.
+    pub balance_before: Option<i64>,
+    /// Minor units, if it states one.
+    pub balance_after: Option<i64>,
+}
+
+/// How far booked time had come at an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The latest booking time up to it.
+    pub reached: Option<i64>,
+    /// The newest entry in order with that time.
+    pub by: Option<Seq>,
+}
+
+/// From an entry back to the last one recorded before a time. Steps are bounded: the square of the
+/// logarithm of any account's length is far below.
+struct Recorded;
+
+impl Text for Recorded {
+    const PIECES: &'static [&'static str] = &[
+        "WITH RECURSIVE down(seq, prev, jump, at, n) AS (\
+         SELECT e.seq, e.prev, e.jump, e.recorded_at, 1 FROM entries e WHERE e.seq = ",
+        " UNION ALL SELECT e.seq, e.prev, e.jump, e.recorded_at, d.n + 1 FROM down d LEFT JOIN entries j ON j.seq = d.jump \
+         JOIN entries e ON e.seq = CASE WHEN j.recorded_at >= ",
+        " THEN d.jump ELSE d.prev END WHERE d.n < 8192 AND d.at >= ",
+        ") SELECT seq, prev, at FROM down ORDER BY n DESC LIMIT 1",
+    ];
+    type Columns = (BigInt, Nullable<BigInt>, BigInt);
+}
+
+/// From an entry back to the last one at which booked time had not come to an instant.
+struct Reaching;
+
+impl Text for Reaching {
+    const PIECES: &'static [&'static str] = &[
+        "WITH RECURSIVE down(seq, prev, jump, reached, reached_by, n) AS (\
+         SELECT e.seq, e.prev, e.jump, CASE WHEN a.seq IS NULL THEN e.booked_at ELSE a.reached END, \
+         CASE WHEN a.seq IS NULL THEN e.seq ELSE a.reached_by END, 1 \
+         FROM entries e LEFT JOIN asides a ON a.seq = e.seq WHERE e.seq = ",
+        " UNION ALL SELECT e.seq, e.prev, e.jump, CASE WHEN a.seq IS NULL THEN e.booked_at ELSE a.reached END, \
+         CASE WHEN a.seq IS NULL THEN e.seq ELSE a.reached_by END, d.n + 1 \
+         FROM down d LEFT JOIN entries j ON j.seq = d.jump LEFT JOIN asides b ON b.seq = d.jump \
+         JOIN entries e ON e.seq = CASE WHEN CASE WHEN b.seq IS NULL THEN j.booked_at ELSE b.reached END >= ",
+        " THEN d.jump ELSE d.prev END LEFT JOIN asides a ON a.seq = e.seq WHERE d.n < 8192 AND d.reached >= ",
+        ") SELECT seq, prev, reached, reached_by FROM down ORDER BY n DESC LIMIT 1",
+    ];
+    type Columns = (BigInt, Nullable<BigInt>, Nullable<BigInt>, Nullable<BigInt>);
+}
+
+/// The entries in order of one instant, from the newest back.
+struct OfInstant;
+
+impl Text for OfInstant {
+    const PIECES: &'static [&'static str] = &[
+        "WITH RECURSIVE same(seq, prev, booked_at, balance_before, balance_after, n) AS (\
+         SELECT e.seq, e.prev, e.booked_at, e.balance_before, e.balance_after, 1 FROM entries e WHERE e.seq = ",
+        " UNION ALL SELECT e.seq, e.prev, e.booked_at, e.balance_before, e.balance_after, s.n + 1 \
+         FROM same s LEFT JOIN asides a ON a.seq = s.prev \
+         JOIN entries e ON e.seq = CASE WHEN a.seq IS NULL THEN s.prev ELSE a.reached_by END \
+         WHERE s.n < 256 AND e.booked_at = ",
+        ") SELECT seq, booked_at, balance_before, balance_after FROM same",
+    ];
+    type Columns = (BigInt, BigInt, Nullable<BigInt>, Nullable<BigInt>);
+}
+
+/// The last entry of an account, from `newest` back, that was recorded at or before `known_at`.
+pub fn last_recorded(conn: &mut Conn, newest: Seq, known_at: Moment) -> DbResult<Option<Seq>> {
+    let after = known_at.0.saturating_add(1);
+    let query = Fixed::<Recorded, 3>::with([newest, after, after]);
+    let found: Option<(i64, Option<i64>, i64)> = on_conn!(conn, |c| query.get_result(c).optional())?;
+    match found.ok_or_else(|| broken(newest))? {
+        (seq, _, at) if at < after => Ok(Some(seq)),
+        (_, None, _) => Ok(None),
+        (seq, ..) => Err(broken(seq)),
+    }
+}
+
+/// How far booked time had come at the last entry, from `last` back, at which it had not come to `at`.
+pub fn last_reaching(conn: &mut Conn, last: Seq, at: Moment) -> DbResult<Option<Order>> {
+    let query = Fixed::<Reaching, 3>::with([last, at.0, at.0]);
+    let found: Option<(i64, Option<i64>, Option<i64>, Option<i64>)> = on_conn!(conn, |c| query.get_result(c).optional())?;
+    let (seq, prev, reached, by) = found.ok_or_else(|| broken(last))?;
+    match (reached.is_none_or(|reached| reached < at.0), prev) {
+        (true, _) => Ok(Some(Order { reached, by })),
+        (false, None) => Ok(None),
+        (false, Some(_)) => Err(broken(seq)),
+    }
+}
+
+/// The entries in order that were booked at `instant`, of which `newest` is the newest.
+pub fn of_instant(conn: &mut Conn, newest: Seq, instant: i64) -> DbResult<Vec<Booked>> {
+    let query = Fixed::<OfInstant, 2>::with([newest, instant]);
+    Ok(on_conn!(conn, |c| query.load(c))?)
+}
+
+/// These entries.
+pub fn booked_at(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Vec<Booked>> {
+    if seqs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = (entries::seq, entries::booked_at, entries::balance_before, entries::balance_after);
+    let query = entries::table.filter(entries::seq.eq_any(seqs)).select(columns);
+    Ok(on_conn!(conn, |c| query.load(c))?)
+}
