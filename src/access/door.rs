@@ -88,9 +88,15 @@ impl Door {
         Ok(found)
     }
 
-    /// Records that a request was refused: the route's template, who asked, a stable reason, and
-    /// privately the address. An error means that it could not be recorded: answer 503, not 403.
-    pub fn denied(&self, what: &'static str, who: Option<Who>, reason: &'static str, ip: Option<&str>) -> Result<(), ActError> {
+    /// Records that a request was refused: the route's template and the act if it is one, who asked, a stable reason,
+    /// and privately the address. An error means that it could not be recorded: answer 503, not 403.
+    pub fn denied(
+        &self,
+        (what, act): (&'static str, Option<&'static str>),
+        who: Option<Who>,
+        reason: &'static str,
+        ip: Option<&str>,
+    ) -> Result<(), ActError> {
         let noted = self.inner.denied.note(self.clock().now(), ip);
         if !noted.singly {
             return Ok(());
@@ -100,7 +106,7 @@ impl Door {
             Some(Who::Key(key)) => (None, Some(key)),
             None => (None, None),
         };
-        let body = json!({ "what": what, "user": user, "key": key, "reason": reason });
+        let body = json!({ "what": what, "act": act, "user": user, "key": key, "reason": reason });
         let event = NewEvent::with_private(DENIED, body, json!({ "ip": ip.map(shortened) }));
         self.inner.denied.write(self.log(), noted.earlier, Some(event))
     }
@@ -176,20 +182,20 @@ mod tests {
     fn a_denial_is_recorded_without_anything_personal_in_public() {
         let bench = Bench::new();
         let door = Door::new(bench.db.clone(), bench.log.clone(), bench.clock.clone());
-        door.denied("/api/v1/accounts/{account}", Some(Who::Key(7)), "scope", Some("192.0.2.7")).unwrap();
+        door.denied(("/api/v1/accounts/{account}", None), Some(Who::Key(7)), "scope", Some("192.0.2.7")).unwrap();
         let (_, body, private) = bench.events("access.denied").remove(0);
-        assert_eq!(body, json!({ "what": "/api/v1/accounts/{account}", "user": null, "key": 7, "reason": "scope" }));
+        assert_eq!(body, json!({ "what": "/api/v1/accounts/{account}", "act": null, "user": null, "key": 7, "reason": "scope" }));
         assert_eq!(private.unwrap()["ip"], "192.0.2.7");
         for _ in 0..100 {
-            door.denied("/alerts", None, "not_signed_in", None).unwrap();
+            door.denied(("/alerts", None), None, "not_signed_in", None).unwrap();
         }
         assert_eq!(bench.events("access.denied").len(), 21, "twenty of each address");
         bench.clock.advance(MINUTE);
-        door.denied("/alerts", None, "not_signed_in", None).unwrap();
+        door.denied(("/alerts", None), None, "not_signed_in", None).unwrap();
         let events = bench.events("access.denied");
         assert_eq!((events.len(), events[21].1["counted"].as_u64()), (23, Some(80)));
         for _ in 0..25 {
-            door.denied("/alerts", None, "not_signed_in", None).unwrap();
+            door.denied(("/alerts", None), None, "not_signed_in", None).unwrap();
         }
         door.finish().unwrap();
         let last = bench.events("access.denied").pop().unwrap();
@@ -209,7 +215,7 @@ mod tests {
         }
         let bench = Bench::new();
         let door = Door::new(bench.db.clone(), Log::new(Arc::new(Nowhere)), bench.clock.clone());
-        assert!(door.denied("/alerts", None, "not_signed_in", None).is_err());
+        assert!(door.denied(("/alerts", None), None, "not_signed_in", None).is_err());
         assert!(door.sign_in("ada@bank.example", "wrong", &Origin::default()).is_err());
     }
 

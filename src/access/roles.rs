@@ -32,6 +32,8 @@ pub enum Permission {
     DecideAlerts,
     /// Every event of the log.
     ReadTrail,
+    /// What users and commands attempted, counted.
+    ReadActs,
     /// Take lists out of the house.
     Export,
     /// Users, their roles, and the keys of senders.
@@ -48,13 +50,14 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Permission; 12] = [
+    pub const ALL: [Permission; 13] = [
         Permission::ReadStatus,
         Permission::ReadReports,
         Permission::SignReports,
         Permission::ReadCustomers,
         Permission::DecideAlerts,
         Permission::ReadTrail,
+        Permission::ReadActs,
         Permission::Export,
         Permission::ManageUsers,
         Permission::ReadApprovals,
@@ -98,7 +101,7 @@ impl Role {
             P::SignReports | P::Approve => self == Role::Officer,
             P::ReadTrail | P::Export | P::Reveal => matches!(self, Role::Officer | Role::Auditor),
             P::ManageUsers => self == Role::Admin,
-            P::ReadApprovals => self != Role::Analyst,
+            P::ReadApprovals | P::ReadActs => self != Role::Analyst,
             P::Propose => matches!(self, Role::Officer | Role::Admin),
         }
     }
@@ -129,9 +132,9 @@ mod tests {
         assert_eq!(granted(Role::Analyst), [P::ReadStatus, P::ReadReports, P::ReadCustomers, P::DecideAlerts]);
         assert_eq!(
             granted(Role::Auditor),
-            [P::ReadStatus, P::ReadReports, P::ReadCustomers, P::ReadTrail, P::Export, P::ReadApprovals, P::Reveal]
+            [P::ReadStatus, P::ReadReports, P::ReadCustomers, P::ReadTrail, P::ReadActs, P::Export, P::ReadApprovals, P::Reveal]
         );
-        assert_eq!(granted(Role::Admin), [P::ReadStatus, P::ManageUsers, P::ReadApprovals, P::Propose]);
+        assert_eq!(granted(Role::Admin), [P::ReadStatus, P::ReadActs, P::ManageUsers, P::ReadApprovals, P::Propose]);
         let officer = granted(Role::Officer);
         assert!(officer.contains(&P::SignReports) && !officer.contains(&P::ManageUsers));
     }

@@ -17,7 +17,7 @@ use super::rows::{WireResult, WireRow};
 impl ImportLeader for Leader {
     fn begin(&self, source: &str, digest: &str) -> Result<Begun, ImportError> {
         match self {
-            Leader::Here(app, _) => Local(&intake(app)?).begin(source, digest),
+            Leader::Here(app, ..) => Local(&intake(app)?).begin(source, digest),
             Leader::Elsewhere(..) => {
                 read(self.perform(Request::BeginImport { source: source.to_owned(), digest: digest.to_owned() }))
             }
@@ -25,7 +25,7 @@ impl ImportLeader for Leader {
     }
 
     fn submit(&self, batch: Batch) -> Result<Ticket, ImportError> {
-        if let Leader::Here(app, _) = self {
+        if let Leader::Here(app, ..) = self {
             return Local(&intake(app)?).submit(batch);
         }
         let Batch { source, origin, history, rows } = batch;
@@ -38,14 +38,14 @@ impl ImportLeader for Leader {
 
     fn note(&self, run: RunRow) -> Result<(), ImportError> {
         match self {
-            Leader::Here(app, _) => Local(&intake(app)?).note(run),
+            Leader::Here(app, ..) => Local(&intake(app)?).note(run),
             Leader::Elsewhere(..) => self.perform(Request::NoteImport(run)).map(drop).map_err(failed),
         }
     }
 
     fn finish(&self, finish: Finish) -> Result<(), ImportError> {
         match self {
-            Leader::Here(app, _) => Local(&intake(app)?).finish(finish),
+            Leader::Here(app, ..) => Local(&intake(app)?).finish(finish),
             Leader::Elsewhere(..) => self.perform(Request::FinishImport(finish)).map(drop).map_err(failed),
         }
     }

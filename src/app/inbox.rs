@@ -13,7 +13,7 @@ use crate::db::{Channel, Db, DbError, Waiter, bulk, migrate, wake};
 use crate::intake::StartError;
 
 use super::App;
-use super::requests::{Request, RequestError, perform};
+use super::requests::{Asked, Request, RequestError, carry};
 use super::store::{self, InboxRow};
 
 /// How often the leader looks where nobody can wake it, and where everybody does.
@@ -70,10 +70,10 @@ fn answer_waiting(app: &App) -> Result<usize, DbError> {
     let waiting = app.db.read(|conn| store::waiting(conn, TAKE))?;
     let count = waiting.len();
     for row in waiting {
-        let result = match serde_json::from_str::<Request>(&row.request) {
-            Ok(request) => {
-                let ends = request.ends_a_command();
-                let done = perform(app, request);
+        let result = match serde_json::from_str::<Asked>(&row.request) {
+            Ok(asked) => {
+                let ends = asked.request.ends_a_command();
+                let done = carry(app, asked);
                 if ends {
                     app.sign();
                 }
@@ -109,26 +109,27 @@ pub enum LeaderError {
     Silent(u64),
 }
 
-/// Whoever writes the log: this process, or another that is asked.
+/// Whoever writes the log: this process, or another that is asked; and who runs this one, for the
+/// private part of what they do.
 pub enum Leader {
     /// This process has the lease.
-    Here(Box<App>, Inbox),
+    Here(Box<App>, Inbox, Value),
     /// Another has it.
-    Elsewhere(Box<Config>, Db, Clock),
+    Elsewhere(Box<Config>, Db, Clock, Value),
 }
 
 impl Leader {
-    /// Takes the lease if it is free.
-    pub fn find(config: Config, clock: Clock) -> Result<Leader, LeaderError> {
+    /// Takes the lease if it is free; `whence` says who runs this process.
+    pub fn find(config: Config, clock: Clock, whence: Value) -> Result<Leader, LeaderError> {
         let db = Db::open(&config.database.url, config.database.readers)?;
         match App::start(config.clone(), db.clone(), clock.clone()) {
             Ok(app) => {
                 let inbox = Inbox::open(app.clone()).map_err(StartError::Thread)?;
-                Ok(Leader::Here(Box::new(app), inbox))
+                Ok(Leader::Here(Box::new(app), inbox, whence))
             }
             Err(StartError::Held) => {
                 migrate::require_current(&mut db.connect()?)?;
-                Ok(Leader::Elsewhere(Box::new(config), db, clock))
+                Ok(Leader::Elsewhere(Box::new(config), db, clock, whence))
             }
             Err(error) => Err(error.into()),
         }
@@ -137,30 +138,30 @@ impl Leader {
     /// For reading.
     pub fn db(&self) -> &Db {
         match self {
-            Leader::Here(app, _) => &app.db,
-            Leader::Elsewhere(_, db, _) => db,
+            Leader::Here(app, ..) => &app.db,
+            Leader::Elsewhere(_, db, ..) => db,
         }
     }
 
     /// The settings.
     pub fn config(&self) -> &Config {
         match self {
-            Leader::Here(app, _) => &app.config,
+            Leader::Here(app, ..) => &app.config,
             Leader::Elsewhere(config, ..) => config,
         }
     }
 
-    /// Does the work, here or there; returns after its commit.
+    /// Does the work, here or there; returns after its commit. An act is recorded before and after.
     pub fn perform(&self, request: Request) -> Result<Value, LeaderError> {
         match self {
-            Leader::Here(app, _) => Ok(perform(app, request)?),
-            Leader::Elsewhere(_, db, clock) => ask(db, clock, &request, PATIENCE),
+            Leader::Here(app, _, whence) => Ok(carry(app, Asked { request, whence: Some(whence.clone()) })?),
+            Leader::Elsewhere(_, db, clock, whence) => ask(db, clock, &Asked { request, whence: Some(whence.clone()) }, PATIENCE),
         }
     }
 
     /// Lets the log go, after everything is committed.
     pub fn close(self) {
-        if let Leader::Here(app, inbox) = self {
+        if let Leader::Here(app, inbox, _) = self {
             drop(inbox);
             app.stop();
         }
@@ -168,8 +169,8 @@ impl Leader {
 }
 
 /// Has the leader do it, waiting `patience` for its answer.
-pub(super) fn ask(db: &Db, clock: &Clock, request: &Request, patience: Duration) -> Result<Value, LeaderError> {
-    let text = serde_json::to_string(request).map_err(|e| RequestError::failed(e.to_string()))?;
+pub(super) fn ask(db: &Db, clock: &Clock, asked: &Asked, patience: Duration) -> Result<Value, LeaderError> {
+    let text = serde_json::to_string(asked).map_err(|e| RequestError::failed(e.to_string()))?;
     let id = i64::from_be_bytes(clock.random::<8>()) & i64::MAX;
     let row = InboxRow { id, created_at: clock.now().0, request: text, answer: None, answered_at: None };
     db.read(|conn| {
@@ -178,13 +179,13 @@ pub(super) fn ask(db: &Db, clock: &Clock, request: &Request, patience: Duration)
             wake(conn, Channel::Inbox)
         })
     })?;
-    let asked = Instant::now();
+    let since = Instant::now();
     let mut pause = Duration::from_millis(5);
     let answer = loop {
         if let Some(answer) = db.read(|conn| store::answer(conn, id))? {
             break Some(answer);
         }
-        if asked.elapsed() > patience {
+        if since.elapsed() > patience {
             break None;
         }
         std::thread::sleep(pause);

@@ -25,7 +25,7 @@ pub use changes::WireChanges;
 pub use inbox::{Inbox, Leader, LeaderError};
 pub use post::StandBy;
 pub use privacy::PrivacyRequest;
-pub use requests::{Request, RequestError, nightly, perform};
+pub use requests::{Request, RequestError, nightly};
 pub use rows::{WireResult, WireRow};
 
 use crate::clock::Clock;
@@ -38,7 +38,7 @@ use crate::privacy::register;
 use crate::records::Recorder;
 use crate::trail::keys::KeyFolder;
 use crate::trail::store::LeaderRow;
-use crate::trail::{self, ActError, Log, Signer, sealing};
+use crate::trail::{self, ActError, Log, Signer, attempts, sealing};
 use post::Post;
 
 /// How long an instance that stands by waits for the first leader to make the log.
@@ -88,6 +88,7 @@ impl App {
         let intake = intake::start(&db, &config, clock.clone())?;
         let app = App::new(config, db, clock, intake)?;
         app.reapply_erasures()?;
+        app.end_acts();
         app.sign();
         Ok(app)
     }
@@ -149,6 +150,7 @@ impl App {
         }
         self.post.lead(intake);
         self.reapply_erasures()?;
+        self.end_acts();
         self.sign();
         Ok(())
     }
@@ -212,6 +214,17 @@ impl App {
             intake.halt();
         }
         done.map(drop)
+    }
+
+    /// Ends as unknown what was attempted by a process that is gone. What cannot be ended now is at the next start.
+    fn end_acts(&self) {
+        match attempts::end_open(&self.log()) {
+            Ok(0) => {}
+            Ok(count) => {
+                tracing::warn!(count, "acts were begun whose end nobody recorded; they are recorded as of unknown outcome")
+            }
+            Err(error) => tracing::error!(%error, "acts without an end could not be ended"),
+        }
     }
 
     /// Whether sensitive fields can be sealed now.

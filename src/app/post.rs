@@ -12,7 +12,7 @@ use crate::intake::Intake;
 use crate::trail::{Act, ActError, Acts, NewEvent, Side};
 
 use super::inbox::{LeaderError, ask};
-use super::requests::{APPENDED, Request, WireEvent};
+use super::requests::{APPENDED, Asked, Request, WireEvent};
 
 /// How long whoever looks at a page waits for the leader to record that.
 const RECORD_WITHIN: Duration = Duration::from_secs(10);
@@ -89,7 +89,8 @@ impl Acts for Post {
             Err(_) if !events.iter().all(|event| APPENDED.contains(&event.kind)) => Err(ActError::NotWriting),
             Err(_) => {
                 let events = events.into_iter().map(WireEvent::from).collect();
-                let answer = ask(&self.db, &self.clock, &Request::Append { events }, RECORD_WITHIN);
+                let asked = Asked { request: Request::Append { events }, whence: None };
+                let answer = ask(&self.db, &self.clock, &asked, RECORD_WITHIN);
                 places(answer)
             }
         }

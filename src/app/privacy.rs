@@ -26,6 +26,21 @@ pub enum PrivacyRequest {
     ReleaseHold(ReleaseHold),
 }
 
+impl PrivacyRequest {
+    /// The act that this is, by its stable name.
+    pub(super) fn act(&self) -> &'static str {
+        match self {
+            PrivacyRequest::NewRecovery(_) => "recovery.make",
+            PrivacyRequest::NoteTested(_) => "recovery.test",
+            PrivacyRequest::Rewrap(_) => "keys.rewrap",
+            PrivacyRequest::RotateMaster { .. } => "keys.rotate_master",
+            PrivacyRequest::EraseSubject(_) => "subject.erase",
+            PrivacyRequest::PlaceHold(_) => "hold.place",
+            PrivacyRequest::ReleaseHold(_) => "hold.release",
+        }
+    }
+}
+
 /// Does what is asked; returns after the commit.
 pub(super) fn perform(app: &App, request: PrivacyRequest) -> Result<Value, RequestError> {
     let (log, keys) = (app.log(), KeyFolder::of(&app.config, app.db.address()));

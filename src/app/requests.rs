@@ -15,6 +15,7 @@ use crate::ids::Seq;
 use crate::import::{self, Finish, RunRow};
 use crate::intake::{self, Delivery, DeliveryKind, Submission};
 use crate::reports::{self, Made};
+use crate::trail::attempts::{self, Attempt, Outcome};
 use crate::trail::{ActError, NewEvent};
 
 use super::App;
@@ -74,6 +75,26 @@ impl WireEvent {
 }
 
 impl Request {
+    /// The act that this is, by its stable name: recorded before it is done, and its outcome after. What
+    /// only records something has none; an import's events are its begin and its end.
+    fn act(&self) -> Option<&'static str> {
+        Some(match self {
+            Request::AddUser(_) => "user.add",
+            Request::ResetPassword(_) => "user.reset",
+            Request::DisableUser { .. } => "user.disable",
+            Request::IssueKey(_) => "key.issue",
+            Request::RotateKey(_) => "key.rotate",
+            Request::RevokeKey { .. } => "key.revoke",
+            Request::SetRules { .. } => "rules.activate",
+            Request::Propose(_) => "approval.submit",
+            Request::Nightly { .. } => "report.make",
+            Request::Privacy(request) => request.act(),
+            Request::BeginImport { .. } | Request::NoteImport(_) | Request::FinishImport(_) => return None,
+            Request::NoteExport { .. } | Request::NoteVerified(_) => return None,
+            Request::Submit { .. } | Request::Append { .. } | Request::Changes(_) => return None,
+        })
+    }
+
     /// Whether the command that asks is done with this, so that the log is signed before it ends.
     pub(super) fn ends_a_command(&self) -> bool {
         !matches!(
@@ -85,6 +106,14 @@ impl Request {
                 | Request::Changes(_)
         )
     }
+}
+
+/// A request, and who runs the command that makes it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Asked {
+    pub request: Request,
+    /// The system's user: for the private part of what they attempt.
+    pub whence: Option<Value>,
 }
 
 /// Why a request was not done.
@@ -115,8 +144,24 @@ impl From<ActError> for RequestError {
     }
 }
 
-/// Does what is asked; returns after the commit.
-pub fn perform(app: &App, request: Request) -> Result<Value, RequestError> {
+/// Does what is asked, an act between its attempt and its end; returns after the commit.
+pub(super) fn carry(app: &App, Asked { request, whence }: Asked) -> Result<Value, RequestError> {
+    let Some(act) = request.act() else { return perform(app, request) };
+    let whence = whence.unwrap_or_else(|| json!({}));
+    let attempt = attempts::begin(&app.log(), Attempt { act, door: "command", user: None, session: None, whence })?;
+    let done = perform(app, request);
+    let outcome = match &done {
+        Ok(_) => Outcome::Succeeded,
+        Err(error) if error.failed => Outcome::Failed,
+        Err(_) => Outcome::Refused,
+    };
+    if let Err(error) = attempts::end(&app.log(), attempt, outcome, None) {
+        tracing::error!(attempt, %error, "the end of an act could not be recorded");
+    }
+    done
+}
+
+fn perform(app: &App, request: Request) -> Result<Value, RequestError> {
     let log = app.log();
     Ok(match request {
         Request::AddUser(add) => json!(add.run(&log)?),

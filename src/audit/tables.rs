@@ -52,6 +52,7 @@ pub const EXEMPT: &[Exempt] = &[
 pub const COMPARED: &[(&str, &str, &str)] = &[
     ("account_states", "L4", "the states that the entries give"),
     ("accounts", "L4", "account.defined"),
+    ("acts", "L4", "act.attempted, act.ended, access.denied, session.opened, session.refused"),
     ("alerts", "L4", "alert.opened, alert.joined, alert.closed and the hits that join"),
     ("anchors", "L4", "anchor.returned"),
     ("api_keys", "L4", "key.issued, key.revoked"),

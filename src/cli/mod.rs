@@ -135,7 +135,7 @@ impl Common {
 
     /// Whoever writes the log.
     fn leader(&self) -> anyhow::Result<Leader> {
-        Ok(Leader::find(self.config()?, Clock::system())?)
+        Ok(Leader::find(self.config()?, Clock::system(), whoami::of_this_process())?)
     }
 }
 

@@ -101,7 +101,7 @@ fn record(db: &Db, config: Config, clock: Clock, verified: Verified) {
     if !verified.ok && db.lease().is_ok_and(|lease| lease.is_some()) {
         return warn("no program writes this log, and it should be looked at before one does");
     }
-    let noted = Leader::find(config, clock).and_then(|leader| {
+    let noted = Leader::find(config, clock, super::whoami::of_this_process()).and_then(|leader| {
         let noted = leader.perform(Request::NoteVerified(verified));
         leader.close();
         noted

@@ -21,6 +21,7 @@ pub const RIGHTS: &[(&str, &str, bool)] = &[
     ("__diesel_schema_migrations", "SELECT", true),
     ("account_states", TURN, true),
     ("accounts", KEEP, true),
+    ("acts", KEEP, true),
     ("alerts", KEEP, true),
     ("anchors", APPEND, true),
     ("api_keys", KEEP, false),

@@ -624,6 +624,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    acts (id) {
+        id -> BigInt,
+        user_id -> Nullable<BigInt>,
+        act -> Text,
+        attempted_at -> BigInt,
+        outcome -> SmallInt,
+        status -> Nullable<SmallInt>,
+        ended_at -> Nullable<BigInt>,
+        ended_seq -> Nullable<BigInt>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     forwards,
     log_state,
@@ -674,4 +687,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     record_fields,
     record_snapshots,
     record_breaks,
+    acts,
 );

@@ -89,7 +89,7 @@ impl Stages {
         migrate::require_current(&mut conn)?;
         anchor::check(&mut conn, &KeyFolder::of(config, db.address()), leaves::hashes)?;
         let settings = Arc::new(Settings::new(config, db.address(), clock.clone())?);
-        load::take_over(&mut conn, &settings, config)?;
+        load::take_over(&mut conn, &settings, config, db.address())?;
         let engine = load::engine(db.connect()?, &settings)?;
         let epoch = engine.tail.epoch();
         let queue = Arc::new(Queue::new(config.limits.queue_entries, clock.clone()));

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::clock::Moment;
 use crate::config::Config;
 use crate::db::schema::{account_states, entries, rule_sets};
-use crate::db::{Conn, DbError, DbResult, bulk};
+use crate::db::{Address, Conn, DbError, DbResult, bulk};
 use crate::detect::{RuleSet, RuleSetBody};
 use crate::ids::Seq;
 use crate::ledger::store::{self as ledger_store, EntryRow};
@@ -23,6 +23,7 @@ use crate::trail::store::{self as trail_store, LeaderRow};
 use crate::trail::{ActTx, NewEvent, Tail};
 
 use super::alerting::Alerting;
+use super::control::{self, Control};
 use super::engine::{Engine, Loaded, Settings};
 use super::references::{RefKey, References};
 use super::runs::{self, RunKind};
@@ -32,11 +33,12 @@ use super::state::Body;
 const SLICE: i64 = 10_000;
 
 /// Bytes of the settings that `program.started` names one by one; larger ones are named by their digest.
-const SETTINGS_MAX: usize = 24 * 1024;
+const SETTINGS_MAX: usize = 20 * 1024;
 
 /// Begins a new epoch, creating the log if there is none, and says so in the log: the epoch and the
 /// settings that what follows is decided by, so that both can be derived again.
-pub(super) fn take_over(conn: &mut Conn, settings: &Settings, config: &Config) -> DbResult<()> {
+pub(super) fn take_over(conn: &mut Conn, settings: &Settings, config: &Config, address: &Address) -> DbResult<()> {
+    let control = Control::of(config, address, &settings.clock)?;
     conn.write(|conn| {
         if trail_store::state(conn)?.is_none() {
             create(conn, settings)?;
@@ -46,8 +48,12 @@ pub(super) fn take_over(conn: &mut Conn, settings: &Settings, config: &Config) -
         let state = trail_store::state(conn)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))?;
         let trailing = leaves::hashes(conn, state.size - state.size % 256, state.size)?;
         let mut tail = trail_store::load_tail(conn, &state, &trailing)?;
+        let before = control::last_start(conn)?;
+        let event = started(config, control, state.epoch);
         let mut tx = ActTx::new(conn, &settings.clock, &mut tail);
-        tx.append(started(config, state.epoch)).map_err(|e| DbError::Corrupt(e.to_string()))?;
+        let corrupt = |e: crate::trail::ActError| DbError::Corrupt(e.to_string());
+        let start = tx.append(event.clone()).map_err(corrupt)?;
+        control::note_changes(&mut tx, before, start, &event).map_err(corrupt)?;
         trail_store::advance(conn, state.size, &tail)?;
         let (epoch, since) = (state.epoch, settings.clock.now().0);
         // Whoever answers at an address says so afterwards.
@@ -69,15 +75,18 @@ fn drop_outdated_states(conn: &mut Conn) -> DbResult<()> {
     Ok(())
 }
 
-fn started(config: &Config, epoch: i64) -> NewEvent {
+fn started(config: &Config, control: Control, epoch: i64) -> NewEvent {
     let settings = json!({ "bank": config.bank, "continuity": config.continuity, "source": config.source });
     let text = settings.to_string();
     let settings = match text.len() {
         0..=SETTINGS_MAX => settings,
         _ => json!({ "sha256": hex::encode(Sha256::digest(text)) }),
     };
-    let body = json!({ "version": env!("CARGO_PKG_VERSION"), "epoch": epoch, "settings": settings });
-    NewEvent::public("program.started", body)
+    let body = json!({
+        "version": env!("CARGO_PKG_VERSION"), "binary": control::binary(), "epoch": epoch, "settings": settings,
+        "control": control.public,
+    });
+    NewEvent::with_private("program.started", body, json!({ "control": control.private }))
 }
 
 /// Leaf 0 names the log and its format; leaf 1 is the first rule set.

@@ -19,6 +19,7 @@ mod alerting;
 mod batch;
 mod committer;
 mod consequences;
+mod control;
 mod decide;
 mod dictionary;
 mod engine;

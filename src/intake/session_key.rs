@@ -30,29 +30,39 @@ impl SessionKey {
         if !config.source.iter().any(|source| source.session == SessionKind::Secret) {
             return Ok(None);
         }
-        let dir = keys::folder(config, address);
-        let path = dir.join(FILE);
-        let failed = |e: std::io::Error| DbError::Unfit(format!("the key {} cannot be read or made: {e}", path.display()));
-        if !path.exists() {
-            std::fs::create_dir_all(&dir).map_err(failed)?;
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
-            file.write_all(hex::encode(clock.random::<32>()).as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-            tracing::warn!(path = %path.display(), "made a key for session ids: keep a copy outside this machine");
-        }
-        let mut text = String::new();
-        OpenOptions::new().read(true).open(&path).and_then(|mut f| f.read_to_string(&mut text)).map_err(failed)?;
-        let mut key = [0; 32];
-        let read = hex::decode_to_slice(text.trim(), &mut key);
-        read.map_err(|_| DbError::Unfit(format!("{} does not hold 64 hexadecimal digits", path.display())))?;
-        Ok(Some(SessionKey(key)))
+        Ok(Some(SessionKey(file_key(config, address, clock, FILE, "session ids")?)))
     }
 
     /// What is stored instead of a token.
     pub fn digest(&self, source: &str, token: &str) -> Option<String> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
-        mac.update(source.as_bytes());
-        mac.update(&[0]);
-        mac.update(token.as_bytes());
-        Some(hex::encode(mac.finalize().into_bytes()))
+        keyed_digest(&self.0, source, token)
     }
+}
+
+/// A key of 32 random bytes in a file of `keys.dir`; it is made (mode 0600) the first time. `of` says what it is for.
+pub(super) fn file_key(config: &Config, address: &Address, clock: &Clock, name: &str, of: &str) -> DbResult<[u8; 32]> {
+    let dir = keys::folder(config, address);
+    let path = dir.join(name);
+    let failed = |e: std::io::Error| DbError::Unfit(format!("the key {} cannot be read or made: {e}", path.display()));
+    if !path.exists() {
+        std::fs::create_dir_all(&dir).map_err(failed)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+        file.write_all(hex::encode(clock.random::<32>()).as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        tracing::warn!(path = %path.display(), "made a key for {of}: keep a copy outside this machine");
+    }
+    let mut text = String::new();
+    OpenOptions::new().read(true).open(&path).and_then(|mut f| f.read_to_string(&mut text)).map_err(failed)?;
+    let mut key = [0; 32];
+    let read = hex::decode_to_slice(text.trim(), &mut key);
+    read.map_err(|_| DbError::Unfit(format!("{} does not hold 64 hexadecimal digits", path.display())))?;
+    Ok(key)
+}
+
+/// HMAC-SHA-256 of a value of `of`, in hex.
+pub(super) fn keyed_digest(key: &[u8; 32], of: &str, value: &str) -> Option<String> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
+    mac.update(of.as_bytes());
+    mac.update(&[0]);
+    mac.update(value.as_bytes());
+    Some(hex::encode(mac.finalize().into_bytes()))
 }

@@ -1,8 +1,10 @@
-//! What runs by the clock: mail, overdue breaks, the nightly report, verification.
+//! What runs by the clock: mail, overdue breaks, checkpoints that do not come back, the nightly report, verification.
 //!
 //! Every job is a function that can be called by hand (`nightly`, `verify`); here they only get
 //! their time. A verification notes its outcome in the log and in the table `jobs`: pages read it. A job that fails is tried again at its next turn; none stops another.
 
+mod anchors;
+mod announce;
 mod duty;
 mod nightly;
 mod witnesses;
@@ -12,6 +14,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use anchors::AnchorWatch;
+pub use announce::Announcer;
 pub use duty::Duty;
 pub use nightly::{NightlyError, verify_and_note};
 
@@ -38,7 +42,9 @@ const MAIL_EVERY: Duration = Duration::from_secs(1);
 const MAIL_ANYWAY: Duration = Duration::from_secs(5);
 /// How often overdue breaks are looked for.
 const GRACE_EVERY: Duration = Duration::from_secs(10);
-/// How often approved proposals are carried out, and those ended whose time is over.
+/// How often it is checked how old the newest checkpoint is that came back.
+const ANCHOR_EVERY: Duration = Duration::from_secs(60);
+/// How often proposals that wait are announced, approved proposals are carried out, and those ended whose time is over.
 const APPROVALS_EVERY: Duration = Duration::from_secs(5);
 /// How often it is checked whether a night is due.
 const NIGHTLY_EVERY: Duration = Duration::from_secs(20);
@@ -121,8 +127,13 @@ impl Jobs {
             raised.map(drop).map_err(|e| e.to_string())
         })?;
         jobs.forward(app)?;
-        let proposals = app.clone();
-        jobs.every(APPROVALS_EVERY, "approvals", move || carry_out_due(&proposals).map_err(|e| e.to_string()))?;
+        let (proposals, announcer) = (app.clone(), Announcer::default());
+        jobs.every(APPROVALS_EVERY, "approvals", move || {
+            let announced = announcer.turn(&proposals).map(drop).map_err(|e| e.to_string());
+            carry_out_due(&proposals).map_err(|e| e.to_string()).and(announced)
+        })?;
+        let (outside, watch) = (app.clone(), AnchorWatch::default());
+        jobs.every(ANCHOR_EVERY, "anchors", move || watch.turn(&outside).map(drop).map_err(|e| e.to_string()))?;
         let night = app.clone();
         jobs.every_or(NIGHTLY_EVERY, NIGHTLY_AGAIN, "nightly", move || nightly::due(&night).map_err(|e| e.to_string()))?;
         Ok(jobs)

@@ -67,6 +67,11 @@ impl BusinessCalendar {
         (start, end)
     }
 
+    /// A day of the bank's clock as instants, half-open, whatever the cut-off.
+    pub fn day(&self, date: NaiveDate) -> (Moment, Moment) {
+        (self.local_midnight(date), self.local_midnight(date.succ_opt().unwrap_or(date)))
+    }
+
     fn roll_forward(&self, mut date: NaiveDate) -> NaiveDate {
         for _ in 0..ROLL_DAYS_MAX {
             if !self.weekend.contains(&date.weekday()) && !self.holidays.contains(&date) {

@@ -6,6 +6,7 @@
 
 pub mod counts;
 mod letter;
+mod notices;
 pub mod store;
 
 use askama::Template;
@@ -17,6 +18,7 @@ use crate::ids::{Seq, mask_account};
 
 use counts::Count;
 pub use letter::Letter;
+pub use notices::NoticeFact;
 
 /// Reports listed in one mail, the newest with its counts: no longer than a screen.
 pub const REPORTS_MAX: usize = 7;
@@ -162,6 +164,14 @@ struct Histories<'a> {
 }
 two_parts!(Histories, HistoriesText, HistoriesHtml, "mail/histories.txt", "mail/histories.html");
 
+struct Notices<'a> {
+    frame: &'a Frame,
+    title: String,
+    notices: &'a [NoticeFact],
+    more: usize,
+}
+two_parts!(Notices, NoticesText, NoticesHtml, "mail/notices.txt", "mail/notices.html");
+
 /// A mail about `total` alerts, of which the first [`LISTED_MAX`] of `alerts` are listed; gravest
 /// first. `gravest` is the severity the subject names.
 pub fn alerts(
@@ -198,6 +208,16 @@ pub fn histories(frame: &Frame, to: Envelope, histories: &[HistoryFact], total: 
         total => format!("{total} imports of history finished"),
     };
     Histories { frame, title, histories, more: total.saturating_sub(histories.len()) }.letter(to)
+}
+
+/// A mail about `total` notices, of which the first [`LISTED_MAX`] are listed.
+pub fn notices(frame: &Frame, to: Envelope, notices: &[NoticeFact], total: usize) -> Result<Letter, askama::Error> {
+    let notices = &notices[..notices.len().min(LISTED_MAX)];
+    let title = match notices {
+        [one] if total == 1 => one.title.clone(),
+        _ => plural(total, "notice"),
+    };
+    Notices { frame, title, notices, more: total.saturating_sub(notices.len()) }.letter(to)
 }
 
 fn plural(count: usize, noun: &str) -> String {

@@ -38,11 +38,13 @@ pub enum MailKind {
     Report,
     /// An import of history ended; about: its event.
     History,
+    /// Something to hear of: other settings, no checkpoint from outside, a proposal; about: its event.
+    Notice,
 }
 
 impl MailKind {
     /// All there are.
-    pub const ALL: [MailKind; 3] = [MailKind::Alert, MailKind::Report, MailKind::History];
+    pub const ALL: [MailKind; 4] = [MailKind::Alert, MailKind::Report, MailKind::History, MailKind::Notice];
 
     /// As stored.
     pub fn text(self) -> &'static str {
@@ -50,6 +52,7 @@ impl MailKind {
             MailKind::Alert => "alert",
             MailKind::Report => "report",
             MailKind::History => "history",
+            MailKind::Notice => "notice",
         }
     }
 

@@ -109,6 +109,7 @@ fn write(conn: &mut Conn, config: &Config, mail: &MadeUp, date: Moment) -> DbRes
         }
         Some(MailKind::Report) => messages::reports(&frame, to, &messages::store::reports_of(conn, id, limit)?, total),
         Some(MailKind::History) => messages::histories(&frame, to, &messages::store::histories_of(conn, id, limit)?, total),
+        Some(MailKind::Notice) => messages::notices(&frame, to, &messages::store::notices_of(conn, id, limit)?, total),
         None => return Ok(Err(format!("the outbox holds the unknown kind `{}`; run `counterfoil verify`", mail.kind))),
     };
     Ok(letter.map_err(|error| format!("the mail cannot be written: {error}")))

@@ -27,6 +27,8 @@ pub struct Context {
     pub alert_recipients: usize,
     /// Who gets the digest of a stored report.
     pub reports_to: Vec<String>,
+    /// Hours after which a log without a checkpoint from outside is warned of.
+    pub anchor_max_hours: u32,
     /// Local time at which the report of the date before is made.
     pub at: NaiveTime,
     /// Missed nights made up for in one run, at most.
@@ -46,6 +48,7 @@ impl Context {
             mail_configured: !config.mail.url.is_empty(),
             alert_recipients: config.mail.alerts_to.len(),
             reports_to: recipients(config),
+            anchor_max_hours: config.anchor.max_age_hours,
             at: config.report.at,
             catch_up: config.report.catch_up,
         }

@@ -83,7 +83,7 @@ fn sections(conn: &mut Conn, ctx: &Context, date: NaiveDate, span: &Span, day: &
         access: operations::access(conn, due::window(&ctx.calendar, date), span)?,
         erasures: operations::erasures(conn, due::window(&ctx.calendar, date), span)?,
         notifications: operations::notifications(conn, ctx, number, span.to)?,
-        integrity: operations::integrity(conn, number, span, &day.activity, now)?,
+        integrity: operations::integrity(conn, (ctx, date), span, &day.activity, now)?,
         signoff: Vec::new(),
     })
 }

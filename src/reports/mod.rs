@@ -40,8 +40,8 @@ pub use context::Context;
 pub use figures::{Span, compute};
 pub use nightly::{due_dates, run_nightly};
 pub use report::{
-    Access, Alerts, Continuity, Integrity, Notifications, Recovered, Report, Restates, RollForward, SeverityCounts, Status,
-    Totals, Window,
+    Access, Alerts, Continuity, Integrity, Notifications, Recovered, Report, Restates, RollForward, SettingsChange,
+    SeverityCounts, Status, Totals, Window,
 };
 pub use rows::{
     BreakItem, Cash, DatedEntry, HighFrequency, HighValue, Hour, KindSums, RuleCounts, Signature, Source, SourceState, SourceSums,

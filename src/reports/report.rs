@@ -254,6 +254,9 @@ pub struct Integrity {
     pub last_full_at: Option<String>,
     /// How long ago a checkpoint came back from outside.
     pub anchor_age: Option<String>,
+    /// What is wrong when that is longer than `anchor.max_age_hours`.
+    #[serde(default)]
+    pub anchor_overdue: Option<String>,
     /// Whether the running day figures say the same as the entries; absent when entries came after `seq_to`.
     pub day_figures_agree: Option<bool>,
     /// When the report was computed.
@@ -266,8 +269,24 @@ pub struct Integrity {
     /// Losses after which the log went on under a new name within this report's span.
     #[serde(default)]
     pub recovered: Vec<Recovered>,
+    /// Starts of the program with other control settings, within the window of the date.
+    #[serde(default)]
+    pub settings_changed: Vec<SettingsChange>,
     /// The version this one replaces, and what differs.
     pub restates: Option<Restates>,
+}
+
+/// The program started with other control settings than before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SettingsChange {
+    /// The event that says so.
+    pub event: i64,
+    /// When.
+    pub at: String,
+    /// Their names, first 100.
+    pub changed: Vec<String>,
+    /// How many.
+    pub total: i64,
 }
 
 /// The log went on under a new name after a loss.

@@ -59,6 +59,13 @@ fn exceptions(report: &Report, parts: &mut Vec<String>) {
     for recovered in &report.integrity.recovered {
         parts.push(format!("after a loss, {}", recovered.words()));
     }
+    let changed = report.integrity.settings_changed.len() as i64;
+    if changed > 0 {
+        parts.push(count(changed, "start with other control settings", "starts with other control settings"));
+    }
+    if let Some(overdue) = &report.integrity.anchor_overdue {
+        parts.push(overdue.clone());
+    }
     if report.integrity.day_figures_agree == Some(false) {
         parts.push("the running day figures differ from the entries: run `counterfoil verify`".into());
     }

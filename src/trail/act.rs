@@ -6,7 +6,7 @@ use crate::clock::{Clock, Moment};
 use crate::db::{Conn, DbError};
 use crate::ids::Seq;
 
-use super::{NewEvent, Tail, store};
+use super::{NewEvent, Tail, attempts, store};
 
 /// Why an act did not happen. Nothing of it was stored.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +88,9 @@ impl<'a> ActTx<'a> {
         let sealed = self.tail.seal_event(self.clock, &event);
         let (row, part) = sealed.map_err(|e| ActError::refused(422, "event_too_large", e.to_string()))?;
         let seq = row.seq;
+        let at = row.recorded_at;
         store::append_events(self.conn, &[row], part.as_slice())?;
+        attempts::follow(self.conn, seq, at, &event)?;
         Ok(seq)
     }
 

@@ -10,6 +10,8 @@
 
 mod act;
 pub mod anchor;
+pub mod anchor_age;
+pub mod attempts;
 mod blind;
 mod event;
 pub mod generations;

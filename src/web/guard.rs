@@ -3,7 +3,8 @@
 //! A browser comes with a session cookie, a program with `Authorization: Bearer`. Whatever is not
 //! a `GET` and comes with a session, or from a browser to a page, must come from our own pages: the
 //! form's token (or header `x-csrf-token`) and the browser's own word on where the request comes
-//! from. A refusal is recorded; one that cannot be recorded is a 503.
+//! from. A refusal is recorded; one that cannot be recorded is a 503. An officer's act is recorded
+//! before and after its handler ([`acts`]).
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::access::{ApiKey, Door, Permission, Scope, Session, Who as Asker};
 use crate::app::App;
 use crate::trail::NewEvent;
 
+use super::acts;
 use super::form;
 use super::patience::Patience;
 use super::peer::Peer;
@@ -125,7 +127,13 @@ pub async fn check(
         return Ok(req.into_response(answer));
     }
     match admit(&app, entry, &mut req).await {
-        Ok(()) => next.call(req).await,
+        Ok(()) => {
+            let session = req.extensions().get::<Session>().cloned();
+            match entry.act.zip(session) {
+                Some((act, session)) => acts::run(&app, (act, entry.path), session, peer, req, next).await,
+                None => next.call(req).await,
+            }
+        }
         Err(stop) => {
             let answer = turn_away(&req, entry, peer, stop).await;
             Ok(req.into_response(answer))
@@ -238,7 +246,7 @@ async fn turn_away(req: &ServiceRequest, entry: &'static Entry, peer: Peer, stop
         let way_in = format!("/sign-in?next={}", escaped(wanted));
         return HttpResponse::SeeOther().insert_header((LOCATION, way_in)).finish();
     }
-    if let Err(problem) = record(req.request(), entry.path, refused.who, refused.reason, peer).await {
+    if let Err(problem) = record(req.request(), (entry.path, entry.act), refused.who, refused.reason, peer).await {
         return render(req.request(), &problem);
     }
     render(req.request(), &told(&refused))
@@ -290,10 +298,10 @@ fn escaped(path: &str) -> String {
     path.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
-/// Records that a request was refused; an error means that it could not be, and is a 503.
+/// Records that a request was refused (`what`: its template, and the act if it is one); an error means that it could not be, and is a 503.
 pub async fn record(
     req: &HttpRequest,
-    template: &'static str,
+    what: (&'static str, Option<&'static str>),
     who: Option<Asker>,
     reason: &'static str,
     peer: Peer,
@@ -302,7 +310,7 @@ pub async fn record(
         return Err(Problem::internal(&"the server was built without a door"));
     };
     let ip = peer.text();
-    let recorded = web::block(move || door.denied(template, who, reason, ip.as_deref())).await?;
+    let recorded = web::block(move || door.denied(what, who, reason, ip.as_deref())).await?;
     recorded.map_err(|error| {
         tracing::error!(target: "counterfoil::web", %error, "a refusal could not be recorded");
         Problem::new(503, "refusal_unrecorded", "this was refused, but the refusal could not be recorded; try again later")
@@ -360,7 +368,7 @@ pub async fn hidden(req: &HttpRequest, caller: &Caller, what: &str) -> Problem {
 pub async fn refused(req: &HttpRequest, caller: &Caller, reason: &'static str) -> Result<(), Problem> {
     let template = req.extensions().get::<Template>().map_or("", |t| t.0);
     let peer = req.extensions().get::<Peer>().copied().unwrap_or(Peer(None));
-    record(req, template, Some(caller.asker()), reason, peer).await
+    record(req, (template, None), Some(caller.asker()), reason, peer).await
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //!
 //! Not here: what anything means (the rooms below), when jobs run (`jobs`).
 
+mod acts;
 pub mod api;
 mod assets;
 mod body;

@@ -2,6 +2,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::web::Query;
+use chrono::NaiveDate;
 
 use crate::clock::Moment;
 use crate::ids::Seq;
@@ -12,6 +13,9 @@ use super::problem::Problem;
 pub const LIMIT_DEFAULT: i64 = 100;
 /// Items of a list at most.
 pub const LIMIT_MAX: i64 = 1_000;
+
+/// Days of a period at most.
+pub const DAYS_MAX: i64 = 366;
 
 /// The parameters of one request.
 pub struct Params(Vec<(String, String)>);
@@ -67,6 +71,14 @@ pub fn switch(text: &str) -> Result<bool, &'static str> {
 /// A cursor, or a place in the log.
 pub fn place(text: &str) -> Result<Seq, &'static str> {
     text.parse().ok().filter(|seq| *seq >= 0).ok_or("a place as given by `next`")
+}
+
+/// Refuses a period that ends before it begins or has more than [`DAYS_MAX`] days; `name` is the parameter of its last day.
+pub fn days(from: NaiveDate, through: NaiveDate, name: &str) -> Result<(), Problem> {
+    match (through - from).num_days() {
+        0..DAYS_MAX => Ok(()),
+        _ => Err(Problem::parameter(name, format!("{name}: from 1 to {DAYS_MAX} days; choose others"))),
+    }
 }
 
 /// RFC 3339 with an offset.

@@ -23,6 +23,16 @@ pub enum Who {
     AnyoneIfPublic(Permission, Scope),
 }
 
+impl Who {
+    /// Whether an officer's session opens it.
+    pub const fn by_session(self) -> bool {
+        match self {
+            Who::Anyone | Who::Key(_) => false,
+            Who::Officer(_) | Who::OfficerOrKey(..) | Who::AnyoneIfPublic(..) => true,
+        }
+    }
+}
+
 /// One route.
 pub struct Entry {
     /// `GET` or `POST`. A `GET` changes nothing.
@@ -31,6 +41,8 @@ pub struct Entry {
     pub path: &'static str,
     /// Who may.
     pub who: Who,
+    /// The act that it is, by its stable name, when an officer's session brings it.
+    pub act: Option<&'static str>,
     /// Makes the handler's route, e.g. `|| web::get().to(show)`.
     pub handler: fn() -> Route,
 }
@@ -38,12 +50,28 @@ pub struct Entry {
 impl Entry {
     /// A `GET`.
     pub const fn get(path: &'static str, who: Who, handler: fn() -> Route) -> Entry {
-        Entry { method: Method::GET, path, who, handler }
+        Entry { method: Method::GET, path, who, act: None, handler }
     }
 
-    /// A `POST`.
+    /// A `POST` of programs, or of whoever is not signed in. One of officers does not compile: it is
+    /// an [`Entry::act`] or it only [`Entry::asks`].
     pub const fn post(path: &'static str, who: Who, handler: fn() -> Route) -> Entry {
-        Entry { method: Method::POST, path, who, handler }
+        assert!(
+            !who.by_session(),
+            "a POST of officers is Entry::act(path, name, …), or Entry::asks(path, …) if it changes nothing"
+        );
+        Entry { method: Method::POST, path, who, act: None, handler }
+    }
+
+    /// A `POST` that an officer's session may bring and that changes something: the guard records it as
+    /// attempted before the handler runs, and its outcome after. `name` is `noun.verb`.
+    pub const fn act(path: &'static str, name: &'static str, who: Who, handler: fn() -> Route) -> Entry {
+        Entry { method: Method::POST, path, who, act: Some(name), handler }
+    }
+
+    /// A `POST` of officers that changes nothing but the record of who asked, which its handler keeps.
+    pub const fn asks(path: &'static str, who: Who, handler: fn() -> Route) -> Entry {
+        Entry { method: Method::POST, path, who, act: None, handler }
     }
 
     /// Whether it answers programs (problem+json) rather than browsers.

@@ -180,3 +180,32 @@ fn what_waits_too_long_ends_and_who_left_has_no_say() {
         bank.intake.stop();
     });
 }
+
+#[test]
+fn programs_of_officers_read_what_was_proposed_without_anything_private() {
+    on_both(|kind| {
+        let site = Site::open(kind);
+        let ada = officer(&site.bank, "ada");
+        let (one, two) = (submit(&site.bank, "one", Some(ada)), submit(&site.bank, "two", None));
+        approve(&site.bank, two, ada).unwrap();
+        let session = site.sign_in(Role::Auditor);
+        let get = |path: &str| Answer::of(site.plain(Method::GET, path).header("cookie", &session.cookie).send().unwrap());
+        let all = get("/api/v1/approvals");
+        assert!(!all.text.contains(WHY) && !all.text.contains("canary"), "{all:?}");
+        let ids =
+            |answer: &Answer| answer.json()["items"].as_array().unwrap().iter().map(|p| p["id"].clone()).collect::<Vec<_>>();
+        assert_eq!((ids(&all), &all.json()["next"]), (vec![json!(two), json!(one)], &json!(null)));
+        let first = get("/api/v1/approvals?limit=1&state=open");
+        assert_eq!((ids(&first), &first.json()["next"]), (vec![json!(two)], &json!(two)));
+        assert_eq!(ids(&get(&format!("/api/v1/approvals?limit=1&cursor={two}"))), [json!(one)]);
+        assert_eq!(ids(&get("/api/v1/approvals?state=refused")), Vec::<serde_json::Value>::new());
+        let shown = get(&format!("/api/v1/approvals/{two}")).json();
+        assert_eq!(
+            (&shown["state"], &shown["first"]["by"], &shown["approval"]),
+            (&json!("submitted"), &json!(ada), &json!(null))
+        );
+        get("/api/v1/approvals/0").problem(404, "not_found");
+        get("/api/v1/approvals?state=odd").problem(400, "parameter_invalid");
+        get("/api/v1/approvals?limit=201").problem(400, "parameter_invalid");
+    });
+}

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access_table;
+mod acts;
 mod api;
 mod approvals;
 mod audit;
@@ -11,6 +12,7 @@ mod bank;
 mod bounds;
 mod browser_story;
 mod config;
+mod control;
 mod crash;
 mod durability;
 mod failover;

@@ -200,7 +200,7 @@ fn a_command_beside_a_leader_on_postgres_is_answered_at_once() {
     let _serve = Program::new(dir.path()).args(["--database", &database]).spawn_serve();
     let mut config = counterfoil::config::Config::default();
     config.database.url = database;
-    let leader = Leader::find(config, Clock::system()).unwrap();
+    let leader = Leader::find(config, Clock::system(), json!({})).unwrap();
     assert!(matches!(leader, Leader::Elsewhere(..)));
     let ask = |n: u64| {
         std::thread::sleep(Duration::from_millis(170 * n));

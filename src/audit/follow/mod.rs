@@ -7,6 +7,7 @@
 mod access;
 mod alerts;
 mod anchors;
+mod attempts;
 mod holds;
 mod imports;
 mod keys;
@@ -57,12 +58,16 @@ pub(super) struct Follow {
     proposals: proposals::Proposals,
     names: names::Names,
     records: records::Records,
+    attempts: attempts::Attempts,
 }
 
 impl Follow {
     /// Meets the next event.
     pub(super) fn meet(&mut self, row: &EventRow, part: Option<&EventPartRow>) {
         let event = || Event::read(row, part);
+        if matches!(row.kind.as_str(), "act.attempted" | "act.ended" | "access.denied" | "session.opened" | "session.refused") {
+            self.attempts.meet(&event());
+        }
         match row.kind.as_str() {
             "user.added" | "user.reset" | "user.disabled" | "key.issued" | "key.revoked" => {
                 let event = event();
@@ -73,7 +78,7 @@ impl Follow {
             "session.closed" => self.sessions.closed(&event()),
             "search.made" => self.searches.made(&event()),
             "mail.sent" | "mail.dead" => self.owed.settled(&event()),
-            "alert.opened" => self.owed.promised(&event()),
+            "alert.opened" | "settings.changed" | "anchor.overdue" | "approval.announced" => self.owed.promised(&event()),
             "report.stored" => {
                 let event = event();
                 self.owed.promised(&event);
@@ -115,6 +120,7 @@ impl Follow {
         self.anchors.build(conn)?;
         self.names.build(conn)?;
         self.records.build(conn)?;
+        self.attempts.build(conn)?;
         self.owed.build(conn)
     }
 
@@ -138,6 +144,7 @@ impl Follow {
         self.proposals.finish(conn, findings)?;
         self.names.finish(conn, findings)?;
         self.records.finish(conn, opener, findings)?;
+        self.attempts.finish(conn, findings)?;
         alerts::compare(conn, joining, findings)?;
         self.owed.finish(conn, now, findings)
     }

@@ -102,7 +102,9 @@ impl Owed {
         let (kind, severity) = match event.kind.as_str() {
             "alert.opened" => (MailKind::Alert, severity(&event.text("severity"))),
             "report.stored" => (MailKind::Report, Severity::Low.code()),
-            _ => (MailKind::History, Severity::Low.code()),
+            "import.finished" => (MailKind::History, Severity::Low.code()),
+            "anchor.overdue" => (MailKind::Notice, Severity::High.code()),
+            _ => (MailKind::Notice, Severity::Medium.code()),
         };
         let recipient = match event.mail_to() {
             Some(list) => list.get(index).cloned().unwrap_or_default(),

@@ -6,9 +6,9 @@ use crate::access::searches::store::SearchRow;
 use crate::access::store::{KeyRow, UserRow};
 use crate::alerts::store::{AlertRow, HitRow};
 use crate::db::schema::{
-    accounts, alerts, anchors, api_keys, asides, breaks, contexts, day_ranges, deliveries, entries, entry_parts, event_parts,
-    events, feed_closings, hits, jobs, outbox, record_breaks, record_changes, records, rule_sets, searches, sources, tiles,
-    users,
+    accounts, acts, alerts, anchors, api_keys, asides, breaks, contexts, day_ranges, deliveries, entries, entry_parts,
+    event_parts, events, feed_closings, hits, jobs, outbox, record_breaks, record_changes, records, rule_sets, searches, sources,
+    tiles, users,
 };
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
@@ -18,6 +18,7 @@ use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryP
 use crate::notify::store::OutboxRow;
 use crate::on_conn;
 use crate::records::store::{ChangeRow, RecordBreakRow, RecordRow};
+use crate::trail::attempts::store::ActRow;
 use crate::trail::store::{AnchorRow, EventPartRow, EventRow, JobRow, TileRow};
 
 use super::super::store::{RangeRow, RuleSetRow};
@@ -54,6 +55,7 @@ between! {
     records.id as RecordRow;
     record_changes.seq as ChangeRow;
     record_breaks.seq as RecordBreakRow;
+    acts.id as ActRow;
 }
 
 /// Tiles of a level from a number to before another.

@@ -157,6 +157,7 @@ fn followed(live: &mut Conn, built: &mut Conn, range: (Seq, Seq), expired: &BTre
         matches!(column, "password_hash" | "failures" | "locked_until") || (column == "email" && expired.contains(&row.id))
     });
     placed!(live, built, range, to, api_keys, |row| (row.id, String::new()), all);
+    placed!(live, built, range, to, acts, |row| (row.id, String::new()), all);
     placed!(live, built, range, to, feed_closings, |row| (row.seq, row.currency.clone()), all);
     placed!(live, built, range, to, anchors, |row| (row.id, String::new()), |_, _, column| column == "signed_at");
     placed!(live, built, range, to, records, |row| (row.id, String::new()), |row, _, column| {

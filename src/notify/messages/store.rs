@@ -11,7 +11,7 @@ use crate::ledger::BusinessCalendar;
 use crate::on_conn;
 use crate::trail::store as trail_store;
 
-use super::{AlertFact, CheckpointFact, HistoryFact, ReportFact, counts};
+use super::{AlertFact, CheckpointFact, HistoryFact, NoticeFact, ReportFact, counts};
 use crate::notify::store::PENDING;
 
 /// The gravest alerts of a mail, at most `limit`; of equal ones the oldest first.
@@ -66,6 +66,19 @@ pub fn histories_of(conn: &mut Conn, message_id: &str, limit: i64) -> DbResult<V
         .select((events::seq, events::body))
         .load(c))?;
     Ok(rows.into_iter().map(|(seq, body)| HistoryFact { seq, counts: counts::of_history(&body) }).collect())
+}
+
+/// The notices of a mail, newest first, at most `limit`.
+pub fn notices_of(conn: &mut Conn, message_id: &str, limit: i64) -> DbResult<Vec<NoticeFact>> {
+    let rows: Vec<(i64, String, String)> = on_conn!(conn, |c| outbox::table
+        .inner_join(events::table.on(events::seq.eq(outbox::about)))
+        .filter(outbox::state.eq(PENDING))
+        .filter(outbox::message_id.eq(message_id))
+        .order(events::seq.desc())
+        .limit(limit)
+        .select((events::seq, events::kind, events::body))
+        .load(c))?;
+    Ok(rows.into_iter().map(|(seq, kind, body)| NoticeFact::of(&kind, seq, &body)).collect())
 }
 
 /// The newest signed checkpoint.

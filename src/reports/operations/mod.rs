@@ -2,19 +2,23 @@
 
 pub(super) mod store;
 
-use crate::clock::{HOUR, Moment, day_date};
+use chrono::NaiveDate;
+
+use crate::clock::{Moment, day_date, day_number};
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::store::EntryRow;
 use crate::money;
 use crate::notify::store::{DEAD, PENDING, SENT};
 use crate::privacy;
+use crate::trail::anchor_age::AnchorAge;
 use crate::trail::generations::Origins;
 
 use super::activity::{self, Activity};
 use super::rows::{ErasureItem, Erasures, WaitingErasure};
 use super::signals::{self, direction_text, kind_text};
-use super::{Access, Context, DatedEntry, Integrity, LIST_MAX, Notifications, Recovered, Span};
+use super::{Access, Context, DatedEntry, Integrity, LIST_MAX, Notifications, Recovered, SettingsChange, Span};
+use crate::detect::due;
 
 /// Which event counts under which name, in the order of a reader's interest.
 const ACCESS: &[(&str, &str)] = &[
@@ -156,7 +160,13 @@ struct Verified {
 }
 
 /// What the figures rest on; `counted` are the sums of the entries up to the span's end.
-pub(super) fn integrity(conn: &mut Conn, date: i32, span: &Span, counted: &Activity, now: Moment) -> DbResult<Integrity> {
+pub(super) fn integrity(
+    conn: &mut Conn,
+    (ctx, date): (&Context, NaiveDate),
+    span: &Span,
+    counted: &Activity,
+    now: Moment,
+) -> DbResult<Integrity> {
     let state =
         crate::trail::store::state(conn)?.ok_or_else(|| DbError::Unfit("there is no log yet; start `serve` once".into()))?;
     let verified = store::job_outcome(conn, "verify")?.and_then(|text| serde_json::from_str::<Verified>(&text).ok());
@@ -166,20 +176,40 @@ pub(super) fn integrity(conn: &mut Conn, date: i32, span: &Span, counted: &Activ
         _ => None,
     });
     let everything = span.to + 1 >= state.size;
+    let age = AnchorAge::read(conn, now)?;
+    let overdue = age.filter(|age| age.is_beyond(ctx.anchor_max_hours));
     Ok(Integrity {
         size: state.size,
         root: hex::encode(&state.root),
         checkpoint: crate::trail::store::newest_checkpoint(conn)?.map(|row| format!("{} ({} leaves)", row.number, row.size)),
         verified_to: verified.and_then(|v| v.size),
         last_full_at: at,
-        anchor_age: crate::trail::store::newest_anchor(conn)?.map(|row| format!("{} h", (now.0 - row.signed_at).max(0) / HOUR)),
-        day_figures_agree: if everything { Some(activity::day_figures(conn, date)? == *counted) } else { None },
+        anchor_age: age.filter(|age| age.anchor.is_some()).map(|age| format!("{} h", age.hours)),
+        anchor_overdue: overdue
+            .map(|age| format!("{} h without a checkpoint from outside, {} h allowed", age.hours, ctx.anchor_max_hours)),
+        day_figures_agree: if everything { Some(activity::day_figures(conn, day_number(date))? == *counted) } else { None },
         computed_at: now.to_string(),
         program: format!("counterfoil {}", env!("CARGO_PKG_VERSION")),
         book_began_at: crate::trail::store::event(conn, 0)?.map(|(event, _)| Moment(event.recorded_at).to_string()),
         recovered: recovered(conn, span)?,
+        settings_changed: settings_changed(conn, due::window(&ctx.calendar, date), span)?,
         restates: None,
     })
+}
+
+/// Starts with other control settings within the window of the date, as far as the version looks.
+fn settings_changed(conn: &mut Conn, (from, to): (Moment, Moment), span: &Span) -> DbResult<Vec<SettingsChange>> {
+    let end = span.to + 1;
+    let range = (store::first_event_at(conn, from, end)?, store::first_event_at(conn, to, end)?);
+    let found = store::events_of_kind(conn, "settings.changed", range, LIST_MAX as i64)?;
+    let change = |(event, at, body): (Seq, i64, String)| {
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+        let names = body["changed"].as_array().into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned));
+        let changed: Vec<String> = names.collect();
+        let total = body["count"].as_i64().unwrap_or(changed.len() as i64);
+        SettingsChange { event, at: Moment(at).to_string(), changed, total }
+    };
+    Ok(found.into_iter().map(change).collect())
 }
 
 /// Losses whose events lie in the span.

@@ -114,6 +114,13 @@ pub fn flood_events(conn: &mut Conn, kinds: &[&str], (from, to): (Seq, Seq)) -> 
     Ok(on_conn!(conn, |c| query.load(c))?)
 }
 
+/// Place, time and body of the events of a kind, from `from` to before `to`, at most `limit`.
+pub fn events_of_kind(conn: &mut Conn, kind: &str, (from, to): (Seq, Seq), limit: i64) -> DbResult<Vec<(Seq, i64, String)>> {
+    let query = events::table.filter(events::seq.ge(from)).filter(events::seq.lt(to)).filter(events::kind.eq(kind));
+    let query = query.order(events::seq).limit(limit).select((events::seq, events::recorded_at, events::body));
+    Ok(on_conn!(conn, |c| query.load(c))?)
+}
+
 /// Events per kind, from `from` to before `to`.
 pub fn event_counts(conn: &mut Conn, (from, to): (Seq, Seq)) -> DbResult<Vec<(String, i64)>> {
     let query = events::table

@@ -7,7 +7,9 @@
 //! key sees nothing of another source, not even that it exists.
 
 mod accounts;
+mod acts;
 mod alerts;
+mod approvals;
 mod changes;
 mod entries;
 mod entry;
@@ -31,6 +33,7 @@ use super::problem::Problem;
 use super::routes::{Entry, Who};
 
 const READ: Who = Who::Key(Scope::Read);
+const APPROVALS: Who = Who::Officer(Permission::ReadApprovals);
 
 /// Every route of the interface.
 pub static ROUTES: &[Entry] = &[
@@ -45,7 +48,9 @@ pub static ROUTES: &[Entry] = &[
     Entry::get("/api/v1/accounts/{account}/balance", READ, || get().to(accounts::balance)),
     Entry::get("/api/v1/alerts", Who::OfficerOrKey(Permission::ReadCustomers, Scope::Read), || get().to(alerts::list)),
     Entry::get("/api/v1/alerts/{ref}", Who::OfficerOrKey(Permission::ReadCustomers, Scope::Read), || get().to(alerts::show)),
-    Entry::post("/api/v1/alerts/{ref}/disposition", Who::Officer(Permission::DecideAlerts), || post().to(alerts::decide)),
+    Entry::act("/api/v1/alerts/{ref}/disposition", "alert.decide", Who::Officer(Permission::DecideAlerts), || {
+        post().to(alerts::decide)
+    }),
     Entry::get("/api/v1/reports/{business_date}", Who::OfficerOrKey(Permission::ReadReports, Scope::Read), || {
         get().to(reports::show)
     }),
@@ -53,6 +58,9 @@ pub static ROUTES: &[Entry] = &[
     Entry::get("/log/tile/{tile:.+}", Who::AnyoneIfPublic(Permission::ReadStatus, Scope::Read), || get().to(log::tile)),
     Entry::get("/api/v1/log/proof/{seq}", Who::OfficerOrKey(Permission::ReadTrail, Scope::Read), || get().to(log::proof)),
     Entry::get("/api/v1/log/consistency", Who::OfficerOrKey(Permission::ReadStatus, Scope::Read), || get().to(log::consistency)),
+    Entry::get("/api/v1/approvals", APPROVALS, || get().to(approvals::list)),
+    Entry::get("/api/v1/approvals/{id}", APPROVALS, || get().to(approvals::show)),
+    Entry::get("/api/v1/acts", Who::Officer(Permission::ReadActs), || get().to(acts::list)),
     Entry::post("/api/v1/feeds/{source}/close", Who::Key(Scope::TotalsWrite), || post().to(feeds::close)),
 ];
 
@@ -64,14 +72,17 @@ pub static ROUTES: &[Entry] = &[
         offset. Sending again is always safe: the same `source_ref` with the same content gives the first receipt.\n\n\
         Errors are `application/problem+json` with a stable `code`. Lists are `{\"items\": […], \"next\": cursor or null}`."),
     paths(
-        entries::create, changes::create, records::show, records::changes, records::difference, entry::show, accounts::show, accounts::entries, accounts::balance, alerts::list, alerts::show,
-        alerts::decide, reports::show, feeds::close, log::checkpoint, log::tile, log::proof, log::consistency, ops::healthz, ops::readyz, ops::openapi
+        entries::create, changes::create, records::show, records::changes, records::difference, entry::show, accounts::show,
+        accounts::entries, accounts::balance, alerts::list, alerts::show, alerts::decide, approvals::list, approvals::show,
+        acts::list, reports::show, feeds::close, log::checkpoint, log::tile, log::proof, log::consistency, ops::healthz,
+        ops::readyz, ops::openapi
     ),
     tags(
         (name = "Entries", description = "Balance changes, recorded and read back."),
         (name = "Records", description = "Changes of every other record, recorded and read back."),
         (name = "Accounts", description = "What was recorded of an account."),
         (name = "Alerts", description = "What asks for an officer's decision."),
+        (name = "Approvals", description = "What one proposes and another approves."),
         (name = "Reports", description = "The daily report."),
         (name = "Feeds", description = "Control totals of a source."),
         (name = "Log", description = "Signed checkpoints, tiles and proofs, for those who trust nobody."),

@@ -14,6 +14,7 @@
 
 mod account;
 mod accounts;
+mod acts;
 mod alert;
 mod alerts;
 mod approval;
@@ -54,31 +55,38 @@ const REPORTS: Who = Who::Officer(Permission::ReadReports);
 pub static ROUTES: &[Entry] = &[
     Entry::get("/sign-in", Who::Anyone, || get().to(sign_in::form)),
     Entry::post("/sign-in", Who::Anyone, || post().to(sign_in::enter)),
-    Entry::post("/sign-out", STATUS, || post().to(sign_in::leave)),
+    Entry::act("/sign-out", "session.close", STATUS, || post().to(sign_in::leave)),
     Entry::get("/", STATUS, || get().to(today::show)),
     Entry::get("/alerts", CUSTOMERS, || get().to(alerts::list)),
     Entry::get("/alerts/{reference}", CUSTOMERS, || get().to(alert::show)),
-    Entry::post("/alerts/{reference}/disposition", Who::Officer(Permission::DecideAlerts), || post().to(alert::decide)),
+    Entry::act("/alerts/{reference}/disposition", "alert.decide", Who::Officer(Permission::DecideAlerts), || {
+        post().to(alert::decide)
+    }),
     Entry::get("/accounts", CUSTOMERS, || get().to(accounts::form)),
-    Entry::post("/accounts", CUSTOMERS, || post().to(accounts::search)),
+    Entry::asks("/accounts", CUSTOMERS, || post().to(accounts::search)),
     Entry::get("/search/{id}", CUSTOMERS, || get().to(accounts::found)),
     Entry::get("/accounts/{id}", CUSTOMERS, || get().to(account::show)),
     Entry::get("/entries/{seq}", CUSTOMERS, || get().to(entry::show)),
-    Entry::post("/entries/{seq}/reveal", Who::Officer(Permission::Reveal), || post().to(entry::reveal)),
+    Entry::act("/entries/{seq}/reveal", "entry.reveal", Who::Officer(Permission::Reveal), || post().to(entry::reveal)),
     Entry::get("/contexts/{id}/session", CUSTOMERS, || get().to(contexts::session)),
     Entry::get("/contexts/{id}/ip", CUSTOMERS, || get().to(contexts::ip)),
     Entry::get("/records", CUSTOMERS, || get().to(records::form)),
-    Entry::post("/records", CUSTOMERS, || post().to(records::search)),
+    Entry::asks("/records", CUSTOMERS, || post().to(records::search)),
     Entry::get("/records/found/{id}", CUSTOMERS, || get().to(records::found)),
     Entry::get("/records/{id}", CUSTOMERS, || get().to(record::show)),
-    Entry::post("/records/{id}/restore", Who::Officer(Permission::Propose), || post().to(record::restore)),
+    Entry::act("/records/{id}/restore", "approval.submit", Who::Officer(Permission::Propose), || post().to(record::restore)),
     Entry::get("/reports", REPORTS, || get().to(reports::list)),
     Entry::get("/reports/{date}", REPORTS, || get().to(reports::show)),
     Entry::get("/approvals", APPROVALS, || get().to(approvals::list)),
     Entry::get("/approvals/{id}", APPROVALS, || get().to(approval::show)),
-    Entry::post("/approvals/{id}/decision", Who::Officer(Permission::Approve), || post().to(approval::decide)),
-    Entry::post("/approvals/{id}/withdrawal", Who::Officer(Permission::Propose), || post().to(approval::withdraw)),
+    Entry::act("/approvals/{id}/decision", "approval.decide", Who::Officer(Permission::Approve), || post().to(approval::decide)),
+    Entry::act("/approvals/{id}/withdrawal", "approval.withdraw", Who::Officer(Permission::Propose), || {
+        post().to(approval::withdraw)
+    }),
     Entry::get("/trail", STATUS, || get().to(trail::show)),
-    Entry::post("/trail/checkpoints", Who::Officer(Permission::ReadTrail), || post().to(checkpoints::bring_back)),
+    Entry::get("/trail/acts", Who::Officer(Permission::ReadActs), || get().to(acts::show)),
+    Entry::act("/trail/checkpoints", "anchor.bring_back", Who::Officer(Permission::ReadTrail), || {
+        post().to(checkpoints::bring_back)
+    }),
     Entry::get("/docs", Who::Anyone, || get().to(docs::show)),
 ];

@@ -8,11 +8,12 @@ use serde_json::Value;
 use crate::access::{Permission, users};
 use crate::app::App;
 use crate::clock::Moment;
-use crate::db::Conn;
+use crate::db::{Conn, DbResult};
 use crate::forward::{self, Standing};
 use crate::ids::Seq;
 use crate::ledger::store::sources;
 use crate::reports::page::words::{LocalTime, count, counted, fact, link, mono, tag};
+use crate::trail::anchor_age::AnchorAge;
 use crate::trail::generations::Origins;
 use crate::trail::store::{self, EventRow, JobRow, LogState, RotationRow};
 
@@ -47,7 +48,12 @@ enum Sees {
 }
 
 /// What whoever administers must see: who came in, who was refused, what was changed about access.
-const SECURITY: [&str; 34] = [
+const SECURITY: [&str; 39] = [
+    "settings.changed",
+    "anchor.overdue",
+    "approval.announced",
+    "act.attempted",
+    "act.ended",
     "log.created",
     "log.key_rotated",
     "log.recovered",
@@ -84,8 +90,9 @@ const SECURITY: [&str; 34] = [
     "hold.released",
 ];
 
-/// Made by the thousand while entries are recorded; left out unless asked for.
-const DEFINITIONS: [&str; 4] = ["account.defined", "context.defined", "delivery.defined", "program.heartbeat"];
+/// Made by the thousand, or beside what an act's own event says; left out unless asked for.
+const DEFINITIONS: [&str; 6] =
+    ["account.defined", "context.defined", "delivery.defined", "program.heartbeat", "act.attempted", "act.ended"];
 
 struct Shown {
     state: LogState,
@@ -94,6 +101,7 @@ struct Shown {
     held: Held,
     private: Private,
     forwards: Vec<Standing>,
+    finding: Option<String>,
     rotations: Vec<RotationRow>,
     recoveries: Vec<Seq>,
     events: Vec<EventRow>,
@@ -120,11 +128,19 @@ fn read(conn: &mut Conn, app: &App, asked: Asked, sees: Sees) -> Result<Shown, T
         held: Held::read(conn)?,
         private: Private::read(conn, app, state.size)?,
         forwards: forward::standings(conn, &app.config.forward)?,
+        finding: finding(conn, app)?,
         rotations: store::rotations(conn)?,
         recoveries: Origins::of(conn)?.recoveries().collect(),
         state,
         events,
     })
+}
+
+/// What is wrong about what is held outside.
+fn finding(conn: &mut Conn, app: &App) -> DbResult<Option<String>> {
+    let limit = app.config.anchor.max_age_hours;
+    let age = AnchorAge::read(conn, app.clock.now())?.filter(|age| age.is_beyond(limit));
+    Ok(age.map(|age| age.finding(limit)))
 }
 
 fn asked(query: &Params) -> Result<Asked, Problem> {
@@ -170,6 +186,8 @@ pub(super) async fn show(desk: Desk, request: HttpRequest) -> Page {
         pager: pager(&shown, asked, more, sees),
         events: shown.events.iter().map(|event| row(event, &shown.names, sees, time)).collect(),
         events_title: if sees == Sees::Security { "Newest security events" } else { "Newest events" }.to_owned(),
+        findings: shown.finding.iter().cloned().collect(),
+        acts: desk.may(Permission::ReadActs).then(|| link("Acts by user and kind", "/trail/acts")),
         other: (sees == Sees::Everything).then(|| other(asked.all)),
     };
     desk.show(&page)
@@ -283,8 +301,8 @@ impl Verified {
 /// The list with the definitions, or without.
 fn other(all: bool) -> Link {
     match all {
-        true => link("Leave definitions out", "/trail#events"),
-        false => link("With definitions of accounts, sessions and deliveries", "/trail?kinds=all#events"),
+        true => link("Leave definitions, begins and ends out", "/trail#events"),
+        false => link("With definitions, and the begin and end of every act", "/trail?kinds=all#events"),
     }
 }
 

@@ -20,6 +20,7 @@ use counterfoil::money::Currency;
 use counterfoil::notify::{Mailer, deliver_due};
 use counterfoil::privacy::{Cause, Holdings, PlaceHold, Scope, Subject, erase};
 use counterfoil::reports;
+use counterfoil::trail::attempts::{Attempt, Outcome as AttemptOutcome, begin, end};
 use counterfoil::trail::keys::KeyFolder;
 use counterfoil::trail::sealing::{self, Challenged, NewRecovery, PrivateKey};
 use counterfoil::trail::{Signer, returned, store};
@@ -413,6 +414,7 @@ fn visits(bank: &Bank) {
         visit("ada", "correct horse battery").unwrap();
     }
     let bob = visit("bob", "velvet harbour comet").unwrap();
+    attempts(bank, bob.user.id);
     assert!(visit("bob", "wrong").is_err());
     for (kind, query) in [
         (access_searches::Kind::Ip, "192.0.2.7"),
@@ -421,6 +423,20 @@ fn visits(bank: &Bank) {
     ] {
         bank.clock.advance(MINUTE / 60);
         searches::make(&bank.intake.log(), bob.user.id, Search { kind, query: query.into() }, None).unwrap();
+    }
+}
+
+/// Acts that were done, refused, and begun only.
+fn attempts(bank: &Bank, user: i64) {
+    let log = bank.intake.log();
+    for (user, status) in [(Some(user), Some(303)), (Some(user), Some(422)), (None, None), (Some(user), Some(0))] {
+        let session = user.map(|_| "0123456789abcdef".to_owned());
+        let attempt = Attempt { act: "alert.decide", door: "/alerts", user, session, whence: json!({ "ip": "192.0.2.7" }) };
+        let seq = begin(&log, attempt).unwrap();
+        bank.clock.advance(MINUTE / 60);
+        if status != Some(0) {
+            end(&log, seq, status.map_or(AttemptOutcome::Succeeded, AttemptOutcome::of_status), status).unwrap();
+        }
     }
 }
 

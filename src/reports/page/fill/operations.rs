@@ -1,7 +1,7 @@
 //! Sections J, M, N, P, R and S: alerts and rules, access, mail, integrity, versions, method.
 
 use crate::detect::Mode;
-use crate::reports::{Report, RuleCounts, Status};
+use crate::reports::{Report, RuleCounts, SettingsChange, Status};
 
 use super::super::charts::{Bar, Unit, horizontal_bars};
 use super::super::words::{LocalTime, UNKNOWN, count, counted, fact, known_count, mono, report_status, rule_title, tag, words};
@@ -9,6 +9,8 @@ use super::super::{AlertCountRow, CountRow, DailyReport, Fact, Figure, RuleRow, 
 
 /// Changes of a restatement that the page names; the data names a thousand.
 const CHANGES_NAMED: usize = 40;
+/// Changed settings that the page names of each start; the data names a hundred.
+const SETTINGS_NAMED: usize = 8;
 /// Erasures that the page names; the data names a thousand.
 const ERASURES_NAMED: usize = 40;
 
@@ -152,8 +154,21 @@ fn integrity(from: &Report, time: LocalTime) -> Vec<Fact> {
         fact("Anchor age", text(&of.anchor_age, "Unknown: no checkpoint has come back from outside")),
         fact("Day figures agree with entries", agree),
     ];
+    facts.extend(of.anchor_overdue.iter().map(|text| fact("Anchor overdue", text.clone())));
+    facts.extend(of.settings_changed.iter().map(|change| fact("Control settings changed", change.sentence(time))));
     facts.extend(of.recovered.iter().map(|recovered| fact("Went on after a loss", recovered.sentence())));
     facts
+}
+
+impl SettingsChange {
+    /// Which settings, since when.
+    fn sentence(&self, time: LocalTime) -> String {
+        let shown = self.changed.iter().take(SETTINGS_NAMED);
+        let named = shown.cloned().collect::<Vec<_>>().join(", ");
+        let left = self.total - i64::try_from(self.changed.len().min(SETTINGS_NAMED)).unwrap_or(0);
+        let more = if left > 0 { format!(" and {} more", count(left)) } else { String::new() };
+        format!("{}, event {}: {named}{more}", time.of_text(&self.at), self.event)
+    }
 }
 
 fn versions(from: &Report, time: LocalTime) -> Vec<VersionRow> {

@@ -1,6 +1,8 @@
 //! What an event says, as one sentence. Only its public fields are read; what is private is not.
 
+mod acts;
 mod approvals;
+mod control;
 mod keys;
 mod privacy;
 mod records;
@@ -80,9 +82,21 @@ impl Body<'_> {
 pub(super) fn said(kind: &str, body: &str, names: &Names) -> Said {
     let fields: Value = serde_json::from_str(body).unwrap_or_default();
     let body = Body { fields: &fields, names };
-    let of = [people, log, entries, alerts, reports, approvals::said, keys::said, privacy::said, records::said]
-        .iter()
-        .find_map(|room| room(kind, &body));
+    let of = [
+        people,
+        log,
+        entries,
+        alerts,
+        reports,
+        acts::said,
+        control::said,
+        approvals::said,
+        keys::said,
+        privacy::said,
+        records::said,
+    ]
+    .iter()
+    .find_map(|room| room(kind, &body));
     of.unwrap_or_else(|| plain(format!("An event of kind {kind}.")))
 }
 
@@ -230,6 +244,7 @@ fn mail(body: &Body<'_>) -> String {
     let kind = match body.text("kind") {
         "alert" => ("alert", "alerts"),
         "report" => ("report", "reports"),
+        "notice" => ("notice", "notices"),
         _ => ("import", "imports"),
     };
     body.counted("count", kind.0, kind.1)

@@ -8,6 +8,7 @@
 //! [`crate::reports::page::charts`] or from a stored article, never from input.
 
 mod accounts;
+mod acts;
 mod alerts;
 mod approvals;
 mod contexts;
@@ -22,6 +23,7 @@ mod today;
 mod trail;
 
 pub use accounts::{AccountPage, AccountRow, AccountsPage, ContextRow};
+pub use acts::{ActsPage, ActsRow};
 pub use alerts::{AlertPage, AlertsPage, DISPOSITIONS, DecisionForm, DecisionView, DispositionWords, HistoryRow};
 pub use approvals::{ApprovalPage, ApprovalsPage, ProposalRow, VerdictForm};
 pub use contexts::{ContextAccountRow, ContextPage};

@@ -48,6 +48,10 @@ pub struct TrailPage {
     pub pager: Pager,
     /// The same list with more or fewer kinds, for a reader who may see events.
     pub other: Option<Link>,
+    /// What is wrong, with the next step.
+    pub findings: Vec<String>,
+    /// Where acts are counted, for who may see that.
+    pub acts: Option<Link>,
 }
 
 /// A place outside that holds a checkpoint.
