@@ -3,6 +3,7 @@
 mod erased;
 mod house;
 mod recording;
+mod restoring;
 mod sealed;
 
 pub use house::record_as;
