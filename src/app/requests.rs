@@ -170,7 +170,7 @@ fn perform(app: &App, request: Request) -> Result<Value, RequestError> {
         Request::IssueKey(issue) => json!(issue.run(&log)?),
         Request::RotateKey(rotate) => json!(rotate.run(&log)?.prefix),
         Request::RevokeKey { prefix } => json!(keys::revoke(&log, &prefix)?),
-        Request::SetRules { body, reason } => json!(intake::define_rules(&log, body, reason)?),
+        Request::SetRules { body, reason } => json!(intake::define_rules(&log, body, reason, None)?),
         Request::BeginImport { source, digest } => json!(log.act(move |tx| import::begin(tx, &source, &digest))?),
         Request::NoteImport(run) => json!(log.side(move |conn| import::note(conn, &run))?),
         Request::FinishImport(finish) => json!(log.act(move |tx| import::end(tx, finish))?),

@@ -28,6 +28,13 @@ pub(super) struct Proposer {
     password_stdin: bool,
 }
 
+impl Proposer {
+    /// Why.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
 /// What is proposed.
 pub(super) struct Proposed {
     /// The kind.

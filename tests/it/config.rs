@@ -36,6 +36,7 @@ fn unknown_keys_and_impossible_values_are_refused_by_name() {
     };
     assert!(refused("[server]\nlisen = \"x\"").contains("lisen"));
     assert!(refused("[bank]\ncut_off = \"25:00\"").contains("25:00"));
+    assert!(refused("[[source]]\nname = \"core\"\ntolerance = { USD = \"999999.00\" }").contains("at most 10 USD"));
     assert!(refused("[server]\ntls_cert = \"a.pem\"").contains("tls_key"));
     assert!(refused("[[records.type]]\nname = \"Customer!\"").contains("Customer!"));
     assert!(refused("[[records.type]]\nname = \"a\"\nsensitive = [\"ssn\"]").contains("JSON pointer"));

@@ -1,8 +1,11 @@
 //! The program itself: commands beside a running `serve`, exit codes, what survives.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use serde_json::Value;
 
-use crate::bank::{Home, entry, on_both};
+use crate::bank::{Ending, Home, entry, on_both};
 use crate::support::program::Program;
 
 fn json(text: &str) -> Value {
@@ -45,6 +48,37 @@ fn every_command_works_beside_a_running_serve() {
         assert_eq!(serve.terminate(), Some(0), "a clean stop");
         let exported = command(&["export", "entries", "--format", "ndjson"]).run().succeeded().stdout;
         assert_eq!(exported.lines().count(), 3);
+    });
+}
+
+#[test]
+fn verify_beside_a_busy_server_finds_nothing() {
+    on_both(|kind| {
+        let (home, dir) = (Home::new(kind), tempfile::tempdir().unwrap());
+        let program = Program::new(dir.path()).args(["--database", &home.url()]);
+        let key = program.clone().args(["key", "issue", "--source", "core"]).run().succeeded().stdout.trim().to_owned();
+        let serve = program.spawn_serve();
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let _ending = Ending(&stop);
+            scope.spawn(|| {
+                let http = reqwest::blocking::Client::new();
+                for n in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let body = entry(&format!("L{n}"), "1", "2026-03-02T10:00:00Z", n, n + 1);
+                    let sent = http.post(format!("{}/api/v1/entries", serve.url())).bearer_auth(&key).json(&body).send();
+                    assert_eq!(sent.unwrap().status(), 201);
+                }
+            });
+            // A checkpoint is signed every second: of four runs some meet one on their way.
+            for _ in 0..4 {
+                let verified = program.clone().args(["verify", "--json"]).run();
+                assert!(verified.code == Some(0), "{}", verified.stdout);
+                std::thread::sleep(Duration::from_millis(700));
+            }
+        });
     });
 }
 

@@ -249,7 +249,24 @@ fn rules(bank: &Bank) {
     let mut body = RuleSetBody::first();
     body.version = 2;
     body.rules[1].mode = detect::Mode::DryRun;
-    define_rules(&bank.intake.log(), body, "high-frequency is tried only".into()).unwrap();
+    let log = bank.intake.log();
+    let [ada, bob] = ["ada", "bob"].map(|name| {
+        let email = format!("{name}.rules@bank.example");
+        users::add(&log, &bank.clock, &email, Role::Officer, "correct horse battery").unwrap()
+    });
+    let submission = Submission {
+        kind: ApprovalKind::LoosenRules,
+        about: "rules".into(),
+        facts: json!({ "rules": body, "loosens": ["high-frequency is tried only"] }),
+        reason: "high-frequency is tried only, for a month.".into(),
+        detail: None,
+        by: Some(ada),
+        whence: json!({}),
+    };
+    let id = approvals::submit(&log, submission).unwrap();
+    let comment = "The back office asked for it.".to_owned();
+    approvals::decide(&log, Deciding { id, decision: Decision::Approve, comment, user: bob, whence: json!({}) }).unwrap();
+    define_rules(&log, body, "high-frequency is tried only".into(), Some(id)).unwrap();
 }
 
 /// Proposals at each of their ends, and on the way.
