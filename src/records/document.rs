@@ -229,14 +229,14 @@ mod tests {
         let document = document(r#"{"name":"Ann","address":{"city":"Graz","none":{}},"tags":["a",{"b":1}],"a/b~c":1.50}"#);
         let flat: Vec<(&str, &str)> = document.0.iter().map(|(path, value)| (path.as_str(), value.as_str())).collect();
         let expected = [
-            ("/a~1b~0c", "1.50"),
             ("/address/city", "\"Graz\""),
             ("/address/none", "{}"),
+            ("/a~1b~0c", "1.50"),
             ("/name", "\"Ann\""),
             ("/tags", r#"["a",{"b":1}]"#),
         ];
         assert_eq!(flat, expected);
-        assert_eq!(document.to_json(), r#"{"a/b~c":1.50,"address":{"city":"Graz","none":{}},"name":"Ann","tags":["a",{"b":1}]}"#);
+        assert_eq!(document.to_json(), r#"{"address":{"city":"Graz","none":{}},"a/b~c":1.50,"name":"Ann","tags":["a",{"b":1}]}"#);
     }
 
     #[test]
