@@ -28,6 +28,7 @@ mod replay;
 mod report;
 mod restore;
 mod rules;
+mod secret;
 mod serve;
 mod subject;
 mod table;

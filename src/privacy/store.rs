@@ -174,7 +174,10 @@ pub(super) fn last_of(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Option<i64>> {
 }
 
 /// The active hold on a subject by its name.
-pub(super) fn hold_on(conn: &mut Conn, scope: Scope, name: &str) -> DbResult<Option<Seq>> {
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn hold_on(conn: &mut Conn, scope: Scope, name: &str) -> DbResult<Option<Seq>> {
     let query = holds::table.filter(holds::released_at.is_null()).filter(holds::scope.eq(scope.text()));
     let query = query.filter(holds::subject.eq(name)).select(holds::id);
     Ok(on_conn!(conn, |c| query.first(c).optional())?)

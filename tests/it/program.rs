@@ -138,3 +138,35 @@ fn a_checkpoint_kept_in_a_mailbox_tells_whether_the_log_was_rewritten() {
     let stranger = counterfoil_verify::SignerKey::from_seed("another/log", [4; 32]).unwrap();
     command(&["verify", "--key", &stranger.verifier().to_string()]).run().failed_with(1);
 }
+
+#[test]
+fn a_password_typed_at_a_terminal_is_not_shown() {
+    use std::io::{Read, Write};
+    use std::process::{Command, Stdio};
+    let dir = tempfile::tempdir().unwrap();
+    let database = format!("sqlite:{}", dir.path().join("bank.db").display());
+    let line = format!(
+        "{} user add --email ada@bank.example --role officer --password-stdin --database {database}",
+        env!("CARGO_BIN_EXE_counterfoil")
+    );
+    // `script` runs it at a terminal of its own.
+    let mut terminal = Command::new("script")
+        .args(["--quiet", "--return", "--echo", "never", "--command", &line, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .current_dir(dir.path())
+        .spawn()
+        .unwrap();
+    let (mut shown, mut output) = (String::new(), terminal.stdout.take().unwrap());
+    let mut piece = [0; 256];
+    while !shown.contains("it is not shown") {
+        let read = output.read(&mut piece).unwrap();
+        assert!(read > 0, "it ended before it asked: {shown}");
+        shown.push_str(&String::from_utf8_lossy(&piece[..read]));
+    }
+    let mut input = terminal.stdin.take().unwrap();
+    input.write_all(b"canary ocelot brick\n").unwrap();
+    output.read_to_string(&mut shown).unwrap();
+    assert!(terminal.wait().unwrap().success(), "{shown}");
+    assert!(shown.contains("can sign in as officer") && !shown.contains("canary"), "{shown}");
+}

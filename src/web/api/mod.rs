@@ -55,6 +55,7 @@ pub static ROUTES: &[Entry] = &[
         get().to(reports::show)
     }),
     Entry::get("/log/checkpoint", Who::Anyone, || get().to(log::checkpoint)),
+    Entry::get("/log/rotations", Who::Anyone, || get().to(log::rotations)),
     Entry::get("/log/tile/{tile:.+}", Who::AnyoneIfPublic(Permission::ReadStatus, Scope::Read), || get().to(log::tile)),
     Entry::get("/api/v1/log/proof/{seq}", Who::OfficerOrKey(Permission::ReadTrail, Scope::Read), || get().to(log::proof)),
     Entry::get("/api/v1/log/consistency", Who::OfficerOrKey(Permission::ReadStatus, Scope::Read), || get().to(log::consistency)),
@@ -74,7 +75,7 @@ pub static ROUTES: &[Entry] = &[
     paths(
         entries::create, changes::create, records::show, records::changes, records::difference, entry::show, accounts::show,
         accounts::entries, accounts::balance, alerts::list, alerts::show, alerts::decide, approvals::list, approvals::show,
-        acts::list, reports::show, feeds::close, log::checkpoint, log::tile, log::proof, log::consistency, ops::healthz,
+        acts::list, reports::show, feeds::close, log::checkpoint, log::rotations, log::tile, log::proof, log::consistency, ops::healthz,
         ops::readyz, ops::openapi
     ),
     tags(

@@ -5,6 +5,7 @@ mod sharing;
 
 use std::collections::HashMap;
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use serde_json::json;
 
@@ -26,6 +27,7 @@ use crate::web::params::place;
 use super::desk::{Desk, Page};
 use super::errors::Trouble;
 use super::fill::{self, Around, Contexts};
+use super::privacy::{self, Tried};
 use super::views::{AccountPage, BreakRow, Empty, Fact, Pager, Tag};
 
 /// Entries of one page.
@@ -47,6 +49,8 @@ struct Shown {
     broken: HashMap<Seq, Entry>,
     alerts: Vec<Alert>,
     sharing: sharing::Sharing,
+    /// The hold in force; `None` outside: it can have none.
+    hold: Option<Option<Seq>>,
 }
 
 /// How many of the entries looked at could be checked, and how many were looked at.
@@ -85,6 +89,7 @@ fn read(conn: &mut Conn, heads: &Newest, id: Seq, at: Option<Seq>) -> Result<Sho
     Ok(Shown {
         source: source.map_or_else(String::new, |s| s.name),
         alerts: queue::of_account(conn, id, LISTED)?,
+        hold: privacy::read(conn, &account.number)?,
         account,
         newest,
         page,
@@ -100,11 +105,17 @@ fn read(conn: &mut Conn, heads: &Newest, id: Seq, at: Option<Seq>) -> Result<Sho
 pub(super) async fn show(desk: Desk, id: web::Path<Seq>, request: HttpRequest) -> Page {
     let id = *id;
     let at = desk.asked(&request, &["at"], |query| query.read("at", place))?;
+    render(&desk, id, at, None).await
+}
+
+/// The page; `tried` is what a form of it brought and could not be taken.
+pub(super) async fn render(desk: &Desk, id: Seq, at: Option<Seq>, tried: Option<Tried>) -> Page {
+    let status = if tried.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let heads = desk.app.newest.clone();
     let shown = desk.read(move |conn| read(conn, &heads, id, at)).await?;
     desk.viewed(json!({ "account": id })).await?;
     let time = desk.time();
-    let mode = mode(&desk, &shown.source);
+    let mode = mode(desk, &shown.source);
     let checked = checked(&shown.newest, mode);
     let around = Around { time, accounts: None, contexts: &shown.contexts };
     let page = AccountPage {
@@ -112,7 +123,7 @@ pub(super) async fn show(desk: Desk, id: web::Path<Seq>, request: HttpRequest) -
         number: fill::number(&shown.account),
         number_note: Some("Every view of a customer is recorded.".to_owned()),
         tags: tags(&shown),
-        facts: facts(&desk, &shown, mode),
+        facts: facts(desk, &shown, mode),
         currency: shown.account.currency.clone(),
         balance: charts::balance(&shown, time),
         continuity: charts::continuity(&shown, checked, time),
@@ -120,13 +131,14 @@ pub(super) async fn show(desk: Desk, id: web::Path<Seq>, request: HttpRequest) -
         continuity_note: continuity_note(mode, checked),
         entries: shown.page.entries.iter().map(|entry| fill::entry_row(entry, &around)).collect(),
         pager: pager(id, &shown, at),
-        breaks: break_rows(&desk, &shown),
+        breaks: break_rows(desk, &shown),
         breaks_empty: no_breaks(checked),
         contexts: shown.sharing.rows(time),
-        alerts: super::alerts::rows(&desk, &shown.alerts),
+        alerts: super::alerts::rows(desk, &shown.alerts),
         alerts_empty: no_alerts(),
+        privacy: privacy::forms(desk, id, shown.hold, tried),
     };
-    desk.show(&page)
+    desk.show_as(status, &page)
 }
 
 fn no_breaks(checked: Checked) -> Empty {

@@ -47,10 +47,12 @@ pub(super) enum Done {
     CheckpointHolds(i64),
     /// A checkpoint came back that is none: the event with this number says why.
     CheckpointFails(i64),
+    /// A hold was placed by the event with this number.
+    HoldPlaced(i64),
+    /// The proposal with this number was submitted.
+    Proposed(i64),
     /// A proposal was decided by the event with this number.
     ProposalDecided(i64),
-    /// A proposal was submitted by the event with this number.
-    Proposed(i64),
     /// Somebody signed in after this many wrong passwords.
     SignedIn(u32),
     /// The session is over.
@@ -63,8 +65,9 @@ impl Done {
             Done::AlertClosed(seq) => format!("closed.{seq}"),
             Done::CheckpointHolds(seq) => format!("holds.{seq}"),
             Done::CheckpointFails(seq) => format!("fails.{seq}"),
-            Done::ProposalDecided(seq) => format!("decided.{seq}"),
+            Done::HoldPlaced(seq) => format!("held.{seq}"),
             Done::Proposed(seq) => format!("proposed.{seq}"),
+            Done::ProposalDecided(seq) => format!("decided.{seq}"),
             Done::SignedIn(failures) => format!("tried.{failures}"),
             Done::SignedOut => "signed-out".to_owned(),
         }
@@ -76,6 +79,7 @@ impl Done {
             Some(("closed", seq)) => seq.parse().ok().map(Done::AlertClosed),
             Some(("holds", seq)) => seq.parse().ok().map(Done::CheckpointHolds),
             Some(("fails", seq)) => seq.parse().ok().map(Done::CheckpointFails),
+            Some(("held", seq)) => seq.parse().ok().map(Done::HoldPlaced),
             Some(("proposed", seq)) => seq.parse().ok().map(Done::Proposed),
             Some(("decided", seq)) => seq.parse().ok().map(Done::ProposalDecided),
             Some(("tried", failures)) => failures.parse().ok().map(Done::SignedIn),
@@ -93,10 +97,9 @@ impl Done {
                 ("warn", format!("Since you last signed in, {refused}. If that was not you, tell your administrator."))
             }
             Done::AlertClosed(seq) => ("good", format!("The alert is closed. The decision is event {seq} of the log.")),
+            Done::HoldPlaced(seq) => ("good", format!("Hold {seq} is in force: nothing of its subject is erased.")),
+            Done::Proposed(seq) => ("good", format!("Proposal {seq} is submitted. Another officer decides it.")),
             Done::ProposalDecided(seq) => ("good", format!("Recorded. Your decision is event {seq} of the log.")),
-            Done::Proposed(seq) => {
-                ("good", format!("Submitted. Nothing is done until another officer approves it. Event {seq}."))
-            }
             Done::CheckpointHolds(seq) => {
                 ("good", format!("Consistent: the log extends this checkpoint, nothing it covers was changed. Event {seq}."))
             }

@@ -28,6 +28,7 @@ mod entry;
 mod errors;
 mod fill;
 mod origins;
+mod privacy;
 mod private;
 mod record;
 mod records;
@@ -49,6 +50,7 @@ pub use errors::error;
 const STATUS: Who = Who::Officer(Permission::ReadStatus);
 const CUSTOMERS: Who = Who::Officer(Permission::ReadCustomers);
 const APPROVALS: Who = Who::Officer(Permission::ReadApprovals);
+const PRIVACY: Who = Who::Officer(Permission::KeepPrivacy);
 const REPORTS: Who = Who::Officer(Permission::ReadReports);
 
 /// Every page and form.
@@ -66,6 +68,9 @@ pub static ROUTES: &[Entry] = &[
     Entry::asks("/accounts", CUSTOMERS, || post().to(accounts::search)),
     Entry::get("/search/{id}", CUSTOMERS, || get().to(accounts::found)),
     Entry::get("/accounts/{id}", CUSTOMERS, || get().to(account::show)),
+    Entry::act("/accounts/{id}/erasure", "subject.erase", PRIVACY, || post().to(privacy::erase)),
+    Entry::act("/accounts/{id}/hold", "hold.place", PRIVACY, || post().to(privacy::hold)),
+    Entry::act("/accounts/{id}/hold/release", "hold.release", PRIVACY, || post().to(privacy::release)),
     Entry::get("/entries/{seq}", CUSTOMERS, || get().to(entry::show)),
     Entry::act("/entries/{seq}/reveal", "entry.reveal", Who::Officer(Permission::Reveal), || post().to(entry::reveal)),
     Entry::get("/contexts/{id}/session", CUSTOMERS, || get().to(contexts::session)),

@@ -3,6 +3,8 @@
 mod desk;
 mod erasure;
 mod house;
+mod outsiders;
+mod pages;
 mod register;
 mod request;
 mod sealing;

@@ -100,7 +100,8 @@ pub fn last_recorded(conn: &mut Conn, newest: Seq, known_at: Moment) -> DbResult
 /// How far booked time had come at the last entry, from `last` back, at which it had not come to `at`.
 pub fn last_reaching(conn: &mut Conn, last: Seq, at: Moment) -> DbResult<Option<Order>> {
     let query = Fixed::<Reaching, 3>::with([last, at.0, at.0]);
-    let found: Option<(i64, Option<i64>, Option<i64>, Option<i64>)> = on_conn!(conn, |c| query.get_result(c).optional())?;
+    type Found = (i64, Option<i64>, Option<i64>, Option<i64>);
+    let found: Option<Found> = on_conn!(conn, |c| query.get_result(c).optional())?;
     let (seq, prev, reached, by) = found.ok_or_else(|| broken(last))?;
     match (reached.is_none_or(|reached| reached < at.0), prev) {
         (true, _) => Ok(Some(Order { reached, by })),

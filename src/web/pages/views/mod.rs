@@ -22,7 +22,7 @@ mod signin;
 mod today;
 mod trail;
 
-pub use accounts::{AccountPage, AccountRow, AccountsPage, ContextRow};
+pub use accounts::{AccountPage, AccountRow, AccountsPage, ContextRow, PrivacyForms};
 pub use acts::{ActsPage, ActsRow};
 pub use alerts::{AlertPage, AlertsPage, DISPOSITIONS, DecisionForm, DecisionView, DispositionWords, HistoryRow};
 pub use approvals::{ApprovalPage, ApprovalsPage, ProposalRow, VerdictForm};
