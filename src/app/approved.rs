@@ -34,6 +34,10 @@ fn carry_out(app: &App, proposal: &Proposal) -> Result<(), ActError> {
     match proposal.kind {
         Kind::RotateKey => rotate_key(app, proposal),
         Kind::EraseSubject => super::privacy::erase(app, proposal),
+        Kind::RestoreRecord => {
+            let (recorder, proposal) = (app.recorder.clone(), proposal.clone());
+            app.log().act(move |tx| recorder.restore(tx, &proposal))
+        }
         Kind::LoosenRules => {
             let unread = |e: serde_json::Error| ActError::Db(DbError::Corrupt(format!("proposal {}: rules: {e}", proposal.id)));
             let body: RuleSetBody = serde_json::from_value(proposal.facts["rules"].clone()).map_err(unread)?;

@@ -19,6 +19,7 @@ use crate::trail::attempts::{self, Attempt, Outcome};
 use crate::trail::{ActError, NewEvent};
 
 use super::App;
+use super::changes::{self, WireChanges};
 use super::privacy::PrivacyRequest;
 use super::rows::{WireResult, WireRow};
 
@@ -44,6 +45,7 @@ pub enum Request {
     Privacy(PrivacyRequest),
     Submit { source: Seq, origin: String, history: bool, rows: Vec<WireRow> },
     Append { events: Vec<WireEvent> },
+    Changes(WireChanges),
 }
 
 /// What an instance that stands by may have the leader append: records of who looked and who was refused.
@@ -89,13 +91,20 @@ impl Request {
             Request::Privacy(request) => request.act(),
             Request::BeginImport { .. } | Request::NoteImport(_) | Request::FinishImport(_) => return None,
             Request::NoteExport { .. } | Request::NoteVerified(_) => return None,
-            Request::Submit { .. } | Request::Append { .. } => return None,
+            Request::Submit { .. } | Request::Append { .. } | Request::Changes(_) => return None,
         })
     }
 
     /// Whether the command that asks is done with this, so that the log is signed before it ends.
     pub(super) fn ends_a_command(&self) -> bool {
-        !matches!(self, Request::BeginImport { .. } | Request::NoteImport(_) | Request::Submit { .. } | Request::Append { .. })
+        !matches!(
+            self,
+            Request::BeginImport { .. }
+                | Request::NoteImport(_)
+                | Request::Submit { .. }
+                | Request::Append { .. }
+                | Request::Changes(_)
+        )
     }
 }
 
@@ -174,6 +183,7 @@ fn perform(app: &App, request: Request) -> Result<Value, RequestError> {
             let events = events.into_iter().map(WireEvent::into_event).collect::<Result<Vec<_>, ActError>>()?;
             json!(log.append_all(events)?)
         }
+        Request::Changes(wire) => changes::perform(app, wire)?,
         Request::Submit { source, origin, history, rows } => submit(app, source, origin, history, rows)?,
     })
 }

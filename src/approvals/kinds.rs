@@ -21,6 +21,9 @@ pub enum Kind {
     /// A legal hold ends.
     #[serde(rename = "hold.release")]
     ReleaseHold,
+    /// A record goes back to one of its versions.
+    #[serde(rename = "record.restore")]
+    RestoreRecord,
     /// A rule set comes into force that lets something pass that the present one does not.
     #[serde(rename = "rules.loosen")]
     LoosenRules,
@@ -28,7 +31,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 4] = [Kind::RotateKey, Kind::EraseSubject, Kind::ReleaseHold, Kind::LoosenRules];
+    pub const ALL: [Kind; 5] = [Kind::RotateKey, Kind::EraseSubject, Kind::ReleaseHold, Kind::RestoreRecord, Kind::LoosenRules];
 
     /// `log.rotate_key`
     pub fn text(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Kind {
             Kind::RotateKey => "log.rotate_key",
             Kind::EraseSubject => "subject.erase",
             Kind::ReleaseHold => "hold.release",
+            Kind::RestoreRecord => "record.restore",
             Kind::LoosenRules => "rules.loosen",
         }
     }
@@ -51,6 +55,7 @@ impl Kind {
             Kind::RotateKey => "Change the key that signs the log",
             Kind::EraseSubject => "Erase what is stored of a person",
             Kind::ReleaseHold => "Release a legal hold",
+            Kind::RestoreRecord => "Bring a record back to an earlier state",
             Kind::LoosenRules => "Loosen the rules",
         }
     }
@@ -59,14 +64,16 @@ impl Kind {
     pub fn may_submit(self, role: Role) -> bool {
         match self {
             Kind::RotateKey => matches!(role, Role::Officer | Role::Admin),
-            Kind::EraseSubject | Kind::ReleaseHold | Kind::LoosenRules => role == Role::Officer,
+            Kind::EraseSubject | Kind::ReleaseHold | Kind::RestoreRecord | Kind::LoosenRules => role == Role::Officer,
         }
     }
 
     /// Whether a user of this role may approve or refuse it. The database lets officers only.
     pub fn may_approve(self, role: Role) -> bool {
         match self {
-            Kind::RotateKey | Kind::EraseSubject | Kind::ReleaseHold | Kind::LoosenRules => role == Role::Officer,
+            Kind::RotateKey | Kind::EraseSubject | Kind::ReleaseHold | Kind::RestoreRecord | Kind::LoosenRules => {
+                role == Role::Officer
+            }
         }
     }
 
@@ -74,7 +81,7 @@ impl Kind {
     /// officer may stop it.
     pub fn quarantine(self) -> i64 {
         match self {
-            Kind::RotateKey | Kind::ReleaseHold | Kind::LoosenRules => 0,
+            Kind::RotateKey | Kind::ReleaseHold | Kind::RestoreRecord | Kind::LoosenRules => 0,
             Kind::EraseSubject => 7 * DAY,
         }
     }
@@ -84,7 +91,7 @@ impl Kind {
     pub fn is_about_customer(self) -> bool {
         match self {
             Kind::RotateKey | Kind::LoosenRules => false,
-            Kind::EraseSubject | Kind::ReleaseHold => true,
+            Kind::EraseSubject | Kind::ReleaseHold | Kind::RestoreRecord => true,
         }
     }
 
@@ -100,6 +107,16 @@ impl Kind {
             Kind::ReleaseHold => vec![
                 format!("Hold {} no longer keeps its subject from being erased.", facts["hold"].as_i64().unwrap_or(0)),
                 "What is stored stays as it is; erasing it is another proposal.".to_owned(),
+            ],
+            Kind::RestoreRecord => vec![
+                format!(
+                    "Record {} gets the values it had in version {} again: {} change.",
+                    facts["record"].as_i64().unwrap_or(0),
+                    facts["version"].as_i64().unwrap_or(0),
+                    counted(facts, "fields")
+                ),
+                "Nothing is undone: it is a new change that names the old one.".to_owned(),
+                "Should the record change before, nothing is done.".to_owned(),
             ],
             Kind::LoosenRules => {
                 let version = facts["rules"]["version"].as_i64().unwrap_or(0);

@@ -258,7 +258,7 @@ fn edges(run: &mut Run<'_>, mut checker: Checker) -> DbResult<Checker> {
 /// L4: every table that follows.
 fn follow(run: &mut Run<'_>, passed: Checker) -> DbResult<()> {
     let Checker { mut findings, entries, follow, erased, sealed, .. } = passed;
-    sealed.finish(&mut findings);
+    let mut opener = sealed.finish(&mut findings);
     let Entries { breaks, figures, hits, joining, ranges, repeats, runs, accounts, stored, .. } = entries;
     let (conn, size) = (&mut *run.conn, run.size);
     let findings_ref = &mut findings;
@@ -271,7 +271,7 @@ fn follow(run: &mut Run<'_>, passed: Checker) -> DbResult<()> {
     runs.finish(conn, findings_ref)?;
     let states_from = run.state.as_ref().map_or(0, |state| state.states_from);
     stored.finish(conn, &accounts, states_from, findings_ref)?;
-    follow.finish(conn, &joining, run.options.now, findings_ref)?;
+    follow.finish(conn, (&joining, &mut opener), run.options.now, findings_ref)?;
     run.findings = findings;
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::site::{Answer, SignedIn, Site};
 use crate::support::program::Program;
 
 /// Posts of officers that change nothing but the record of who asked.
-const ASKING: &[&str] = &["/accounts"];
+const ASKING: &[&str] = &["/accounts", "/records"];
 
 fn act(site: &Site, session: &SignedIn, route: &Entry, alert: &str) -> Answer {
     let values =

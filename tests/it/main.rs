@@ -33,6 +33,7 @@ mod power;
 mod privacy;
 mod program;
 mod reading;
+mod records;
 mod recovery;
 mod replay;
 mod roles;

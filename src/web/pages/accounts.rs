@@ -24,6 +24,8 @@ use super::errors::{Trouble, sentence};
 use super::fill;
 use super::views::{AccountRow, AccountsPage, Choice, Empty, FieldError, Pager};
 
+/// What is searched for here.
+const KINDS: [Kind; 3] = [Kind::Account, Kind::Session, Kind::Ip];
 /// Accounts listed for one search.
 const LISTED: usize = 50;
 /// Characters by which an account can be found without its whole number.
@@ -59,8 +61,8 @@ pub(super) async fn form(desk: Desk) -> Page {
 /// `POST /accounts`
 pub(super) async fn search(desk: Desk, sent: web::Form<Sent>) -> Page {
     let query = sent.query.trim().to_owned();
-    let Some(kind) = Kind::parse(&sent.kind) else {
-        let choices: Vec<String> = Kind::ALL.iter().map(|kind| label(*kind).to_lowercase()).collect();
+    let Some(kind) = Kind::parse(&sent.kind).filter(|kind| KINDS.contains(kind)) else {
+        let choices: Vec<String> = KINDS.iter().map(|kind| label(*kind).to_lowercase()).collect();
         return wrong(&desk, Kind::Account, &query, "kind", format!("Search by one of these: {}.", choices.join(", ")));
     };
     let wanted = match canonical(kind, &query) {
@@ -183,6 +185,7 @@ fn results(desk: &Desk, search: &Search, rows: Vec<AccountRow>) -> AccountsPage 
         Kind::Account => "No account has that number, or a number that begins so.",
         Kind::Session => "No entry came from that session.",
         Kind::Ip => "No entry came from that address.",
+        Kind::Record => "Records are found on their own page.",
     };
     let empty = Empty { title: "Nothing found".to_owned(), text: text.to_owned(), action: None };
     page(desk, search.kind, &search.query, heading, rows, empty)
@@ -193,6 +196,7 @@ fn label(kind: Kind) -> &'static str {
         Kind::Account => "Account number",
         Kind::Session => "Session",
         Kind::Ip => "IP address",
+        Kind::Record => "Record",
     }
 }
 
@@ -202,7 +206,7 @@ fn page(desk: &Desk, kind: Kind, query: &str, heading: String, rows: Vec<Account
     AccountsPage {
         chrome: desk.chrome("Accounts"),
         action: "/accounts".to_owned(),
-        kinds: Kind::ALL.into_iter().map(choice).collect(),
+        kinds: KINDS.into_iter().map(choice).collect(),
         query: query.to_owned(),
         errors: Vec::new(),
         heading,

@@ -30,6 +30,8 @@ mod fill;
 mod origins;
 mod privacy;
 mod private;
+mod record;
+mod records;
 mod reports;
 mod sign_in;
 mod today;
@@ -73,6 +75,11 @@ pub static ROUTES: &[Entry] = &[
     Entry::act("/entries/{seq}/reveal", "entry.reveal", Who::Officer(Permission::Reveal), || post().to(entry::reveal)),
     Entry::get("/contexts/{id}/session", CUSTOMERS, || get().to(contexts::session)),
     Entry::get("/contexts/{id}/ip", CUSTOMERS, || get().to(contexts::ip)),
+    Entry::get("/records", CUSTOMERS, || get().to(records::form)),
+    Entry::asks("/records", CUSTOMERS, || post().to(records::search)),
+    Entry::get("/records/found/{id}", CUSTOMERS, || get().to(records::found)),
+    Entry::get("/records/{id}", CUSTOMERS, || get().to(record::show)),
+    Entry::act("/records/{id}/restore", "approval.submit", Who::Officer(Permission::Propose), || post().to(record::restore)),
     Entry::get("/reports", REPORTS, || get().to(reports::list)),
     Entry::get("/reports/{date}", REPORTS, || get().to(reports::show)),
     Entry::get("/approvals", APPROVALS, || get().to(approvals::list)),

@@ -8,3 +8,6 @@ mod pages;
 mod register;
 mod request;
 mod sealing;
+
+pub use house::everything;
+pub use sealing::ready_to_seal;

@@ -5,6 +5,7 @@ mod approvals;
 mod control;
 mod keys;
 mod privacy;
+mod records;
 
 use std::collections::HashMap;
 
@@ -81,9 +82,21 @@ impl Body<'_> {
 pub(super) fn said(kind: &str, body: &str, names: &Names) -> Said {
     let fields: Value = serde_json::from_str(body).unwrap_or_default();
     let body = Body { fields: &fields, names };
-    let of = [people, log, entries, alerts, reports, acts::said, control::said, approvals::said, keys::said, privacy::said]
-        .iter()
-        .find_map(|room| room(kind, &body));
+    let of = [
+        people,
+        log,
+        entries,
+        alerts,
+        reports,
+        acts::said,
+        control::said,
+        approvals::said,
+        keys::said,
+        privacy::said,
+        records::said,
+    ]
+    .iter()
+    .find_map(|room| room(kind, &body));
     of.unwrap_or_else(|| plain(format!("An event of kind {kind}.")))
 }
 
@@ -122,6 +135,9 @@ fn people(kind: &str, body: &Body<'_>) -> Option<Said> {
         "search.made" => format!("{user} searched by {}.", words(body.text("kind")).to_lowercase()),
         "customer.viewed" if body.fields["list"].is_string() => {
             format!("{user} read a list of {}.", body.counted("alerts", "alert", "alerts"))
+        }
+        "customer.viewed" if body.fields["record"].is_i64() => {
+            return about(format!("{user} looked at a record."), records::page(body));
         }
         "customer.viewed" => return about(format!("{user} looked at {}.", looked_at(body)), body.account()),
         _ => return None,

@@ -15,6 +15,7 @@ mod contexts;
 mod docs;
 mod entry;
 mod parts;
+mod records;
 mod reports;
 mod rows;
 mod signin;
@@ -29,6 +30,9 @@ pub use contexts::{ContextAccountRow, ContextPage};
 pub use docs::{ApiBody, ApiGroup, ApiOperation, ApiParameter, ApiResponse, DocsPage, ErrorPage, Words};
 pub use entry::{EntryPage, HitRow, SealedForm};
 pub use parts::{Chip, Choice, Chrome, Empty, FieldError, Flash, NavItem, Pager, UserBadge};
+pub use records::{
+    ChangeLine, DifferenceView, RecordBreakRow, RecordPage, RecordRow, RecordsPage, RestoreForm, ValueRow, VersionRow,
+};
 pub use reports::{ReportRow, ReportShowPage, ReportsPage, SignoffForm};
 pub use rows::AlertRow;
 pub use signin::SignInPage;
