@@ -137,7 +137,7 @@ pub struct Totals {
     pub closing: Option<String>,
     /// Accounts with booked entries on the date.
     pub accounts: i64,
-    /// Those among them whose entries carry no balances.
+    /// Those among them whose balances are not known: entries carry none, or nothing tells their order.
     pub accounts_unknown: i64,
     /// Entries that moved nothing; in no sum.
     pub attempted: i64,

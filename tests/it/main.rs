@@ -8,6 +8,7 @@ mod approvals;
 mod audit;
 mod backpressure;
 mod backup;
+mod balances;
 mod bank;
 mod bounds;
 mod browser_story;

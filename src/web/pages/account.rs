@@ -16,10 +16,11 @@ use crate::clock::Moment;
 use crate::config::Mode;
 use crate::db::Conn;
 use crate::ids::Seq;
-use crate::ledger::history::{self, Newest, Window};
+use crate::ledger::continuity::{Instant, course};
+use crate::ledger::history::{self, Balance, Newest, Window};
 use crate::ledger::lookup;
 use crate::ledger::store::{self as ledger, AccountRow, EntryRow as Entry};
-use crate::ledger::{BreakState, Status};
+use crate::ledger::{BreakState, PastEntry, Status};
 use crate::reports::page::words::{UNKNOWN, count, counted, fact, tag};
 
 use crate::web::params::place;
@@ -42,6 +43,8 @@ struct Shown {
     account: AccountRow,
     source: String,
     newest: Vec<Entry>,
+    /// The newest entries and those of the last instant, in the order in which they moved the balance.
+    course: Vec<Instant>,
     page: lookup::Backwards,
     first: Option<Entry>,
     contexts: Contexts,
@@ -74,6 +77,7 @@ fn checked(entries: &[Entry], mode: Mode) -> Checked {
 fn read(conn: &mut Conn, heads: &Newest, id: Seq, at: Option<Seq>) -> Result<Shown, Trouble> {
     let account = ledger::account(conn, id)?.ok_or(Trouble::Missing("There is no such account."))?;
     let newest = lookup::page(conn, heads, id, None, LOOKED_AT)?.entries;
+    let course = course(&moved(conn, heads, id, &newest)?);
     let page = lookup::page(conn, heads, id, at, PAGE)?;
     if at.is_some() && page.entries.is_empty() {
         return Err(Trouble::Missing("This account has no such entry."));
@@ -92,6 +96,7 @@ fn read(conn: &mut Conn, heads: &Newest, id: Seq, at: Option<Seq>) -> Result<Sho
         hold: privacy::read(conn, &account.number)?,
         account,
         newest,
+        course,
         page,
         first,
         contexts,
@@ -99,6 +104,17 @@ fn read(conn: &mut Conn, heads: &Newest, id: Seq, at: Option<Seq>) -> Result<Sho
         broken,
         sharing,
     })
+}
+
+/// The newest entries as recorded, and those that say what the balance is after the last as booked.
+fn moved(conn: &mut Conn, heads: &Newest, id: Seq, newest: &[Entry]) -> Result<Vec<PastEntry>, Trouble> {
+    let mut moved = history::latest(conn, heads, id)?;
+    if let Some(last) = newest.first() {
+        moved.extend(history::earlier(conn, last.seq, newest.len())?);
+    }
+    moved.sort_unstable_by_key(|entry| entry.seq);
+    moved.dedup_by_key(|entry| entry.seq);
+    Ok(moved)
 }
 
 /// `GET /accounts/{id}`
@@ -222,11 +238,17 @@ fn continuity_note(mode: Mode, Checked { checked, looked }: Checked) -> String {
 fn facts(desk: &Desk, shown: &Shown, mode: Mode) -> Vec<Fact> {
     let time = desk.time();
     let newest = shown.newest.first();
-    let balance = newest.and_then(|entry| Some(fill::minor(entry.balance_after?.into(), &entry.currency)));
-    let balance = balance.map_or_else(|| UNKNOWN.to_owned(), |text| format!("{} {text}", shown.account.currency));
+    let currency = &shown.account.currency;
+    let balance = match Balance::at_end(&shown.course) {
+        Balance::Known { minor, proven, .. } => {
+            let doubt = if proven { "" } else { " (the order of its last instant is not proven)" };
+            format!("{currency} {}{doubt}", fill::minor(minor.into(), currency))
+        }
+        _ => UNKNOWN.to_owned(),
+    };
     let booked = |entry: Option<&Entry>| entry.map_or_else(|| UNKNOWN.to_owned(), |e| time.second(Moment(e.booked_at)));
     vec![
-        fact("Balance after the newest entry", balance),
+        fact("Balance after the last booked entry", balance),
         fact("Entries", newest.map_or_else(|| "0".to_owned(), |entry| count(entry.position))),
         fact("Currency", shown.account.currency.clone()),
         fact("Source", shown.source.clone()),

@@ -13,7 +13,7 @@ use crate::clock::Moment;
 use crate::db::Conn;
 use crate::ids::mask_account;
 use crate::ledger::BreakState;
-use crate::ledger::history::Newest;
+use crate::ledger::history::{self, Balance, Newest};
 use crate::ledger::lookup;
 use crate::ledger::store::{self as ledger, AccountRow as Row, EntryRow as Entry};
 use crate::reports::page::words::{LocalTime, UNKNOWN, account_link, count, counted};
@@ -44,6 +44,7 @@ struct Found {
     account: Row,
     source: String,
     newest: Option<Entry>,
+    balance: Balance,
     alerts: u64,
     breaks: i64,
 }
@@ -153,12 +154,16 @@ fn look(conn: &mut Conn, heads: &Newest, source: String, account: Row) -> Result
     let alerts = queue::count(conn, &open)?;
     let breaks = ledger::breaks_of(conn, account.id, 1_000)?;
     let breaks = breaks.iter().filter(|b| b.state == BreakState::Open.code()).count();
-    Ok(Found { account, source, newest, alerts, breaks: i64::try_from(breaks).unwrap_or(i64::MAX) })
+    let balance = history::balance(conn, heads, account.id, Moment(i64::MAX), Moment(i64::MAX))?;
+    Ok(Found { account, source, newest, balance, alerts, breaks: i64::try_from(breaks).unwrap_or(i64::MAX) })
 }
 
 fn row(found: &Found, time: LocalTime) -> AccountRow {
     let newest = found.newest.as_ref();
-    let balance = newest.and_then(|entry| Some(fill::minor(entry.balance_after?.into(), &entry.currency)));
+    let balance = match found.balance {
+        Balance::Known { minor, .. } => Some(fill::minor(minor.into(), &found.account.currency)),
+        _ => None,
+    };
     AccountRow {
         account: account_link(&mask_account(&found.account.number), found.account.id),
         currency: found.account.currency.clone(),

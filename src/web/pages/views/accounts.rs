@@ -38,7 +38,7 @@ pub struct AccountRow {
     pub currency: String,
     /// Its source.
     pub source: String,
-    /// Its balance after the newest entry, or `—`.
+    /// Its balance after the last booked entry, or `—`.
     pub balance: String,
     /// How many entries it has.
     pub entries: String,
