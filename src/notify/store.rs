@@ -30,8 +30,10 @@ pub const SENT: i16 = 2;
 /// `outbox.state`: given up, visibly.
 pub const DEAD: i16 = 3;
 
-/// Rows in one mail at most, so that the event of its result can name them all.
-pub const ROWS_PER_MAIL: i64 = 2_000;
+/// Rows in one mail at most; more make a second mail.
+pub const ROWS_PER_MAIL: i64 = 100_000;
+/// Rows that one event names at most, so that it fits; the result of a larger mail is several events of one act.
+pub const ROWS_PER_EVENT: usize = 2_000;
 /// Recipients and kinds looked at in one pass.
 const GROUPS_MAX: i64 = 1_000;
 
