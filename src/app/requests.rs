@@ -15,6 +15,7 @@ use crate::detect::RuleSetBody;
 use crate::ids::Seq;
 use crate::import::{self, Finish, RunRow};
 use crate::intake::{self, Delivery, DeliveryKind, Submission};
+use crate::notify::letters;
 use crate::reports::{self, Made};
 use crate::trail::attempts::{self, Attempt, Outcome};
 use crate::trail::{Act, ActError, Acts, Log, NewEvent, Side};
@@ -42,6 +43,7 @@ pub enum Request {
     NoteExport { body: Value, private: Value },
     NoteVerified(Verified),
     Propose(approvals::Submission),
+    Letters(letters::Order),
     Nightly { date: Option<NaiveDate> },
     Privacy(PrivacyRequest),
     Submit { source: Seq, origin: String, history: bool, rows: Vec<WireRow> },
@@ -87,6 +89,10 @@ impl Request {
             Request::RevokeKey { .. } => "key.revoke",
             Request::SetRules { .. } => "rules.activate",
             Request::Propose(_) => "approval.submit",
+            Request::Letters(order) => match order.deed {
+                letters::Deed::Resend => "mail.resend",
+                letters::Deed::Acknowledge => "mail.acknowledge",
+            },
             Request::Nightly { .. } => "report.make",
             Request::Privacy(request) => request.act(),
             Request::BeginImport { .. } | Request::NoteImport(_) | Request::FinishImport(_) => return None,
@@ -225,6 +231,7 @@ fn perform(app: &App, log: &Log, request: Request) -> Result<Value, RequestError
         Request::NoteExport { body, private } => json!(log.append(NewEvent::with_private("export.made", body, private))?),
         Request::NoteVerified(verified) => json!(verified.note(log)?),
         Request::Propose(submission) => json!(approvals::submit(log, submission)?),
+        Request::Letters(order) => json!(letters::carry_out(log, order)?),
         Request::Nightly { date } => json!(nightly(app, date)?.into_iter().map(told).collect::<Vec<_>>()),
         Request::Privacy(request) => super::privacy::perform(app, log, request)?,
         Request::Append { events } => {

@@ -47,6 +47,10 @@ pub(super) enum Done {
     CheckpointHolds(i64),
     /// A checkpoint came back that is none: the event with this number says why.
     CheckpointFails(i64),
+    /// So many mails that were given up are sent again.
+    MailResent(i64),
+    /// So many mails that were given up are acknowledged.
+    MailAcknowledged(i64),
     /// A proposal was decided by the event with this number.
     ProposalDecided(i64),
     /// Somebody signed in after this many wrong passwords.
@@ -61,6 +65,8 @@ impl Done {
             Done::AlertClosed(seq) => format!("closed.{seq}"),
             Done::CheckpointHolds(seq) => format!("holds.{seq}"),
             Done::CheckpointFails(seq) => format!("fails.{seq}"),
+            Done::MailResent(mails) => format!("resent.{mails}"),
+            Done::MailAcknowledged(mails) => format!("known.{mails}"),
             Done::ProposalDecided(seq) => format!("decided.{seq}"),
             Done::SignedIn(failures) => format!("tried.{failures}"),
             Done::SignedOut => "signed-out".to_owned(),
@@ -73,6 +79,8 @@ impl Done {
             Some(("closed", seq)) => seq.parse().ok().map(Done::AlertClosed),
             Some(("holds", seq)) => seq.parse().ok().map(Done::CheckpointHolds),
             Some(("fails", seq)) => seq.parse().ok().map(Done::CheckpointFails),
+            Some(("resent", mails)) => mails.parse().ok().map(Done::MailResent),
+            Some(("known", mails)) => mails.parse().ok().map(Done::MailAcknowledged),
             Some(("decided", seq)) => seq.parse().ok().map(Done::ProposalDecided),
             Some(("tried", failures)) => failures.parse().ok().map(Done::SignedIn),
             None if code == "signed-out" => Some(Done::SignedOut),
@@ -89,6 +97,12 @@ impl Done {
                 ("warn", format!("Since you last signed in, {refused}. If that was not you, tell your administrator."))
             }
             Done::AlertClosed(seq) => ("good", format!("The alert is closed. The decision is event {seq} of the log.")),
+            Done::MailResent(mails) => {
+                ("good", format!("{} again; what becomes of it is an event.", counted(mails, "mail waits", "mails wait")))
+            }
+            Done::MailAcknowledged(mails) => {
+                ("good", format!("Recorded: {} acknowledged.", counted(mails, "mail is", "mails are")))
+            }
             Done::ProposalDecided(seq) => ("good", format!("Recorded. Your decision is event {seq} of the log.")),
             Done::CheckpointHolds(seq) => {
                 ("good", format!("Consistent: the log extends this checkpoint, nothing it covers was changed. Event {seq}."))
@@ -144,7 +158,8 @@ mod tests {
 
     #[test]
     fn a_message_travels_as_a_code_only() {
-        for done in [Done::AlertClosed(4200), Done::SignedIn(3), Done::SignedOut] {
+        for done in [Done::AlertClosed(4200), Done::MailResent(2), Done::MailAcknowledged(1), Done::SignedIn(3), Done::SignedOut]
+        {
             assert_eq!(Done::parse(&done.code()), Some(done));
         }
         for forged in ["closed.<b>", "closed", "You won", ""] {
