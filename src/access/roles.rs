@@ -48,11 +48,13 @@ pub enum Permission {
     KeepPrivacy,
     /// See what is sealed, for a reason that is recorded.
     Reveal,
+    /// Have mail that was given up sent again, or acknowledge it.
+    HandleMail,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Permission; 14] = [
+    pub const ALL: [Permission; 15] = [
         Permission::ReadStatus,
         Permission::ReadReports,
         Permission::SignReports,
@@ -67,6 +69,7 @@ impl Permission {
         Permission::Approve,
         Permission::KeepPrivacy,
         Permission::Reveal,
+        Permission::HandleMail,
     ];
 }
 
@@ -105,7 +108,7 @@ impl Role {
             P::ReadTrail | P::Export | P::Reveal => matches!(self, Role::Officer | Role::Auditor),
             P::ManageUsers => self == Role::Admin,
             P::ReadApprovals | P::ReadActs => self != Role::Analyst,
-            P::Propose => matches!(self, Role::Officer | Role::Admin),
+            P::Propose | P::HandleMail => matches!(self, Role::Officer | Role::Admin),
         }
     }
 }
@@ -137,7 +140,10 @@ mod tests {
             granted(Role::Auditor),
             [P::ReadStatus, P::ReadReports, P::ReadCustomers, P::ReadTrail, P::ReadActs, P::Export, P::ReadApprovals, P::Reveal]
         );
-        assert_eq!(granted(Role::Admin), [P::ReadStatus, P::ReadActs, P::ManageUsers, P::ReadApprovals, P::Propose]);
+        assert_eq!(
+            granted(Role::Admin),
+            [P::ReadStatus, P::ReadActs, P::ManageUsers, P::ReadApprovals, P::Propose, P::HandleMail]
+        );
         let officer = granted(Role::Officer);
         assert!(officer.contains(&P::SignReports) && !officer.contains(&P::ManageUsers));
     }

@@ -90,7 +90,7 @@ impl Acts for Post {
             Err(_) => {
                 let events = events.into_iter().map(WireEvent::from).collect();
                 let asked = Asked { request: Request::Append { events }, whence: None };
-                let answer = ask(&self.db, &self.clock, &asked, RECORD_WITHIN);
+                let answer = ask(&self.db, &self.clock, &asked, RECORD_WITHIN, || Ok(false));
                 places(answer)
             }
         }

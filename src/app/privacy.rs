@@ -7,7 +7,7 @@ use crate::approvals::Proposal;
 use crate::privacy::{self, EraseSubject, PlaceHold, ReleaseHold, register};
 use crate::trail::keys::KeyFolder;
 use crate::trail::sealing::{self, NewRecovery, Rewrapped, Tested};
-use crate::trail::{ActError, store};
+use crate::trail::{ActError, Log, store};
 
 use super::App;
 use super::requests::RequestError;
@@ -42,8 +42,8 @@ impl PrivacyRequest {
 }
 
 /// Does what is asked; returns after the commit.
-pub(super) fn perform(app: &App, request: PrivacyRequest) -> Result<Value, RequestError> {
-    let (log, keys) = (app.log(), KeyFolder::of(&app.config, app.db.address()));
+pub(super) fn perform(app: &App, log: &Log, request: PrivacyRequest) -> Result<Value, RequestError> {
+    let keys = KeyFolder::of(&app.config, app.db.address());
     let origin = app.db.read(store::state).map_err(ActError::from)?.map(|state| state.origin).unwrap_or_default();
     Ok(match request {
         PrivacyRequest::NewRecovery(new) => json!(log.act(move |tx| new.run(tx))?),
@@ -61,7 +61,7 @@ pub(super) fn perform(app: &App, request: PrivacyRequest) -> Result<Value, Reque
             sealing::forget_others(&keys, &origin, &name).map_err(ActError::from)?;
             json!(name)
         }
-        PrivacyRequest::EraseSubject(erase) => json!(erase.run(&app.db, &log, app.config.privacy.statutory_years)?),
+        PrivacyRequest::EraseSubject(erase) => json!(erase.run(&app.db, log, app.config.privacy.statutory_years)?),
         PrivacyRequest::PlaceHold(hold) => json!(log.act(move |tx| hold.run(tx))?),
         PrivacyRequest::ReleaseHold(release) => json!(log.act(move |tx| release.run(tx))?),
     })

@@ -1,5 +1,6 @@
 //! What a command can ask of whoever holds the log.
 
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use chrono::NaiveDate;
@@ -14,14 +15,16 @@ use crate::detect::RuleSetBody;
 use crate::ids::Seq;
 use crate::import::{self, Finish, RunRow};
 use crate::intake::{self, Delivery, DeliveryKind, Submission};
+use crate::notify::letters;
 use crate::reports::{self, Made};
 use crate::trail::attempts::{self, Attempt, Outcome};
-use crate::trail::{ActError, NewEvent};
+use crate::trail::{Act, ActError, Acts, Log, NewEvent, Side};
 
 use super::App;
 use super::changes::{self, WireChanges};
 use super::privacy::PrivacyRequest;
 use super::rows::{WireResult, WireRow};
+use super::store;
 
 /// Work for the leader. Secrets are hashed before they get here.
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,6 +44,7 @@ pub enum Request {
     NoteExport { body: Value, private: Value },
     NoteVerified(Verified),
     Propose(approvals::Submission),
+    Letters(letters::Order),
     Nightly { date: Option<NaiveDate> },
     Privacy(PrivacyRequest),
     Submit { source: Seq, origin: String, history: bool, rows: Vec<WireRow> },
@@ -87,12 +91,39 @@ impl Request {
             Request::RevokeKey { .. } => "key.revoke",
             Request::SetRules { .. } => "rules.activate",
             Request::Propose(_) => "approval.submit",
+            Request::Letters(order) => match order.deed {
+                letters::Deed::Resend => "mail.resend",
+                letters::Deed::Acknowledge => "mail.acknowledge",
+            },
             Request::Nightly { .. } => "report.make",
             Request::Privacy(request) => request.act(),
             Request::BeginImport { .. } | Request::NoteImport(_) | Request::FinishImport(_) => return None,
             Request::NoteExport { .. } | Request::NoteVerified(_) => return None,
             Request::Submit { .. } | Request::Append { .. } | Request::Changes(_) => return None,
         })
+    }
+
+    /// Whether doing it twice changes nothing more: entries are known by their references, a report that is there
+    /// is made no second time.
+    fn repeats(&self) -> bool {
+        matches!(self, Request::Submit { .. } | Request::Changes(_) | Request::NoteImport(_) | Request::Nightly { .. })
+    }
+
+    /// Answers for what a process did that was killed between its commit and its answer: it is not done again.
+    pub(super) fn done_before(&self) -> Result<Value, RequestError> {
+        match self {
+            // Whoever asks for these waits for no more than that they are done.
+            Request::AddUser(_) | Request::ResetPassword(_) | Request::DisableUser { .. } => Ok(Value::Null),
+            Request::RevokeKey { .. } | Request::SetRules { .. } => Ok(Value::Null),
+            Request::NoteExport { .. } | Request::NoteVerified(_) => Ok(Value::Null),
+            _ => Err(RequestError {
+                failed: true,
+                code: "answer_lost".into(),
+                detail: "the process that did this was killed after it had committed and before it could answer; it is not done \
+                    again: see page Trail, or `counterfoil export events`, for what came of it"
+                    .into(),
+            }),
+        }
     }
 
     /// Whether the command that asks is done with this, so that the log is signed before it ends.
@@ -105,6 +136,34 @@ impl Request {
                 | Request::Append { .. }
                 | Request::Changes(_)
         )
+    }
+}
+
+/// A log that notes, in the transaction of each act, that something was committed for a row of the inbox.
+struct Marking {
+    log: Log,
+    row: i64,
+}
+
+impl Acts for Marking {
+    fn act(&self, act: Act) -> Result<(), ActError> {
+        let row = self.row;
+        Acts::act(
+            &self.log,
+            Box::new(move |tx| {
+                act(tx)?;
+                let now = tx.now().0;
+                Ok(store::mark(tx.conn, row, now)?)
+            }),
+        )
+    }
+
+    fn acts(&self) -> u64 {
+        self.log.acts()
+    }
+
+    fn side(&self, side: Side) -> Result<(), ActError> {
+        Acts::side(&self.log, side)
     }
 }
 
@@ -144,12 +203,17 @@ impl From<ActError> for RequestError {
     }
 }
 
-/// Does what is asked, an act between its attempt and its end; returns after the commit.
-pub(super) fn carry(app: &App, Asked { request, whence }: Asked) -> Result<Value, RequestError> {
-    let Some(act) = request.act() else { return perform(app, request) };
+/// Does what is asked, an act between its attempt and its end; returns after the commit. What is committed for
+/// `row` of the inbox is noted there with it.
+pub(super) fn carry(app: &App, Asked { request, whence }: Asked, row: Option<i64>) -> Result<Value, RequestError> {
+    let log = match row.filter(|_| !request.repeats()) {
+        Some(row) => Log::new(Arc::new(Marking { log: app.log(), row })),
+        None => app.log(),
+    };
+    let Some(act) = request.act() else { return perform(app, &log, request) };
     let whence = whence.unwrap_or_else(|| json!({}));
     let attempt = attempts::begin(&app.log(), Attempt { act, door: "command", user: None, session: None, whence })?;
-    let done = perform(app, request);
+    let done = perform(app, &log, request);
     let outcome = match &done {
         Ok(_) => Outcome::Succeeded,
         Err(error) if error.failed => Outcome::Failed,
@@ -161,24 +225,24 @@ pub(super) fn carry(app: &App, Asked { request, whence }: Asked) -> Result<Value
     done
 }
 
-fn perform(app: &App, request: Request) -> Result<Value, RequestError> {
-    let log = app.log();
+fn perform(app: &App, log: &Log, request: Request) -> Result<Value, RequestError> {
     Ok(match request {
-        Request::AddUser(add) => json!(add.run(&log)?),
-        Request::ResetPassword(reset) => json!(reset.run(&log)?),
-        Request::DisableUser { email } => json!(users::disable(&log, &email)?),
-        Request::IssueKey(issue) => json!(issue.run(&log)?),
-        Request::RotateKey(rotate) => json!(rotate.run(&log)?.prefix),
-        Request::RevokeKey { prefix } => json!(keys::revoke(&log, &prefix)?),
-        Request::SetRules { body, reason } => json!(intake::define_rules(&log, body, reason, None)?),
+        Request::AddUser(add) => json!(add.run(log)?),
+        Request::ResetPassword(reset) => json!(reset.run(log)?),
+        Request::DisableUser { email } => json!(users::disable(log, &email)?),
+        Request::IssueKey(issue) => json!(issue.run(log)?),
+        Request::RotateKey(rotate) => json!(rotate.run(log)?.prefix),
+        Request::RevokeKey { prefix } => json!(keys::revoke(log, &prefix)?),
+        Request::SetRules { body, reason } => json!(intake::define_rules(log, body, reason, None)?),
         Request::BeginImport { source, digest } => json!(log.act(move |tx| import::begin(tx, &source, &digest))?),
         Request::NoteImport(run) => json!(log.side(move |conn| import::note(conn, &run))?),
         Request::FinishImport(finish) => json!(log.act(move |tx| import::end(tx, finish))?),
         Request::NoteExport { body, private } => json!(log.append(NewEvent::with_private("export.made", body, private))?),
-        Request::NoteVerified(verified) => json!(verified.note(&log)?),
-        Request::Propose(submission) => json!(approvals::submit(&log, submission)?),
+        Request::NoteVerified(verified) => json!(verified.note(log)?),
+        Request::Propose(submission) => json!(approvals::submit(log, submission)?),
+        Request::Letters(order) => json!(letters::carry_out(log, order)?),
         Request::Nightly { date } => json!(nightly(app, date)?.into_iter().map(told).collect::<Vec<_>>()),
-        Request::Privacy(request) => super::privacy::perform(app, request)?,
+        Request::Privacy(request) => super::privacy::perform(app, log, request)?,
         Request::Append { events } => {
             let events = events.into_iter().map(WireEvent::into_event).collect::<Result<Vec<_>, ActError>>()?;
             json!(log.append_all(events)?)

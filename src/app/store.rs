@@ -1,4 +1,7 @@
 //! The table `inbox`: requests of commands, and the leader's answers.
+//!
+//! A row with `answered_at` and no answer is one whose work was committed by a process that was killed before it
+//! could answer.
 
 use diesel::prelude::*;
 
@@ -22,6 +25,12 @@ pub(super) fn answer(conn: &mut Conn, id: i64) -> DbResult<Option<String>> {
     let query = inbox::table.find(id).select(inbox::answer);
     let found: Option<Option<String>> = on_conn!(conn, |c| query.first(c).optional())?;
     Ok(found.flatten())
+}
+
+/// Notes that something was committed for a request that is not answered yet; in the transaction that commits it.
+pub(super) fn mark(conn: &mut Conn, id: i64, now: i64) -> DbResult<()> {
+    on_conn!(conn, |c| diesel::update(inbox::table.find(id)).set(inbox::answered_at.eq(now)).execute(c))?;
+    Ok(())
 }
 
 /// Stores the answer to a request.

@@ -81,7 +81,7 @@ pub const COMPARED: &[(&str, &str, &str)] = &[
     ("jobs", "L4", "log.verified"),
     ("key_rotations", "L4", "log.key_rotated, and both signatures (L0)"),
     ("log_state", "L2", "the leaves, leaf 0 and program.started"),
-    ("outbox", "L4", "the events that owe mail, mail.sent and mail.dead"),
+    ("outbox", "L4", "the events that owe mail, mail.sent, mail.dead, mail.resent and mail.acknowledged"),
     ("proposals", "L4", "approval.submitted and what was decided and done about it"),
     ("record_breaks", "L4", "record.changed"),
     ("record_changes", "L4", "record.changed"),

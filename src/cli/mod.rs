@@ -20,6 +20,7 @@ mod import;
 mod key;
 mod keys;
 mod log;
+mod mail;
 mod migrate;
 mod progress;
 mod propose;
@@ -91,6 +92,8 @@ enum Command {
     Keys(keys::Keys),
     /// The log: its verifier key, its newest checkpoint, exports, another key
     Log(log::Log),
+    /// Mail that was given up: list, resend, acknowledge
+    Mail(mail::Mail),
     /// The rules: list, show, test, activate
     Rules(rules::Rules),
     Subject(subject::Subject),
@@ -160,6 +163,7 @@ pub fn main() -> ExitCode {
         Command::Key(command) => key::run(&cli.common, command),
         Command::Keys(command) => keys::run(&cli.common, command),
         Command::Log(command) => log::run(&cli.common, command),
+        Command::Mail(command) => mail::run(&cli.common, command),
         Command::Rules(command) => rules::run(&cli.common, command),
         Command::Subject(command) => subject::run(&cli.common, command),
         Command::Witness(command) => witness::run(&cli.common, command),

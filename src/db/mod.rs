@@ -238,6 +238,12 @@ impl Db {
         work(&mut conn)
     }
 
+    /// The same, waiting at most this long for a connection.
+    pub fn read_within<T, E: From<DbError>>(&self, wait: Duration, work: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
+        let mut conn = self.pool.get_timeout(wait).map_err(|e| E::from(DbError::Connect(e.to_string())))?;
+        work(&mut conn)
+    }
+
     /// Where it is.
     pub fn address(&self) -> &Address {
         &self.address

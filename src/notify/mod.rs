@@ -4,7 +4,8 @@
 //! what it reports. A worker ([`deliver_due`]) makes up mails from the rows that wait, hands them to
 //! the relay and records the result as an event.
 //!
-//! Invariants: a row leaves the outbox only as sent or visibly dead; rows once made up into one mail
+//! Invariants: a row leaves the outbox only as sent or visibly dead ([`letters`]), and a dead one waits again only by
+//! an event; rows once made up into one mail
 //! stay together under one Message-ID through every retry; no transaction is open while the relay is
 //! spoken to; a mail that the relay is known to have taken is not sent again, and one whose fate
 //! is unknown (a crash, a dropped connection) is, under the same Message-ID. Nothing personal is in
@@ -15,6 +16,7 @@
 //! worker (`jobs`).
 
 mod group;
+pub mod letters;
 mod mailer;
 pub mod messages;
 pub mod store;

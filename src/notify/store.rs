@@ -27,11 +27,15 @@ bulk_row! {
 pub const PENDING: i16 = 1;
 /// `outbox.state`: taken by the relay.
 pub const SENT: i16 = 2;
-/// `outbox.state`: given up, visibly.
+/// `outbox.state`: given up, visibly, and nobody has acknowledged it.
 pub const DEAD: i16 = 3;
+/// `outbox.state`: given up, and somebody knows.
+pub const ACKNOWLEDGED: i16 = 4;
 
-/// Rows in one mail at most, so that the event of its result can name them all.
-pub const ROWS_PER_MAIL: i64 = 2_000;
+/// Rows in one mail at most; more make a second mail.
+pub const ROWS_PER_MAIL: i64 = 100_000;
+/// Rows that one event names at most, so that it fits; the result of a larger mail is several events of one act.
+pub const ROWS_PER_EVENT: usize = 2_000;
 /// Recipients and kinds looked at in one pass.
 const GROUPS_MAX: i64 = 1_000;
 
@@ -268,12 +272,6 @@ pub fn summary_between(conn: &mut Conn, from: Moment, to: Moment) -> DbResult<Su
     let within = outbox::table.filter(outbox::created_at.ge(from.0)).filter(outbox::created_at.lt(to.0));
     let query = within.group_by(outbox::state).select((outbox::state, count_star()));
     Ok(Summary::of(on_conn!(conn, |c| query.load(c))?))
-}
-
-/// The newest dead rows, at most `limit`.
-pub fn dead_letters(conn: &mut Conn, limit: i64) -> DbResult<Vec<OutboxRow>> {
-    let query = outbox::table.filter(outbox::state.eq(DEAD)).order((outbox::done_at.desc(), outbox::id.desc())).limit(limit);
-    Ok(on_conn!(conn, |c| query.select(OutboxRow::as_select()).load(c))?)
 }
 
 /// What is or was owed about the event at `about`, by recipient number.

@@ -13,7 +13,7 @@ use super::MailKind;
 use super::group::{self, Decision};
 use super::mailer::{Answer, Mailer};
 use super::messages::{self, Envelope, Frame, LISTED_MAX, Letter};
-use super::store::{self, MadeUp};
+use super::store::{self, MadeUp, ROWS_PER_EVENT};
 
 /// Mails tried in one pass, so that the caller can look up between passes.
 const MAILS_PER_PASS: i64 = 20;
@@ -163,7 +163,7 @@ fn settle(
     Ok(())
 }
 
-/// Appends `mail.sent` or `mail.dead` and ends the rows.
+/// Appends `mail.sent` or `mail.dead`, as often as it takes to name every row, and ends the rows.
 fn end(log: &Log, mail: MadeUp, tries: i32, reply: String, dead: bool) -> Result<(), ActError> {
     log.act(move |tx| {
         let rows = store::rows_of(tx.conn, &mail.message_id)?;
@@ -171,11 +171,16 @@ fn end(log: &Log, mail: MadeUp, tries: i32, reply: String, dead: bool) -> Result
             // Another worker has recorded it meanwhile.
             return Ok(());
         }
-        let body = json!({
-            "kind": mail.kind, "message_id": mail.message_id, "attempt": tries, "count": rows.len(), "outbox": rows,
-        });
-        let private = json!({ "recipient": mail.recipient, "reply": reply });
-        tx.append(NewEvent::with_private(if dead { "mail.dead" } else { "mail.sent" }, body, private))?;
+        for named in rows.chunks(ROWS_PER_EVENT) {
+            let mut body = json!({
+                "kind": mail.kind, "message_id": mail.message_id, "attempt": tries, "count": named.len(), "outbox": named,
+            });
+            if named.len() < rows.len() {
+                body["of"] = json!(rows.len());
+            }
+            let private = json!({ "recipient": mail.recipient, "reply": reply });
+            tx.append(NewEvent::with_private(if dead { "mail.dead" } else { "mail.sent" }, body, private))?;
+        }
         let at = tx.now();
         store::finish(tx.conn, &mail.message_id, tries, at, dead.then_some(reply.as_str()))?;
         Ok(())

@@ -24,6 +24,8 @@ const NEVER: &[&str] = &[
     "import.started",
     "mail.sent",
     "mail.dead",
+    "mail.resent",
+    "mail.acknowledged",
     "session.opened",
     "session.closed",
     "user.added",

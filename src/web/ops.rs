@@ -1,13 +1,18 @@
 //! For those who run the program: is it alive, is it ready, what is its interface.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use actix_web::web::{self, Data, get};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::clock::{HOUR, Moment};
-use crate::db::{Conn, DbResult, migrate};
+use crate::db::{Address, Conn, DbError, DbResult, migrate};
 use crate::notify::store as outbox;
 use crate::{reports, trail};
 
@@ -18,6 +23,11 @@ use super::{api, assets};
 
 /// How long the nightly report may be under way before it is overdue.
 const REPORT_GRACE: i64 = HOUR;
+/// Within this readiness is told, whatever does not answer; for a connection it waits a little less.
+const WITHIN: Duration = Duration::from_secs(2);
+const WAIT: Duration = Duration::from_millis(1_500);
+/// Looks under way at most.
+const LOOKS_MAX: usize = 64;
 
 /// Health, readiness, the interface's description and the site's files.
 pub static ROUTES: &[Entry] = &[
@@ -53,15 +63,22 @@ pub struct Readiness {
 pub struct Check {
     /// `database schema writing report mail sealing replica`
     name: &'static str,
-    /// Whether it is well.
+    /// Whether it is well enough to take entries.
     ok: bool,
+    /// Whether somebody should look at it all the same.
+    warning: bool,
     /// What was found; nothing secret or personal.
     detail: String,
 }
 
 impl Check {
     fn new(name: &'static str, ok: bool, detail: impl Into<String>) -> Check {
-        Check { name, ok, detail: detail.into() }
+        Check { name, ok, warning: false, detail: detail.into() }
+    }
+
+    /// Entries are taken, and somebody should look.
+    fn warning(name: &'static str, detail: impl Into<String>) -> Check {
+        Check { warning: true, ..Check::new(name, true, detail) }
     }
 }
 
@@ -74,16 +91,17 @@ pub async fn healthz(app: Data<App>) -> HttpResponse {
     HttpResponse::Ok().json(Health { status: "ok", role, leader: by.and_then(|by| by.leader) })
 }
 
-/// Whether this instance can record, report and send mail; one that stands by, whether it can read.
+/// Whether this instance can take entries; one that stands by, whether it can read. What is wrong beside that
+/// is a warning: mail that was given up, a report that is overdue.
 #[utoipa::path(get, path = "/readyz", tag = "Operations",
     params(("leader" = Option<bool>, Query, description = "Not ready unless this instance leads: for whoever sends entries.")),
     responses(
-    (status = 200, description = "Ready.", body = Readiness),
-    (status = 503, description = "Not ready; the checks say why.", body = Readiness)))]
+    (status = 200, description = "Ready; a check with `warning` wants somebody's attention.", body = Readiness),
+    (status = 503, description = "Not ready; the checks say why. Said within two seconds.", body = Readiness)))]
 pub async fn readyz(req: HttpRequest, app: Data<App>) -> Result<HttpResponse, Problem> {
     let only_leader = Params::of(&req, &["leader"])?.read("leader", switch)?.unwrap_or(false);
     let standing = app.stands_by().is_some();
-    let checks = web::block(move || look(&app)).await?;
+    let checks = look(app).await?;
     let ready = checks.iter().all(|check| check.ok) && !(only_leader && standing);
     let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     let status = match (ready, standing) {
@@ -94,32 +112,111 @@ pub async fn readyz(req: HttpRequest, app: Data<App>) -> Result<HttpResponse, Pr
     Ok(answer.json(Readiness { status, checks }))
 }
 
-fn look(app: &App) -> Vec<Check> {
+/// Reads and tries to write, side by side, and waits for either no longer than [`WITHIN`].
+async fn look(app: Data<App>) -> Result<Vec<Check>, Problem> {
+    // Both begin here, not when they are waited for.
+    let (reader, writer) = (app.clone(), app.clone());
+    let Some(looking) = Looking::begin() else {
+        let detail = format!("{LOOKS_MAX} earlier requests still wait for it");
+        return Ok(vec![Check::new("database", false, detail)]);
+    };
+    let looking = Arc::new(looking);
+    let (reads, writes) = (looking.clone(), looking);
+    let reading = web::block(move || {
+        let _until_done = reads;
+        read(&reader)
+    });
+    let writing = web::block(move || {
+        let _until_done = writes;
+        write(&writer)
+    });
+    let end = Instant::now() + WITHIN;
+    let mut checks = match timeout_at(end, reading).await {
+        Ok(checks) => checks?,
+        Err(_) => vec![Check::new("database", false, silent(&app))],
+    };
+    checks.push(match timeout_at(end, writing).await {
+        Ok(check) => check?,
+        Err(_) => {
+            let detail = format!("nothing could be written within {} s: {}", WITHIN.as_secs(), silent(&app));
+            Check::new("writing", false, detail)
+        }
+    });
+    Ok(checks)
+}
+
+fn silent(app: &App) -> String {
+    format!("{} does not answer within {} s", whereabouts(app.db.address()), WITHIN.as_secs())
+}
+
+/// The server or file, without user, password or options.
+fn whereabouts(address: &Address) -> String {
+    let text = format!("{address:?}");
+    text.split('?').next().unwrap_or_default().to_owned()
+}
+
+/// A look under way: whoever no longer waits for it leaves it to end by itself, so they are counted.
+struct Looking;
+
+static LOOKS: AtomicUsize = AtomicUsize::new(0);
+
+impl Looking {
+    fn begin() -> Option<Looking> {
+        let more = |looks| (looks < LOOKS_MAX).then_some(looks + 1);
+        LOOKS.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|_| Looking)
+    }
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        LOOKS.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn read(app: &App) -> Vec<Check> {
     let mut checks = Vec::new();
-    let looked = app.db.read(|conn| {
+    let looked = app.db.read_within(WAIT, |conn| {
         checks.push(Check::new("database", true, "answers"));
         let schema = migrate::require_current(conn);
         checks.push(Check::new("schema", schema.is_ok(), schema.err().map_or("current".into(), |e| e.to_string())));
         checks.push(report(conn, app)?);
-        let owed = outbox::summary(conn)?;
-        let detail = format!("{} waiting, {} given up", owed.pending, owed.dead);
-        checks.push(Check::new("mail", owed.dead == 0, detail));
+        checks.push(mail(outbox::summary(conn)?));
         checks.push(sealing(conn, app)?);
         DbResult::Ok(())
     });
-    if let Err(error) = looked {
-        tracing::warn!(target: "counterfoil::web", %error, "not ready");
-        checks.push(Check::new("database", false, "does not answer as it should; see the log of the program"));
+    match looked {
+        Ok(()) => {}
+        Err(error @ DbError::Connect(_)) => {
+            tracing::warn!(target: "counterfoil::web", %error, "not ready");
+            checks.push(Check::new("database", false, format!("{} cannot be reached", whereabouts(app.db.address()))));
+            return checks;
+        }
+        Err(error) => {
+            tracing::warn!(target: "counterfoil::web", %error, "not ready");
+            checks.push(Check::new("database", false, "does not answer as it should; see the log of the program"));
+        }
     }
     if let Some(standing) = app.db.replica() {
         // Without it, the primary is read: that is no reason to turn anybody away.
         checks.push(Check::new("replica", true, standing.to_string()));
     }
-    checks.push(match app.intake() {
+    checks
+}
+
+/// Mail that was given up is for somebody to look at; entries are taken all the same.
+fn mail(owed: outbox::Summary) -> Check {
+    let detail = format!("{} waiting, {} given up", owed.pending, owed.dead);
+    match owed.dead {
+        0 => Check::new("mail", true, detail),
+        _ => Check::warning("mail", format!("{detail}: see page Trail, or `counterfoil mail list`")),
+    }
+}
+
+fn write(app: &App) -> Check {
+    match app.intake() {
         Err(by) => Check::new("writing", true, by.to_string()),
         Ok(intake) => writing(app, intake.is_well()),
-    });
-    checks
+    }
 }
 
 /// A source with sensitive fields needs sealing; without one it is only said how it stands.
@@ -151,7 +248,7 @@ fn report(conn: &mut Conn, app: &App) -> DbResult<Check> {
         None => {
             Check::new("report", true, newest.map_or("none is due yet".to_owned(), |date| format!("the newest is of {date}")))
         }
-        Some(first) => Check::new("report", false, format!("{} overdue, the first of {first}", due.len())),
+        Some(first) => Check::warning("report", format!("{} overdue, the first of {first}", due.len())),
     })
 }
 

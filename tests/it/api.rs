@@ -363,6 +363,27 @@ fn operators_see_health_readiness_and_numbers() {
 }
 
 #[test]
+fn mail_that_was_given_up_is_a_warning_and_turns_no_entry_away() {
+    on_both(|kind| {
+        let site = Site::open(kind);
+        let ready = || Answer::of(site.plain(Method::GET, "/readyz").send().unwrap());
+        let mail =
+            |ready: &Answer| ready.json()["checks"].as_array().unwrap().iter().find(|c| c["name"] == "mail").unwrap().clone();
+        assert_eq!(mail(&ready())["warning"], false);
+        let dead =
+            "INSERT INTO outbox (id, kind, about, recipient, severity, state, created_at, not_before, attempts, message_id)
+            VALUES (64, 'report', 1, 'gone@bank.example', 1, 3, 0, 0, 10, '<report.64@bank.example>')";
+        site.app.log().side(|conn| conn.execute(dead)).unwrap();
+        let answer = ready();
+        assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("ready")), "{answer:#?}");
+        let check = mail(&answer);
+        assert_eq!((&check["ok"], &check["warning"]), (&json!(true), &json!(true)), "{check}");
+        assert!(check["detail"].as_str().unwrap().contains("1 given up"), "{check}");
+        assert_eq!(site.post(ENTRIES, &seed()).status, 201);
+    });
+}
+
+#[test]
 fn every_answer_carries_the_headers_that_protect_a_browser() {
     let site = Site::open(Kind::Sqlite);
     let plain = |path: &str| Answer::of(site.plain(Method::GET, path).send().unwrap());

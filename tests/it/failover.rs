@@ -94,6 +94,30 @@ fn a_server_that_crashes_and_comes_back_under_load_costs_no_entry_and_doubles_no
 }
 
 #[test]
+fn without_a_database_readiness_is_told_within_two_seconds_and_says_what_is_gone() {
+    let (cluster, database) = bank();
+    let dir = tempfile::tempdir().unwrap();
+    let server = Program::new(dir.path()).args(["--database", &database]).spawn_serve();
+    let ready = || {
+        let began = Instant::now();
+        let answer = http().get(format!("{}/readyz", server.url())).send().unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().unwrap(), began.elapsed())
+    };
+    assert_eq!(ready().0, 200);
+    drop(cluster);
+    for _ in 0..3 {
+        let (status, said, took) = ready();
+        assert_eq!(status, 503, "{said}");
+        // Two seconds, and what a loaded machine adds.
+        assert!(took < Duration::from_secs(5), "{took:?}");
+        let check = said["checks"].as_array().unwrap().iter().find(|check| check["name"] == "database").cloned().unwrap();
+        let detail = check["detail"].as_str().unwrap();
+        assert!(check["ok"] == false && detail.contains("postgres://") && detail.contains("/counterfoil"), "{said}");
+        assert!(!detail.contains(WRITER) && !detail.contains('@'), "{said}");
+    }
+}
+
+#[test]
 fn a_replica_is_read_from_until_it_falls_behind() {
     let (cluster, database) = bank();
     let replica = cluster.replica();

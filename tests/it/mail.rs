@@ -3,6 +3,7 @@
 mod content;
 mod failures;
 mod groups;
+mod letters;
 mod office;
 mod relay;
 

@@ -1,7 +1,7 @@
 //! The program itself: commands beside a running `serve`, exit codes, what survives.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -79,6 +79,31 @@ fn verify_beside_a_busy_server_finds_nothing() {
                 std::thread::sleep(Duration::from_millis(700));
             }
         });
+    });
+}
+
+#[test]
+fn a_command_that_waits_for_a_killed_serve_does_its_work_itself_and_once() {
+    on_both(|kind| {
+        let (home, dir) = (Home::new(kind), tempfile::tempdir().unwrap());
+        let database = home.url();
+        let command = |args: &[&str]| Program::new(dir.path()).args(args).args(["--database", &database]);
+        let mut serve = Program::new(dir.path()).args(["--database", &database]).spawn_serve();
+        // It has the lease and answers nothing.
+        let stop = std::process::Command::new("kill").args(["-STOP", &serve.pid().to_string()]).status().unwrap();
+        assert!(stop.success());
+        let add = ["user", "add", "--email", "a@bank.example", "--role", "officer", "--password-stdin"];
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| command(&add).input("correct horse battery staple\n").run());
+            std::thread::sleep(Duration::from_secs(4));
+            serve.kill9();
+            let killed = Instant::now();
+            waiting.join().unwrap().succeeded();
+            eprintln!("{kind:?}: done {:?} after the kill", killed.elapsed());
+        });
+        let listed = command(&["user", "list"]).run().succeeded().stdout;
+        assert_eq!(listed.matches("a@bank.example").count(), 1, "{listed}");
+        command(&["verify"]).run().succeeded();
     });
 }
 

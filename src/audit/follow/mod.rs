@@ -78,6 +78,8 @@ impl Follow {
             "session.closed" => self.sessions.closed(&event()),
             "search.made" => self.searches.made(&event()),
             "mail.sent" | "mail.dead" => self.owed.settled(&event()),
+            "mail.resent" => self.owed.resent(&event()),
+            "mail.acknowledged" => self.owed.acknowledged(&event()),
             "alert.opened" | "settings.changed" | "anchor.overdue" | "approval.announced" => self.owed.promised(&event()),
             "report.stored" => {
                 let event = event();

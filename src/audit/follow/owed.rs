@@ -2,13 +2,13 @@
 //!
 //! A mail that merely waits is no finding; one that is owed and neither waits nor ended is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::clock::Moment;
 use crate::db::{Conn, DbResult};
 use crate::detect::Severity;
 use crate::ids::Seq;
-use crate::notify::store::{DEAD, OutboxRow, PENDING, SENT};
+use crate::notify::store::{ACKNOWLEDGED, DEAD, OutboxRow, PENDING, SENT};
 use crate::notify::{MailKind, RECIPIENTS_MAX, WAIT_MAX, outbox_id};
 
 use super::super::L4;
@@ -22,6 +22,8 @@ pub(super) struct Owed {
     promised: Vec<(Seq, i64)>,
     /// Rows that ended, and the event that says so.
     settled: HashMap<i64, Seq>,
+    /// Of those given up, the ones that somebody acknowledged.
+    acknowledged: HashSet<i64>,
 }
 
 impl Owed {
@@ -33,8 +35,19 @@ impl Owed {
     }
 
     pub(super) fn settled(&mut self, event: &Event) {
-        let rows = event.body["outbox"].as_array().into_iter().flatten();
-        self.settled.extend(rows.filter_map(|id| Some((id.as_i64()?, event.seq))));
+        self.settled.extend(named(event).map(|id| (id, event.seq)));
+    }
+
+    /// What somebody had sent again waits, until an event says how that ended.
+    pub(super) fn resent(&mut self, event: &Event) {
+        for id in named(event) {
+            self.settled.remove(&id);
+            self.acknowledged.remove(&id);
+        }
+    }
+
+    pub(super) fn acknowledged(&mut self, event: &Event) {
+        self.acknowledged.extend(named(event));
     }
 
     pub(super) fn finish(mut self, conn: &mut Conn, now: Moment, findings: &mut Findings) -> DbResult<()> {
@@ -126,8 +139,9 @@ impl Owed {
         };
         let Some(end) = self.settled.get(&row.id).and_then(|seq| events.get(seq)) else { return waiting };
         let dead = end.kind == "mail.dead";
+        let given_up = if self.acknowledged.contains(&row.id) { ACKNOWLEDGED } else { DEAD };
         OutboxRow {
-            state: if dead { DEAD } else { SENT },
+            state: if dead { given_up } else { SENT },
             attempts: i32::try_from(end.number("attempt")).unwrap_or(-1),
             last_error: if dead { end.private_or_null("reply", row.last_error.as_ref()) } else { None },
             message_id: end.text_or_null("message_id"),
@@ -135,6 +149,11 @@ impl Owed {
             ..waiting
         }
     }
+}
+
+/// The rows that an event names.
+fn named(event: &Event) -> impl Iterator<Item = i64> {
+    event.body["outbox"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_i64)
 }
 
 /// Mail that waits may be put off by the pause between two tries, and no longer.

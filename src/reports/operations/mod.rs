@@ -9,7 +9,7 @@ use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::store::EntryRow;
 use crate::money;
-use crate::notify::store::{DEAD, PENDING, SENT};
+use crate::notify::store::{ACKNOWLEDGED, DEAD, PENDING, SENT};
 use crate::privacy;
 use crate::trail::anchor_age::AnchorAge;
 use crate::trail::generations::Origins;
@@ -148,7 +148,8 @@ pub(super) fn notifications(conn: &mut Conn, ctx: &Context, date: i32, seq_to: S
         recipients: ctx.alert_recipients as i64,
         sent: count(SENT),
         pending: count(PENDING),
-        dead: count(DEAD),
+        // Whoever acknowledged it has not delivered it.
+        dead: count(DEAD) + count(ACKNOWLEDGED),
     })
 }
 

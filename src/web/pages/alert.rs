@@ -15,6 +15,7 @@ use crate::db::Conn;
 use crate::ids::{AlertRef, Seq};
 use crate::ledger::store::EntryRow as Entry;
 use crate::ledger::{BreakKind, lookup, store as ledger};
+use crate::notify::store::{self as outbox, OutboxRow};
 use crate::reports::due_date;
 use crate::reports::page::words::{LocalTime, alert_link, count, fact, rule_title, words};
 use crate::trail::ActError;
@@ -50,6 +51,8 @@ struct Shown {
     recorded: BTreeMap<Seq, Moment>,
     related: Vec<Alert>,
     decider: Option<User>,
+    /// What is owed about it by mail.
+    mail: Vec<OutboxRow>,
 }
 
 fn parse(reference: &str) -> Result<AlertRef, Trouble> {
@@ -76,7 +79,8 @@ fn read(conn: &mut Conn, reference: AlertRef) -> Result<Shown, Trouble> {
         Some(decision) => users::find(conn, decision.closed_by)?,
         None => None,
     };
-    Ok(Shown { detail, entries, contexts, recorded, related, decider })
+    let mail = outbox::about(conn, detail.alert.id)?;
+    Ok(Shown { detail, entries, contexts, recorded, related, decider, mail })
 }
 
 /// `GET /alerts/{reference}`
@@ -154,6 +158,7 @@ async fn render(desk: &Desk, reference: AlertRef, sent: &Sent, errors: Vec<Field
         rule: rule_title(&alert.rule),
         why: alert.explanation.sentence.clone(),
         evaluated: format!("Raised {} under the rule set of event {}.", time.second(alert.opened_at), alert.rules),
+        mail: super::mail::of_alert(desk, &shown.mail),
         facts: facts(desk, &shown),
         entries: entries(&shown, time),
         entries_caption: entries_caption(alert).to_owned(),

@@ -51,6 +51,10 @@ pub(super) enum Done {
     HoldPlaced(i64),
     /// The proposal with this number was submitted.
     Proposed(i64),
+    /// So many mails that were given up are sent again.
+    MailResent(i64),
+    /// So many mails that were given up are acknowledged.
+    MailAcknowledged(i64),
     /// A proposal was decided by the event with this number.
     ProposalDecided(i64),
     /// Somebody signed in after this many wrong passwords.
@@ -67,6 +71,8 @@ impl Done {
             Done::CheckpointFails(seq) => format!("fails.{seq}"),
             Done::HoldPlaced(seq) => format!("held.{seq}"),
             Done::Proposed(seq) => format!("proposed.{seq}"),
+            Done::MailResent(mails) => format!("resent.{mails}"),
+            Done::MailAcknowledged(mails) => format!("known.{mails}"),
             Done::ProposalDecided(seq) => format!("decided.{seq}"),
             Done::SignedIn(failures) => format!("tried.{failures}"),
             Done::SignedOut => "signed-out".to_owned(),
@@ -81,6 +87,8 @@ impl Done {
             Some(("fails", seq)) => seq.parse().ok().map(Done::CheckpointFails),
             Some(("held", seq)) => seq.parse().ok().map(Done::HoldPlaced),
             Some(("proposed", seq)) => seq.parse().ok().map(Done::Proposed),
+            Some(("resent", mails)) => mails.parse().ok().map(Done::MailResent),
+            Some(("known", mails)) => mails.parse().ok().map(Done::MailAcknowledged),
             Some(("decided", seq)) => seq.parse().ok().map(Done::ProposalDecided),
             Some(("tried", failures)) => failures.parse().ok().map(Done::SignedIn),
             None if code == "signed-out" => Some(Done::SignedOut),
@@ -99,6 +107,12 @@ impl Done {
             Done::AlertClosed(seq) => ("good", format!("The alert is closed. The decision is event {seq} of the log.")),
             Done::HoldPlaced(seq) => ("good", format!("Hold {seq} is in force: nothing of its subject is erased.")),
             Done::Proposed(seq) => ("good", format!("Proposal {seq} is submitted. Another officer decides it.")),
+            Done::MailResent(mails) => {
+                ("good", format!("{} again; what becomes of it is an event.", counted(mails, "mail waits", "mails wait")))
+            }
+            Done::MailAcknowledged(mails) => {
+                ("good", format!("Recorded: {} acknowledged.", counted(mails, "mail is", "mails are")))
+            }
             Done::ProposalDecided(seq) => ("good", format!("Recorded. Your decision is event {seq} of the log.")),
             Done::CheckpointHolds(seq) => {
                 ("good", format!("Consistent: the log extends this checkpoint, nothing it covers was changed. Event {seq}."))
@@ -154,7 +168,8 @@ mod tests {
 
     #[test]
     fn a_message_travels_as_a_code_only() {
-        for done in [Done::AlertClosed(4200), Done::SignedIn(3), Done::SignedOut] {
+        for done in [Done::AlertClosed(4200), Done::MailResent(2), Done::MailAcknowledged(1), Done::SignedIn(3), Done::SignedOut]
+        {
             assert_eq!(Done::parse(&done.code()), Some(done));
         }
         for forged in ["closed.<b>", "closed", "You won", ""] {

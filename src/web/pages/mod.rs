@@ -27,6 +27,7 @@ mod docs;
 mod entry;
 mod errors;
 mod fill;
+mod mail;
 mod origins;
 mod privacy;
 mod private;
@@ -51,6 +52,7 @@ const STATUS: Who = Who::Officer(Permission::ReadStatus);
 const CUSTOMERS: Who = Who::Officer(Permission::ReadCustomers);
 const APPROVALS: Who = Who::Officer(Permission::ReadApprovals);
 const PRIVACY: Who = Who::Officer(Permission::KeepPrivacy);
+const HANDLE_MAIL: Who = Who::Officer(Permission::HandleMail);
 const REPORTS: Who = Who::Officer(Permission::ReadReports);
 
 /// Every page and form.
@@ -90,6 +92,9 @@ pub static ROUTES: &[Entry] = &[
     }),
     Entry::get("/trail", STATUS, || get().to(trail::show)),
     Entry::get("/trail/acts", Who::Officer(Permission::ReadActs), || get().to(acts::show)),
+    Entry::get("/trail/mail", Who::Officer(Permission::ReadActs), || get().to(mail::list)),
+    Entry::act("/trail/mail/resend", "mail.resend", HANDLE_MAIL, || post().to(mail::resend)),
+    Entry::act("/trail/mail/acknowledge", "mail.acknowledge", HANDLE_MAIL, || post().to(mail::acknowledge)),
     Entry::act("/trail/checkpoints", "anchor.bring_back", Who::Officer(Permission::ReadTrail), || {
         post().to(checkpoints::bring_back)
     }),

@@ -11,6 +11,7 @@ use crate::db::Conn;
 use crate::ids::Seq;
 use crate::ledger::store::{self as ledger, SourceRow as Source};
 use crate::ledger::{BreakState, Kind, lookup};
+use crate::notify::letters;
 use crate::reports::page::charts::{Bar, Unit, bars, horizontal_bars};
 use crate::reports::page::words::{LocalTime, UNKNOWN, count, counted, link, report_status, signed, tag, words};
 use crate::reports::{self, Activity, Head};
@@ -41,6 +42,7 @@ struct Shown {
     broken: BTreeMap<Seq, Moment>,
     open_breaks: u64,
     report: Option<Head>,
+    dead_mail: i64,
 }
 
 /// `GET /`
@@ -58,6 +60,7 @@ pub(super) async fn show(desk: Desk) -> Page {
         business_date: date.format("%A %Y-%m-%d").to_string(),
         as_of: time.second(now),
         summary: summary(&shown),
+        mail: super::mail::way(&desk, shown.dead_mail),
         tiles: tiles(&shown, customers),
         report: report.map(|head| link(head.business_date.to_string(), format!("/reports/{}", head.business_date))),
         report_status: shown.report.as_ref().map_or_else(|| tag("None yet", "neutral"), |head| report_status(head.status.text())),
@@ -97,6 +100,7 @@ fn read(conn: &mut Conn, desk: &Desk) -> Result<Shown, Trouble> {
         broken,
         open_breaks: breaks::open_count(conn)?,
         report: reports::list(conn, None, 1)?.pop(),
+        dead_mail: letters::count(conn)?,
     })
 }
 

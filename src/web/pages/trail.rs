@@ -12,6 +12,7 @@ use crate::db::{Conn, DbResult};
 use crate::forward::{self, Standing};
 use crate::ids::Seq;
 use crate::ledger::store::sources;
+use crate::notify::letters;
 use crate::reports::page::words::{LocalTime, count, counted, fact, link, mono, tag};
 use crate::trail::anchor_age::AnchorAge;
 use crate::trail::generations::Origins;
@@ -48,7 +49,10 @@ enum Sees {
 }
 
 /// What whoever administers must see: who came in, who was refused, what was changed about access.
-const SECURITY: [&str; 39] = [
+const SECURITY: [&str; 42] = [
+    "mail.dead",
+    "mail.resent",
+    "mail.acknowledged",
     "settings.changed",
     "anchor.overdue",
     "approval.announced",
@@ -104,6 +108,7 @@ struct Shown {
     finding: Option<String>,
     rotations: Vec<RotationRow>,
     recoveries: Vec<Seq>,
+    dead_mail: i64,
     events: Vec<EventRow>,
     names: Names,
 }
@@ -131,6 +136,7 @@ fn read(conn: &mut Conn, app: &App, asked: Asked, sees: Sees) -> Result<Shown, T
         finding: finding(conn, app)?,
         rotations: store::rotations(conn)?,
         recoveries: Origins::of(conn)?.recoveries().collect(),
+        dead_mail: letters::count(conn)?,
         state,
         events,
     })
@@ -187,6 +193,7 @@ pub(super) async fn show(desk: Desk, request: HttpRequest) -> Page {
         events: shown.events.iter().map(|event| row(event, &shown.names, sees, time)).collect(),
         events_title: if sees == Sees::Security { "Newest security events" } else { "Newest events" }.to_owned(),
         findings: shown.finding.iter().cloned().collect(),
+        mail: super::mail::way(&desk, shown.dead_mail),
         acts: desk.may(Permission::ReadActs).then(|| link("Acts by user and kind", "/trail/acts")),
         other: (sees == Sees::Everything).then(|| other(asked.all)),
     };

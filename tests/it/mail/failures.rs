@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use counterfoil::clock::MINUTE;
 use counterfoil::detect::Severity;
-use counterfoil::notify::TRIES_MAX;
 use counterfoil::notify::store::{self, DEAD, PENDING, Summary};
+use counterfoil::notify::{TRIES_MAX, letters};
 use serde_json::json;
 
 use super::office::{OFFICER, Office, config, listed, mailer};
@@ -62,9 +62,11 @@ fn a_refused_mail_is_dead_and_visible() {
         assert_eq!(dead[0].0["outbox"], json!([id * 64]));
         assert_eq!(dead[0].1["recipient"], OFFICER);
         assert!(dead[0].1["reply"].as_str().is_some_and(|reply| reply.contains("550")));
-        let letters = office.bank.db.read(|conn| store::dead_letters(conn, 10)).unwrap();
-        assert_eq!((letters.len(), letters[0].state), (1, DEAD));
-        assert!(letters[0].last_error.as_ref().is_some_and(|error| error.contains("550")));
+        let rows = office.bank.db.read(|conn| store::about(conn, id)).unwrap();
+        assert_eq!(rows[0].state, DEAD);
+        let letters = office.bank.db.read(letters::list).unwrap();
+        assert_eq!((letters.len(), letters[0].acknowledged), (1, false));
+        assert!(letters[0].error.contains("550"));
         assert_eq!(office.summary(), Summary { pending: 0, sent: 0, dead: 1 });
     });
 }
@@ -174,7 +176,7 @@ fn a_mail_that_can_never_be_written_does_not_hold_up_the_others() {
         office.raise(2, Severity::Low, &[OFFICER]);
         assert_eq!(office.pass(&mailer(&config), &config), (1, 0, 1));
         assert_eq!(listed(&sink.received()), [1]);
-        let letters = office.bank.db.read(|conn| store::dead_letters(conn, 10)).unwrap();
-        assert!(letters[0].last_error.as_ref().is_some_and(|error| error.contains("pigeon")));
+        let letters = office.bank.db.read(letters::list).unwrap();
+        assert!(letters[0].error.contains("pigeon"));
     });
 }

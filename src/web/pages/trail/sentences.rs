@@ -221,6 +221,8 @@ fn log(kind: &str, body: &Body<'_>) -> Option<Said> {
         "ruleset.defined" => format!("Rule set version {} came into force.", body.number("version")),
         "mail.sent" => format!("A mail left: {}.", mail(body)),
         "mail.dead" => format!("A mail was given up after {}: {}.", body.counted("attempt", "try", "tries"), mail(body)),
+        "mail.resent" => format!("{} had a mail that was given up sent again: {}.", asked(body), mail(body)),
+        "mail.acknowledged" => format!("{} acknowledged that a mail was given up: {}.", asked(body), mail(body)),
         "export.made" => {
             let from = [("from", "from"), ("to", "to")]
                 .iter()
@@ -247,7 +249,14 @@ fn mail(body: &Body<'_>) -> String {
         "notice" => ("notice", "notices"),
         _ => ("import", "imports"),
     };
-    body.counted("count", kind.0, kind.1)
+    match body.fields["of"].as_i64() {
+        Some(of) => format!("{} of {}", count(body.number("count")), counted(of, kind.0, kind.1)),
+        None => body.counted("count", kind.0, kind.1),
+    }
+}
+
+fn asked(body: &Body<'_>) -> String {
+    if body.fields["user"].is_i64() { body.user() } else { "A command".to_owned() }
 }
 
 /// Entries on their way in.

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{AlertRow, BreakRow, Chip, Choice, Chrome, Empty, EntryRow, Fact, FieldError, Pager, Tag};
+use super::{AlertRow, BreakRow, Chip, Choice, Chrome, Empty, EntryRow, Fact, FieldError, Link, Pager, Tag};
 
 /// A disposition in words: the value sent, the label and a line of help.
 pub type DispositionWords = (&'static str, &'static str, &'static str);
@@ -75,6 +75,8 @@ pub struct AlertPage {
     pub why: String,
     /// How it was evaluated: rule version, window, time.
     pub evaluated: String,
+    /// That its mail was given up, if it was; with the way to the list for who may see it.
+    pub mail: Option<Link>,
     /// Account, customer, amounts, clocks.
     pub facts: Vec<Fact>,
     /// The entries behind it.

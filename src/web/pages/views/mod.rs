@@ -14,6 +14,7 @@ mod approvals;
 mod contexts;
 mod docs;
 mod entry;
+mod mail;
 mod parts;
 mod records;
 mod reports;
@@ -29,6 +30,7 @@ pub use approvals::{ApprovalPage, ApprovalsPage, ProposalRow, VerdictForm};
 pub use contexts::{ContextAccountRow, ContextPage};
 pub use docs::{ApiBody, ApiGroup, ApiOperation, ApiParameter, ApiResponse, DocsPage, ErrorPage, Words};
 pub use entry::{EntryPage, HitRow, SealedForm};
+pub use mail::{LetterRow, MailPage};
 pub use parts::{Chip, Choice, Chrome, Empty, FieldError, Flash, NavItem, Pager, UserBadge};
 pub use records::{
     ChangeLine, DifferenceView, RecordBreakRow, RecordPage, RecordRow, RecordsPage, RestoreForm, ValueRow, VersionRow,

@@ -16,6 +16,8 @@ pub struct TodayPage {
     pub as_of: String,
     /// The day in one sentence.
     pub summary: String,
+    /// Mail that was given up, if there is any, for who may see the list.
+    pub mail: Option<Link>,
     /// Entries, value per currency, open alerts, past due, open breaks.
     pub tiles: Vec<Tile>,
     /// The last report: its name and page.

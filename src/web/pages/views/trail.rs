@@ -50,6 +50,8 @@ pub struct TrailPage {
     pub other: Option<Link>,
     /// What is wrong, with the next step.
     pub findings: Vec<String>,
+    /// Mail that was given up, if there is any, for who may see the list.
+    pub mail: Option<Link>,
     /// Where acts are counted, for who may see that.
     pub acts: Option<Link>,
 }
