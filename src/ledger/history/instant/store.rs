@@ -1,7 +1,7 @@
 //! Halving an account along its jump pointers, inside the database.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable};
+use diesel::sql_types::{BigInt, Integer, Nullable};
 
 use crate::clock::Moment;
 use crate::db::fixed::{Fixed, Text};
@@ -71,7 +71,7 @@ impl Text for OfInstant {
          WHERE s.n < 1024 AND e.booked_at = ",
         ") SELECT seq, n FROM same",
     ];
-    type Columns = (BigInt, BigInt);
+    type Columns = (BigInt, Integer);
 }
 
 /// The last entry of an account, from `newest` back, that was recorded at or before `known_at`.
@@ -102,7 +102,7 @@ pub fn last_reaching(conn: &mut Conn, last: Seq, at: Moment) -> DbResult<Option<
 /// The entries in order that were booked at `instant`, of which `newest` is the newest.
 pub fn of_instant(conn: &mut Conn, newest: Seq, instant: i64) -> DbResult<Vec<Seq>> {
     let query = Fixed::<OfInstant, 2>::with([newest, instant]);
-    let found: Vec<(i64, i64)> = on_conn!(conn, |c| query.load(c))?;
+    let found: Vec<(i64, i32)> = on_conn!(conn, |c| query.load(c))?;
     Ok(found.into_iter().map(|(seq, _)| seq).collect())
 }
 
