@@ -17,11 +17,13 @@ mod check;
 mod database;
 mod forward;
 mod privacy;
+mod records;
 mod values;
 
 pub use database::{Database, Roles};
 pub use forward::{Forward, ForwardFormat, ForwardFrom};
 pub use privacy::{PRIVATE_FIELDS, Privacy};
+pub use records::{Class, Reason, RecordType, Records, UnknownTypes};
 pub use values::CutOff;
 use values::addresses;
 
@@ -49,6 +51,8 @@ pub struct Config {
     pub anchor: Anchor,
     /// What may be erased, and when.
     pub privacy: Privacy,
+    /// Records of any type besides balances.
+    pub records: Records,
     /// What is known of each source beforehand.
     pub source: Vec<Source>,
     /// Other systems that get the log.

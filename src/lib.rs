@@ -25,6 +25,7 @@ pub mod privacy;
 
 pub mod alerts;
 pub mod forward;
+pub mod records;
 pub mod witness;
 
 pub mod notify;

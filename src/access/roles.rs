@@ -44,6 +44,8 @@ pub enum Permission {
     Propose,
     /// Approve or refuse what somebody else proposed.
     Approve,
+    /// Propose what is stored of a customer to be erased, place and release holds.
+    KeepPrivacy,
     /// See what is sealed, for a reason that is recorded.
     Reveal,
     /// Have mail that was given up sent again, or acknowledge it.
@@ -52,7 +54,7 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Permission; 14] = [
+    pub const ALL: [Permission; 15] = [
         Permission::ReadStatus,
         Permission::ReadReports,
         Permission::SignReports,
@@ -65,6 +67,7 @@ impl Permission {
         Permission::ReadApprovals,
         Permission::Propose,
         Permission::Approve,
+        Permission::KeepPrivacy,
         Permission::Reveal,
         Permission::HandleMail,
     ];
@@ -101,7 +104,7 @@ impl Role {
             P::ReadStatus => true,
             P::ReadReports | P::ReadCustomers => self != Role::Admin,
             P::DecideAlerts => matches!(self, Role::Analyst | Role::Officer),
-            P::SignReports | P::Approve => self == Role::Officer,
+            P::SignReports | P::Approve | P::KeepPrivacy => self == Role::Officer,
             P::ReadTrail | P::Export | P::Reveal => matches!(self, Role::Officer | Role::Auditor),
             P::ManageUsers => self == Role::Admin,
             P::ReadApprovals | P::ReadActs => self != Role::Analyst,

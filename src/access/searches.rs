@@ -29,11 +29,13 @@ pub enum Kind {
     Session,
     /// An IP address.
     Ip,
+    /// A record: its type, `/`, and its id or how that begins.
+    Record,
 }
 
 impl Kind {
     /// In the order in which they are offered.
-    pub const ALL: [Kind; 3] = [Kind::Account, Kind::Session, Kind::Ip];
+    pub const ALL: [Kind; 4] = [Kind::Account, Kind::Session, Kind::Ip, Kind::Record];
 
     /// `account`
     pub fn text(self) -> &'static str {
@@ -41,6 +43,7 @@ impl Kind {
             Kind::Account => "account",
             Kind::Session => "session",
             Kind::Ip => "ip",
+            Kind::Record => "record",
         }
     }
 

@@ -5,6 +5,8 @@ use serde_json::json;
 
 use crate::approvals::{self, Kind, Proposal};
 use crate::db::DbError;
+use crate::detect::RuleSetBody;
+use crate::intake;
 use crate::privacy;
 use crate::trail::ActError;
 
@@ -32,6 +34,16 @@ fn carry_out(app: &App, proposal: &Proposal) -> Result<(), ActError> {
     match proposal.kind {
         Kind::RotateKey => rotate_key(app, proposal),
         Kind::EraseSubject => super::privacy::erase(app, proposal),
+        Kind::RestoreRecord => {
+            let (recorder, proposal) = (app.recorder.clone(), proposal.clone());
+            app.log().act(move |tx| recorder.restore(tx, &proposal))
+        }
+        Kind::LoosenRules => {
+            let unread = |e: serde_json::Error| ActError::Db(DbError::Corrupt(format!("proposal {}: rules: {e}", proposal.id)));
+            let body: RuleSetBody = serde_json::from_value(proposal.facts["rules"].clone()).map_err(unread)?;
+            let reason = proposal.reason.clone().unwrap_or_default();
+            intake::define_rules(&app.log(), body, reason, Some(proposal.id)).map(drop)
+        }
         Kind::ReleaseHold => {
             let (id, facts) = (proposal.id, proposal.facts.clone());
             app.log().act(move |tx| privacy::release(tx, id, &facts)).map(drop)

@@ -8,6 +8,7 @@
 //! Not here: what a request does (the rooms below), how it is asked for (`cli`, `web`).
 
 mod approved;
+mod changes;
 mod importing;
 mod inbox;
 mod post;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use approved::carry_out_due;
+pub use changes::WireChanges;
 pub use inbox::{Inbox, Leader, LeaderError};
 pub use post::StandBy;
 pub use privacy::PrivacyRequest;
@@ -33,6 +35,7 @@ use crate::intake::{self, Intake, StartError};
 use crate::ledger::BusinessCalendar;
 use crate::ledger::history::Newest;
 use crate::privacy::register;
+use crate::records::Recorder;
 use crate::trail::keys::KeyFolder;
 use crate::trail::store::LeaderRow;
 use crate::trail::{self, ActError, Log, Signer, attempts, sealing};
@@ -70,6 +73,7 @@ pub struct App {
     post: Arc<Post>,
     /// Signs checkpoints of the log.
     pub signer: Arc<Signer>,
+    recorder: Arc<Recorder>,
     /// Where each account's newest entry is.
     pub newest: Arc<Newest>,
 }
@@ -128,7 +132,8 @@ impl App {
     fn made(config: Config, db: Db, clock: Clock, post: Arc<Post>) -> DbResult<App> {
         let calendar = Arc::new(BusinessCalendar::new(&config.bank));
         let signer = Arc::new(Signer::open(&db, &config, clock.clone())?);
-        Ok(App { config: Arc::new(config), db, clock, calendar, post, signer, newest: Arc::default() })
+        let recorder = Arc::new(Recorder::new(&config, db.address()));
+        Ok(App { config: Arc::new(config), db, clock, calendar, post, signer, recorder, newest: Arc::default() })
     }
 
     /// Takes the lease if it is free and leads from then on; [`StartError::Held`] if another has it.

@@ -21,6 +21,7 @@ use crate::trail::attempts::{self, Attempt, Outcome};
 use crate::trail::{Act, ActError, Acts, Log, NewEvent, Side};
 
 use super::App;
+use super::changes::{self, WireChanges};
 use super::privacy::PrivacyRequest;
 use super::rows::{WireResult, WireRow};
 use super::store;
@@ -48,6 +49,7 @@ pub enum Request {
     Privacy(PrivacyRequest),
     Submit { source: Seq, origin: String, history: bool, rows: Vec<WireRow> },
     Append { events: Vec<WireEvent> },
+    Changes(WireChanges),
 }
 
 /// What an instance that stands by may have the leader append: records of who looked and who was refused.
@@ -97,14 +99,14 @@ impl Request {
             Request::Privacy(request) => request.act(),
             Request::BeginImport { .. } | Request::NoteImport(_) | Request::FinishImport(_) => return None,
             Request::NoteExport { .. } | Request::NoteVerified(_) => return None,
-            Request::Submit { .. } | Request::Append { .. } => return None,
+            Request::Submit { .. } | Request::Append { .. } | Request::Changes(_) => return None,
         })
     }
 
     /// Whether doing it twice changes nothing more: entries are known by their references, a report that is there
     /// is made no second time.
     fn repeats(&self) -> bool {
-        matches!(self, Request::Submit { .. } | Request::NoteImport(_) | Request::Nightly { .. })
+        matches!(self, Request::Submit { .. } | Request::Changes(_) | Request::NoteImport(_) | Request::Nightly { .. })
     }
 
     /// Answers for what a process did that was killed between its commit and its answer: it is not done again.
@@ -126,7 +128,14 @@ impl Request {
 
     /// Whether the command that asks is done with this, so that the log is signed before it ends.
     pub(super) fn ends_a_command(&self) -> bool {
-        !matches!(self, Request::BeginImport { .. } | Request::NoteImport(_) | Request::Submit { .. } | Request::Append { .. })
+        !matches!(
+            self,
+            Request::BeginImport { .. }
+                | Request::NoteImport(_)
+                | Request::Submit { .. }
+                | Request::Append { .. }
+                | Request::Changes(_)
+        )
     }
 }
 
@@ -224,7 +233,7 @@ fn perform(app: &App, log: &Log, request: Request) -> Result<Value, RequestError
         Request::IssueKey(issue) => json!(issue.run(log)?),
         Request::RotateKey(rotate) => json!(rotate.run(log)?.prefix),
         Request::RevokeKey { prefix } => json!(keys::revoke(log, &prefix)?),
-        Request::SetRules { body, reason } => json!(intake::define_rules(log, body, reason)?),
+        Request::SetRules { body, reason } => json!(intake::define_rules(log, body, reason, None)?),
         Request::BeginImport { source, digest } => json!(log.act(move |tx| import::begin(tx, &source, &digest))?),
         Request::NoteImport(run) => json!(log.side(move |conn| import::note(conn, &run))?),
         Request::FinishImport(finish) => json!(log.act(move |tx| import::end(tx, finish))?),
@@ -238,6 +247,7 @@ fn perform(app: &App, log: &Log, request: Request) -> Result<Value, RequestError
             let events = events.into_iter().map(WireEvent::into_event).collect::<Result<Vec<_>, ActError>>()?;
             json!(log.append_all(events)?)
         }
+        Request::Changes(wire) => changes::perform(app, wire)?,
         Request::Submit { source, origin, history, rows } => submit(app, source, origin, history, rows)?,
     })
 }

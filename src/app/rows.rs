@@ -84,6 +84,7 @@ const CODES: &[&str] = &[
     "unreadable",
     "unknown_field",
     "field_type",
+    "field_repeated",
     "field_required",
     "field_too_long",
     "control_character",

@@ -21,11 +21,17 @@ pub enum Kind {
     /// A legal hold ends.
     #[serde(rename = "hold.release")]
     ReleaseHold,
+    /// A record goes back to one of its versions.
+    #[serde(rename = "record.restore")]
+    RestoreRecord,
+    /// A rule set comes into force that lets something pass that the present one does not.
+    #[serde(rename = "rules.loosen")]
+    LoosenRules,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 3] = [Kind::RotateKey, Kind::EraseSubject, Kind::ReleaseHold];
+    pub const ALL: [Kind; 5] = [Kind::RotateKey, Kind::EraseSubject, Kind::ReleaseHold, Kind::RestoreRecord, Kind::LoosenRules];
 
     /// `log.rotate_key`
     pub fn text(self) -> &'static str {
@@ -33,6 +39,8 @@ impl Kind {
             Kind::RotateKey => "log.rotate_key",
             Kind::EraseSubject => "subject.erase",
             Kind::ReleaseHold => "hold.release",
+            Kind::RestoreRecord => "record.restore",
+            Kind::LoosenRules => "rules.loosen",
         }
     }
 
@@ -47,6 +55,8 @@ impl Kind {
             Kind::RotateKey => "Change the key that signs the log",
             Kind::EraseSubject => "Erase what is stored of a person",
             Kind::ReleaseHold => "Release a legal hold",
+            Kind::RestoreRecord => "Bring a record back to an earlier state",
+            Kind::LoosenRules => "Loosen the rules",
         }
     }
 
@@ -54,14 +64,16 @@ impl Kind {
     pub fn may_submit(self, role: Role) -> bool {
         match self {
             Kind::RotateKey => matches!(role, Role::Officer | Role::Admin),
-            Kind::EraseSubject | Kind::ReleaseHold => role == Role::Officer,
+            Kind::EraseSubject | Kind::ReleaseHold | Kind::RestoreRecord | Kind::LoosenRules => role == Role::Officer,
         }
     }
 
     /// Whether a user of this role may approve or refuse it. The database lets officers only.
     pub fn may_approve(self, role: Role) -> bool {
         match self {
-            Kind::RotateKey | Kind::EraseSubject | Kind::ReleaseHold => role == Role::Officer,
+            Kind::RotateKey | Kind::EraseSubject | Kind::ReleaseHold | Kind::RestoreRecord | Kind::LoosenRules => {
+                role == Role::Officer
+            }
         }
     }
 
@@ -69,7 +81,7 @@ impl Kind {
     /// officer may stop it.
     pub fn quarantine(self) -> i64 {
         match self {
-            Kind::RotateKey | Kind::ReleaseHold => 0,
+            Kind::RotateKey | Kind::ReleaseHold | Kind::RestoreRecord | Kind::LoosenRules => 0,
             Kind::EraseSubject => 7 * DAY,
         }
     }
@@ -78,8 +90,8 @@ impl Kind {
     /// seen.
     pub fn is_about_customer(self) -> bool {
         match self {
-            Kind::RotateKey => false,
-            Kind::EraseSubject | Kind::ReleaseHold => true,
+            Kind::RotateKey | Kind::LoosenRules => false,
+            Kind::EraseSubject | Kind::ReleaseHold | Kind::RestoreRecord => true,
         }
     }
 
@@ -96,6 +108,23 @@ impl Kind {
                 format!("Hold {} no longer keeps its subject from being erased.", facts["hold"].as_i64().unwrap_or(0)),
                 "What is stored stays as it is; erasing it is another proposal.".to_owned(),
             ],
+            Kind::RestoreRecord => vec![
+                format!(
+                    "Record {} gets the values it had in version {} again: {} change.",
+                    facts["record"].as_i64().unwrap_or(0),
+                    facts["version"].as_i64().unwrap_or(0),
+                    counted(facts, "fields")
+                ),
+                "Nothing is undone: it is a new change that names the old one.".to_owned(),
+                "Should the record change before, nothing is done.".to_owned(),
+            ],
+            Kind::LoosenRules => {
+                let version = facts["rules"]["version"].as_i64().unwrap_or(0);
+                let said = facts["loosens"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+                let mut effects = vec![format!("Rule set {version} comes into force with the next entry. It catches less:")];
+                effects.extend(said);
+                effects
+            }
             Kind::EraseSubject => vec![
                 format!("Private parts of {} and {} are erased for good.", counted(facts, "entries"), counted(facts, "events")),
                 "The log keeps their places, amounts and times, and every proof stays valid.".to_owned(),

@@ -16,10 +16,10 @@ use crate::ledger::leaves;
 use crate::ledger::order::store as order;
 use crate::ledger::store::{self as ledger, AccountRow, EntryRow};
 use crate::trail::generations::Origins;
-use crate::trail::keys::KeyFolder;
 use crate::trail::sealing::store as sealing;
 use crate::trail::store::{self as trail, LogState};
 
+use super::beside::Beside;
 use super::checker::Checker;
 use super::entries::{Entries, Tables};
 use super::erased::Erased;
@@ -42,19 +42,18 @@ const PROGRESS: usize = 1_000;
 /// When the database cannot be read, the log has no such account, or it has too many entries.
 pub fn verify_account(db: &Db, number: &str, options: Options<'_>) -> DbResult<Outcome> {
     let settings = Settings::read(options.config)?;
-    let aside = db.connect()?;
+    let (aside, beside) = (db.connect()?, Beside::read(db, options.config)?);
     db.connect()?.snapshot(|conn| {
         let account = ledger::account_by_number(conn, number)?;
         let account = account.ok_or_else(|| DbError::Unfit("the log has no such account; check the number".into()))?;
         let state = trail::state(conn)?.ok_or_else(|| DbError::Corrupt("there is no state of the log".into()))?;
-        let keys = KeyFolder::of(options.config, db.address());
-        one((conn, aside), &keys, (&account, &state), settings, &options)
+        one((conn, aside), beside, (&account, &state), settings, &options)
     })
 }
 
 fn one(
     (conn, aside): (&mut Conn, Conn),
-    keys: &KeyFolder,
+    beside: Beside,
     (account, state): (&AccountRow, &LogState),
     settings: Settings,
     options: &Options<'_>,
@@ -70,8 +69,8 @@ fn one(
     entries.set_reach(&store::rule_set_bodies(conn)?);
     let origins = Origins::of(conn)?;
     let mut checker = Checker::new(origins.at(0).to_owned(), findings, entries);
-    checker.erased = Erased::read(conn, keys, &state.origin)?;
-    checker.sealed = Sealed::read(conn, keys, &state.origin)?;
+    checker.erased = Erased::read(conn, beside.register)?;
+    checker.sealed = Sealed::read(conn, &beside.keys, &state.origin)?;
     let mut started = store::events_of(conn, "program.started")?.into_iter().peekable();
     define(conn, account, &mut checker)?;
     let total = rows.len() as u64;

@@ -16,6 +16,7 @@ use crate::trail::rotations;
 use crate::trail::store::{self, CheckpointRow, LogState};
 use crate::trail::tree::Tree;
 
+use super::beside::Beside;
 use super::findings::Findings;
 use super::{Given, L0};
 
@@ -34,13 +35,13 @@ struct Against<'a> {
 /// Compares all of them.
 pub(super) fn compare(
     conn: &mut Conn,
-    folder: &KeyFolder,
+    beside: &Beside,
     given: &Given,
     state: &LogState,
     findings: &mut Findings,
 ) -> DbResult<()> {
     let origins = Origins::of(conn)?;
-    let pinned = if given.keys.is_empty() { own(conn, folder, state)? } else { given.keys.clone() };
+    let pinned = if given.keys.is_empty() { own(conn, &beside.keys, state)? } else { given.keys.clone() };
     let (rotations, keys) = (rotations::all(conn)?, rotations::trusted(conn, pinned.clone())?);
     let against = Against { state, origins, keys, rotations };
     let mut last = CheckpointRow { number: 0, size: 0, root: Vec::new(), signed_at: 0, note: String::new() };
@@ -62,7 +63,7 @@ pub(super) fn compare(
             last = row;
         }
     }
-    outside(conn, folder, &against, &last, findings)?;
+    outside(conn, beside, &against, &last, findings)?;
     let mut lost = String::new();
     for (name, content) in &given.checkpoints {
         findings.checked(L0, 1);
@@ -198,14 +199,14 @@ fn is_state(conn: &mut Conn, state: &LogState, size: u64, root: &[u8]) -> DbResu
 /// The last checkpoint is also kept beside the key, outside the database.
 fn outside(
     conn: &mut Conn,
-    folder: &KeyFolder,
+    beside: &Beside,
     against: &Against<'_>,
     last: &CheckpointRow,
     findings: &mut Findings,
 ) -> DbResult<()> {
     let state = against.state;
-    let (false, Ok(Some(note))) = (against.keys.is_empty(), folder.checkpoint(&state.origin)) else { return Ok(()) };
-    let Ok(signed) = against.open(&note, &state.origin) else {
+    let Some((origin, note)) = beside.kept.as_ref().filter(|_| !against.keys.is_empty()) else { return Ok(()) };
+    let Ok(signed) = against.open(note, origin) else {
         findings.add((L0, "kept_unreadable"), "checkpoints", None, "the checkpoint kept beside the key is not one of this log");
         return Ok(());
     };

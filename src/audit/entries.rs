@@ -13,7 +13,7 @@ use crate::ids::Seq;
 use crate::intake::{Body, Map};
 use crate::ledger::continuity::Strictness;
 use crate::ledger::order::store::AsideRow;
-use crate::ledger::store::EntryRow;
+use crate::ledger::store::{EntryRow, entries_at};
 use crate::ledger::{Channel, Context, Direction, Instrument, Kind, LookBacks, NewEntry, PAST_MAX, Parts, Past, Status, history};
 use crate::money::Currency;
 use crate::trail::store::{EventPartRow, EventRow};
@@ -102,6 +102,17 @@ impl Pasts {
         let mut entries = history::earlier(&mut self.conn, row.prev?, PAST_MAX).ok()?;
         entries.reverse();
         Some(self.known.remember(row.account, Past { entries }))
+    }
+
+    /// When the earlier entries were booked that hits of this one are named at; what cannot be read,
+    /// others find.
+    fn booked(&mut self, row: &EntryRow, outcomes: &Outcomes) -> HashMap<Seq, i64> {
+        let named: Vec<Seq> = outcomes.hits().filter_map(|hit| hit.entry).filter(|seq| *seq != row.seq).collect();
+        if named.is_empty() {
+            return HashMap::new();
+        }
+        let found = entries_at(&mut self.conn, &named).unwrap_or_default();
+        found.into_iter().map(|entry| (entry.seq, entry.booked_at)).collect()
     }
 }
 
@@ -200,7 +211,8 @@ impl Entries {
     /// table at its place.
     pub(super) fn check_alone(&mut self, row: &EntryRow, hits: &[HitRow], aside: Option<&AsideRow>, findings: &mut Findings) {
         let outcomes = Entries::outcomes(row, findings);
-        self.hits.compare(row, &outcomes, hits, &mut self.joining, findings);
+        let booked = self.past.booked(row, &outcomes);
+        self.hits.compare(row, (&outcomes, &booked), hits, &mut self.joining, findings);
         let entry = self.movement(row, findings);
         let expected = self.follow(row, entry.as_ref(), &outcomes, findings);
         asides::compare(row.seq, aside, expected.as_ref(), findings);

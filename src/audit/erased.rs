@@ -11,7 +11,6 @@ use crate::ids::Seq;
 use crate::privacy::Ranges;
 use crate::privacy::register::Register;
 use crate::privacy::store::{self, ErasureRow};
-use crate::trail::keys::KeyFolder;
 
 use super::event::Event;
 use super::findings::Findings;
@@ -56,7 +55,7 @@ pub(super) struct Erased {
 }
 
 impl Erased {
-    pub(super) fn read(conn: &mut Conn, keys: &KeyFolder, origin: &str) -> DbResult<Erased> {
+    pub(super) fn read(conn: &mut Conn, register: Register) -> DbResult<Erased> {
         let mut lists: BTreeMap<Seq, Vec<(Seq, Seq)>> = BTreeMap::new();
         let mut places = Vec::new();
         for row in store::erased(conn)? {
@@ -64,8 +63,7 @@ impl Erased {
             lists.entry(row.event).or_default().push((row.first_seq, row.last_seq));
         }
         places.sort_unstable();
-        let mut erased = Erased { rows: store::erasures(conn)?, places, ..Erased::default() };
-        erased.register = Register::read(keys, origin)?;
+        let mut erased = Erased { rows: store::erasures(conn)?, places, register, ..Erased::default() };
         for (event, list) in lists {
             match Ranges::stored(list) {
                 Some(ranges) => drop(erased.ranges.insert(event, ranges)),

@@ -84,6 +84,11 @@ impl Event {
         self.private.as_ref()?[field].as_str()
     }
 
+    /// The private fields as a whole, as long as they are there.
+    pub(super) fn private_as<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_value(self.private.clone()?).ok()
+    }
+
     /// Who is owed mail: `None` when that is gone.
     pub(super) fn mail_to(&self) -> Option<Vec<String>> {
         let list = self.private.as_ref()?["mail_to"].as_array();

@@ -43,11 +43,12 @@ struct Decided {
 }
 
 impl Hits {
-    /// Compares the hits of one entry with its outcomes; those decided by later entries wait.
+    /// Compares the hits of one entry with its outcomes; those decided by later entries wait. `booked`
+    /// says of the earlier entries that hits are named at when they were booked.
     pub(super) fn compare(
         &mut self,
         entry: &EntryRow,
-        outcomes: &Outcomes,
+        (outcomes, booked): (&Outcomes, &HashMap<Seq, i64>),
         rows: &[HitRow],
         joining: &mut Joining,
         findings: &mut Findings,
@@ -56,7 +57,7 @@ impl Hits {
         self.awaiting.clear();
         let mut expected: Vec<(&RuleOutcome, Decided)> = Vec::new();
         for outcome in outcomes.hits() {
-            let decided = decided(entry, outcome, joining);
+            let decided = decided(entry, outcome, booked, joining);
             match outcome.entry.filter(|seq| *seq != entry.seq) {
                 None => expected.push((outcome, decided)),
                 Some(named) => self.expect_late(named, outcome, decided),
@@ -139,14 +140,15 @@ impl Hits {
     }
 }
 
-fn decided(entry: &EntryRow, outcome: &RuleOutcome, joining: &mut Joining) -> Decided {
+fn decided(entry: &EntryRow, outcome: &RuleOutcome, booked: &HashMap<Seq, i64>, joining: &mut Joining) -> Decided {
     let severity = outcome.severity.map(|s| s.code());
+    let seq = outcome.entry.unwrap_or(entry.seq);
     let alert = joining.hit(&NewHit {
         rule: &outcome.rule,
         rules: entry.rules,
         account: entry.account,
-        seq: outcome.entry.unwrap_or(entry.seq),
-        booked_at: entry.booked_at,
+        seq,
+        booked_at: booked.get(&seq).copied().unwrap_or(entry.booked_at),
         severity: severity.unwrap_or(0),
     });
     Decided {

@@ -21,7 +21,7 @@ pub(super) struct Joined {
     account: Seq,
     /// The entry it was opened for.
     pub(super) entry: Seq,
-    /// When the entry that decided it was booked; of an alert of breaks, see that entry.
+    /// When the entry of its first hit was booked; of an alert of breaks, see the entry it was opened for.
     pub(super) first_booked_at: i64,
     /// The gravest of its hits.
     pub(super) severity: i16,
@@ -42,7 +42,7 @@ pub(super) struct NewHit<'a> {
     pub(super) account: Seq,
     /// The entry it is named at.
     pub(super) seq: Seq,
-    /// When the entry that decided it was booked.
+    /// When that entry was booked.
     pub(super) booked_at: i64,
     pub(super) severity: i16,
 }

@@ -16,6 +16,7 @@
 
 mod account;
 mod asides;
+mod beside;
 mod checker;
 mod checkpoints;
 mod classes;

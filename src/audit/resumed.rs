@@ -20,6 +20,7 @@ use crate::trail::keys::KeyFolder;
 use crate::trail::store::{self as trail, LogState};
 use crate::trail::{kept, tree::Tree as Stored};
 
+use super::beside::Beside;
 use super::erased::Erased;
 use super::findings::Findings;
 use super::run::{Run, SLICE, checkpoints, inclusion};
@@ -80,19 +81,19 @@ impl Mark {
 /// # Errors
 /// When the database cannot be read or the mark is one of another log.
 pub fn verify_resumed(db: &Db, options: Options<'_>, mark: &Mark) -> DbResult<Outcome> {
+    let beside = Beside::read(db, options.config)?;
     db.connect()?.snapshot(|conn| {
         let mut run = Run::begin(conn, options)?;
-        checkpoints(&mut run, db)?;
+        checkpoints(&mut run, &beside)?;
         inclusion(&mut run)?;
-        let keys = KeyFolder::of(run.options.config, db.address());
-        rest(&mut run, mark, &keys)?;
+        rest(&mut run, mark, beside)?;
         schema::compare(run.conn, &mut run.findings)?;
         let root = run.state.as_ref().map(|state| state.root.clone()).unwrap_or_default();
         Ok(run.findings.outcome(run.size, &root))
     })
 }
 
-fn rest(run: &mut Run<'_>, mark: &Mark, keys: &KeyFolder) -> DbResult<()> {
+fn rest(run: &mut Run<'_>, mark: &Mark, beside: Beside) -> DbResult<()> {
     let origins = Origins::of(run.conn)?;
     let state = run.state.clone().filter(|_| origins.names().any(|name| name == mark.origin));
     let state = state.ok_or_else(|| DbError::Unfit("the verification to go on from is one of another log".into()))?;
@@ -105,7 +106,7 @@ fn rest(run: &mut Run<'_>, mark: &Mark, keys: &KeyFolder) -> DbResult<()> {
     let Some(before) = before(run.conn, &state, mark, from, &mut run.findings)? else { return Ok(()) };
     let (mut tree, mut next) = (Tree::resumed(before), from);
     let mut parts =
-        Parts { erased: Erased::read(run.conn, keys, origins.at(0))?, sealed: Sealed::read(run.conn, keys, origins.at(0))? };
+        Parts { erased: Erased::read(run.conn, beside.register)?, sealed: Sealed::read(run.conn, &beside.keys, origins.at(0))? };
     while next < run.size {
         (run.options.progress)(next.unsigned_abs(), run.size.unsigned_abs());
         let slice = store::slice(run.conn, next, run.size.min(next + SLICE))?;

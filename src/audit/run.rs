@@ -10,9 +10,9 @@ use serde::Deserialize;
 use crate::db::{Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
 use crate::trail::generations::Origins;
-use crate::trail::keys::KeyFolder;
 use crate::trail::store::{self as trail, EventRow, LogState};
 
+use super::beside::Beside;
 use super::checker::Checker;
 use super::classes;
 use super::entries::{Entries, Tables};
@@ -48,25 +48,23 @@ pub fn verify(db: &Db, options: Options<'_>) -> DbResult<Outcome> {
     let (aside, mut beside) = (db.connect()?, db.connect()?);
     thread::scope(|scope| {
         let classes = scope.spawn(move || classes::look(&mut beside));
-        let mut held = db.connect()?;
-        held.snapshot(|conn| verify_over(conn, db, options, settings, (aside, classes)))
+        let (mut held, beside) = (db.connect()?, Beside::read(db, options.config)?);
+        held.snapshot(|conn| verify_over((conn, beside), options, settings, (aside, classes)))
     })
 }
 
 /// The verification over one state of the database; `classes` are looked at on a thread of its own.
 fn verify_over(
-    conn: &mut Conn,
-    db: &Db,
+    (conn, beside): (&mut Conn, Beside),
     options: Options<'_>,
     settings: Settings,
     (aside, classes): (Conn, ScopedJoinHandle<'_, DbResult<Vec<classes::Found>>>),
 ) -> DbResult<Outcome> {
     let mut run = Run::begin(conn, options)?;
-    checkpoints(&mut run, db)?;
+    checkpoints(&mut run, &beside)?;
     inclusion(&mut run)?;
     if run.has_leaves() {
-        let keys = KeyFolder::of(run.options.config, db.address());
-        let passed = pass(&mut run, &keys, aside, settings)?;
+        let passed = pass(&mut run, beside, aside, settings)?;
         follow(&mut run, passed)?;
     }
     classes::tell(classes.join().map_err(|_| failed())??, &mut run.findings);
@@ -110,10 +108,9 @@ impl<'a> Run<'a> {
 }
 
 /// L0: the log against what it once signed.
-pub(super) fn checkpoints(run: &mut Run<'_>, db: &Db) -> DbResult<()> {
-    let keys = KeyFolder::of(run.options.config, db.address());
+pub(super) fn checkpoints(run: &mut Run<'_>, beside: &Beside) -> DbResult<()> {
     match &run.state {
-        Some(state) => super::checkpoints::compare(run.conn, &keys, run.options.given, state, &mut run.findings),
+        Some(state) => super::checkpoints::compare(run.conn, beside, run.options.given, state, &mut run.findings),
         None => Ok(()),
     }
 }
@@ -127,7 +124,7 @@ pub(super) fn inclusion(run: &mut Run<'_>) -> DbResult<()> {
 }
 
 /// L2, L3 and L5: one pass over every leaf and all that hangs on it.
-fn pass(run: &mut Run<'_>, keys: &KeyFolder, aside: Conn, settings: Settings) -> DbResult<Checker> {
+fn pass(run: &mut Run<'_>, beside: Beside, aside: Conn, settings: Settings) -> DbResult<Checker> {
     let mut findings = std::mem::take(&mut run.findings);
     let conn = &mut *run.conn;
     let origin = origin(conn, run.state.as_ref(), &mut findings)?;
@@ -136,8 +133,8 @@ fn pass(run: &mut Run<'_>, keys: &KeyFolder, aside: Conn, settings: Settings) ->
     let closes = store::events_of(conn, KIND)?;
     let mut checker = Checker::new(origin.clone(), findings, Entries::new(aside, settings, tables));
     checker.heads = Heads::of(&closes);
-    checker.erased = Erased::read(conn, keys, &origin)?;
-    checker.sealed = Sealed::read(conn, keys, &origin)?;
+    checker.erased = Erased::read(conn, beside.register)?;
+    checker.sealed = Sealed::read(conn, &beside.keys, &origin)?;
     let checker = stream(conn, checker, run.size.min(run.rows), run.size, run.options.progress)?;
     let mut checker = edges(run, checker)?;
     named(run.state.as_ref(), &checker.origin, &mut checker.findings);
@@ -261,7 +258,7 @@ fn edges(run: &mut Run<'_>, mut checker: Checker) -> DbResult<Checker> {
 /// L4: every table that follows.
 fn follow(run: &mut Run<'_>, passed: Checker) -> DbResult<()> {
     let Checker { mut findings, entries, follow, erased, sealed, .. } = passed;
-    sealed.finish(&mut findings);
+    let mut opener = sealed.finish(&mut findings);
     let Entries { breaks, figures, hits, joining, ranges, repeats, runs, accounts, stored, .. } = entries;
     let (conn, size) = (&mut *run.conn, run.size);
     let findings_ref = &mut findings;
@@ -274,7 +271,7 @@ fn follow(run: &mut Run<'_>, passed: Checker) -> DbResult<()> {
     runs.finish(conn, findings_ref)?;
     let states_from = run.state.as_ref().map_or(0, |state| state.states_from);
     stored.finish(conn, &accounts, states_from, findings_ref)?;
-    follow.finish(conn, &joining, run.options.now, findings_ref)?;
+    follow.finish(conn, (&joining, &mut opener), run.options.now, findings_ref)?;
     run.findings = findings;
     Ok(())
 }

@@ -62,10 +62,12 @@ impl Sealed {
         }
     }
 
-    pub(super) fn finish(&self, findings: &mut Findings) {
+    /// Says what could not be opened; answers what opens the rest.
+    pub(super) fn finish(self, findings: &mut Findings) -> Opener {
         if self.closed > 0 {
             findings.note(L5, format!("{} sealed parts could not be opened: their master key is not in keys.dir", self.closed));
         }
+        self.opener
     }
 }
 

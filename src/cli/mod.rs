@@ -24,9 +24,12 @@ mod mail;
 mod migrate;
 mod progress;
 mod propose;
+mod record;
 mod replay;
 mod report;
+mod restore;
 mod rules;
+mod secret;
 mod serve;
 mod subject;
 mod table;
@@ -74,6 +77,8 @@ enum Command {
     /// Serve pages and interface, and run what runs by the clock
     Serve,
     Import(import::Import),
+    Record(record::Record),
+    RestoreRecord(restore::Restore),
     Report(report::Report),
     Nightly(report::Nightly),
     Verify(verify::Verify),
@@ -145,6 +150,8 @@ pub fn main() -> ExitCode {
         Command::Demo(command) => demo::run(&cli.common, command),
         Command::Serve => serve::run(&cli.common),
         Command::Import(command) => import::run(&cli.common, command),
+        Command::Record(command) => record::run(&cli.common, command),
+        Command::RestoreRecord(command) => restore::run(&cli.common, command),
         Command::Report(command) => report::report(&cli.common, command),
         Command::Nightly(command) => report::nightly(&cli.common, command),
         Command::Verify(command) => verify::run(&cli.common, command),

@@ -1,7 +1,5 @@
 //! What a command only submits: somebody else approves it on the page.
 
-use std::io::Read;
-
 use anyhow::Context;
 use clap::Args;
 use serde_json::Value;
@@ -11,7 +9,7 @@ use crate::app::{Leader, Request};
 use crate::approvals::{self, Kind};
 use crate::ids::Seq;
 
-use super::whoami;
+use super::{secret, whoami};
 
 /// Why, and who proposes it.
 #[derive(Clone, Debug, Args)]
@@ -26,6 +24,13 @@ pub(super) struct Proposer {
     /// Read the password from standard input (so that it is never an argument)
     #[arg(long, requires = "user")]
     password_stdin: bool,
+}
+
+impl Proposer {
+    /// Why.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
 }
 
 /// What is proposed.
@@ -44,7 +49,7 @@ pub(super) struct Proposed {
 pub(super) fn submit(leader: &Leader, by: &Proposer, proposed: Proposed) -> anyhow::Result<Seq> {
     let user = match &by.user {
         Some(email) => {
-            let password = password()?;
+            let password = secret::password(email)?;
             Some(leader.db().read(|conn| users::prove(conn, email, &password))?.id)
         }
         None => None,
@@ -57,11 +62,4 @@ pub(super) fn submit(leader: &Leader, by: &Proposer, proposed: Proposed) -> anyh
     let who = if user.is_some() { "another officer approves" } else { "two officers approve" };
     eprintln!("Proposal {id} is submitted: nothing is done until {who} it on page Approvals, within 7 days.");
     Ok(id)
-}
-
-/// A password from standard input: its first line.
-pub(super) fn password() -> anyhow::Result<String> {
-    let mut text = String::new();
-    std::io::stdin().take(64 * 1024).read_to_string(&mut text).context("the password could not be read from standard input")?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
 }

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
-use crate::app::Request;
+use crate::app::{Leader, Request};
+use crate::approvals::Kind;
 use crate::detect::{RULES, RuleSetBody, examples, rule};
 use crate::intake::rules_in_force;
 
+use super::propose::{self, Proposed, Proposer};
 use super::{CliResult, Common, Done, table};
 
 #[derive(Debug, Args)]
@@ -28,13 +30,13 @@ enum Action {
     },
     /// Run every rule's own examples with its default parameters; exit code 1 if one fails
     Test,
-    /// Bring a rule set into force (JSON as `rules show` prints it, version one higher)
+    /// Bring a rule set into force (JSON as `rules show` prints it, version one higher). One that catches less
+    /// than the present one is only submitted: a second person approves it
     Activate {
         /// The rule set
         file: PathBuf,
-        /// Why, for the trail
-        #[arg(long)]
-        reason: String,
+        #[command(flatten)]
+        by: Proposer,
     },
 }
 
@@ -43,19 +45,33 @@ pub(super) fn run(common: &Common, command: Rules) -> CliResult {
         Action::List => list(common)?,
         Action::Show { code } => show(common, code.as_deref())?,
         Action::Test => return test(),
-        Action::Activate { file, reason } => {
+        Action::Activate { file, by } => {
             let text = std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
             let body: RuleSetBody =
                 serde_json::from_str(&text).with_context(|| format!("{} is not a rule set", file.display()))?;
-            let version = body.version;
             let leader = common.leader()?;
-            let result = leader.perform(Request::SetRules { body, reason });
+            let activated = activate(&leader, body, &by);
             leader.close();
-            result?;
-            eprintln!("Rule set {version} is in force.");
+            activated?;
         }
     }
     Ok(Done::Well)
+}
+
+fn activate(leader: &Leader, body: RuleSetBody, by: &Proposer) -> anyhow::Result<()> {
+    let version = body.version;
+    body.require_all().map_err(anyhow::Error::msg)?;
+    body.compile(0).map_err(anyhow::Error::msg)?;
+    let loosens = leader.db().read(rules_in_force)?.loosened_by(&body);
+    if loosens.is_empty() {
+        leader.perform(Request::SetRules { body, reason: by.reason().to_owned() })?;
+        eprintln!("Rule set {version} is in force.");
+        return Ok(());
+    }
+    loosens.iter().for_each(|sentence| eprintln!("It catches less. {sentence}"));
+    let facts = serde_json::json!({ "rules": body, "loosens": loosens });
+    propose::submit(leader, by, Proposed { kind: Kind::LoosenRules, about: "rules".to_owned(), facts, detail: None })?;
+    Ok(())
 }
 
 fn list(common: &Common) -> anyhow::Result<()> {

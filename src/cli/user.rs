@@ -1,7 +1,5 @@
 //! `user add | disable | reset | list`
 
-use std::io::Read;
-
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
@@ -10,7 +8,7 @@ use crate::access::users::{self, AddUser, ResetPassword};
 use crate::app::Request;
 use crate::clock::Clock;
 
-use super::{CliResult, Common, Done, table};
+use super::{CliResult, Common, Done, secret, table};
 
 #[derive(Debug, Args)]
 pub(super) struct User {
@@ -55,12 +53,12 @@ pub(super) fn run(common: &Common, command: User) -> CliResult {
     match command.action {
         Action::Add { email, role, .. } => {
             let role = Role::parse(&role).with_context(|| format!("`{role}` is not a role; use one of {}", Role::choices()))?;
-            let add = AddUser::prepare(&Clock::system(), &email, role, &password()?)?;
+            let add = AddUser::prepare(&Clock::system(), &email, role, &secret::password(&email)?)?;
             perform(common, Request::AddUser(add))?;
             eprintln!("{email} can sign in as {}.", role.text());
         }
         Action::Reset { email, .. } => {
-            let reset = ResetPassword::prepare(&Clock::system(), &email, &password()?)?;
+            let reset = ResetPassword::prepare(&Clock::system(), &email, &secret::password(&email)?)?;
             perform(common, Request::ResetPassword(reset))?;
             eprintln!("{email} has another password; their sessions have ended.");
         }
@@ -85,12 +83,4 @@ fn perform(common: &Common, request: Request) -> anyhow::Result<()> {
     leader.close();
     result?;
     Ok(())
-}
-
-fn password() -> anyhow::Result<String> {
-    let mut text = String::new();
-    std::io::stdin().take(64 * 1024).read_to_string(&mut text).context("the password could not be read from standard input")?;
-    let end = text.trim_end_matches(['\r', '\n']).len();
-    text.truncate(end);
-    Ok(text)
 }

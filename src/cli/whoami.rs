@@ -13,6 +13,12 @@ pub(super) fn of_this_process() -> Value {
     json!({ "os_user": name, "uid": uid, "host": host })
 }
 
+/// The name of the user of this process, or their number.
+pub(super) fn name() -> String {
+    let who = of_this_process();
+    who["os_user"].as_str().map_or_else(|| format!("uid {}", who["uid"]), str::to_owned)
+}
+
 /// The name of a user's line in `/etc/passwd`.
 fn name_in(passwd: &str, uid: u32) -> Option<String> {
     let line = passwd.lines().find(|line| line.split(':').nth(2) == Some(uid.to_string().as_str()))?;

@@ -1,9 +1,30 @@
 //! What settings must not say together.
 
+use std::collections::BTreeMap;
+
 use crate::ids::{SOURCE_NAME_RULE, is_source_name};
 use crate::money::{Currency, Money};
 
 use super::{Config, ConfigError};
+
+/// The largest rounding of an entry that can be tolerated, whole units of its currency: more is no
+/// rounding.
+const TOLERANCE_MAX: i64 = 10;
+/// And of an account's day.
+const TOLERANCE_PER_DAY_MAX: i64 = 1_000;
+
+/// Refuses amounts that cannot be read, or are more than `most` units.
+fn bounded(source: &str, key: &str, amounts: &BTreeMap<String, String>, most: i64) -> Result<(), ConfigError> {
+    let refuse = |text: String| ConfigError::Refused(format!("[[source]] {source}: {key}: {text}"));
+    for (code, amount) in amounts {
+        let currency = Currency::parse(code).map_err(|e| refuse(e.to_string()))?;
+        let money = Money::parse_amount(amount, currency).map_err(|e| refuse(e.to_string()))?;
+        if money.minor() > most * currency.minor_per_unit() {
+            return Err(refuse(format!("{amount} {code} is no rounding; at most {most} {code}")));
+        }
+    }
+    Ok(())
+}
 
 impl Config {
     /// Refuses what cannot be meant, naming the key.
@@ -29,7 +50,7 @@ impl Config {
                 return refuse(format!("anchor.witness.key of {}: {error}", witness.url));
             }
         }
-        if let Some(unfit) = super::forward::unfit(&self.forward) {
+        if let Some(unfit) = super::records::unfit(&self.records).or_else(|| super::forward::unfit(&self.forward)) {
             return refuse(unfit);
         }
         for source in &self.source {
@@ -43,10 +64,8 @@ impl Config {
             if let Some(unfit) = super::privacy::unfit(&source.name, &source.sensitive) {
                 return refuse(unfit);
             }
-            for (code, amount) in source.tolerance.iter().chain(&source.tolerance_per_day) {
-                let read = Currency::parse(code).and_then(|currency| Money::parse_amount(amount, currency));
-                read.map_err(|e| ConfigError::Refused(format!("[[source]] {}: tolerance: {e}", source.name)))?;
-            }
+            bounded(&source.name, "tolerance", &source.tolerance, TOLERANCE_MAX)?;
+            bounded(&source.name, "tolerance_per_day", &source.tolerance_per_day, TOLERANCE_PER_DAY_MAX)?;
         }
         Ok(())
     }

@@ -561,6 +561,70 @@ diesel::table! {
 }
 
 diesel::table! {
+    records (id) {
+        id -> BigInt,
+        source -> BigInt,
+        kind -> Text,
+        reference -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    record_changes (seq) {
+        seq -> BigInt,
+        record -> BigInt,
+        version -> BigInt,
+        source -> BigInt,
+        source_ref -> Nullable<Text>,
+        action -> SmallInt,
+        class -> SmallInt,
+        changed_at -> BigInt,
+        effective_at -> BigInt,
+        recorded_at -> BigInt,
+        fields -> Integer,
+        actor -> Nullable<Text>,
+        restores -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    record_fields (seq, n) {
+        seq -> BigInt,
+        n -> Integer,
+        path -> Text,
+        old -> Nullable<Text>,
+        new -> Nullable<Text>,
+        old_digest -> Nullable<Text>,
+        new_digest -> Nullable<Text>,
+        salt -> Nullable<Binary>,
+        data_key -> Nullable<BigInt>,
+        nonce -> Nullable<Binary>,
+        sealed -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    record_snapshots (record, version) {
+        record -> BigInt,
+        version -> BigInt,
+        body -> Text,
+    }
+}
+
+diesel::table! {
+    record_breaks (seq) {
+        seq -> BigInt,
+        record -> BigInt,
+        fields -> Integer,
+        state -> SmallInt,
+        business_date -> Integer,
+        opened_at -> BigInt,
+        closed_by -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     acts (id) {
         id -> BigInt,
         user_id -> Nullable<BigInt>,
@@ -618,5 +682,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     proposals,
     generations,
     key_rotations,
+    records,
+    record_changes,
+    record_fields,
+    record_snapshots,
+    record_breaks,
     acts,
 );

@@ -51,12 +51,6 @@ impl Rule for HighFrequency {
         json!({ "window_seconds": 3600, "count": 6 })
     }
     fn compile(&self, parameters: &serde_json::Value) -> Result<Box<dyn Check>, String> {
-        #[derive(serde::Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Parameters {
-            window_seconds: i64,
-            count: usize,
-        }
         let read: Parameters = serde_json::from_value(parameters.clone()).map_err(|e| format!("high-frequency: {e}"))?;
         if !(2..=COUNT_MAX).contains(&read.count) {
             return Err(format!("high-frequency: count must be 2 to {COUNT_MAX}"));
@@ -66,9 +60,23 @@ impl Rule for HighFrequency {
         }
         Ok(Box::new(Count { window_seconds: read.window_seconds, count: read.count }))
     }
+    fn loosens(&self, before: &serde_json::Value, after: &serde_json::Value) -> bool {
+        let read = |value: &serde_json::Value| serde_json::from_value::<Parameters>(value.clone());
+        match (read(before), read(after)) {
+            (Ok(before), Ok(after)) => after.count > before.count || after.window_seconds < before.window_seconds,
+            _ => true,
+        }
+    }
     fn examples(&self) -> &'static [Example] {
         examples::HIGH_FREQUENCY
     }
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    window_seconds: i64,
+    count: usize,
 }
 
 impl Count {

@@ -40,18 +40,26 @@ impl Rule for HighValue {
         json!({ "threshold": { "default": "10000" } })
     }
     fn compile(&self, parameters: &serde_json::Value) -> Result<Box<dyn Check>, String> {
-        #[derive(serde::Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Parameters {
-            threshold: PerCurrency,
-        }
         let read: Parameters = serde_json::from_value(parameters.clone()).map_err(|e| format!("high-value: {e}"))?;
         let amount = read.threshold.checked().map_err(|e| format!("high-value: threshold: {e}"))?;
         Ok(Box::new(Threshold { lines: amount.lines(), amount }))
     }
+    fn loosens(&self, before: &serde_json::Value, after: &serde_json::Value) -> bool {
+        let read = |value: &serde_json::Value| serde_json::from_value::<Parameters>(value.clone());
+        match (read(before), read(after)) {
+            (Ok(before), Ok(after)) => before.threshold.raised(&after.threshold),
+            _ => true,
+        }
+    }
     fn examples(&self) -> &'static [Example] {
         examples::HIGH_VALUE
     }
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    threshold: PerCurrency,
 }
 
 impl Check for Threshold {

@@ -54,6 +54,11 @@ pub trait Rule: Sync {
     fn defaults(&self) -> serde_json::Value;
     /// Checks parameters; the error names what is wrong.
     fn compile(&self, parameters: &serde_json::Value) -> Result<Box<dyn Check>, String>;
+    /// Whether some entry hits with the parameters `before` and not with `after`; both can be compiled.
+    /// Where a rule cannot tell, any change does.
+    fn loosens(&self, before: &serde_json::Value, after: &serde_json::Value) -> bool {
+        before != after
+    }
     /// Its own examples, which must pass before its parameters may come into force.
     fn examples(&self) -> &'static [examples::Example];
 }
@@ -205,11 +210,22 @@ impl PerCurrency {
         if self.default.is_empty() || !self.default.bytes().all(|b| b.is_ascii_digit()) {
             return Err(format!("`{}` must be whole units, so that it can be read in every currency", self.default));
         }
+        // No currency has more decimals than four.
+        if self.default.parse::<i64>().ok().and_then(|units| units.checked_mul(10_000)).is_none() {
+            return Err(format!("`{}` is more than some currency can hold", self.default));
+        }
         for (code, amount) in &self.own {
             let currency = Currency::parse(code).map_err(|e| e.to_string())?;
             crate::money::Money::parse_amount(amount, currency).map_err(|e| e.to_string())?;
         }
         Ok(self)
+    }
+
+    /// Whether some currency has a higher line in `after`.
+    pub(crate) fn raised(&self, after: &PerCurrency) -> bool {
+        let named = self.own.keys().chain(after.own.keys()).filter_map(|code| Currency::parse(code).ok());
+        let units = |lines: &PerCurrency| lines.default.parse::<i64>().unwrap_or(i64::MAX);
+        units(after) > units(self) || named.into_iter().any(|currency| after.minor(currency) > self.minor(currency))
     }
 
     /// The line in minor units of `currency`; `None` when it does not fit.

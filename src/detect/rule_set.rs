@@ -8,7 +8,7 @@ use crate::ids::Seq;
 use super::{Check, RULES, Recent, Rule, Severity, rule};
 
 /// Whether a rule runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Not evaluated.
@@ -84,6 +84,27 @@ impl RuleSetBody {
         RuleSetBody { version: 1, rules: RULES.iter().map(entry).collect() }
     }
 
+    /// Refuses a set that lacks a rule or has one twice: a rule that is not wanted is `off`, so that
+    /// every report can say so.
+    ///
+    /// # Errors
+    /// Naming the rule.
+    pub fn require_all(&self) -> Result<(), String> {
+        for rule in RULES {
+            match self.rules.iter().filter(|entry| entry.code == rule.code()).count() {
+                1 => {}
+                0 => return Err(format!("the rule `{}` is missing; to do without it, give it the mode `off`", rule.code())),
+                _ => return Err(format!("the rule `{}` is there twice", rule.code())),
+            }
+        }
+        Ok(())
+    }
+
+    /// What `next` lets pass that this set does not, in sentences; nothing if it only catches more.
+    pub fn loosened_by(&self, next: &RuleSetBody) -> Vec<String> {
+        self.rules.iter().filter_map(|before| before.loosened_by(next)).collect()
+    }
+
     /// Compiles every rule; the error names the rule and what is wrong with it.
     pub fn compile(&self, id: Seq) -> Result<RuleSet, String> {
         let mut rules = Vec::with_capacity(self.rules.len());
@@ -94,6 +115,35 @@ impl RuleSetBody {
         }
         let reach = rules.iter().map(|r| r.check.reach()).max().unwrap_or(0);
         Ok(RuleSet { id, version: self.version, rules, reach })
+    }
+}
+
+impl RuleEntry {
+    fn loosened_by(&self, next: &RuleSetBody) -> Option<String> {
+        let code = &self.code;
+        let Some(after) = next.rules.iter().find(|entry| entry.code == *code) else {
+            return Some(format!("{code} is no longer there."));
+        };
+        let mut ways = Vec::new();
+        if after.mode < self.mode {
+            ways.push(format!("its mode is {} instead of {}", text(&after.mode), text(&self.mode)));
+        }
+        if after.severity < self.severity {
+            ways.push(format!("its severity is {} instead of {}", after.severity.text(), self.severity.text()));
+        }
+        if rule(code).is_none_or(|rule| rule.loosens(&self.parameters, &after.parameters)) {
+            ways.push(format!("its parameters are {} instead of {}", after.parameters, self.parameters));
+        }
+        (!ways.is_empty()).then(|| format!("{code}: {}.", ways.join(", ")))
+    }
+}
+
+/// A mode as the rule set has it.
+fn text(mode: &Mode) -> &'static str {
+    match mode {
+        Mode::Off => "off",
+        Mode::DryRun => "dry_run",
+        Mode::Live => "live",
     }
 }
 

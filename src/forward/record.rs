@@ -53,7 +53,7 @@ impl Record {
                 Some("low") => Severity::Low,
                 _ => Severity::Medium,
             },
-            "anchor.contradicted" | "log.recovered" => Severity::High,
+            "anchor.contradicted" | "log.recovered" | "states.rejected" => Severity::High,
             "access.denied" | "session.refused" | "mail.dead" | "alert.joined" | "queue.full" => Severity::Medium,
             "entries.refused" | "anchor.refused" | "alert.close_refused" => Severity::Low,
             _ => Severity::Informational,

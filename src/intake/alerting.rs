@@ -48,7 +48,9 @@ pub(super) struct Found<'a> {
     pub rule: &'a ActiveRule,
     pub rules: Seq,
     pub account: Seq,
+    /// The entry it is named at.
     pub seq: Seq,
+    /// When that entry was booked.
     pub booked_at: Moment,
     pub business_date: i32,
     pub evidence: &'a Evidence,

@@ -75,12 +75,11 @@ impl Engine {
             return Ok(Vec::new());
         }
         let rules = self.rules.clone();
-        let booked_at = row.booked_at;
         let mut receipt = Vec::new();
         for (i, outcome) in found {
             let (rule, Outcome::Hits(hits)) = (&rules.rules[i], outcome) else { continue };
             for hit in hits {
-                let business_date = if hit.seq == row.seq { row.business_date } else { self.date_of(hit.seq, row)? };
+                let (business_date, booked_at) = self.named(hit.seq, row)?;
                 let mut alert = None;
                 if rule.mode == Mode::Live {
                     let recipients: &[String] = if from.history { &[] } else { &self.settings.alerts_to };
@@ -110,7 +109,9 @@ impl Engine {
         Ok(receipt)
     }
 
-    fn date_of(&mut self, seq: Seq, row: Recorded) -> DbResult<i32> {
-        Ok(self.stored(seq)?.map_or(row.business_date, |(found, _)| found.business_date))
+    /// Business date and time of the entry that a hit is named at: a late entry may have decided it.
+    fn named(&mut self, seq: Seq, row: Recorded) -> DbResult<(i32, Moment)> {
+        let stored = if seq == row.seq { None } else { self.stored(seq)? };
+        Ok(stored.map_or((row.business_date, row.booked_at), |(found, _)| (found.business_date, Moment(found.booked_at))))
     }
 }

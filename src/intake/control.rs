@@ -55,7 +55,9 @@ impl Control {
             ("database.roles", json!(config.database.roles)),
             ("limits.queue_entries", json!(config.limits.queue_entries)),
         ];
+        let receivers = config.forward.iter().map(|to| json!([to.name, without_password(&to.url).0, to.format, to.entries]));
         let mut private = vec![
+            ("forward", receivers.collect()),
             ("mail.url", json!(relay)),
             ("mail.from", json!(mail.from)),
             ("mail.alerts_to", json!(mail.alerts_to)),

@@ -127,6 +127,12 @@ pub(super) struct Engine {
     pub known: KnownNumbers,
     /// What the database held when this was read from it.
     pub loaded: Loaded,
+    /// The newest entries of the accounts in the segment that was open then.
+    pub open_heads: Map<Seq, Seq>,
+    /// Whether all stored states were held against the log.
+    pub states_held: bool,
+    /// An account whose stored state was not what the log says, to be told.
+    pub rejected: Option<Seq>,
     pub look_backs: LookBacks,
     /// In a dry run: what was evaluated so far and is not stored anywhere.
     pub rehearsed: Option<Rehearsed>,
@@ -185,6 +191,9 @@ impl Engine {
             accounts: Accounts::default(),
             known,
             loaded: Loaded::default(),
+            open_heads: Map::default(),
+            states_held: false,
+            rejected: None,
             look_backs: LookBacks::default(),
             rehearsed: None,
             dictionary: Dictionary::default(),
@@ -218,8 +227,13 @@ impl Engine {
         if let Some(state) = self.left(row.id) {
             return Ok(Some(self.accounts.insert(row.number, state)));
         }
-        let body = load::stored_state(&mut self.conn, row.id)?;
-        self.remember_account(row, body).map(Some)
+        let stored = load::stored_state(&mut self.conn, row.id)?;
+        let body = stored.and_then(|bytes| Body::decode(row.id, &bytes).ok());
+        if !self.trusts(row.id, body.as_ref())? {
+            self.rejected = Some(row.id);
+            return Err(load::distrusted(row.id));
+        }
+        self.remember_account(row, body.unwrap_or_default()).map(Some)
     }
 
     /// A state that left memory but is not on the disk yet.

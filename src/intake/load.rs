@@ -28,6 +28,7 @@ use super::engine::{Engine, Loaded, Settings};
 use super::references::{RefKey, References};
 use super::runs::{self, RunKind};
 use super::state::Body;
+use super::trust;
 
 /// Rows read at once.
 const SLICE: i64 = 10_000;
@@ -137,11 +138,15 @@ fn newest_rules(conn: &mut Conn) -> DbResult<(Seq, RuleSetBody)> {
     Ok((id, body))
 }
 
-/// The stored state of an account; a fresh one if it never left memory.
-pub(super) fn stored_state(conn: &mut Conn, account: Seq) -> DbResult<Body> {
+/// The stored state of an account, as it is stored; nothing if it never left memory.
+pub(super) fn stored_state(conn: &mut Conn, account: Seq) -> DbResult<Option<Vec<u8>>> {
     let query = account_states::table.find(account).select(account_states::body);
-    let stored: Option<Vec<u8>> = on_conn!(conn, |c| query.first(c).optional())?;
-    stored.map_or(Ok(Body::default()), |bytes| Body::decode(account, &bytes))
+    Ok(on_conn!(conn, |c| query.first(c).optional())?)
+}
+
+/// The stored state of an account is not what the log says.
+pub(super) fn distrusted(account: Seq) -> DbError {
+    DbError::Corrupt(format!("the stored state of account {account} is not what its entries say; it is read again from them"))
 }
 
 /// The names of the sources by their id.
@@ -180,8 +185,14 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
     engine.origins = Origins::of(&mut engine.conn)?;
     (engine.states_from, engine.indexed_to) = (state.states_from, indexed_to);
     open_references(&mut engine, state.size)?;
-    replay(&mut engine, state.size)?;
-    Ok(engine)
+    let Some(account) = replay(&mut engine, state.size)? else { return Ok(engine) };
+    if epoch == 0 {
+        return Err(distrusted(account));
+    }
+    tracing::error!(account, "a stored state is not what the entries say: all are read again from them");
+    trust::drop_states(&mut engine.conn, epoch)?;
+    let again = self::engine(engine.conn, settings)?;
+    Ok(Engine { rejected: Some(account), ..again })
 }
 
 /// Reads the references that no index run has yet.
@@ -189,40 +200,47 @@ fn open_references(engine: &mut Engine, size: Seq) -> DbResult<()> {
     let mut next = engine.indexed_to;
     while next < size {
         let query = entries::table.filter(entries::seq.ge(next)).filter(entries::seq.lt(size)).order(entries::seq).limit(SLICE);
-        let query = query.select((entries::seq, entries::source, entries::source_ref));
-        let rows: Vec<(Seq, Seq, String)> = on_conn!(&mut engine.conn, |c| query.load(c))?;
+        let query = query.select((entries::seq, entries::source, entries::source_ref, entries::account));
+        let rows: Vec<(Seq, Seq, String, Seq)> = on_conn!(&mut engine.conn, |c| query.load(c))?;
         let Some((last, ..)) = rows.last() else { break };
         next = last + 1;
-        for (seq, source, source_ref) in &rows {
+        for (seq, source, source_ref, account) in &rows {
+            engine.open_heads.insert(*account, *seq);
             engine.references.insert(RefKey::of(*source, source_ref), *seq);
         }
     }
     Ok(())
 }
 
-/// Brings account states up to the end of the log.
-fn replay(engine: &mut Engine, size: Seq) -> DbResult<()> {
+/// Brings account states up to the end of the log; answers the first account whose stored state does not
+/// go up to the entry before the next one.
+fn replay(engine: &mut Engine, size: Seq) -> DbResult<Option<Seq>> {
     let mut next = engine.states_from;
     let mut loaded: HashMap<Seq, Seq> = HashMap::new();
     while next < size {
         let rows = ledger_store::entries_between(&mut engine.conn, next, size, SLICE)?;
         let Some(last) = rows.last() else { break };
         next = last.seq + 1;
-        load_accounts(engine, &rows, &mut loaded)?;
+        if let Some(account) = load_accounts(engine, &rows, &mut loaded)? {
+            return Ok(Some(account));
+        }
         for row in &rows {
-            replay_entry(engine, row, &loaded)?;
+            if !replay_entry(engine, row, &loaded)? {
+                return Ok(Some(row.account));
+            }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
-/// Holds the accounts of these entries in memory; notes up to where their stored states go.
-fn load_accounts(engine: &mut Engine, rows: &[EntryRow], loaded: &mut HashMap<Seq, Seq>) -> DbResult<()> {
+/// Holds the accounts of these entries in memory; notes up to where their stored states go. Answers one
+/// whose state cannot be read.
+fn load_accounts(engine: &mut Engine, rows: &[EntryRow], loaded: &mut HashMap<Seq, Seq>) -> DbResult<Option<Seq>> {
     let missing = |id: &Seq| engine.accounts.by_id(*id).is_none();
     let ids: BTreeSet<Seq> = rows.iter().map(|row| row.account).filter(missing).collect();
     let ids: Vec<Seq> = ids.into_iter().collect();
     if ids.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let query = account_states::table.filter(account_states::account.eq_any(&ids));
     let states: Vec<(Seq, Vec<u8>)> =
@@ -230,19 +248,25 @@ fn load_accounts(engine: &mut Engine, rows: &[EntryRow], loaded: &mut HashMap<Se
     let mut states: HashMap<Seq, Vec<u8>> = states.into_iter().collect();
     for account in lookup::store::accounts_at(&mut engine.conn, &ids)? {
         let stored = states.remove(&account.id);
-        let body = stored.map_or(Ok(Body::default()), |bytes| Body::decode(account.id, &bytes))?;
+        let body = stored.map_or(Ok(Body::default()), |bytes| Body::decode(account.id, &bytes));
+        let Ok(body) = body else { return Ok(Some(account.id)) };
         loaded.insert(account.id, body.head.unwrap_or(-1));
         engine.remember_account(account, body)?;
     }
-    Ok(())
+    Ok(None)
 }
 
-fn replay_entry(engine: &mut Engine, row: &EntryRow, loaded: &HashMap<Seq, Seq>) -> DbResult<()> {
+/// Answers whether the account's state went up to the entry before this one.
+fn replay_entry(engine: &mut Engine, row: &EntryRow, loaded: &HashMap<Seq, Seq>) -> DbResult<bool> {
     let (reach, account) = (engine.rules.reach(), row.account);
     let at = engine.accounts.by_id(account);
     let at = at.ok_or_else(|| DbError::Corrupt(format!("account {account} is missing; run `counterfoil verify`")))?;
     if loaded.get(&row.account).is_some_and(|covered| row.seq <= *covered) {
-        return Ok(());
+        return Ok(true);
+    }
+    let body = &engine.accounts.get(at).body;
+    if (body.head, body.position + 1) != (row.prev, row.position) {
+        return Ok(false);
     }
     let entry = row.to_entry("", Context::default(), Parts::default())?;
     let source = engine.sources.get(&row.source).cloned().unwrap_or_default();
@@ -254,5 +278,5 @@ fn replay_entry(engine: &mut Engine, row: &EntryRow, loaded: &HashMap<Seq, Seq>)
     state.body.append(row.seq, entry.moved_at());
     state.body.learn(row.seq, &entry, row.business_date, how, reach, past.as_deref());
     state.dirty = true;
-    Ok(())
+    Ok(true)
 }

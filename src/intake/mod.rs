@@ -47,6 +47,7 @@ mod session_key;
 mod state;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod waiting;
 mod warming;
 
@@ -59,6 +60,7 @@ pub use rebuild::{Differs, Met, Rebuild, RebuildError, RecordedLeaf};
 pub use refusals::SINGLY_MAX;
 pub use rehearsal::{ENTRIES_MAX as REHEARSED_MAX, Rehearsal};
 pub use rules::define_rules;
+pub use session_key::SessionKey;
 pub use state::Body;
 
 use std::time::Duration;

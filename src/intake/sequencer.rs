@@ -17,6 +17,7 @@ use super::committer::{self, Job, Outcome, stopped};
 use super::engine::{Engine, Settings};
 use super::indexer::Indexer;
 use super::queue::{ActDone, Command, Next, Queue, TurnedAway};
+use super::trust;
 use super::warming::{self, Warmth};
 use super::{Failed, PATIENCE, Submission, load};
 
@@ -77,6 +78,7 @@ impl Sequencer {
     /// Works until the queue is closed and empty.
     pub fn run(mut self, mut engine: Engine) {
         self.warm();
+        self.tell_rejected(&mut engine);
         loop {
             let (open, full) = self.open(&engine);
             let next = self.queue.next(open, full, self.in_flight);
@@ -132,6 +134,9 @@ impl Sequencer {
 
     fn submit(&mut self, engine: &mut Engine, submission: Submission) {
         if let Err(error) = engine.submit(submission) {
+            if engine.rejected.is_some() {
+                return self.distrust(engine);
+            }
             // Half of it may be in the open batch: nothing of that batch can be kept. Where only the
             // connection was lost, all of it is evaluated again on the next one.
             tracing::error!(%error, "a submission could not be evaluated; it is tried once more");
@@ -293,9 +298,36 @@ impl Sequencer {
     }
 
     /// Takes what was read aside; what is older than the engine is read once more.
-    fn warmed(&self, engine: &mut Engine, warmth: Warmth) {
-        if !engine.is_warm() && !engine.warm(warmth) {
-            self.warm();
+    fn warmed(&mut self, engine: &mut Engine, warmth: Warmth) {
+        if engine.is_warm() {
+            return;
+        }
+        match engine.warm(warmth) {
+            false => self.warm(),
+            true if engine.rejected.is_some() => self.distrust(engine),
+            true => {}
+        }
+    }
+
+    /// A stored state is not what the log says: drops them all, reads everything again, and tells.
+    fn distrust(&mut self, engine: &mut Engine) {
+        let Some(account) = engine.rejected.take() else { return };
+        // What is in flight may say that states cover more.
+        self.wait(engine);
+        tracing::error!(account, "a stored state is not what the entries say: all are read again from them");
+        let epoch = engine.tail.epoch();
+        if let Err(error) = trust::drop_states(&mut engine.conn, epoch) {
+            tracing::error!(%error, "the stored states could not be dropped");
+        }
+        self.reload(engine);
+        engine.rejected = Some(account);
+        self.tell_rejected(engine);
+    }
+
+    fn tell_rejected(&mut self, engine: &mut Engine) {
+        if let Err(error) = engine.tell_rejected() {
+            tracing::error!(%error, "that stored states were rejected could not be told");
+            self.reload(engine);
         }
     }
 

@@ -19,10 +19,13 @@ const FILE: &str = "session.key";
 
 /// The key, if any source needs it.
 #[derive(Clone)]
-pub(super) struct SessionKey([u8; 32]);
+pub struct SessionKey([u8; 32]);
 
 impl SessionKey {
     /// Reads the key, or makes it (mode 0600) at the first start that needs one.
+    ///
+    /// # Errors
+    /// When it cannot be read or made.
     pub fn load(config: &Config, address: &Address, clock: &Clock) -> DbResult<Option<SessionKey>> {
         if !config.source.iter().any(|source| source.session == SessionKind::Secret) {
             return Ok(None);

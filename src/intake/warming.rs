@@ -3,7 +3,8 @@
 //! The filter over all references ever stored and the digests of all account numbers say *surely new*
 //! without asking the database. Reading them takes seconds in a large log, so a process begins without:
 //! it asks the index runs and the table of accounts each time, which gives the same answers. What was read
-//! aside is taken only if it covers all that the engine does not know by itself.
+//! aside is taken only if it covers all that the engine does not know by itself. With it comes whether
+//! all stored states are what the log says ([`super::trust`]).
 
 use crate::db::{Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
@@ -12,8 +13,10 @@ use crate::trail::store as trail_store;
 
 use super::accounts::{Digests, Hasher};
 use super::engine::Engine;
+use super::maps::Map;
 use super::references::Filter;
 use super::runs::{self, RunKind};
+use super::trust;
 
 /// What was read aside, and of which log.
 pub(super) struct Warmth {
@@ -23,6 +26,8 @@ pub(super) struct Warmth {
     closed_to: Seq,
     filter: Filter,
     numbers: Digests,
+    /// An account whose stored state does not go up to its newest entry.
+    wrong_state: Option<Seq>,
 }
 
 /// Reads it on a connection of its own.
@@ -40,7 +45,8 @@ fn from(conn: &mut Conn, hasher: &Hasher) -> DbResult<Warmth> {
     }
     let mut numbers = Digests::default();
     ledger_store::each_account_number(conn, |number| numbers.add(hasher, number))?;
-    Ok(Warmth { size: state.size, closed_to, filter, numbers })
+    let wrong_state = trust::wrong_state(conn, &state)?;
+    Ok(Warmth { size: state.size, closed_to, filter, numbers, wrong_state })
 }
 
 impl Engine {
@@ -51,6 +57,10 @@ impl Engine {
         }
         self.references.screen_with(warmth.filter);
         self.known.complete(warmth.numbers);
+        match warmth.wrong_state {
+            Some(account) => self.rejected = Some(account),
+            None => (self.states_held, self.open_heads) = (true, Map::default()),
+        }
         true
     }
 

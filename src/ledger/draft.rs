@@ -256,8 +256,9 @@ impl From<&NewEntry> for Draft {
 
 /// Finds out which field made an object unreadable; slow, and only on the way to a refusal.
 fn diagnose(json: &[u8], error: &serde_json::Error) -> Refusal {
-    let Ok(value) = serde_json::from_slice::<serde_json::Value>(json) else {
-        return Refusal::unreadable(format!("not readable as JSON: {error}"));
+    let value = match serde_json::from_slice::<serde_json::Value>(json) {
+        Ok(value) => value,
+        Err(error) => return Refusal::unreadable(format!("not readable as JSON: {error}")),
     };
     let serde_json::Value::Object(object) = value else {
         return Refusal::unreadable("an entry is a JSON object; see /docs for its fields");
@@ -281,7 +282,12 @@ fn diagnose(json: &[u8], error: &serde_json::Error) -> Refusal {
             return Refusal::field("field_type", name, detail);
         }
     }
-    Refusal::unreadable(format!("not readable as an entry: {error}"))
+    // A value holds the last of two fields of one name: only the first error knows of it.
+    let said = error.to_string();
+    if let Some(name) = said.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
+        return Refusal::field("field_repeated", name, format!("{name} is there twice; send it once"));
+    }
+    Refusal::unreadable(format!("not readable as an entry: {said}"))
 }
 
 fn kind_of(value: &serde_json::Value) -> &'static str {
@@ -349,5 +355,13 @@ mod tests {
         }
         assert_eq!(Draft::from_json(b"[1]").unwrap_err().status, 400);
         assert_eq!(Draft::from_json(b"{nope").unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn a_field_that_is_there_twice_is_named() {
+        let refusal = Draft::from_json(br#"{"source_ref":"A","source_ref":"B"}"#).unwrap_err();
+        assert_eq!((refusal.code, refusal.field.as_deref()), ("field_repeated", Some("source_ref")));
+        let torn = Draft::from_json(b"{\"mystery\":\"\xff\"}").unwrap_err();
+        assert!(torn.code == "unreadable" && !torn.detail.contains("expected one of"), "{}", torn.detail);
     }
 }

@@ -10,10 +10,10 @@ use crate::ids::is_invisible;
 use super::Refusal;
 
 /// Fields that name something: what looks the same must be the same.
-const IDENTIFIERS: &[&str] = &["source_ref", "account", "transaction_ref", "reverses"];
+const IDENTIFIERS: &[&str] = &["source_ref", "account", "transaction_ref", "reverses", "id"];
 
 /// Empty text is absent; over-long text and control characters are refused.
-pub(super) fn tidy(field: &str, max: usize, slot: Option<&mut Option<String>>) -> Result<(), Refusal> {
+pub(crate) fn tidy(field: &str, max: usize, slot: Option<&mut Option<String>>) -> Result<(), Refusal> {
     let Some(slot) = slot else { return Ok(()) };
     let Some(text) = slot else { return Ok(()) };
     if text.is_empty() {
@@ -36,18 +36,18 @@ pub(super) fn tidy(field: &str, max: usize, slot: Option<&mut Option<String>>) -
     Ok(())
 }
 
-pub(super) fn required(field: &str, value: Option<String>) -> Result<String, Refusal> {
+pub(crate) fn required(field: &str, value: Option<String>) -> Result<String, Refusal> {
     value.ok_or_else(|| Refusal::field("field_required", field, format!("{field} is required")))
 }
 
-pub(super) fn one_of<T>(field: &str, text: &str, parse: fn(&str) -> Option<T>, choices: fn() -> String) -> Result<T, Refusal> {
+pub(crate) fn one_of<T>(field: &str, text: &str, parse: fn(&str) -> Option<T>, choices: fn() -> String) -> Result<T, Refusal> {
     parse(text).ok_or_else(|| {
         let text: String = text.chars().take(40).collect();
         Refusal::field("value_unknown", field, format!("`{text}` is not a {field}; use one of {}", choices()))
     })
 }
 
-pub(super) fn choice<T>(
+pub(crate) fn choice<T>(
     field: &str,
     value: Option<String>,
     parse: fn(&str) -> Option<T>,
@@ -56,7 +56,7 @@ pub(super) fn choice<T>(
     value.map(|text| one_of(field, &text, parse, choices)).transpose()
 }
 
-pub(super) fn money_refusal(field: &str, error: &MoneyError) -> Refusal {
+pub(crate) fn money_refusal(field: &str, error: &MoneyError) -> Refusal {
     let code = match error {
         MoneyError::UnknownCurrency(_) => "currency_unknown",
         MoneyError::NoMinorUnits(_) => "currency_without_minor_units",
@@ -68,13 +68,13 @@ pub(super) fn money_refusal(field: &str, error: &MoneyError) -> Refusal {
     Refusal::field(code, field, error.to_string())
 }
 
-pub(super) fn balance(field: &str, value: Option<String>, currency: Currency) -> Result<Option<i64>, Refusal> {
+pub(crate) fn balance(field: &str, value: Option<String>, currency: Currency) -> Result<Option<i64>, Refusal> {
     let Some(text) = value else { return Ok(None) };
     let money = Money::parse_balance(&text, currency).map_err(|e| money_refusal(field, &e))?;
     Ok(Some(money.minor()))
 }
 
-pub(super) fn time_refusal(field: &str, error: &TimeError) -> Refusal {
+pub(crate) fn time_refusal(field: &str, error: &TimeError) -> Refusal {
     let code = match error {
         TimeError::NotATime(_) | TimeError::LeapSecond(_) => "time_invalid",
         TimeError::TooFine(_) => "time_too_fine",
@@ -84,11 +84,11 @@ pub(super) fn time_refusal(field: &str, error: &TimeError) -> Refusal {
     Refusal::field(code, field, error.to_string())
 }
 
-pub(super) fn time(field: &str, text: &str) -> Result<Moment, Refusal> {
+pub(crate) fn time(field: &str, text: &str) -> Result<Moment, Refusal> {
     Moment::parse(text).map_err(|e| time_refusal(field, &e))
 }
 
-pub(super) fn date(field: &str, value: Option<String>) -> Result<Option<i32>, Refusal> {
+pub(crate) fn date(field: &str, value: Option<String>) -> Result<Option<i32>, Refusal> {
     let Some(text) = value else { return Ok(None) };
     parse_date(&text).map(|d| Some(day_number(d))).map_err(|e| time_refusal(field, &e))
 }
@@ -97,7 +97,7 @@ pub(super) fn date(field: &str, value: Option<String>) -> Result<Option<i32>, Re
 /// the sender's, and would put the entry on a report that nobody reads any more.
 const BUSINESS_DATE_APART: i64 = 366;
 
-pub(super) fn plausible_date(booked_at: Moment, stated: Option<i32>) -> Result<Option<i32>, Refusal> {
+pub(crate) fn plausible_date(booked_at: Moment, stated: Option<i32>) -> Result<Option<i32>, Refusal> {
     let Some(day) = stated else { return Ok(None) };
     if (i64::from(day) - booked_at.0.div_euclid(DAY)).abs() > BUSINESS_DATE_APART {
         let detail = format!(
@@ -118,7 +118,7 @@ const COUNTRIES: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB B
      SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS \
      YE YT ZA ZM ZW";
 
-pub(super) fn country(text: String) -> Result<String, Refusal> {
+pub(crate) fn country(text: String) -> Result<String, Refusal> {
     // The standard leaves some to its users: XK for Kosovo, XX and ZZ for what is not known.
     let of_users = matches!(text.as_bytes(), b"AA" | b"ZZ" | [b'Q', b'M'..=b'Z'] | [b'X', b'A'..=b'Z']);
     if of_users || (text.len() == 2 && COUNTRIES.split_whitespace().any(|code| code == text)) {
@@ -129,12 +129,12 @@ pub(super) fn country(text: String) -> Result<String, Refusal> {
     Err(Refusal::field("country_unknown", "counterparty_country", detail))
 }
 
-pub(super) fn whole_number(field: &str, value: Option<String>) -> Result<Option<i64>, Refusal> {
+pub(crate) fn whole_number(field: &str, value: Option<String>) -> Result<Option<i64>, Refusal> {
     let Some(text) = value else { return Ok(None) };
     text.parse().map(Some).map_err(|_| Refusal::field("number_invalid", field, format!("{field} must be a whole number")))
 }
 
-pub(super) fn address(text: &str) -> Result<String, Refusal> {
+pub(crate) fn address(text: &str) -> Result<String, Refusal> {
     let parsed: IpAddr = text
         .parse()
         .map_err(|_| Refusal::field("ip_invalid", "ip", "ip is not an IPv4 or IPv6 address; send it without a port or a mask"))?;

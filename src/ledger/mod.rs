@@ -13,7 +13,7 @@ pub mod continuity;
 mod draft;
 mod entry;
 pub mod feeds;
-mod fields;
+pub(crate) mod fields;
 pub mod heads;
 pub mod history;
 pub mod leaves;

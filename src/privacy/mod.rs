@@ -32,4 +32,5 @@ pub use listed::{Done, ERASURES_MAX, Waiting, done, done_newest, holds_in_force,
 pub use ranges::Ranges;
 pub use request::{EraseSubject, carry_out};
 pub use scope::Holdings;
+pub use store::hold_on;
 pub use subject::{Scope, Subject};

@@ -7,11 +7,12 @@ use crate::approvals::Kind;
 use crate::clock::Moment;
 use crate::db::schema::{
     accounts, alerts, breaks, contexts, entries, entry_parts, erased, erasures, event_parts, events, holds, inbox, proposals,
-    sealed_parts, searches,
+    record_fields, sealed_parts, searches,
 };
 use crate::db::{Conn, DbResult, bulk};
 use crate::ids::{Seq, erased_number};
 use crate::ledger::BreakState;
+use crate::records::store as records;
 use crate::{bulk_row, on_conn};
 
 use super::{Ranges, Scope, Subject};
@@ -173,7 +174,10 @@ pub(super) fn last_of(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Option<i64>> {
 }
 
 /// The active hold on a subject by its name.
-pub(super) fn hold_on(conn: &mut Conn, scope: Scope, name: &str) -> DbResult<Option<Seq>> {
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn hold_on(conn: &mut Conn, scope: Scope, name: &str) -> DbResult<Option<Seq>> {
     let query = holds::table.filter(holds::released_at.is_null()).filter(holds::scope.eq(scope.text()));
     let query = query.filter(holds::subject.eq(name)).select(holds::id);
     Ok(on_conn!(conn, |c| query.first(c).optional())?)
@@ -274,6 +278,7 @@ pub(super) fn still_there(conn: &mut Conn, ranges: &Ranges) -> DbResult<Vec<Seq>
         let named = accounts::table.filter(accounts::id.eq_any(places)).filter(accounts::number.not_like(" erased %"));
         add!(named, accounts::id);
         add!(contexts::table.filter(contexts::id.eq_any(places)).filter(contexts::fingerprint.ne(0)), contexts::id);
+        add!(record_fields::table.filter(record_fields::seq.eq_any(places)), record_fields::seq);
     }
     Ok(there)
 }
@@ -325,6 +330,7 @@ pub(super) fn remove(conn: &mut Conn, row: &ErasureRow, ranges: &Ranges, old: i6
             removed.accounts.push(id);
         }
         removed.contexts += empty_contexts(conn, places)?;
+        records::remove(conn, places)?;
     }
     on_conn!(conn, |c| diesel::delete(inbox::table.filter(inbox::created_at.lt(old))).execute(c))?;
     Ok(removed)

@@ -45,6 +45,7 @@ fn figures(report: &Report) -> BTreeMap<String, String> {
             "accounts_checked": report.continuity.accounts_checked,
             "entries_checked": report.continuity.entries_checked,
             "breaks_new": report.continuity.breaks_new,
+            "records_new": report.continuity.records_new,
         },
         "high_value_total": report.high_value_total,
         "high_frequency_total": report.high_frequency_total,

@@ -137,7 +137,7 @@ pub struct Totals {
     pub closing: Option<String>,
     /// Accounts with booked entries on the date.
     pub accounts: i64,
-    /// Those among them whose entries carry no balances.
+    /// Those among them whose balances are not known: entries carry none, or nothing tells their order.
     pub accounts_unknown: i64,
     /// Entries that moved nothing; in no sum.
     pub attempted: i64,
@@ -159,6 +159,10 @@ pub struct RollForward {
     pub state: String,
 }
 
+fn is_zero(n: &i64) -> bool {
+    *n == 0
+}
+
 /// Balance continuity on the date.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Continuity {
@@ -170,6 +174,12 @@ pub struct Continuity {
     pub breaks_new: i64,
     /// Breaks of this and earlier dates that are still open.
     pub breaks_open: i64,
+    /// Changes of other records, recorded on the date, whose `before` was not our last state.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub records_new: i64,
+    /// Those of this and earlier dates that nobody explained.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub records_open: i64,
     /// The new and the open ones, open first, first 1,000.
     pub items: Vec<BreakItem>,
     /// All of them.

@@ -94,6 +94,17 @@ impl<'a> ActTx<'a> {
         Ok(seq)
     }
 
+    /// The same for an event of which somebody gets a receipt; answers the hash of its leaf too.
+    pub fn append_for_receipt(&mut self, event: NewEvent) -> Result<(Seq, [u8; 32]), ActError> {
+        let seq = self.append(event)?;
+        Ok((seq, self.tail.newest_hash()))
+    }
+
+    /// The log's name.
+    pub fn origin(&self) -> &str {
+        self.tail.origin()
+    }
+
     /// The size of the log with everything appended so far.
     pub fn log_size(&self) -> Seq {
         self.tail.next_seq()

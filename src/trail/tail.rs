@@ -21,6 +21,8 @@ pub struct Tail {
     recorded_at: Moment,
     /// When the newest leaf was recorded: what is evaluated may move time on and leave no leaf.
     sealed_at: Moment,
+    /// The hash of the newest leaf.
+    newest: Hash,
     scratch: Vec<u8>,
     full: Vec<TileRow>,
     /// How leaves that are made again were blinded.
@@ -36,6 +38,7 @@ impl Tail {
             tiles,
             recorded_at,
             sealed_at: recorded_at,
+            newest: Hash::default(),
             scratch: Vec::new(),
             full: Vec::new(),
             blinds: Blinds::default(),
@@ -75,6 +78,11 @@ impl Tail {
     /// When the newest leaf was recorded.
     pub fn sealed_at(&self) -> Moment {
         self.sealed_at
+    }
+
+    /// The hash of the newest leaf that was sealed here.
+    pub fn newest_hash(&self) -> Hash {
+        self.newest
     }
 
     /// Moves recorded time to `now`, never backwards.
@@ -143,7 +151,7 @@ impl Tail {
     }
 
     fn push(&mut self, hash: Hash) {
-        self.sealed_at = self.recorded_at;
+        (self.sealed_at, self.newest) = (self.recorded_at, hash);
         let mut full = Vec::new();
         self.tiles.push(hash, &mut full);
         self.full.extend(full.into_iter().map(|t| TileRow { level: i16::from(t.level), idx: t.index as i64, data: t.data }));

@@ -155,6 +155,12 @@ impl Problem {
         self
     }
 
+    /// Of a request that has no lines.
+    pub fn without_line(mut self) -> Problem {
+        self.line = None;
+        self
+    }
+
     /// The HTTP status.
     pub fn http_status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -36,6 +36,7 @@ impl Table {
             ("{source}", "core".into()),
             ("{name}", "app.css".into()),
             ("{id}", "1".into()),
+            ("{type}", "customer".into()),
             ("{tile:.+}", "0/000.p/1".into()),
         ];
         let path = values.iter().fold(route.path.to_owned(), |path, (name, value)| path.replace(name, value));

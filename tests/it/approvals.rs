@@ -3,9 +3,12 @@
 use std::sync::Barrier;
 
 use counterfoil::access::{Role, users};
+use counterfoil::app;
 use counterfoil::approvals::{self, Deciding, Decision, Kind as What, State, Submission};
 use counterfoil::db::Db;
+use counterfoil::detect::{Mode, RuleSetBody, Severity};
 use counterfoil::ids::Seq;
+use counterfoil::intake::{define_rules, rules_in_force};
 use counterfoil::trail::ActError;
 use reqwest::Method;
 use serde_json::json;
@@ -207,5 +210,56 @@ fn programs_of_officers_read_what_was_proposed_without_anything_private() {
         get("/api/v1/approvals/0").problem(404, "not_found");
         get("/api/v1/approvals?state=odd").problem(400, "parameter_invalid");
         get("/api/v1/approvals?limit=201").problem(400, "parameter_invalid");
+    });
+}
+
+#[test]
+fn rules_that_catch_less_take_a_second_person_and_those_that_catch_more_do_not() {
+    on_both(|kind| {
+        let site = Site::open(kind);
+        let (bank, log) = (&site.bank, site.bank.intake.log());
+        let (ada, bob) = (officer(bank, "ada"), officer(bank, "bob"));
+        let in_force = || bank.db.read(rules_in_force).unwrap();
+        let next = |change: &dyn Fn(&mut RuleSetBody)| {
+            let mut body = in_force();
+            body.version += 1;
+            change(&mut body);
+            body
+        };
+        let refused = |body: RuleSetBody| match define_rules(&log, body, "a test".into(), None) {
+            Err(ActError::Refused { code, .. }) => code,
+            other => panic!("{kind:?}: {other:?}"),
+        };
+        assert_eq!(refused(next(&|body| body.rules.clear())), "rule_set_incomplete");
+        let beyond = json!({ "threshold": { "default": "99999999999999999999" } });
+        assert_eq!(refused(next(&|body| body.rules[0].parameters = beyond.clone())), "rule_set_invalid");
+        let higher = json!({ "threshold": { "default": "10000", "USD": "10000.01" } });
+        for looser in [
+            next(&|body| body.rules[0].mode = Mode::DryRun),
+            next(&|body| body.rules[0].severity = Severity::Low),
+            next(&|body| body.rules[0].parameters = higher.clone()),
+            next(&|body| body.rules[1].parameters = json!({ "window_seconds": 3600, "count": 7 })),
+            next(&|body| body.rules[1].parameters = json!({ "window_seconds": 3599, "count": 6 })),
+        ] {
+            assert_eq!(refused(looser), "needs_approval", "{kind:?}");
+        }
+        // One that catches more comes into force at once.
+        let tighter = next(&|body| body.rules[0].parameters = json!({ "threshold": { "default": "9000", "JPY": "100" } }));
+        define_rules(&log, tighter, "a test".into(), None).unwrap();
+        assert_eq!(in_force().version, 2);
+        // One that catches less, once another officer has approved it.
+        let looser = next(&|body| body.rules[0].mode = Mode::Off);
+        let facts = json!({ "rules": looser, "loosens": in_force().loosened_by(&looser) });
+        assert_eq!(facts["loosens"], json!(["high-value: its mode is off instead of live."]));
+        let (reason, whence) = (WHY.to_owned(), json!({}));
+        let about = "rules".to_owned();
+        let submission = Submission { kind: What::LoosenRules, about, facts, reason, detail: None, by: Some(ada), whence };
+        let id = approvals::submit(&log, submission).unwrap();
+        assert!(define_rules(&log, looser, "too early".into(), Some(id)).is_err());
+        assert!(approve(bank, id, ada).is_err(), "not one's own");
+        approve(bank, id, bob).unwrap();
+        app::carry_out_due(&site.app).unwrap();
+        assert_eq!((in_force().version, in_force().rules[0].mode), (3, Mode::Off));
+        assert_eq!(state(bank, id), State::CarriedOut);
     });
 }

@@ -240,3 +240,87 @@ fn admin(site: &Site, browser: &Browser, kind: Kind) {
     shoot(browser, kind, "13-not-allowed", 1280);
     sign_out(browser);
 }
+
+/// Customer C-1001: made the day before yesterday, changed yesterday, and today by somebody whose system
+/// did not tell of a change in between.
+fn customer(site: &Site) {
+    let send = |reference: &str, at: &str, more: serde_json::Value| {
+        let mut row = json!({
+            "source_ref": reference, "type": "customer", "id": "C-1001-canary", "action": "update", "changed_at": at,
+            "actor": "j.doe", "ip": IP, "session_id": SESSION, "reason": "asked for by letter",
+        });
+        row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = site.post("/api/v1/changes", &row);
+        assert_eq!(answer.status, 201, "{answer:#?}");
+    };
+    let ann = |limit: u32, city: &str| json!({ "name": "Ann Example", "address": { "city": city }, "limit": limit });
+    send("C1", "2026-02-28T09:00:00Z", json!({ "action": "create", "after": ann(1_000, "Graz") }));
+    send("C2", "2026-03-01T10:00:00Z", json!({ "before": ann(1_000, "Graz"), "after": ann(1_500, "Graz") }));
+    send("C3", "2026-03-01T16:30:00Z", json!({ "before": ann(1_500, "Graz"), "after": ann(1_500, "Linz") }));
+    send("C4", "2026-03-02T08:00:00Z", json!({ "before": ann(2_500, "Linz"), "after": ann(9_000, "Linz") }));
+}
+
+#[test]
+fn a_record_is_found_read_as_it_was_yesterday_and_restored_by_two() {
+    on_both(|kind| {
+        let site = Site::open(kind);
+        customer(&site);
+        let log = site.app.log();
+        for name in ["ada", "bob"] {
+            users::add(&log, &site.app.clock, &format!("{name}@bank.example"), Role::Officer, PASSWORD).unwrap();
+        }
+        let browser = Browser::start();
+        browser.goto(&site.url("/records"));
+        sign_in(&browser, "ada@bank.example");
+        assert!(browser.text("#breaks ~ .scroll").contains("Customer"));
+        shoot(&browser, kind, "40-records", 1280);
+        browser.fill("#query", "C-1001");
+        browser.click("form[action='/records'] button");
+        open_first(&browser, "#state");
+        assert!(browser.text("h1").contains("C-1001-canary"));
+        assert!(browser.text("#history ~ .versions").contains("It was not what we knew"));
+        shoot(&browser, kind, "41-record", 1280);
+        shoot(&browser, kind, "42-record-phone", 390);
+        shoot(&browser, kind, "41-record", 1280);
+        let record = browser.url();
+        browser.goto(&format!("{record}?at=2026-03-01T12:00"));
+        assert_eq!(browser.text("#state"), "As it was on 2026-03-01 12:00:00");
+        let then = browser.text("[aria-labelledby=state] table");
+        assert!(then.contains("1500") && then.contains("Graz"), "{then}");
+        shoot(&browser, kind, "43-record-yesterday", 1280);
+        browser.goto(&format!("{record}?from=2026-03-01T12:00&to=2026-03-02T09:00"));
+        let compared = browser.text("[aria-labelledby=compare]");
+        for word in ["2 differences", "Graz", "Linz", "1500", "9000"] {
+            assert!(compared.contains(word), "{word}: {compared}");
+        }
+        shoot(&browser, kind, "44-record-compared", 1280);
+        browser.goto(&format!("{record}?version=2"));
+        browser.fill("#reason", "The limit was raised without the customer's letter.");
+        browser.click("form[action$='/restore'] button");
+        assert!(browser.text("h1").contains("Bring a record back"));
+        let proposal = browser.url();
+        shoot(&browser, kind, "45-record-proposed", 1280);
+        sign_out(&browser);
+        browser.goto(&proposal);
+        sign_in(&browser, "bob@bank.example");
+        browser.fill("#comment", "I have read what it changes, and the letter is not there.");
+        browser.click("button[value=approve]");
+        browser.text(".flash");
+        carry_out_due(&site.app).unwrap();
+        browser.goto(&record);
+        let now = browser.text("[aria-labelledby=state] table");
+        assert!(now.contains("1500") && now.contains("Graz"), "{now}");
+        assert!(browser.text(".versions > li").contains("Restored"));
+        shoot(&browser, kind, "46-record-restored", 1280);
+        for secret in ["canary", "Ann", IP] {
+            assert!(!browser.url().contains(secret));
+        }
+        let event = site.events("record.changed").pop().unwrap();
+        assert_eq!((&event["version"], &event["action"]), (&json!(5), &json!("update")));
+        assert!(event["restores"].is_i64());
+        let viewed = site.events("customer.viewed");
+        assert!(viewed.iter().any(|view| view["record"].is_i64() && view["version"] == 2), "{viewed:?}");
+        let outcome = crate::tamper::books::verified(&site.bank.home.url(), &site.bank.config, site.bank.clock.now());
+        assert_eq!(outcome.findings, []);
+    });
+}

@@ -12,6 +12,8 @@ fn the_example_names_every_key_with_its_default() {
     assert_eq!(defaults.remove("forward"), Some(toml::Value::Array(Vec::new())));
     let anchor = defaults.get_mut("anchor").and_then(toml::Value::as_table_mut).unwrap();
     assert_eq!(anchor.remove("witness"), Some(toml::Value::Array(Vec::new())));
+    let records = defaults.get_mut("records").and_then(toml::Value::as_table_mut).unwrap();
+    assert_eq!(records.remove("type"), Some(toml::Value::Array(Vec::new())));
     assert_eq!(example, defaults);
     let uncommented: String = text
         .lines()
@@ -21,6 +23,7 @@ fn the_example_names_every_key_with_its_default() {
     assert!(with_source.contains_key("source"), "the example shows a source");
     assert!(with_source.contains_key("forward"), "the example shows a receiver");
     assert!(with_source["anchor"]["witness"].is_array(), "the example shows a witness");
+    assert!(with_source["records"]["type"].is_array(), "the example shows a type of records");
 }
 
 #[test]
@@ -33,6 +36,10 @@ fn unknown_keys_and_impossible_values_are_refused_by_name() {
     };
     assert!(refused("[server]\nlisen = \"x\"").contains("lisen"));
     assert!(refused("[bank]\ncut_off = \"25:00\"").contains("25:00"));
+    assert!(refused("[[source]]\nname = \"core\"\ntolerance = { USD = \"999999.00\" }").contains("at most 10 USD"));
     assert!(refused("[server]\ntls_cert = \"a.pem\"").contains("tls_key"));
+    assert!(refused("[[records.type]]\nname = \"Customer!\"").contains("Customer!"));
+    assert!(refused("[[records.type]]\nname = \"a\"\nsensitive = [\"ssn\"]").contains("JSON pointer"));
+    assert!(refused("[[records.type]]\nname = \"a\"\n[[records.type]]\nname = \"a\"").contains("twice"));
     assert!(refused("[bank]\ntime_zone = \"Mars/Base\"").contains("Mars/Base"));
 }

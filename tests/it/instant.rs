@@ -3,9 +3,11 @@
 use counterfoil::audit::{ReplayOptions, replay};
 use counterfoil::clock::{Clock, Moment};
 use counterfoil::db::{Db, migrate};
+use counterfoil::ledger::continuity::course;
 use counterfoil::ledger::history::{self, Balance, Newest};
 use counterfoil::ledger::order::store::{self as order, AsideRow};
 use counterfoil::ledger::store::{self as ledger, EntryRow};
+use counterfoil::ledger::{Direction, PastEntry, Status};
 use serde_json::json;
 
 use crate::bank::{Bank, Home, Kind, entry, on_both};
@@ -35,16 +37,26 @@ fn fill(bank: &Bank, clock: &Clock, from: i64) {
     }
 }
 
+/// As the course of all entries gives it.
 fn naive(rows: &[EntryRow], at: i64, known_at: i64) -> Option<(i64, i64)> {
-    let mut known: Vec<&EntryRow> =
-        rows.iter().filter(|r| r.status == 1 && r.booked_at < at && r.recorded_at <= known_at).collect();
-    known.sort_by_key(|row| (row.booked_at, row.seq));
-    let instant: Vec<_> = known.iter().rev().take_while(|row| Some(row.booked_at) == known.last().map(|l| l.booked_at)).collect();
-    let surplus = |row: &&&&EntryRow| {
-        let ends = instant.iter().filter(|r| r.balance_after == row.balance_after).count();
-        ends > instant.iter().filter(|r| r.balance_before == row.balance_after).count()
-    };
-    instant.iter().find(surplus).or(instant.first()).map(|row| (row.balance_after.unwrap(), row.seq))
+    let known: Vec<PastEntry> = rows.iter().filter(|row| row.recorded_at <= known_at).map(past).collect();
+    let mut course = course(&known);
+    course.retain(|instant| instant.at < at);
+    let last = course.last()?;
+    Some((last.end.unwrap(), last.entries.last().unwrap().seq))
+}
+
+fn past(row: &EntryRow) -> PastEntry {
+    PastEntry {
+        seq: row.seq,
+        booked_at: row.booked_at,
+        account_seq: row.account_seq,
+        amount: row.amount,
+        direction: Direction::from_code(row.direction).unwrap(),
+        balance_before: row.balance_before,
+        balance_after: row.balance_after,
+        status: Status::from_code(row.status).unwrap(),
+    }
 }
 
 /// Asks for balances of every account, and holds the answers against all entries.

@@ -1,10 +1,11 @@
 //! The program itself: commands beside a running `serve`, exit codes, what survives.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::bank::{Home, entry, on_both};
+use crate::bank::{Ending, Home, entry, on_both};
 use crate::support::program::Program;
 
 fn json(text: &str) -> Value {
@@ -76,6 +77,37 @@ fn a_command_that_waits_for_a_killed_serve_does_its_work_itself_and_once() {
 }
 
 #[test]
+fn verify_beside_a_busy_server_finds_nothing() {
+    on_both(|kind| {
+        let (home, dir) = (Home::new(kind), tempfile::tempdir().unwrap());
+        let program = Program::new(dir.path()).args(["--database", &home.url()]);
+        let key = program.clone().args(["key", "issue", "--source", "core"]).run().succeeded().stdout.trim().to_owned();
+        let serve = program.spawn_serve();
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let _ending = Ending(&stop);
+            scope.spawn(|| {
+                let http = reqwest::blocking::Client::new();
+                for n in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let body = entry(&format!("L{n}"), "1", "2026-03-02T10:00:00Z", n, n + 1);
+                    let sent = http.post(format!("{}/api/v1/entries", serve.url())).bearer_auth(&key).json(&body).send();
+                    assert_eq!(sent.unwrap().status(), 201);
+                }
+            });
+            // A checkpoint is signed every second: of four runs some meet one on their way.
+            for _ in 0..4 {
+                let verified = program.clone().args(["verify", "--json"]).run();
+                assert!(verified.code == Some(0), "{}", verified.stdout);
+                std::thread::sleep(Duration::from_millis(700));
+            }
+        });
+    });
+}
+
+#[test]
 fn garbage_is_refused_in_words() {
     let dir = tempfile::tempdir().unwrap();
     let database = format!("sqlite:{}", dir.path().join("g.db").display());
@@ -130,4 +162,36 @@ fn a_checkpoint_kept_in_a_mailbox_tells_whether_the_log_was_rewritten() {
     assert_eq!((&told["findings"][0]["kind"], &told["findings"][0]["level"]), (&"checkpoint_contradicts".into(), &"L0".into()));
     let stranger = counterfoil_verify::SignerKey::from_seed("another/log", [4; 32]).unwrap();
     command(&["verify", "--key", &stranger.verifier().to_string()]).run().failed_with(1);
+}
+
+#[test]
+fn a_password_typed_at_a_terminal_is_not_shown() {
+    use std::io::{Read, Write};
+    use std::process::{Command, Stdio};
+    let dir = tempfile::tempdir().unwrap();
+    let database = format!("sqlite:{}", dir.path().join("bank.db").display());
+    let line = format!(
+        "{} user add --email ada@bank.example --role officer --password-stdin --database {database}",
+        env!("CARGO_BIN_EXE_counterfoil")
+    );
+    // `script` runs it at a terminal of its own.
+    let mut terminal = Command::new("script")
+        .args(["--quiet", "--return", "--echo", "never", "--command", &line, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .current_dir(dir.path())
+        .spawn()
+        .unwrap();
+    let (mut shown, mut output) = (String::new(), terminal.stdout.take().unwrap());
+    let mut piece = [0; 256];
+    while !shown.contains("it is not shown") {
+        let read = output.read(&mut piece).unwrap();
+        assert!(read > 0, "it ended before it asked: {shown}");
+        shown.push_str(&String::from_utf8_lossy(&piece[..read]));
+    }
+    let mut input = terminal.stdin.take().unwrap();
+    input.write_all(b"canary ocelot brick\n").unwrap();
+    output.read_to_string(&mut shown).unwrap();
+    assert!(terminal.wait().unwrap().success(), "{shown}");
+    assert!(shown.contains("can sign in as officer") && !shown.contains("canary"), "{shown}");
 }

@@ -3,6 +3,7 @@
 
 pub mod exported;
 mod generations;
+mod rotations;
 
 use std::fs;
 use std::path::{Path, PathBuf};

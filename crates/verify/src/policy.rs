@@ -44,6 +44,8 @@ enum Member {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     logs: Vec<VerifierKey>,
+    /// Those of them that the caller listed; what followed by changes is not among them.
+    listed: Vec<VerifierKey>,
     discontinuities: Vec<VerifierKey>,
     /// Changes of the key that were followed.
     rotations: Vec<Rotation>,
@@ -56,7 +58,7 @@ impl Policy {
     /// Trusts these keys of the log, and asks for no witness.
     #[must_use]
     pub const fn of_keys(logs: Vec<VerifierKey>) -> Self {
-        Self { logs, discontinuities: Vec::new(), rotations: Vec::new(), members: Vec::new(), quorum: None }
+        Self { logs, listed: Vec::new(), discontinuities: Vec::new(), rotations: Vec::new(), members: Vec::new(), quorum: None }
     }
 
     /// Reads a policy file.
@@ -86,6 +88,7 @@ impl Policy {
     /// Trusts also the keys that follow from those of the log by changes that both keys signed.
     #[must_use]
     pub fn following(mut self, rotations: &[Rotation]) -> Self {
+        self.listed.clone_from(&self.logs);
         self.rotations = rotation::follow(&mut self.logs, rotations);
         self
     }
@@ -155,6 +158,27 @@ impl Policy {
     #[must_use]
     pub fn logs(&self) -> &[VerifierKey] {
         &self.logs
+    }
+
+    /// The keys of the log that the caller listed, in the order in which they followed one another.
+    #[must_use]
+    pub fn listed(&self) -> &[VerifierKey] {
+        if self.listed.is_empty() { &self.logs } else { &self.listed }
+    }
+
+    /// Whether changes that were followed lead from one key to another.
+    #[must_use]
+    pub fn leads(&self, from: &VerifierKey, to: &VerifierKey) -> bool {
+        let mut at = from;
+        // Each key is replaced at most once; so many steps see every change.
+        for _ in &self.rotations {
+            match self.rotations.iter().find(|r| r.old == *at) {
+                Some(r) if r.new == *to => return true,
+                Some(r) => at = &r.new,
+                None => return false,
+            }
+        }
+        false
     }
 
     /// The keys of the witnesses.

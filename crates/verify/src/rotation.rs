@@ -27,6 +27,24 @@ use crate::text::{base64, decimal, hash_from_base64};
 /// The first line.
 pub const HEADER: &str = "counterfoil-key-rotation/v1";
 
+/// The changes in a file that may hold several, one after the other, as `/log/rotations` serves them.
+/// What stands before the first is part of it, so that nothing is passed over.
+#[must_use]
+pub fn each(text: &str) -> Vec<&str> {
+    let start = format!("\n{HEADER}\n");
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(&start) {
+        let (one, others) = rest.split_at(at + 1);
+        parts.push(one);
+        rest = others;
+    }
+    if !rest.is_empty() {
+        parts.push(rest);
+    }
+    parts
+}
+
 /// A change of the key, signed by both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rotation {

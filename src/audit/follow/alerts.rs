@@ -62,7 +62,7 @@ impl Facts {
         let (event, entry) = (self.events.get(&row.id)?, self.entries.get(&joined.entry)?);
         let closed = joined.closed.and_then(|seq| self.events.get(&seq));
         let rule = event.text("rule");
-        // An alert of breaks is about the entry of the first; one of hits, about the entry that decided.
+        // An alert of breaks is about the entry of the first; one of hits, about the entry of its first.
         let first_booked_at = if rule == CONTINUITY { entry.booked_at } else { joined.first_booked_at };
         let severity = Severity::parse(&event.text("severity")).map_or(0, Severity::code);
         Some(AlertRow {

@@ -14,6 +14,8 @@ mod keys;
 mod names;
 mod owed;
 mod proposals;
+mod record_fields;
+mod records;
 mod refusals;
 mod reports;
 mod searches;
@@ -29,6 +31,7 @@ use crate::clock::Moment;
 use crate::db::bulk::BulkRow;
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
+use crate::trail::sealing::Opener;
 use crate::trail::store::{EventPartRow, EventRow};
 
 use super::L4;
@@ -54,6 +57,7 @@ pub(super) struct Follow {
     holds: holds::Holds,
     proposals: proposals::Proposals,
     names: names::Names,
+    records: records::Records,
     attempts: attempts::Attempts,
 }
 
@@ -100,6 +104,8 @@ impl Follow {
             }
             "hold.placed" | "hold.released" => self.holds.meet(event()),
             "recovery.made" | "recovery.tested" | "datakey.made" | "keys.rewrapped" => self.keys.meet(event()),
+            "record.defined" => self.records.defined(&event()),
+            "record.changed" => self.records.changed(row.seq),
             "entries.refused" => self.refusals.meet(&event()),
             _ => {}
         }
@@ -115,12 +121,19 @@ impl Follow {
         self.refusals.build(conn)?;
         self.anchors.build(conn)?;
         self.names.build(conn)?;
+        self.records.build(conn)?;
         self.attempts.build(conn)?;
         self.owed.build(conn)
     }
 
     /// After the last leaf.
-    pub(super) fn finish(self, conn: &mut Conn, joining: &Joining, now: Moment, findings: &mut Findings) -> DbResult<()> {
+    pub(super) fn finish(
+        self,
+        conn: &mut Conn,
+        (joining, opener): (&Joining, &mut Opener),
+        now: Moment,
+        findings: &mut Findings,
+    ) -> DbResult<()> {
         self.access.finish(conn, findings)?;
         self.sessions.finish(conn, now, findings)?;
         self.searches.finish(conn, findings)?;
@@ -132,6 +145,7 @@ impl Follow {
         self.holds.finish(conn, findings)?;
         self.proposals.finish(conn, findings)?;
         self.names.finish(conn, findings)?;
+        self.records.finish(conn, opener, findings)?;
         self.attempts.finish(conn, findings)?;
         alerts::compare(conn, joining, findings)?;
         self.owed.finish(conn, now, findings)

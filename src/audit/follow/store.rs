@@ -9,13 +9,14 @@ use crate::access::store::{KeyRow, SessionRow, UserRow};
 use crate::alerts::store::AlertRow;
 use crate::approvals::store::ProposalRow;
 use crate::db::schema::{
-    alerts, anchors, api_keys, day_refusals, event_parts, events, feed_closings, import_runs, jobs, outbox, proposals, reports,
-    searches, sessions, sources, users,
+    alerts, anchors, api_keys, data_keys, day_refusals, event_parts, events, feed_closings, import_runs, jobs, outbox, proposals,
+    record_breaks, record_changes, record_fields, record_snapshots, records, reports, searches, sessions, sources, users,
 };
 use crate::db::{Conn, DbResult, bulk};
 use crate::ids::Seq;
 use crate::ledger::feeds::store::ClosingRow;
 use crate::notify::store::OutboxRow;
+use crate::records::store::{ChangeRow, FieldRow, RecordBreakRow, RecordRow, SnapshotRow};
 use crate::trail::store::{AnchorRow, EventPartRow, EventRow, JobRow};
 use crate::{bulk_row, on_conn};
 
@@ -103,6 +104,45 @@ pub(super) fn alerts_after(conn: &mut Conn, after: Seq, limit: i64) -> DbResult<
 pub(super) fn outbox_after(conn: &mut Conn, after: i64, limit: i64) -> DbResult<Vec<OutboxRow>> {
     let query = outbox::table.filter(outbox::id.gt(after)).order(outbox::id).limit(limit);
     Ok(on_conn!(conn, |c| query.select(OutboxRow::as_select()).load(c))?)
+}
+
+/// Records after `after`, in order, at most `limit`.
+pub(super) fn records_after(conn: &mut Conn, after: Seq, limit: i64) -> DbResult<Vec<RecordRow>> {
+    let query = records::table.filter(records::id.gt(after)).order(records::id).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(RecordRow::as_select()).load(c))?)
+}
+
+/// Snapshots after this record and version, in order, at most `limit`.
+pub(super) fn snapshots_after(conn: &mut Conn, (record, version): (Seq, i64), limit: i64) -> DbResult<Vec<SnapshotRow>> {
+    use record_snapshots as of;
+    let later = of::record.gt(record).or(of::record.eq(record).and(of::version.gt(version)));
+    let query = of::table.filter(later).order((of::record, of::version)).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(SnapshotRow::as_select()).load(c))?)
+}
+
+/// Whether there ever was such a data key.
+pub(super) fn is_data_key(conn: &mut Conn, id: Seq) -> DbResult<bool> {
+    let query = data_keys::table.find(id).select(data_keys::id);
+    let found: Option<Seq> = on_conn!(conn, |c| query.first(c).optional())?;
+    Ok(found.is_some())
+}
+
+macro_rules! placed {
+    ($($(#[$doc:meta])* $table:ident as $row:ty, by $($key:ident),+;)*) => { $(
+        $(#[$doc])*
+        pub(super) fn $table(conn: &mut Conn, (from, to): (Seq, Seq)) -> DbResult<Vec<$row>> {
+            let query = $table::table.filter($table::seq.ge(from)).filter($table::seq.lt(to)).order(($($table::$key,)+));
+            Ok(on_conn!(conn, |c| query.select(<$row>::as_select()).load(c))?)
+        }
+    )* };
+}
+placed! {
+    /// Changes of records in a range of places.
+    record_changes as ChangeRow, by seq;
+    /// Their fields.
+    record_fields as FieldRow, by seq, n;
+    /// Their breaks.
+    record_breaks as RecordBreakRow, by seq;
 }
 
 /// Stores a row of the outbox in the place of the one that is there.

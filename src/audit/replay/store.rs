@@ -7,7 +7,8 @@ use crate::access::store::{KeyRow, UserRow};
 use crate::alerts::store::{AlertRow, HitRow};
 use crate::db::schema::{
     accounts, acts, alerts, anchors, api_keys, asides, breaks, contexts, day_ranges, deliveries, entries, entry_parts,
-    event_parts, events, feed_closings, hits, jobs, outbox, rule_sets, searches, sources, tiles, users,
+    event_parts, events, feed_closings, hits, jobs, outbox, record_breaks, record_changes, records, rule_sets, searches, sources,
+    tiles, users,
 };
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
@@ -16,6 +17,7 @@ use crate::ledger::order::store::AsideRow;
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow, SourceRow};
 use crate::notify::store::OutboxRow;
 use crate::on_conn;
+use crate::records::store::{ChangeRow, RecordBreakRow, RecordRow};
 use crate::trail::attempts::store::ActRow;
 use crate::trail::store::{AnchorRow, EventPartRow, EventRow, JobRow, TileRow};
 
@@ -50,6 +52,9 @@ between! {
     feed_closings.seq as ClosingRow;
     anchors.id as AnchorRow;
     outbox.about as OutboxRow;
+    records.id as RecordRow;
+    record_changes.seq as ChangeRow;
+    record_breaks.seq as RecordBreakRow;
     acts.id as ActRow;
 }
 

@@ -48,6 +48,8 @@ pub const LEFT_OUT: &[LeftOut] = &[
     left_out("recovery_keys", None, "keys are of one installation; `verify` compares them"),
     left_out("data_keys", None, "keys are of one installation; `verify` compares them"),
     left_out("sealed_parts", None, "an export has nothing sealed; `verify` opens it as far as a master key is at hand"),
+    left_out("record_fields", None, "values lie beside the log, and an export has none; `verify` holds them against the log"),
+    left_out("record_snapshots", None, "made of the values; `verify` makes them again"),
     left_out("inbox", None, "requests on their way between two processes"),
     left_out("mail_groups", None, "until when further mail is held back"),
     left_out("day_ranges", Some("first_seq"), "ranges begin anew with every start: a date's ranges are compared as a whole"),
@@ -158,6 +160,13 @@ fn followed(live: &mut Conn, built: &mut Conn, range: (Seq, Seq), expired: &BTre
     placed!(live, built, range, to, acts, |row| (row.id, String::new()), all);
     placed!(live, built, range, to, feed_closings, |row| (row.seq, row.currency.clone()), all);
     placed!(live, built, range, to, anchors, |row| (row.id, String::new()), |_, _, column| column == "signed_at");
+    placed!(live, built, range, to, records, |row| (row.id, String::new()), |row, _, column| {
+        column == "reference" && expired.contains(&row.id)
+    });
+    placed!(live, built, range, to, record_changes, |row| (row.seq, String::new()), |row, _, column| {
+        column == "actor" && expired.contains(&row.seq)
+    });
+    placed!(live, built, range, to, record_breaks, |row| (row.seq, String::new()), all);
     placed!(live, built, range, to, outbox, |row| (row.about, row.id.to_string()), |row: &OutboxRow, _, column| {
         let waits = row.state == PENDING && matches!(column, "attempts" | "last_error" | "message_id");
         waits || column == "not_before" || (matches!(column, "recipient" | "last_error") && expired.contains(&row.about))

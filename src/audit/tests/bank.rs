@@ -241,7 +241,9 @@ impl Bank {
             self.hit(row, row.seq, "high-value", false, Some(alert));
         }
         if let Some(named) = late {
-            let alert = self.alert(row, named, "high-frequency");
+            let first = self.entries.iter().find(|entry| entry.seq == named).cloned().unwrap();
+            let alert =
+                self.alert(&EntryRow { rules: row.rules, recorded_at: row.recorded_at, ..first }, named, "high-frequency");
             self.hit(row, named, "high-frequency", true, Some(alert));
         }
         let key = (row.business_date, row.status, row.booked_at.div_euclid(HOUR));

@@ -1,7 +1,6 @@
 //! `log recover`
 
 use std::fs;
-use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -10,7 +9,7 @@ use counterfoil_verify::Note;
 
 use crate::access::{Permission, users};
 use crate::approvals;
-use crate::cli::{CliResult, Common, Done, whoami};
+use crate::cli::{CliResult, Common, Done, secret, whoami};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Conn, Db, migrate};
@@ -86,13 +85,9 @@ fn announce(plan: &Plan, config: &Config) {
 
 /// Two different active officers, by their passwords.
 fn prove(conn: &mut Conn, emails: [&String; 2]) -> anyhow::Result<[Seq; 2]> {
-    let mut lines = std::io::stdin().lock().lines();
     let mut officers = [0; 2];
     for (officer, email) in officers.iter_mut().zip(emails) {
-        if std::io::stdin().is_terminal() {
-            eprintln!("Password of {email} (it is shown as it is typed; `stty -echo` hides it):");
-        }
-        let password = lines.next().transpose()?.with_context(|| format!("the password of {email} is missing"))?;
+        let password = secret::password(email)?;
         let user = users::prove(conn, email, &password).with_context(|| email.to_owned())?;
         *officer = users::require(conn, user.id, Permission::Approve).with_context(|| email.to_owned())?.id;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use diesel::prelude::*;
 
-use crate::db::schema::{index_pages, index_runs};
+use crate::db::schema::{account_states, entries, index_pages, index_runs};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::on_conn;
@@ -46,5 +46,24 @@ fn newest_of(conn: &mut Conn, run: i64, key: i64, limit: usize, found: &mut BTre
         let more = unpack(&data).next().is_some_and(|(first, _)| first == key as u64);
         at = more.then_some(page - 1);
     }
+    Ok(())
+}
+
+/// Place and account of the entries from `from` to before `to`, in order, at most `limit`.
+pub fn accounts_between(conn: &mut Conn, from: Seq, to: Seq, limit: i64) -> DbResult<Vec<(Seq, Seq)>> {
+    let query = entries::table.filter(entries::seq.ge(from)).filter(entries::seq.lt(to)).order(entries::seq).limit(limit);
+    Ok(on_conn!(conn, |c| query.select((entries::seq, entries::account)).load(c))?)
+}
+
+/// Stored states of the accounts after `after`, in order: account, the entry it goes up to, state.
+pub fn states_after(conn: &mut Conn, after: Seq, limit: i64) -> DbResult<Vec<(Seq, Seq, Vec<u8>)>> {
+    let query = account_states::table.filter(account_states::account.gt(after)).order(account_states::account).limit(limit);
+    let columns = (account_states::account, account_states::as_of, account_states::body);
+    Ok(on_conn!(conn, |c| query.select(columns).load(c))?)
+}
+
+/// Removes every stored state.
+pub fn forget_states(conn: &mut Conn) -> DbResult<()> {
+    on_conn!(conn, |c| diesel::delete(account_states::table).execute(c))?;
     Ok(())
 }

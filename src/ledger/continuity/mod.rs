@@ -12,6 +12,9 @@ mod anew;
 #[cfg(test)]
 mod anew_tests;
 mod chains;
+mod course;
+#[cfg(test)]
+mod course_tests;
 mod loops;
 mod numbering;
 #[cfg(test)]
@@ -23,6 +26,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use chains::{CHAINS_MAX, Chains, GROUP_MAX, Leg};
+pub use course::{Instant, Proof, Standing, course, standing};
 use numbering::Numbering;
 
 use crate::config::{Mode, Source};

@@ -54,6 +54,19 @@ pub(super) fn solve(base: &[Chain], group: &[Leg], tolerance: i64) -> Solved {
     solved
 }
 
+/// The legs of `group`, by index, in as few walks as they can be: the one that goes on from `start`
+/// first, the others by their earliest leg.
+pub(super) fn walks(start: Option<i64>, group: &[Leg], tolerance: i64) -> Vec<Vec<usize>> {
+    let before = |start| Leg { seq: i64::MIN, at: i64::MIN, order: None, before: start, after: start, moved: None };
+    let base: Vec<Chain> = start.map(|start| Chain::of(before(start))).into_iter().collect();
+    let mut trails = exact(&base, group);
+    if tolerance > 0 {
+        join_within(&base, group, tolerance, &mut trails);
+    }
+    trails.sort_by_key(|trail| (trail.base.is_none(), trail.legs.iter().map(|leg| group[*leg].seq).min()));
+    trails.into_iter().map(|trail| trail.legs).filter(|legs| !legs.is_empty()).collect()
+}
+
 /// The chain of legs that follow one another.
 pub(super) fn chain_of(legs: &[Leg]) -> Option<Chain> {
     let (first, rest) = legs.split_first()?;

@@ -14,8 +14,8 @@ use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 
 use super::PastEntry;
+use super::continuity::{Instant, Proof, course};
 use super::store::{EntryRow, entries_at};
-use instant::store::Booked;
 use store::Link;
 
 pub use instant::LATE_MAX;
@@ -57,6 +57,8 @@ pub enum Balance {
         seq: Seq,
         /// When it was booked.
         booked_at: Moment,
+        /// Whether it is certainly the last: entries of one instant may leave that open.
+        proven: bool,
     },
     /// Nothing was booked by then.
     NoEntry,
@@ -135,25 +137,52 @@ pub fn page(conn: &mut Conn, newest: &Newest, account: Seq, window: &Window, lim
 /// `known_at`. Attempts move nothing and do not count.
 pub fn balance(conn: &mut Conn, newest: &Newest, account: Seq, at: Moment, known_at: Moment) -> DbResult<Balance> {
     let Some(last) = newest.of(conn, account)? else { return Ok(Balance::NoEntry) };
-    let Some(instant) = instant::before(conn, (account, last), at, known_at)? else { return Ok(Balance::TooLong) };
-    Ok(match end_of(&instant) {
-        None => Balance::NoEntry,
-        Some(latest) => match latest.balance_after {
-            Some(minor) => Balance::Known { minor, seq: latest.seq, booked_at: Moment(latest.booked_at) },
-            None => Balance::NotStated { seq: latest.seq },
-        },
-    })
+    let Some(known) = instant::store::last_recorded(conn, last, known_at)? else { return Ok(Balance::NoEntry) };
+    let Some(window) = instant::deciding(conn, (account, known), at)? else { return Ok(Balance::TooLong) };
+    Ok(Balance::at_end(&before(&window, at)))
 }
 
-/// The entry that an instant ends with: entries of one instant may come in either order, and the
-/// last is the one whose balance after no other of them begins at. Of several, the newest.
-fn end_of(instant: &[Booked]) -> Option<&Booked> {
-    let surplus = |balance: Option<i64>| {
-        let ends = instant.iter().filter(|e| e.balance_after == balance).count();
-        let begins = instant.iter().filter(|e| e.balance_before == balance).count();
-        balance.is_some() && ends > begins
-    };
-    instant.iter().find(|e| surplus(e.balance_after)).or(instant.first())
+/// The entries of the account's last instant, and of those around it that decide their order. Empty
+/// where nothing is booked, or where it would take too many late entries to see.
+pub fn latest(conn: &mut Conn, newest: &Newest, account: Seq) -> DbResult<Vec<PastEntry>> {
+    let Some(last) = newest.of(conn, account)? else { return Ok(Vec::new()) };
+    Ok(instant::deciding(conn, (account, last), Moment(i64::MAX))?.unwrap_or_default())
+}
+
+/// The last instant up to `at`, as far as the log knew it at the place `to`: by its entries' numbers
+/// there may be several of one time.
+pub fn instant(conn: &mut Conn, newest: &Newest, account: Seq, at: Moment, to: Seq) -> DbResult<Vec<Instant>> {
+    let Some(last) = newest.of(conn, account)? else { return Ok(Vec::new()) };
+    let Some(known) = instant::up_to(conn, last, to)? else { return Ok(Vec::new()) };
+    let behind = Moment(at.0.saturating_add(1));
+    let window = instant::deciding(conn, (account, known), behind)?.unwrap_or_default();
+    Ok(before(&window, behind))
+}
+
+/// Of the course of these entries, the last instant before `at`.
+fn before(window: &[PastEntry], at: Moment) -> Vec<Instant> {
+    let mut found = course(window);
+    found.retain(|instant| instant.at < at.0);
+    let last = found.last().map(|instant| instant.at);
+    found.retain(|instant| Some(instant.at) == last);
+    found
+}
+
+impl Balance {
+    /// What the last of these instants leaves.
+    pub fn at_end(course: &[Instant]) -> Balance {
+        let Some(last) = course.last() else { return Balance::NoEntry };
+        let Some(entry) = last.entries.last() else { return Balance::NoEntry };
+        match last.end {
+            Some(minor) => {
+                Balance::Known { minor, seq: entry.seq, booked_at: Moment(last.at), proven: last.proof == Proof::Proven }
+            }
+            None => {
+                let silent = last.entries.iter().rev().find(|entry| entry.balance_after.is_none());
+                Balance::NotStated { seq: silent.unwrap_or(entry).seq }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

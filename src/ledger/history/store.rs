@@ -107,12 +107,31 @@ pub fn earlier(conn: &mut Conn, last: Seq, count: usize) -> DbResult<Vec<PastEnt
          SELECT seq, booked_at, account_seq, amount, direction, balance_before, balance_after, status FROM walk"
     );
     let found: Vec<Earlier> = on_conn!(conn, |c| diesel::sql_query(sql.as_str()).load(c))?;
-    let corrupt = |seq: i64, what: &str| DbError::Corrupt(format!("entry {seq}: unknown {what}; run `counterfoil verify`"));
-    let read = |e: Earlier| {
-        let direction = Direction::from_code(e.direction).ok_or_else(|| corrupt(e.seq, "direction"))?;
-        let status = Status::from_code(e.status).ok_or_else(|| corrupt(e.seq, "status"))?;
-        let Earlier { seq, booked_at, account_seq, amount, balance_before, balance_after, .. } = e;
-        Ok(PastEntry { seq, booked_at, account_seq, amount, direction, balance_before, balance_after, status })
-    };
     found.into_iter().map(read).collect()
+}
+
+/// These entries, in no particular order.
+pub fn past(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Vec<PastEntry>> {
+    if seqs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = (
+        (entries::seq, entries::booked_at, entries::account_seq, entries::amount, entries::direction),
+        (entries::balance_before, entries::balance_after, entries::status),
+    );
+    let query = entries::table.filter(entries::seq.eq_any(seqs));
+    let found: Vec<((i64, i64, Option<i64>, i64, i16), (Option<i64>, Option<i64>, i16))> =
+        on_conn!(conn, |c| query.select(columns).load(c))?;
+    let row = |((seq, booked_at, account_seq, amount, direction), (balance_before, balance_after, status))| {
+        read(Earlier { seq, booked_at, account_seq, amount, direction, balance_before, balance_after, status })
+    };
+    found.into_iter().map(row).collect()
+}
+
+fn read(e: Earlier) -> DbResult<PastEntry> {
+    let corrupt = |what: &str| DbError::Corrupt(format!("entry {}: unknown {what}; run `counterfoil verify`", e.seq));
+    let direction = Direction::from_code(e.direction).ok_or_else(|| corrupt("direction"))?;
+    let status = Status::from_code(e.status).ok_or_else(|| corrupt("status"))?;
+    let Earlier { seq, booked_at, account_seq, amount, balance_before, balance_after, .. } = e;
+    Ok(PastEntry { seq, booked_at, account_seq, amount, direction, balance_before, balance_after, status })
 }

@@ -46,3 +46,17 @@ pub fn late(
         .limit(limit);
     Ok(on_conn!(conn, |c| query.select((asides::seq, late_at)).load(c))?)
 }
+
+/// Late entries of `account` booked at or after `from` and before `to`, as (place, booking time): the
+/// earliest first, at most `limit`.
+pub fn late_from(conn: &mut Conn, account: Seq, from: i64, to: i64, limit: i64) -> DbResult<Vec<(Seq, i64)>> {
+    let late_at = asides::late_at.assume_not_null();
+    let query = asides::table
+        .filter(asides::account.eq(account))
+        .filter(asides::late_at.is_not_null())
+        .filter(late_at.ge(from))
+        .filter(late_at.lt(to))
+        .order((late_at.asc(), asides::seq.asc()))
+        .limit(limit);
+    Ok(on_conn!(conn, |c| query.select((asides::seq, late_at)).load(c))?)
+}

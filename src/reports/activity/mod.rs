@@ -11,10 +11,11 @@ pub(super) mod store;
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::clock::HOUR;
+use crate::clock::{HOUR, Moment};
 use crate::config::Mode;
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
+use crate::ledger::history::{self, Newest};
 use crate::ledger::{Direction, Instrument, Status};
 
 pub(super) use balances::{AccountDay, CashSums};
@@ -132,6 +133,14 @@ pub(super) fn read_day(conn: &mut Conn, date: i32, seq_to: Seq, modes: &HashMap<
                 _ => break,
             }
         }
+    }
+    let newest = Newest::default();
+    for (id, account) in &mut day.accounts {
+        account.settle(|at| match history::instant(conn, &newest, *id, Moment(at), seq_to) {
+            // What leads nowhere is for `verify` to name; the account's balances are not known then.
+            Err(DbError::Corrupt(_)) => Ok(Vec::new()),
+            found => found,
+        })?;
     }
     Ok(day)
 }

@@ -163,6 +163,10 @@ fn continuity(table: &mut Table, report: &Report) {
     table.count("continuity", "entries_checked", section.entries_checked);
     table.count("continuity", "breaks_new", section.breaks_new);
     table.count("continuity", "breaks_open", section.breaks_open);
+    if section.records_new + section.records_open > 0 {
+        table.count("continuity", "records_new", section.records_new);
+        table.count("continuity", "records_open", section.records_open);
+    }
     for item in &section.items {
         let said = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
         table.line(Line {

@@ -168,6 +168,10 @@ fn continuity(out: &mut String, report: &Report) {
     let c = &report.continuity;
     out.push_str(&format!("  {} accounts and {} entries checked; ", c.accounts_checked, c.entries_checked));
     out.push_str(&format!("{} breaks found on this date, {} open.\n", c.breaks_new, c.breaks_open));
+    if c.records_new + c.records_open > 0 {
+        let (new, open) = (c.records_new, c.records_open);
+        out.push_str(&format!("  Other records: {new} breaks found on this date, {open} open.\n"));
+    }
     if c.items.is_empty() {
         return;
     }

@@ -62,7 +62,10 @@ pub(super) fn continuity(conn: &mut Conn, date: i32, seq_to: Seq, day: &Day) -> 
         }
         Ok(item)
     };
+    let (records_new, records_open) = crate::records::store::break_counts(conn, date, seq_to)?;
     Ok(Continuity {
+        records_new,
+        records_open,
         accounts_checked: day.accounts.values().filter(|a| a.checked).count() as i64,
         entries_checked: day.entries_checked,
         breaks_new,

@@ -22,6 +22,7 @@ mod reveal;
 mod sealer;
 mod status;
 pub mod store;
+mod values;
 
 pub use act::{Challenged, NewRecovery, Rewrapped, Tested, forget_others, note_tested, recovered, rotate_master};
 pub use master::Master;
@@ -31,6 +32,7 @@ pub use recovery::{Challenge, PrivateKey, PublicKey, digest};
 pub use reveal::Reveal;
 pub use sealer::Sealer;
 pub use status::{Status, status};
+pub use values::{OpenedValue, SealedValue, ValuePlace};
 
 /// What a data key is wrapped for, so that it opens as nothing else.
 fn purpose(origin: &str, month: i32) -> Vec<u8> {

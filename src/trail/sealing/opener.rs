@@ -57,12 +57,28 @@ impl Opener {
     /// # Errors
     /// When the database cannot be read.
     pub fn open(&mut self, conn: &mut Conn, row: &SealedPartRow, blind: &[u8]) -> DbResult<Option<Opened>> {
-        if !self.keys.contains_key(&row.data_key) {
-            let found = store::data_key(conn, row.data_key)?;
-            let key = found.and_then(|found| self.unwrap(&found));
-            self.keys.insert(row.data_key, key);
-        }
+        self.learn(conn, row.data_key)?;
         Ok(self.open_known(row, blind))
+    }
+
+    /// Reads a data key, unless it is known already.
+    pub(super) fn learn(&mut self, conn: &mut Conn, id: Seq) -> DbResult<()> {
+        if !self.keys.contains_key(&id) {
+            let found = store::data_key(conn, id)?;
+            let key = found.and_then(|found| self.unwrap(&found));
+            self.keys.insert(id, key);
+        }
+        Ok(())
+    }
+
+    /// A data key that is known and could be opened.
+    pub(super) fn key(&self, id: Seq) -> Option<&[u8; KEY_BYTES]> {
+        self.keys.get(&id)?.as_deref()
+    }
+
+    /// The log's name.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// The same with the data keys read before.

@@ -11,6 +11,7 @@ use super::super::NewEvent;
 use super::super::keys::KeyFolder;
 use super::boxes::{self, Secret};
 use super::store::{self, DataKeyRow, SealedPartRow};
+use super::values::{self, SealedValue, ValuePlace};
 use super::{Fields, Master, Opened, Opener, Place, PublicKey, Status, parts, purpose, status};
 
 /// Seals for one log; reads everything anew when [`Sealer::reset`] was called.
@@ -150,6 +151,15 @@ impl Sealer {
         let (_, id, key) = self.current.as_ref().ok_or_else(|| failed("there is no key to seal with"))?;
         let place = Place { origin: &self.origin, seq, blind };
         parts::seal((*id, key), clock, &place, fields, salted).ok_or_else(|| failed("a value cannot be sealed"))
+    }
+
+    /// Seals a single value with the salt of its commitment.
+    ///
+    /// # Errors
+    /// When no key was begun for the month.
+    pub fn seal_value(&self, clock: &Clock, place: &ValuePlace<'_>, salted: (&[u8; 32], Option<&str>)) -> DbResult<SealedValue> {
+        let (_, id, key) = self.current.as_ref().ok_or_else(|| failed("there is no key to seal with"))?;
+        values::seal((*id, key), clock, (&self.origin, place), salted).ok_or_else(|| failed("a value cannot be sealed"))
     }
 
     /// Opens what is sealed of an entry.

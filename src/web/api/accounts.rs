@@ -54,7 +54,8 @@ pub struct BalanceView {
     pub seq: Option<Seq>,
     /// When that entry was booked, RFC 3339.
     pub booked_at: Option<String>,
-    /// Why it is not known: `no_entry`, `not_stated` or `too_many_late_entries`.
+    /// Why it is not known: `no_entry`, `not_stated` or `too_many_late_entries`; or why the balance
+    /// given may be another: `order_not_proven`, where entries of one instant can be put in several orders.
     pub reason: Option<&'static str>,
     /// Booked before this, RFC 3339.
     pub at: String,
@@ -137,8 +138,9 @@ fn balance_view(conn: &mut Conn, newest: &Newest, account: &AccountRow, at: Mome
         known_at: known_at.to_string(),
     };
     match history::balance(conn, newest, account.id, at, known_at)? {
-        Balance::Known { minor, seq, booked_at } => {
+        Balance::Known { minor, seq, booked_at, proven } => {
             view.balance = Some(Money::new(minor, currency).to_string());
+            view.reason = (!proven).then_some("order_not_proven");
             (view.seq, view.booked_at) = (own(conn, account, seq)?, Some(booked_at.to_string()));
         }
         Balance::NoEntry => view.reason = Some("no_entry"),
@@ -227,7 +229,9 @@ pub async fn entries(req: HttpRequest, sender: Sender, app: Data<App>, number: P
 /// The balance of an account at a time, as known at a time.
 ///
 /// The balance after the latest entry booked before `at`, among those recorded at or before
-/// `known_at`; `null` with a reason where that is not known.
+/// `known_at`; `null` with a reason where that is not known. Entries of one instant are taken in the
+/// order that their numbers (`account_seq`) or their balances ask for; where neither decides, in the
+/// order of arrival, and the reason says `order_not_proven`.
 #[utoipa::path(
     get, path = "/api/v1/accounts/{account}/balance", tag = "Accounts", security(("key" = ["read"])),
     params(

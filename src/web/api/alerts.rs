@@ -206,6 +206,7 @@ fn detail_view(detail: &AlertDetail, open_number: bool) -> DbResult<AlertDetailV
             expected: b.found.expected.map(text),
             found: b.found.found.map(text),
             difference: b.found.difference().map(text),
+            path: None,
         };
         AlertBreakView { seq: b.found.seq, found, state: b.state.text() }
     });

@@ -182,6 +182,7 @@ pub(super) fn break_view(row: &BreakRow, currency: Currency) -> DbResult<BreakVi
         expected: row.expected.map(text),
         found: row.found.map(text),
         difference: difference.map(text),
+        path: None,
     };
     Ok(BreakView { found, state: state.text() })
 }

@@ -41,6 +41,23 @@ pub async fn checkpoint(req: HttpRequest, app: Data<App>) -> Result<HttpResponse
     Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").insert_header((CACHE_CONTROL, "no-cache")).body(newest.note))
 }
 
+/// Every change of the key that signs the log, oldest first: signed notes, one after the other.
+///
+/// Each begins with the line `counterfoil-key-rotation/v1` and bears the signatures of both keys;
+/// docs/log-format.md says how to follow them. Empty if the key was never changed. Whoever trusts an
+/// old key follows them to the one in force: `counterfoil-verify --key OLD --rotation FILE`.
+#[utoipa::path(
+    get, path = "/log/rotations", tag = "Log",
+    responses((status = 200, description = "The signed notes.", body = String, content_type = "text/plain"))
+)]
+pub async fn rotations(req: HttpRequest, app: Data<App>) -> Result<HttpResponse, Problem> {
+    Params::of(&req, &[])?;
+    let db = app.db.clone();
+    let rows = web::block(move || db.read(store::rotations)).await??;
+    let notes: String = rows.into_iter().map(|row| row.note).collect();
+    Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").insert_header((CACHE_CONTROL, "no-cache")).body(notes))
+}
+
 fn not_yet(detail: &str) -> HttpResponse {
     let problem = Problem::new(503, "not_signed_yet", format!("{detail}; a checkpoint is signed within seconds: try again"));
     let mut answer = actix_web::ResponseError::error_response(&problem);

@@ -10,11 +10,14 @@ mod accounts;
 mod acts;
 mod alerts;
 mod approvals;
+mod changes;
 mod entries;
 mod entry;
 mod feeds;
 mod log;
+mod records;
 mod reports;
+mod rows;
 mod wire;
 
 use actix_web::HttpRequest;
@@ -35,6 +38,10 @@ const APPROVALS: Who = Who::Officer(Permission::ReadApprovals);
 /// Every route of the interface.
 pub static ROUTES: &[Entry] = &[
     Entry::post("/api/v1/entries", Who::Key(Scope::EntriesWrite), || post().to(entries::create)),
+    Entry::post("/api/v1/changes", Who::Key(Scope::ChangesWrite), || post().to(changes::create)),
+    Entry::get("/api/v1/records/{type}/{id}", READ, || get().to(records::show)),
+    Entry::get("/api/v1/records/{type}/{id}/changes", READ, || get().to(records::changes)),
+    Entry::get("/api/v1/records/{type}/{id}/difference", READ, || get().to(records::difference)),
     Entry::get("/api/v1/entries/{seq}", READ, || get().to(entry::show)),
     Entry::get("/api/v1/accounts/{account}", READ, || get().to(accounts::show)),
     Entry::get("/api/v1/accounts/{account}/entries", READ, || get().to(accounts::entries)),
@@ -48,6 +55,7 @@ pub static ROUTES: &[Entry] = &[
         get().to(reports::show)
     }),
     Entry::get("/log/checkpoint", Who::Anyone, || get().to(log::checkpoint)),
+    Entry::get("/log/rotations", Who::Anyone, || get().to(log::rotations)),
     Entry::get("/log/tile/{tile:.+}", Who::AnyoneIfPublic(Permission::ReadStatus, Scope::Read), || get().to(log::tile)),
     Entry::get("/api/v1/log/proof/{seq}", Who::OfficerOrKey(Permission::ReadTrail, Scope::Read), || get().to(log::proof)),
     Entry::get("/api/v1/log/consistency", Who::OfficerOrKey(Permission::ReadStatus, Scope::Read), || get().to(log::consistency)),
@@ -65,11 +73,14 @@ pub static ROUTES: &[Entry] = &[
         offset. Sending again is always safe: the same `source_ref` with the same content gives the first receipt.\n\n\
         Errors are `application/problem+json` with a stable `code`. Lists are `{\"items\": […], \"next\": cursor or null}`."),
     paths(
-        entries::create, entry::show, accounts::show, accounts::entries, accounts::balance, alerts::list, alerts::show,
-        alerts::decide, approvals::list, approvals::show, acts::list, reports::show, feeds::close, log::checkpoint, log::tile, log::proof, log::consistency, ops::healthz, ops::readyz, ops::openapi
+        entries::create, changes::create, records::show, records::changes, records::difference, entry::show, accounts::show,
+        accounts::entries, accounts::balance, alerts::list, alerts::show, alerts::decide, approvals::list, approvals::show,
+        acts::list, reports::show, feeds::close, log::checkpoint, log::rotations, log::tile, log::proof, log::consistency, ops::healthz,
+        ops::readyz, ops::openapi
     ),
     tags(
         (name = "Entries", description = "Balance changes, recorded and read back."),
+        (name = "Records", description = "Changes of every other record, recorded and read back."),
         (name = "Accounts", description = "What was recorded of an account."),
         (name = "Alerts", description = "What asks for an officer's decision."),
         (name = "Approvals", description = "What one proposes and another approves."),

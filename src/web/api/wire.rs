@@ -105,6 +105,10 @@ pub struct BreakBody {
     /// `found` − `expected`.
     #[schema(example = "-510.00")]
     pub difference: Option<String>,
+    /// Of a record: where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, example = "/address/city")]
+    pub path: Option<String>,
 }
 
 /// What you keep of a recorded entry. It was durable before this was sent.
@@ -116,7 +120,7 @@ pub struct ReceiptBody {
     /// The RFC 6962 hash of its leaf, lower-case hex.
     #[schema(example = "5f2d6e2a1c0b7d9a4e6f8091a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5")]
     pub leaf: String,
-    /// Our number of the entry on its account, from 1.
+    /// Our number of the entry on its account, or of the change on its record, from 1.
     #[schema(example = 3)]
     pub position: i64,
     /// `recorded`, or `duplicate`: the same content came before, this is its first receipt.
@@ -126,6 +130,10 @@ pub struct ReceiptBody {
     pub hits: Vec<HitBody>,
     /// Breaks it opened, as at recording.
     pub breaks: Vec<BreakBody>,
+    /// Card numbers that were masked in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub masked: Option<u32>,
 }
 
 /// A row that was not recorded.
@@ -148,8 +156,21 @@ pub struct RejectedBody {
 pub enum RowBody {
     /// It is in the log.
     Receipt(ReceiptBody),
+    /// It changes nothing, so it is not.
+    Unchanged(UnchangedBody),
     /// It is not.
     Rejected(RejectedBody),
+}
+
+/// A change that changes nothing: it is answered and not recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct UnchangedBody {
+    /// Always `unchanged`.
+    #[schema(example = "unchanged")]
+    pub status: &'static str,
+    /// The record's newest change, if it has one.
+    #[schema(example = 4711)]
+    pub seq: Option<i64>,
 }
 
 /// Rows by what became of them.
@@ -159,6 +180,10 @@ pub struct Summary {
     pub recorded: u64,
     /// There already, with the same content.
     pub duplicates: u64,
+    /// Changes that change nothing.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schema(required = false)]
+    pub unchanged: u64,
     /// Not recorded.
     pub rejected: u64,
 }
@@ -193,7 +218,7 @@ impl From<ReceiptHit> for HitBody {
 
 impl From<ReceiptBreak> for BreakBody {
     fn from(found: ReceiptBreak) -> BreakBody {
-        BreakBody { kind: found.kind, expected: found.expected, found: found.found, difference: found.difference }
+        BreakBody { kind: found.kind, expected: found.expected, found: found.found, difference: found.difference, path: None }
     }
 }
 
@@ -208,6 +233,7 @@ impl ReceiptBody {
             status,
             hits: hits.into_iter().map(HitBody::from).collect(),
             breaks: receipt.breaks.into_iter().map(BreakBody::from).collect(),
+            masked: None,
         }
     }
 }
@@ -228,6 +254,10 @@ impl RowBody {
     }
 }
 
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
 impl Summary {
     /// Counts rows.
     pub fn of(rows: &[RowBody]) -> Summary {
@@ -235,6 +265,7 @@ impl Summary {
         for row in rows {
             let count = match row {
                 RowBody::Rejected(_) => &mut summary.rejected,
+                RowBody::Unchanged(_) => &mut summary.unchanged,
                 RowBody::Receipt(receipt) if receipt.status == "duplicate" => &mut summary.duplicates,
                 RowBody::Receipt(_) => &mut summary.recorded,
             };
@@ -288,7 +319,7 @@ mod tests {
             RowBody::new(2, RowResult::Duplicate(receipt()), true),
             RowBody::new(3, RowResult::Rejected(Refusal::conflict(Some(7), "first recorded as 7")), true),
         ];
-        assert_eq!(Summary::of(&rows), Summary { recorded: 1, duplicates: 1, rejected: 1 });
+        assert_eq!(Summary::of(&rows), Summary { recorded: 1, duplicates: 1, unchanged: 0, rejected: 1 });
         let json = serde_json::to_value(&rows[2]).unwrap();
         assert_eq!((&json["status"], &json["line"]), (&"rejected".into(), &3.into()));
         assert_eq!((&json["problem"]["code"], &json["problem"]["line"]), (&"source_ref_conflict".into(), &3.into()));

@@ -5,6 +5,7 @@ mod sharing;
 
 use std::collections::HashMap;
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use serde_json::json;
 
@@ -15,10 +16,11 @@ use crate::clock::Moment;
 use crate::config::Mode;
 use crate::db::Conn;
 use crate::ids::Seq;
-use crate::ledger::history::{self, Newest, Window};
+use crate::ledger::continuity::{Instant, course};
+use crate::ledger::history::{self, Balance, Newest, Window};
 use crate::ledger::lookup;
 use crate::ledger::store::{self as ledger, AccountRow, EntryRow as Entry};
-use crate::ledger::{BreakState, Status};
+use crate::ledger::{BreakState, PastEntry, Status};
 use crate::reports::page::words::{UNKNOWN, count, counted, fact, tag};
 
 use crate::web::params::place;
@@ -26,6 +28,7 @@ use crate::web::params::place;
 use super::desk::{Desk, Page};
 use super::errors::Trouble;
 use super::fill::{self, Around, Contexts};
+use super::privacy::{self, Tried};
 use super::views::{AccountPage, BreakRow, Empty, Fact, Pager, Tag};
 
 /// Entries of one page.
@@ -40,6 +43,8 @@ struct Shown {
     account: AccountRow,
     source: String,
     newest: Vec<Entry>,
+    /// The newest entries and those of the last instant, in the order in which they moved the balance.
+    course: Vec<Instant>,
     page: lookup::Backwards,
     first: Option<Entry>,
     contexts: Contexts,
@@ -47,6 +52,8 @@ struct Shown {
     broken: HashMap<Seq, Entry>,
     alerts: Vec<Alert>,
     sharing: sharing::Sharing,
+    /// The hold in force; `None` outside: it can have none.
+    hold: Option<Option<Seq>>,
 }
 
 /// How many of the entries looked at could be checked, and how many were looked at.
@@ -70,6 +77,7 @@ fn checked(entries: &[Entry], mode: Mode) -> Checked {
 fn read(conn: &mut Conn, heads: &Newest, id: Seq, at: Option<Seq>) -> Result<Shown, Trouble> {
     let account = ledger::account(conn, id)?.ok_or(Trouble::Missing("There is no such account."))?;
     let newest = lookup::page(conn, heads, id, None, LOOKED_AT)?.entries;
+    let course = course(&moved(conn, heads, id, &newest)?);
     let page = lookup::page(conn, heads, id, at, PAGE)?;
     if at.is_some() && page.entries.is_empty() {
         return Err(Trouble::Missing("This account has no such entry."));
@@ -85,8 +93,10 @@ fn read(conn: &mut Conn, heads: &Newest, id: Seq, at: Option<Seq>) -> Result<Sho
     Ok(Shown {
         source: source.map_or_else(String::new, |s| s.name),
         alerts: queue::of_account(conn, id, LISTED)?,
+        hold: privacy::read(conn, &account.number)?,
         account,
         newest,
+        course,
         page,
         first,
         contexts,
@@ -96,15 +106,32 @@ fn read(conn: &mut Conn, heads: &Newest, id: Seq, at: Option<Seq>) -> Result<Sho
     })
 }
 
+/// The newest entries as recorded, and those that say what the balance is after the last as booked.
+fn moved(conn: &mut Conn, heads: &Newest, id: Seq, newest: &[Entry]) -> Result<Vec<PastEntry>, Trouble> {
+    let mut moved = history::latest(conn, heads, id)?;
+    if let Some(last) = newest.first() {
+        moved.extend(history::earlier(conn, last.seq, newest.len())?);
+    }
+    moved.sort_unstable_by_key(|entry| entry.seq);
+    moved.dedup_by_key(|entry| entry.seq);
+    Ok(moved)
+}
+
 /// `GET /accounts/{id}`
 pub(super) async fn show(desk: Desk, id: web::Path<Seq>, request: HttpRequest) -> Page {
     let id = *id;
     let at = desk.asked(&request, &["at"], |query| query.read("at", place))?;
+    render(&desk, id, at, None).await
+}
+
+/// The page; `tried` is what a form of it brought and could not be taken.
+pub(super) async fn render(desk: &Desk, id: Seq, at: Option<Seq>, tried: Option<Tried>) -> Page {
+    let status = if tried.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let heads = desk.app.newest.clone();
     let shown = desk.read(move |conn| read(conn, &heads, id, at)).await?;
     desk.viewed(json!({ "account": id })).await?;
     let time = desk.time();
-    let mode = mode(&desk, &shown.source);
+    let mode = mode(desk, &shown.source);
     let checked = checked(&shown.newest, mode);
     let around = Around { time, accounts: None, contexts: &shown.contexts };
     let page = AccountPage {
@@ -112,7 +139,7 @@ pub(super) async fn show(desk: Desk, id: web::Path<Seq>, request: HttpRequest) -
         number: fill::number(&shown.account),
         number_note: Some("Every view of a customer is recorded.".to_owned()),
         tags: tags(&shown),
-        facts: facts(&desk, &shown, mode),
+        facts: facts(desk, &shown, mode),
         currency: shown.account.currency.clone(),
         balance: charts::balance(&shown, time),
         continuity: charts::continuity(&shown, checked, time),
@@ -120,13 +147,14 @@ pub(super) async fn show(desk: Desk, id: web::Path<Seq>, request: HttpRequest) -
         continuity_note: continuity_note(mode, checked),
         entries: shown.page.entries.iter().map(|entry| fill::entry_row(entry, &around)).collect(),
         pager: pager(id, &shown, at),
-        breaks: break_rows(&desk, &shown),
+        breaks: break_rows(desk, &shown),
         breaks_empty: no_breaks(checked),
         contexts: shown.sharing.rows(time),
-        alerts: super::alerts::rows(&desk, &shown.alerts),
+        alerts: super::alerts::rows(desk, &shown.alerts),
         alerts_empty: no_alerts(),
+        privacy: privacy::forms(desk, id, shown.hold, tried),
     };
-    desk.show(&page)
+    desk.show_as(status, &page)
 }
 
 fn no_breaks(checked: Checked) -> Empty {
@@ -210,11 +238,17 @@ fn continuity_note(mode: Mode, Checked { checked, looked }: Checked) -> String {
 fn facts(desk: &Desk, shown: &Shown, mode: Mode) -> Vec<Fact> {
     let time = desk.time();
     let newest = shown.newest.first();
-    let balance = newest.and_then(|entry| Some(fill::minor(entry.balance_after?.into(), &entry.currency)));
-    let balance = balance.map_or_else(|| UNKNOWN.to_owned(), |text| format!("{} {text}", shown.account.currency));
+    let currency = &shown.account.currency;
+    let balance = match Balance::at_end(&shown.course) {
+        Balance::Known { minor, proven, .. } => {
+            let doubt = if proven { "" } else { " (the order of its last instant is not proven)" };
+            format!("{currency} {}{doubt}", fill::minor(minor.into(), currency))
+        }
+        _ => UNKNOWN.to_owned(),
+    };
     let booked = |entry: Option<&Entry>| entry.map_or_else(|| UNKNOWN.to_owned(), |e| time.second(Moment(e.booked_at)));
     vec![
-        fact("Balance after the newest entry", balance),
+        fact("Balance after the last booked entry", balance),
         fact("Entries", newest.map_or_else(|| "0".to_owned(), |entry| count(entry.position))),
         fact("Currency", shown.account.currency.clone()),
         fact("Source", shown.source.clone()),

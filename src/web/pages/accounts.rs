@@ -13,7 +13,7 @@ use crate::clock::Moment;
 use crate::db::Conn;
 use crate::ids::mask_account;
 use crate::ledger::BreakState;
-use crate::ledger::history::Newest;
+use crate::ledger::history::{self, Balance, Newest};
 use crate::ledger::lookup;
 use crate::ledger::store::{self as ledger, AccountRow as Row, EntryRow as Entry};
 use crate::reports::page::words::{LocalTime, UNKNOWN, account_link, count, counted};
@@ -24,6 +24,8 @@ use super::errors::{Trouble, sentence};
 use super::fill;
 use super::views::{AccountRow, AccountsPage, Choice, Empty, FieldError, Pager};
 
+/// What is searched for here.
+const KINDS: [Kind; 3] = [Kind::Account, Kind::Session, Kind::Ip];
 /// Accounts listed for one search.
 const LISTED: usize = 50;
 /// Characters by which an account can be found without its whole number.
@@ -42,6 +44,7 @@ struct Found {
     account: Row,
     source: String,
     newest: Option<Entry>,
+    balance: Balance,
     alerts: u64,
     breaks: i64,
 }
@@ -59,8 +62,8 @@ pub(super) async fn form(desk: Desk) -> Page {
 /// `POST /accounts`
 pub(super) async fn search(desk: Desk, sent: web::Form<Sent>) -> Page {
     let query = sent.query.trim().to_owned();
-    let Some(kind) = Kind::parse(&sent.kind) else {
-        let choices: Vec<String> = Kind::ALL.iter().map(|kind| label(*kind).to_lowercase()).collect();
+    let Some(kind) = Kind::parse(&sent.kind).filter(|kind| KINDS.contains(kind)) else {
+        let choices: Vec<String> = KINDS.iter().map(|kind| label(*kind).to_lowercase()).collect();
         return wrong(&desk, Kind::Account, &query, "kind", format!("Search by one of these: {}.", choices.join(", ")));
     };
     let wanted = match canonical(kind, &query) {
@@ -151,12 +154,16 @@ fn look(conn: &mut Conn, heads: &Newest, source: String, account: Row) -> Result
     let alerts = queue::count(conn, &open)?;
     let breaks = ledger::breaks_of(conn, account.id, 1_000)?;
     let breaks = breaks.iter().filter(|b| b.state == BreakState::Open.code()).count();
-    Ok(Found { account, source, newest, alerts, breaks: i64::try_from(breaks).unwrap_or(i64::MAX) })
+    let balance = history::balance(conn, heads, account.id, Moment(i64::MAX), Moment(i64::MAX))?;
+    Ok(Found { account, source, newest, balance, alerts, breaks: i64::try_from(breaks).unwrap_or(i64::MAX) })
 }
 
 fn row(found: &Found, time: LocalTime) -> AccountRow {
     let newest = found.newest.as_ref();
-    let balance = newest.and_then(|entry| Some(fill::minor(entry.balance_after?.into(), &entry.currency)));
+    let balance = match found.balance {
+        Balance::Known { minor, .. } => Some(fill::minor(minor.into(), &found.account.currency)),
+        _ => None,
+    };
     AccountRow {
         account: account_link(&mask_account(&found.account.number), found.account.id),
         currency: found.account.currency.clone(),
@@ -183,6 +190,7 @@ fn results(desk: &Desk, search: &Search, rows: Vec<AccountRow>) -> AccountsPage 
         Kind::Account => "No account has that number, or a number that begins so.",
         Kind::Session => "No entry came from that session.",
         Kind::Ip => "No entry came from that address.",
+        Kind::Record => "Records are found on their own page.",
     };
     let empty = Empty { title: "Nothing found".to_owned(), text: text.to_owned(), action: None };
     page(desk, search.kind, &search.query, heading, rows, empty)
@@ -193,6 +201,7 @@ fn label(kind: Kind) -> &'static str {
         Kind::Account => "Account number",
         Kind::Session => "Session",
         Kind::Ip => "IP address",
+        Kind::Record => "Record",
     }
 }
 
@@ -202,7 +211,7 @@ fn page(desk: &Desk, kind: Kind, query: &str, heading: String, rows: Vec<Account
     AccountsPage {
         chrome: desk.chrome("Accounts"),
         action: "/accounts".to_owned(),
-        kinds: Kind::ALL.into_iter().map(choice).collect(),
+        kinds: KINDS.into_iter().map(choice).collect(),
         query: query.to_owned(),
         errors: Vec::new(),
         heading,

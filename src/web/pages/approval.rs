@@ -89,7 +89,7 @@ async fn render(desk: &Desk, id: Seq, sent: &Sent, errors: Vec<FieldError>) -> P
         state: state(proposal.state),
         next: next(desk, &proposal),
         effects: proposal.kind.effects(&proposal.facts),
-        facts: facts(&proposal.facts),
+        facts: public_facts(&proposal),
         detail: proposal.detail.as_ref().filter(|_| private).map(facts).unwrap_or_default(),
         reason: proposal.reason.clone().filter(|_| private),
         reason_note: if private { "The reason has been erased." } else { "Your role does not see customers." }.to_owned(),
@@ -158,6 +158,17 @@ fn facts(value: &Value) -> Vec<Fact> {
             if long(&text) { mono(&label, text) } else { fact(&label, text) }
         })
         .collect()
+}
+
+/// Public facts; a record's leads to what going back would change.
+fn public_facts(proposal: &Proposal) -> Vec<Fact> {
+    let mut list = facts(&proposal.facts);
+    if let (Some(record), Some(version)) = (proposal.facts["record"].as_i64(), proposal.facts["version"].as_i64()) {
+        for fact in list.iter_mut().filter(|fact| fact.label == "Record") {
+            fact.href = Some(format!("/records/{record}?version={version}#restore"));
+        }
+    }
+    list
 }
 
 /// What happened to it, newest first.

@@ -51,6 +51,10 @@ pub(super) enum Done {
     MailResent(i64),
     /// So many mails that were given up are acknowledged.
     MailAcknowledged(i64),
+    /// A hold was placed by the event with this number.
+    HoldPlaced(i64),
+    /// The proposal with this number was submitted.
+    Proposed(i64),
     /// A proposal was decided by the event with this number.
     ProposalDecided(i64),
     /// Somebody signed in after this many wrong passwords.
@@ -67,6 +71,8 @@ impl Done {
             Done::CheckpointFails(seq) => format!("fails.{seq}"),
             Done::MailResent(mails) => format!("resent.{mails}"),
             Done::MailAcknowledged(mails) => format!("known.{mails}"),
+            Done::HoldPlaced(seq) => format!("held.{seq}"),
+            Done::Proposed(seq) => format!("proposed.{seq}"),
             Done::ProposalDecided(seq) => format!("decided.{seq}"),
             Done::SignedIn(failures) => format!("tried.{failures}"),
             Done::SignedOut => "signed-out".to_owned(),
@@ -81,6 +87,8 @@ impl Done {
             Some(("fails", seq)) => seq.parse().ok().map(Done::CheckpointFails),
             Some(("resent", mails)) => mails.parse().ok().map(Done::MailResent),
             Some(("known", mails)) => mails.parse().ok().map(Done::MailAcknowledged),
+            Some(("held", seq)) => seq.parse().ok().map(Done::HoldPlaced),
+            Some(("proposed", seq)) => seq.parse().ok().map(Done::Proposed),
             Some(("decided", seq)) => seq.parse().ok().map(Done::ProposalDecided),
             Some(("tried", failures)) => failures.parse().ok().map(Done::SignedIn),
             None if code == "signed-out" => Some(Done::SignedOut),
@@ -103,6 +111,8 @@ impl Done {
             Done::MailAcknowledged(mails) => {
                 ("good", format!("Recorded: {} acknowledged.", counted(mails, "mail is", "mails are")))
             }
+            Done::HoldPlaced(seq) => ("good", format!("Hold {seq} is in force: nothing of its subject is erased.")),
+            Done::Proposed(seq) => ("good", format!("Proposal {seq} is submitted. Another officer decides it.")),
             Done::ProposalDecided(seq) => ("good", format!("Recorded. Your decision is event {seq} of the log.")),
             Done::CheckpointHolds(seq) => {
                 ("good", format!("Consistent: the log extends this checkpoint, nothing it covers was changed. Event {seq}."))

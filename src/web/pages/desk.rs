@@ -242,6 +242,7 @@ fn navigation(role: Role, path: &str, waiting: u64) -> Vec<NavItem> {
         ("Today", "/", Permission::ReadStatus),
         ("Alerts", "/alerts", Permission::ReadCustomers),
         ("Accounts", "/accounts", Permission::ReadCustomers),
+        ("Records", "/records", Permission::ReadCustomers),
         ("Reports", "/reports", Permission::ReadReports),
         ("Approvals", "/approvals", Permission::ReadApprovals),
         ("Trail", "/trail", Permission::ReadStatus),
@@ -277,7 +278,7 @@ mod tests {
     fn navigation_holds_what_the_role_may_open() {
         let labels = |role| navigation(role, "/search/abc", 0).into_iter().map(|item| item.label).collect::<Vec<_>>();
         assert_eq!(labels(Role::Admin), ["Today", "Approvals", "Trail"]);
-        assert_eq!(labels(Role::Auditor), ["Today", "Alerts", "Accounts", "Reports", "Approvals", "Trail"]);
+        assert_eq!(labels(Role::Auditor), ["Today", "Alerts", "Accounts", "Records", "Reports", "Approvals", "Trail"]);
         let here = navigation(Role::Officer, "/search/abc", 2);
         assert_eq!(here.iter().filter(|item| item.current).map(|item| item.label.as_str()).collect::<Vec<_>>(), ["Accounts"]);
     }

@@ -29,7 +29,10 @@ mod errors;
 mod fill;
 mod mail;
 mod origins;
+mod privacy;
 mod private;
+mod record;
+mod records;
 mod reports;
 mod sign_in;
 mod today;
@@ -49,6 +52,7 @@ const STATUS: Who = Who::Officer(Permission::ReadStatus);
 const CUSTOMERS: Who = Who::Officer(Permission::ReadCustomers);
 const APPROVALS: Who = Who::Officer(Permission::ReadApprovals);
 const HANDLE_MAIL: Who = Who::Officer(Permission::HandleMail);
+const PRIVACY: Who = Who::Officer(Permission::KeepPrivacy);
 const REPORTS: Who = Who::Officer(Permission::ReadReports);
 
 /// Every page and form.
@@ -66,10 +70,18 @@ pub static ROUTES: &[Entry] = &[
     Entry::asks("/accounts", CUSTOMERS, || post().to(accounts::search)),
     Entry::get("/search/{id}", CUSTOMERS, || get().to(accounts::found)),
     Entry::get("/accounts/{id}", CUSTOMERS, || get().to(account::show)),
+    Entry::act("/accounts/{id}/erasure", "subject.erase", PRIVACY, || post().to(privacy::erase)),
+    Entry::act("/accounts/{id}/hold", "hold.place", PRIVACY, || post().to(privacy::hold)),
+    Entry::act("/accounts/{id}/hold/release", "hold.release", PRIVACY, || post().to(privacy::release)),
     Entry::get("/entries/{seq}", CUSTOMERS, || get().to(entry::show)),
     Entry::act("/entries/{seq}/reveal", "entry.reveal", Who::Officer(Permission::Reveal), || post().to(entry::reveal)),
     Entry::get("/contexts/{id}/session", CUSTOMERS, || get().to(contexts::session)),
     Entry::get("/contexts/{id}/ip", CUSTOMERS, || get().to(contexts::ip)),
+    Entry::get("/records", CUSTOMERS, || get().to(records::form)),
+    Entry::asks("/records", CUSTOMERS, || post().to(records::search)),
+    Entry::get("/records/found/{id}", CUSTOMERS, || get().to(records::found)),
+    Entry::get("/records/{id}", CUSTOMERS, || get().to(record::show)),
+    Entry::act("/records/{id}/restore", "approval.submit", Who::Officer(Permission::Propose), || post().to(record::restore)),
     Entry::get("/reports", REPORTS, || get().to(reports::list)),
     Entry::get("/reports/{date}", REPORTS, || get().to(reports::show)),
     Entry::get("/approvals", APPROVALS, || get().to(approvals::list)),

@@ -3,6 +3,11 @@
 mod desk;
 mod erasure;
 mod house;
+mod outsiders;
+mod pages;
 mod register;
 mod request;
 mod sealing;
+
+pub use house::everything;
+pub use sealing::ready_to_seal;

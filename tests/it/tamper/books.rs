@@ -9,7 +9,7 @@ use counterfoil::alerts::{AlertFilter, Disposition, State, close, grace, queue};
 use counterfoil::approvals::{self, Deciding, Decision, Kind as ApprovalKind, Submission};
 use counterfoil::audit::{Options, Outcome, Verified, verify};
 use counterfoil::clock::{MINUTE, Moment};
-use counterfoil::config::{Config, Source};
+use counterfoil::config::{Config, RecordType, Source};
 use counterfoil::db::Db;
 use counterfoil::detect::{self, RuleSetBody};
 use counterfoil::import::{self, Format, ImportRequest, Local};
@@ -27,6 +27,7 @@ use counterfoil::trail::{Signer, returned, store};
 use serde_json::json;
 
 use crate::bank::{Bank, Home, Kind, define_source, entry};
+use crate::records::record_as;
 use crate::support::free_port;
 
 /// Verifies a database as it lies there.
@@ -60,6 +61,8 @@ impl Book {
             config.mail.attempts = 1;
             let sensitive = vec!["reason".to_owned()];
             config.source = vec![Source { name: "vault".into(), sensitive, ..Source::default() }];
+            let customer = RecordType { name: "customer".into(), sensitive: vec!["/tax".into()], ..RecordType::default() };
+            config.records.types = vec![customer];
         });
         let bank = fill(bank);
         let (config, now) = (bank.config.clone(), bank.clock.now());
@@ -97,6 +100,7 @@ fn fill(bank: Bank) -> Bank {
     rules(&bank);
     proposals(&bank);
     private(&bank);
+    records(&bank);
     let bank = bank.restart();
     let more = |n: i64| entry(&format!("M{n}"), &format!("ACC-{}", n % 3), "2026-03-02T11:00:00Z", 1_000 + n, 1_001 + n);
     (0..160).for_each(|n| drop(bank.record(more(n))));
@@ -245,7 +249,24 @@ fn rules(bank: &Bank) {
     let mut body = RuleSetBody::first();
     body.version = 2;
     body.rules[1].mode = detect::Mode::DryRun;
-    define_rules(&bank.intake.log(), body, "high-frequency is tried only".into()).unwrap();
+    let log = bank.intake.log();
+    let [ada, bob] = ["ada", "bob"].map(|name| {
+        let email = format!("{name}.rules@bank.example");
+        users::add(&log, &bank.clock, &email, Role::Officer, "correct horse battery").unwrap()
+    });
+    let submission = Submission {
+        kind: ApprovalKind::LoosenRules,
+        about: "rules".into(),
+        facts: json!({ "rules": body, "loosens": ["high-frequency is tried only"] }),
+        reason: "high-frequency is tried only, for a month.".into(),
+        detail: None,
+        by: Some(ada),
+        whence: json!({}),
+    };
+    let id = approvals::submit(&log, submission).unwrap();
+    let comment = "The back office asked for it.".to_owned();
+    approvals::decide(&log, Deciding { id, decision: Decision::Approve, comment, user: bob, whence: json!({}) }).unwrap();
+    define_rules(&log, body, "high-frequency is tried only".into(), Some(id)).unwrap();
 }
 
 /// Proposals at each of their ends, and on the way.
@@ -329,6 +350,28 @@ fn private(bank: &Bank) {
         let hold = PlaceHold { subject, reason: "An order of the court of the second of March.".into(), whence: json!({}) };
         bank.clock.advance(MINUTE);
         log.act(move |tx| hold.run(tx)).unwrap();
+    }
+}
+
+/// Two customers and a price change again and again, a tax number among it; some changes do not follow.
+fn records(bank: &Bank) {
+    for n in 0..110_i64 {
+        let (kind, id) = [("customer", "C-1"), ("customer", "C-2"), ("price", "P-1")][(n % 3) as usize];
+        let mut after = json!({ "name": format!("N{n}"), "limit": n / 4, "tags": [n] });
+        if n % 6 == 0 {
+            after["tax"] = json!(format!("T{n}"));
+        }
+        let mut row = json!({
+            "source_ref": format!("CH{n}"), "type": kind, "id": id, "action": "update", "after": after,
+            "actor": format!("clerk {}", n % 4), "reason": "by letter", "class": (["debug", "critical"][(n % 2) as usize]),
+            "changed_at": format!("2026-03-02T08:{:02}:{:02}Z", n / 60, n % 60),
+        });
+        if n % 20 == 19 {
+            row["before"] = json!({ "name": "somebody else" });
+        }
+        bank.clock.advance(MINUTE / 60);
+        let results = record_as(bank, bank.source, &[row]);
+        assert!(matches!(results[0], counterfoil::records::ChangeResult::Recorded(_)), "{results:?}");
     }
 }
 

@@ -124,6 +124,8 @@ pub fn other(column: &Column, literal: &str, far: bool) -> String {
         (Holds::Number, _) => (bare.parse::<i64>().unwrap() + if far { 1_000_003 } else { 1 }).to_string(),
         (Holds::Text, "NULL") => "'x'".to_owned(),
         (Holds::Text, _) => format!("{}x'", &literal[..literal.len() - 1]),
+        // Bytes to PostgreSQL, a text to SQLite, which is of another type than its column: both are to be found.
+        (Holds::Bytes, "NULL") => "'\\x00'".to_owned(),
         (Holds::Bytes, _) => {
             // The first hexadecimal digit, in the way either database writes bytes.
             let first = literal.find('\'').unwrap() + if literal.starts_with('X') { 1 } else { 4 };

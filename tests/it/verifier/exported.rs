@@ -144,13 +144,18 @@ impl Exported {
         format!("{}{lines}", bundle_header())
     }
 
-    /// What the engine of `counterfoil-verify` finds.
+    /// What the engine of `counterfoil-verify` finds, for whoever holds this key.
     pub fn findings(&self, key: &VerifierKey, kept: &[&str]) -> Vec<&'static str> {
+        self.findings_by(Policy::of_keys(vec![key.clone()]), kept)
+    }
+
+    /// The same under a policy.
+    pub fn findings_by(&self, policy: Policy, kept: &[&str]) -> Vec<&'static str> {
         let (mut report, mut source) = (Report::default(), Export::new(self.clone()));
         let (Ok(newest), Ok(mut notes)) = (source.checkpoint(), source.remembered());
         notes.extend(kept.iter().map(|note| ("kept".to_owned(), note.as_bytes().to_vec())));
         let Ok(rotations) = source.rotations();
-        let policy = follow_rotations(Policy::of_keys(vec![key.clone()]), &rotations, &mut report);
+        let policy = follow_rotations(policy, &rotations, &mut report);
         if let Some(opened) = open_notes(&policy, None, &newest.unwrap(), &notes, &mut report) {
             let scope =
                 Scope { newest: &opened.newest.checkpoint, remembered: &opened.remembered, loss_known: opened.loss_known };

@@ -114,15 +114,17 @@ fn retired(policy: &Policy, name: &str, signed: &Signed, report: &mut Report) {
     }
 }
 
-/// Where a key signs without the one before it, some checkpoint must bear both signatures.
+/// Where a key of the caller's list signs without the one before it, some checkpoint must bear both
+/// signatures, or changes lead from one to the other. What an export brings of keys that nobody
+/// listed counts for nothing here: whoever forges it can invent them.
 fn succession(policy: &Policy, all: &[Signed], report: &mut Report) {
     let origin = &all[0].checkpoint.origin;
-    let keys: Vec<_> = policy.logs().iter().filter(|k| k.name() == origin).collect();
+    let keys: Vec<_> = policy.listed().iter().filter(|k| k.name() == origin).collect();
     for pair in keys.windows(2) {
         let [old, new] = pair else { continue };
-        let used = all.iter().any(|s| s.log_keys.contains(new));
+        let used = all.iter().flat_map(|s| &s.log_keys).any(|key| key == *new || policy.leads(new, key));
         let both = all.iter().any(|s| s.log_keys.contains(old) && s.log_keys.contains(new));
-        let signed = policy.rotations().iter().any(|r| r.old == **old && r.new == **new);
+        let signed = policy.leads(old, new);
         if used && !both && !signed && !policy.accepts_discontinuity(new) {
             let text = format!(
                 "the key {new} followed without the signature of the one before it: if you know why, add `discontinuity {new}` to the policy"

@@ -12,22 +12,11 @@ use crate::on_conn;
 
 use super::broken;
 
-/// What a balance needs of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable)]
-pub struct Booked {
-    /// Its place.
-    pub seq: Seq,
-    /// When it was booked.
-    pub booked_at: i64,
-    /// Minor units, if it states one.
-    pub balance_before: Option<i64>,
-    /// Minor units, if it states one.
-    pub balance_after: Option<i64>,
-}
-
 /// How far booked time had come at an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
+    /// That entry.
+    pub seq: Seq,
     /// The latest booking time up to it.
     pub reached: Option<i64>,
     /// The newest entry in order with that time.
@@ -74,15 +63,15 @@ struct OfInstant;
 
 impl Text for OfInstant {
     const PIECES: &'static [&'static str] = &[
-        "WITH RECURSIVE same(seq, prev, booked_at, balance_before, balance_after, n) AS (\
-         SELECT e.seq, e.prev, e.booked_at, e.balance_before, e.balance_after, 1 FROM entries e WHERE e.seq = ",
-        " UNION ALL SELECT e.seq, e.prev, e.booked_at, e.balance_before, e.balance_after, s.n + 1 \
+        "WITH RECURSIVE same(seq, prev, n) AS (\
+         SELECT e.seq, e.prev, 1 FROM entries e WHERE e.seq = ",
+        " UNION ALL SELECT e.seq, e.prev, s.n + 1 \
          FROM same s LEFT JOIN asides a ON a.seq = s.prev \
          JOIN entries e ON e.seq = CASE WHEN a.seq IS NULL THEN s.prev ELSE a.reached_by END \
-         WHERE s.n < 256 AND e.booked_at = ",
-        ") SELECT seq, booked_at, balance_before, balance_after FROM same",
+         WHERE s.n < 1024 AND e.booked_at = ",
+        ") SELECT seq, n FROM same",
     ];
-    type Columns = (BigInt, BigInt, Nullable<BigInt>, Nullable<BigInt>);
+    type Columns = (BigInt, BigInt);
 }
 
 /// The last entry of an account, from `newest` back, that was recorded at or before `known_at`.
@@ -100,27 +89,24 @@ pub fn last_recorded(conn: &mut Conn, newest: Seq, known_at: Moment) -> DbResult
 /// How far booked time had come at the last entry, from `last` back, at which it had not come to `at`.
 pub fn last_reaching(conn: &mut Conn, last: Seq, at: Moment) -> DbResult<Option<Order>> {
     let query = Fixed::<Reaching, 3>::with([last, at.0, at.0]);
-    let found: Option<(i64, Option<i64>, Option<i64>, Option<i64>)> = on_conn!(conn, |c| query.get_result(c).optional())?;
+    type Found = (i64, Option<i64>, Option<i64>, Option<i64>);
+    let found: Option<Found> = on_conn!(conn, |c| query.get_result(c).optional())?;
     let (seq, prev, reached, by) = found.ok_or_else(|| broken(last))?;
     match (reached.is_none_or(|reached| reached < at.0), prev) {
-        (true, _) => Ok(Some(Order { reached, by })),
+        (true, _) => Ok(Some(Order { seq, reached, by })),
         (false, None) => Ok(None),
         (false, Some(_)) => Err(broken(seq)),
     }
 }
 
 /// The entries in order that were booked at `instant`, of which `newest` is the newest.
-pub fn of_instant(conn: &mut Conn, newest: Seq, instant: i64) -> DbResult<Vec<Booked>> {
+pub fn of_instant(conn: &mut Conn, newest: Seq, instant: i64) -> DbResult<Vec<Seq>> {
     let query = Fixed::<OfInstant, 2>::with([newest, instant]);
-    Ok(on_conn!(conn, |c| query.load(c))?)
+    let found: Vec<(i64, i64)> = on_conn!(conn, |c| query.load(c))?;
+    Ok(found.into_iter().map(|(seq, _)| seq).collect())
 }
 
-/// These entries.
-pub fn booked_at(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Vec<Booked>> {
-    if seqs.is_empty() {
-        return Ok(Vec::new());
-    }
-    let columns = (entries::seq, entries::booked_at, entries::balance_before, entries::balance_after);
-    let query = entries::table.filter(entries::seq.eq_any(seqs)).select(columns);
-    Ok(on_conn!(conn, |c| query.load(c))?)
+/// When an entry was booked.
+pub fn booked_at(conn: &mut Conn, seq: Seq) -> DbResult<Option<i64>> {
+    Ok(on_conn!(conn, |c| entries::table.find(seq).select(entries::booked_at).first(c).optional())?)
 }

@@ -7,6 +7,8 @@ use super::{Area, Axis, Canvas, Unit, WIDE, margin, scale, text_width};
 /// The balance after one entry.
 #[derive(Clone, Debug)]
 pub struct Point {
+    /// The entry's place in the log.
+    pub entry: i64,
     /// The time in words, for the axis.
     pub label: String,
     /// The time, in microseconds.
@@ -20,13 +22,15 @@ pub struct Point {
 /// A continuity break on the balance.
 #[derive(Clone, Debug)]
 pub struct Mark {
+    /// The place of the entry it is named at.
+    pub entry: i64,
     /// The time, in microseconds.
     pub at: i64,
     /// The balance that was expected, where one is known.
     pub expected: Option<i128>,
     /// The balance that was found.
     pub found: i128,
-    /// Whether it is still open; a healed or explained one is drawn lighter.
+    /// Whether it is still open; an explained one is drawn lighter.
     pub open: bool,
     /// Printed above the mark: the difference.
     pub label: String,
@@ -85,7 +89,7 @@ fn walk(points: &[Point], breaks: &[Mark], y: impl Fn(i128) -> i64, x: impl Fn(i
     let mut before: Option<i64> = None;
     for point in points {
         let (px, py) = (x(point.at), y(point.balance));
-        let mark = breaks.iter().find(|b| b.at == point.at);
+        let mark = breaks.iter().find(|b| b.entry == point.entry);
         match (before, mark) {
             (None, _) => {
                 let _ = write!(path, "M{px} {py}");

@@ -10,7 +10,7 @@ fn bar(label: &str, value: i128) -> Bar {
 }
 
 fn point(at: i64, balance: i128) -> Point {
-    Point { label: format!("t{at}"), at, balance, text: balance.to_string() }
+    Point { entry: at, label: format!("t{at}"), at, balance, text: balance.to_string() }
 }
 
 #[test]
@@ -40,8 +40,8 @@ fn escapes_every_text() {
             nasty,
             nasty,
             Unit { name: nasty, decimals: 2 },
-            &[Point { label: nasty.into(), at: 0, balance: 1, text: nasty.into() }],
-            &[Mark { at: 0, open: true, expected: None, found: 4, label: nasty.into() }],
+            &[Point { entry: 0, label: nasty.into(), at: 0, balance: 1, text: nasty.into() }],
+            &[Mark { entry: 0, at: 0, open: true, expected: None, found: 4, label: nasty.into() }],
         ),
         ribbon(nasty, nasty, (nasty, nasty), &[Segment::Break { open: true, text: nasty.into() }]),
     ]
@@ -58,7 +58,7 @@ fn extremes_neither_overflow_nor_leave_the_picture() {
         for high in all {
             let _ = bars("t", "f", USD, &[bar("a", low), bar("b", high)]);
             let _ = horizontal_bars("t", "f", USD, &[bar("a", low), bar("b", high)]);
-            let mark = Mark { at: 0, open: true, expected: Some(low), found: high, label: "x".into() };
+            let mark = Mark { entry: 0, at: 0, open: true, expected: Some(low), found: high, label: "x".into() };
             let _ = steps("t", "f", USD, &[point(i64::MIN, low), point(i64::MAX, high)], &[mark]);
         }
     }
@@ -118,7 +118,7 @@ fn a_baseline_away_from_zero_is_said() {
 
 #[test]
 fn breaks_are_crosses_with_words_and_a_gap() {
-    let mark = Mark { at: 5, open: true, expected: Some(700), found: 300, label: "−4.00".into() };
+    let mark = Mark { entry: 5, at: 5, open: true, expected: Some(700), found: 300, label: "−4.00".into() };
     let svg = steps("t", "f", USD, &[point(0, 700), point(5, 250), point(9, 800)], &[mark]);
     assert!(svg.contains("class=\"mark\"") && svg.contains("−4.00"));
     assert!(svg.contains("class=\"gap\" d=\"M"));
@@ -130,6 +130,15 @@ fn breaks_are_crosses_with_words_and_a_gap() {
     let svg = ribbon("t", "f", ("a", "b"), &segments);
     assert_eq!(svg.matches("class=\"run\"").count(), 2);
     assert!(svg.contains("90 entries") && svg.contains("seq 91"));
+}
+
+#[test]
+fn of_several_points_of_one_instant_only_the_broken_one_jumps() {
+    let mark = Mark { entry: 7, at: 5, open: true, expected: Some(700), found: 300, label: "−4.00".into() };
+    let same = |entry: i64, balance| Point { entry, ..point(5, balance) };
+    let svg = steps("t", "f", USD, &[point(0, 900), same(6, 700), same(7, 250), same(8, 260)], &[mark]);
+    let gap = svg.split("class=\"gap\" d=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(gap.matches('M').count(), 1, "{gap}");
 }
 
 #[test]

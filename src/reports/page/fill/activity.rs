@@ -18,8 +18,8 @@ pub(super) fn fill(page: &mut DailyReport, from: &Report, time: LocalTime) {
     page.activity_note = if page.activity.is_empty() {
         "No entry carries this business date.".to_owned()
     } else {
-        "Opening and closing balances are those of the accounts with entries on this date whose entries carry balances; accounts \
-         unknown are left out of the proof, never of the sums. Nothing is summed across currencies."
+        "Opening and closing balances are those of the accounts with entries on this date whose entries carry balances and can be \
+         put in order; accounts unknown are left out of the proof, never of the sums. Nothing is summed across currencies."
             .to_owned()
     };
 }

@@ -30,6 +30,10 @@ fn breaks(page: &mut DailyReport, from: &Report, time: LocalTime) {
         fact("Breaks new", count(continuity.breaks_new)),
         fact("Breaks open", count(continuity.breaks_open)),
     ];
+    if continuity.records_new + continuity.records_open > 0 {
+        page.continuity.push(fact("Record breaks new", count(continuity.records_new)));
+        page.continuity.push(fact("Record breaks open", count(continuity.records_open)));
+    }
     page.breaks = continuity.items.iter().map(|item| broken(item, time)).collect();
     let unchecked = from.totals.values().map(|t| t.entries).sum::<i64>() - continuity.entries_checked;
     let left = if unchecked > 0 {

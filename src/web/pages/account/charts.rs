@@ -3,7 +3,7 @@
 use crate::alerts::ContinuityBreak;
 use crate::clock::Moment;
 use crate::ledger::store::EntryRow as Entry;
-use crate::ledger::{BreakKind, BreakState, Status};
+use crate::ledger::{BreakKind, BreakState, PastEntry};
 use crate::money::Currency;
 use crate::reports::page::charts::{Mark, Point, Segment, Unit, ribbon, steps};
 use crate::reports::page::words::{LocalTime, UNKNOWN, count, counted, words};
@@ -12,18 +12,18 @@ use super::super::fill;
 use super::super::views::Figure;
 use super::{Checked, Shown};
 
-/// The newest entries as a balance over time; `None` when none carries a balance.
+/// The newest entries as a balance over time, in the order in which they moved it; `None` when none
+/// carries a balance.
 pub(super) fn balance(shown: &Shown, time: LocalTime) -> Option<Figure> {
-    let mut entries: Vec<&Entry> = shown.newest.iter().filter(|e| e.status == Status::Booked.code()).collect();
-    entries.sort_by_key(|entry| (entry.booked_at, entry.seq));
     let currency = &shown.account.currency;
     let text = |minor: i64| fill::minor(minor.into(), currency);
-    let point = |entry: &&Entry| {
+    let point = |entry: &PastEntry| {
         let balance = entry.balance_after?;
         let label = time.minute(Moment(entry.booked_at));
-        Some(Point { label, at: entry.booked_at, balance: balance.into(), text: text(balance) })
+        Some(Point { entry: entry.seq, label, at: entry.booked_at, balance: balance.into(), text: text(balance) })
     };
-    let points: Vec<Point> = entries.iter().filter_map(point).collect();
+    let entries = shown.course.iter().flat_map(|instant| &instant.entries);
+    let points: Vec<Point> = entries.filter_map(point).collect();
     let (first, last) = (points.first()?, points.last()?);
     let from = first.at;
     let marks: Vec<Mark> = shown.breaks.iter().filter_map(|found| mark(shown, found)).filter(|m| m.at >= from).collect();
@@ -42,9 +42,9 @@ pub(super) fn balance(shown: &Shown, time: LocalTime) -> Option<Figure> {
     Some(Figure { id: "balance".to_owned(), title, finding, svg, columns, rows })
 }
 
-/// A break of balances as a mark on the chart.
+/// A break of balances as a mark on the chart. Where it was healed the balance does not jump.
 fn mark(shown: &Shown, found: &ContinuityBreak) -> Option<Mark> {
-    if !matches!(found.found.kind, BreakKind::Chain | BreakKind::Arithmetic) {
+    if !matches!(found.found.kind, BreakKind::Chain | BreakKind::Arithmetic) || found.state == BreakState::Healed {
         return None;
     }
     let entry = shown.broken.get(&found.found.seq)?;
@@ -57,6 +57,7 @@ fn mark(shown: &Shown, found: &ContinuityBreak) -> Option<Mark> {
         },
     );
     Some(Mark {
+        entry: entry.seq,
         at: entry.booked_at,
         expected: found.found.expected.map(i128::from),
         found: found.found.found?.into(),

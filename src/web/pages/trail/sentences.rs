@@ -4,7 +4,9 @@ mod acts;
 mod approvals;
 mod control;
 mod keys;
+mod mail;
 mod privacy;
+mod records;
 
 use std::collections::HashMap;
 
@@ -81,9 +83,22 @@ impl Body<'_> {
 pub(super) fn said(kind: &str, body: &str, names: &Names) -> Said {
     let fields: Value = serde_json::from_str(body).unwrap_or_default();
     let body = Body { fields: &fields, names };
-    let of = [people, log, entries, alerts, reports, acts::said, control::said, approvals::said, keys::said, privacy::said]
-        .iter()
-        .find_map(|room| room(kind, &body));
+    let of = [
+        people,
+        log,
+        entries,
+        alerts,
+        reports,
+        acts::said,
+        control::said,
+        approvals::said,
+        keys::said,
+        mail::said,
+        privacy::said,
+        records::said,
+    ]
+    .iter()
+    .find_map(|room| room(kind, &body));
     of.unwrap_or_else(|| plain(format!("An event of kind {kind}.")))
 }
 
@@ -122,6 +137,9 @@ fn people(kind: &str, body: &Body<'_>) -> Option<Said> {
         "search.made" => format!("{user} searched by {}.", words(body.text("kind")).to_lowercase()),
         "customer.viewed" if body.fields["list"].is_string() => {
             format!("{user} read a list of {}.", body.counted("alerts", "alert", "alerts"))
+        }
+        "customer.viewed" if body.fields["record"].is_i64() => {
+            return about(format!("{user} looked at a record."), records::page(body));
         }
         "customer.viewed" => return about(format!("{user} looked at {}.", looked_at(body)), body.account()),
         _ => return None,
@@ -203,10 +221,6 @@ fn log(kind: &str, body: &Body<'_>) -> Option<Said> {
         }
         "anchor.refused" => format!("What came back {} is no checkpoint of this log.", how(body)),
         "ruleset.defined" => format!("Rule set version {} came into force.", body.number("version")),
-        "mail.sent" => format!("A mail left: {}.", mail(body)),
-        "mail.dead" => format!("A mail was given up after {}: {}.", body.counted("attempt", "try", "tries"), mail(body)),
-        "mail.resent" => format!("{} had a mail that was given up sent again: {}.", asked(body), mail(body)),
-        "mail.acknowledged" => format!("{} acknowledged that a mail was given up: {}.", asked(body), mail(body)),
         "export.made" => {
             let from = [("from", "from"), ("to", "to")]
                 .iter()
@@ -226,23 +240,6 @@ fn how(body: &Body<'_>) -> &'static str {
     if body.text("how") == "witness" { "signed by a witness" } else { "with an officer" }
 }
 
-fn mail(body: &Body<'_>) -> String {
-    let kind = match body.text("kind") {
-        "alert" => ("alert", "alerts"),
-        "report" => ("report", "reports"),
-        "notice" => ("notice", "notices"),
-        _ => ("import", "imports"),
-    };
-    match body.fields["of"].as_i64() {
-        Some(of) => format!("{} of {}", count(body.number("count")), counted(of, kind.0, kind.1)),
-        None => body.counted("count", kind.0, kind.1),
-    }
-}
-
-fn asked(body: &Body<'_>) -> String {
-    if body.fields["user"].is_i64() { body.user() } else { "A command".to_owned() }
-}
-
 /// Entries on their way in.
 fn entries(kind: &str, body: &Body<'_>) -> Option<Said> {
     let source = body.source();
@@ -259,6 +256,7 @@ fn entries(kind: &str, body: &Body<'_>) -> Option<Said> {
             let codes: Vec<String> = codes.unwrap_or_default();
             format!("{} of source {source} refused{flood}: {}.", body.counted("rows", "row was", "rows were"), codes.join(", "))
         }
+        "states.rejected" => "A stored account state was not what the log says: all were read again from the entries.".to_owned(),
         "queue.full" => {
             let sent = body.counted("requests", "request", "requests");
             format!("The queue was full from {} to {}: {sent} told to come again.", body.text("from"), body.text("to"))

@@ -38,7 +38,7 @@ pub struct AccountRow {
     pub currency: String,
     /// Its source.
     pub source: String,
-    /// Its balance after the newest entry, or `—`.
+    /// Its balance after the last booked entry, or `—`.
     pub balance: String,
     /// How many entries it has.
     pub entries: String,
@@ -88,6 +88,25 @@ pub struct AccountPage {
     pub alerts: Vec<AlertRow>,
     /// Said when there are none.
     pub alerts_empty: Empty,
+    /// Holding and erasing what is stored, for who may.
+    pub privacy: Option<PrivacyForms>,
+}
+
+/// Holding and erasing what is stored of an account. Field ids: `hold-reason`, `erase-reason`.
+#[derive(Clone, Debug, Default)]
+pub struct PrivacyForms {
+    /// Where an erasure is proposed.
+    pub erase_action: String,
+    /// Its reason, as typed.
+    pub erase_reason: String,
+    /// Where a hold is placed, or its release proposed.
+    pub hold_action: String,
+    /// Its reason, as typed.
+    pub hold_reason: String,
+    /// The hold in force.
+    pub hold: Option<String>,
+    /// What is wrong.
+    pub errors: Vec<FieldError>,
 }
 
 /// A session or IP address seen on an account.

@@ -16,13 +16,14 @@ mod docs;
 mod entry;
 mod mail;
 mod parts;
+mod records;
 mod reports;
 mod rows;
 mod signin;
 mod today;
 mod trail;
 
-pub use accounts::{AccountPage, AccountRow, AccountsPage, ContextRow};
+pub use accounts::{AccountPage, AccountRow, AccountsPage, ContextRow, PrivacyForms};
 pub use acts::{ActsPage, ActsRow};
 pub use alerts::{AlertPage, AlertsPage, DISPOSITIONS, DecisionForm, DecisionView, DispositionWords, HistoryRow};
 pub use approvals::{ApprovalPage, ApprovalsPage, ProposalRow, VerdictForm};
@@ -31,6 +32,9 @@ pub use docs::{ApiBody, ApiGroup, ApiOperation, ApiParameter, ApiResponse, DocsP
 pub use entry::{EntryPage, HitRow, SealedForm};
 pub use mail::{LetterRow, MailPage};
 pub use parts::{Chip, Choice, Chrome, Empty, FieldError, Flash, NavItem, Pager, UserBadge};
+pub use records::{
+    ChangeLine, DifferenceView, RecordBreakRow, RecordPage, RecordRow, RecordsPage, RestoreForm, ValueRow, VersionRow,
+};
 pub use reports::{ReportRow, ReportShowPage, ReportsPage, SignoffForm};
 pub use rows::AlertRow;
 pub use signin::SignInPage;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use counterfoil_verify::text::from_hex;
-use counterfoil_verify::{Hash, Policy, VerifierKey};
+use counterfoil_verify::{Hash, Policy, VerifierKey, rotation};
 
 use crate::read;
 
@@ -17,8 +17,9 @@ about an account (.heads-proof), or a checkpoint.
                      several are keys that followed one another, the oldest first
   --policy FILE      keys, witnesses and known discontinuities in a file instead
   --origin NAME      the log it must be, when that is not the name of its key
-  --rotation FILE    a change of the log's key that both keys signed; those of an
-                     export are read by themselves; repeatable
+  --rotation FILE    changes of the log's key that both keys signed, such as what
+                     /log/rotations serves; those of an export are read by
+                     themselves; repeatable
   --checkpoint FILE  a checkpoint kept from earlier (a mail, a report); repeatable
   --receipt FILE     the receipt whose leaf must be in the log
   --leaf HEX         the same, with the hash of the leaf
@@ -75,7 +76,7 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Parsed, String> 
             "--policy" => policy = Some(text(&value()?)?),
             "--origin" => args.origin = Some(value()?),
             "--checkpoint" => args.checkpoints.push(named(value()?)?),
-            "--rotation" => args.rotations.push(named(value()?)?),
+            "--rotation" => args.rotations.extend(rotations(named(value()?)?)),
             "--receipt" => args.receipt = Some(receipt(&text(&value()?)?)?),
             "--leaf" => args.receipt = Some(Receipt { seq: None, leaf: hash(&value()?)? }),
             "--file" => args.file = Some(named(value()?)?),
@@ -104,6 +105,14 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Parsed, String> 
 fn named(path: String) -> Result<(String, Vec<u8>), String> {
     let content = read(Path::new(&path))?;
     Ok((path, content))
+}
+
+/// The changes of the key in a file, each by the file's name.
+fn rotations((name, content): (String, Vec<u8>)) -> Vec<(String, Vec<u8>)> {
+    match std::str::from_utf8(&content) {
+        Ok(text) => rotation::each(text).into_iter().map(|one| (name.clone(), one.as_bytes().to_vec())).collect(),
+        Err(_) => vec![(name, content)],
+    }
 }
 
 fn text(path: &str) -> Result<String, String> {

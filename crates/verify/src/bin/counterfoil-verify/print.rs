@@ -83,7 +83,11 @@ impl Outcome {
             let _ = writeln!(out, "  {}  {:<42} {:>12} checked", level.name(), level.words(), self.report.checked(level));
         }
         if self.report.unopened > 0 {
-            let _ = writeln!(out, "  {} private parts were not handed over; the leaves commit to them", self.report.unopened);
+            let _ = writeln!(
+                out,
+                "  {} private parts are erased or were not handed over; the leaves commit to them",
+                self.report.unopened
+            );
         }
         for finding in self.report.findings.iter().take(SHOWN) {
             let at = finding.seq.map_or_else(String::new, |seq| format!(" leaf {seq}:"));

@@ -2,11 +2,9 @@
 
 use std::ops::Range;
 
-use crate::intake::{Refused, Row};
-use crate::ledger::{Draft, Refusal};
+use crate::ledger::Refusal;
 
-/// Bytes of a refused row that are kept with its event.
-const KEPT_BYTES: usize = 2048;
+use super::Door;
 
 /// What a JSON body is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +25,8 @@ pub fn shape(body: &[u8]) -> Result<Shape, Refusal> {
             }
             Ok(Shape::Array(elements(body)))
         }
-        Some(_) => Err(Refusal::unreadable("send one entry as a JSON object, or several as an array of objects")),
-        None => Err(Refusal::unreadable("the request body is empty; send one entry as a JSON object")),
+        Some(_) => Err(Refusal::unreadable("send one JSON object, or several as an array of objects")),
+        None => Err(Refusal::unreadable("the request body is empty; send one JSON object")),
     }
 }
 
@@ -73,27 +71,17 @@ fn trimmed(body: &[u8], range: Range<usize>) -> Range<usize> {
     from..from + text.trim_ascii().len()
 }
 
-/// Reads and checks one row.
-pub fn row(line: u64, bytes: &[u8]) -> Row {
-    let entry = Draft::from_json(bytes).and_then(Draft::check);
-    Row { line, entry: entry.map_err(|refusal| refused(refusal, bytes)), with_next: false }
-}
-
-/// A row that cannot be read, with the beginning of its bytes.
-pub fn refused(refusal: Refusal, bytes: &[u8]) -> Refused {
-    Refused { refusal, bytes: bytes[..bytes.len().min(KEPT_BYTES)].to_vec() }
-}
-
 /// Reads the lines of a piece of NDJSON whose first line is number `first`; blank lines are
 /// counted but are no rows.
-pub fn lines(first: u64, piece: &[u8]) -> Vec<Row> {
+pub fn lines<D: Door>(door: &D, first: u64, piece: &[u8]) -> Vec<D::Row> {
     let numbered = piece.split(|b| *b == b'\n').zip(first..);
-    numbered.filter(|(text, _)| !text.trim_ascii().is_empty()).map(|(text, line)| row(line, text.trim_ascii())).collect()
+    numbered.filter(|(text, _)| !text.trim_ascii().is_empty()).map(|(text, line)| door.read(line, text.trim_ascii())).collect()
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::tests::Numbers;
     use super::*;
 
     fn cut(body: &str) -> Vec<&str> {
@@ -121,15 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_row_keeps_its_bytes_within_the_bound() {
-        let row = row(5, format!("{{\"nope\":\"{}\"}}", "x".repeat(5000)).as_bytes());
-        let refused = row.entry.unwrap_err();
-        assert_eq!((row.line, refused.refusal.code, refused.bytes.len()), (5, "unknown_field", KEPT_BYTES));
-    }
-
-    #[test]
     fn blank_lines_are_counted_but_are_no_rows() {
-        let rows = lines(10, b"{}\r\n\n  \n{}\n");
-        assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), [10, 13]);
+        assert_eq!(lines(&Numbers, 10, b"{}\r\n\n  \n{}\n"), [10, 13]);
     }
 }

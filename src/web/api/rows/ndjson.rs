@@ -1,4 +1,4 @@
-//! A stream of entries, one a line, answered line by line as commits happen.
+//! A stream of rows, one a line, answered line by line as commits happen.
 //!
 //! Lines are read in pieces of at most [`ROWS`] rows; at most [`IN_FLIGHT`] pieces wait for their
 //! commit. When the sequencer's queue is full, reading stops, and TCP tells the sender. Answers
@@ -13,13 +13,12 @@ use actix_web::{HttpResponse, rt, web};
 use futures_util::{FutureExt, stream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::intake::{Failed, RowResult};
 use crate::ledger::Refusal;
 use crate::web::body::{self, Packing, Unpacker};
 use crate::web::problem::Problem;
 
 use super::super::wire::RowBody;
-use super::{From, results, split};
+use super::{Door, Results, results, split};
 
 /// Rows submitted together at most.
 const ROWS: usize = 1_000;
@@ -36,22 +35,22 @@ const GRAIN: usize = 1024;
 const UNREAD_MAX: Duration = Duration::from_secs(60);
 
 /// Rows under way: their lines, and where their results arrive.
-struct Pending {
+struct Pending<D: Door> {
     lines: Vec<u64>,
-    results: Answer,
+    results: Answer<D>,
 }
 
-enum Answer {
-    Waiting(oneshot::Receiver<Result<Vec<RowResult>, Failed>>),
+enum Answer<D: Door> {
+    Waiting(oneshot::Receiver<Results<D>>),
     Refused(Problem),
 }
 
 /// Reads the stream and answers it.
-pub(super) fn answer(from: From, payload: Payload, packing: Packing) -> HttpResponse {
+pub(super) fn answer<D: Door>(door: D, payload: Payload, packing: Packing) -> HttpResponse {
     let (pending, waiting) = mpsc::channel(IN_FLIGHT);
     let (spool, unread) = Spool::new();
-    rt::spawn(write(waiting, spool, from.full));
-    rt::spawn(read(from, Lines::new(payload, packing), pending));
+    rt::spawn(write(door.clone(), waiting, spool));
+    rt::spawn(read(door, Lines::new(payload, packing), pending));
     HttpResponse::Ok()
         .content_type("application/x-ndjson")
         // Packing would hold lines back that are ready.
@@ -60,11 +59,11 @@ pub(super) fn answer(from: From, payload: Payload, packing: Packing) -> HttpResp
 }
 
 /// Reads pieces and hands them over, until the stream ends or nobody wants the answer.
-async fn read(from: From, mut lines: Lines, pending: mpsc::Sender<Pending>) {
+async fn read<D: Door>(door: D, mut lines: Lines, pending: mpsc::Sender<Pending<D>>) {
     loop {
         let next = match lines.next().await {
             Ok(None) => return,
-            Ok(Some(piece)) => submit(&from, piece).await,
+            Ok(Some(piece)) => submit(&door, piece).await,
             Err((line, problem)) => {
                 let results = Answer::Refused(problem);
                 let _ = pending.send(Pending { lines: vec![line], results }).await;
@@ -79,15 +78,14 @@ async fn read(from: From, mut lines: Lines, pending: mpsc::Sender<Pending>) {
 }
 
 /// Decodes a piece and waits for room in the queue, off the event loop.
-async fn submit(from: &From, piece: Piece) -> Pending {
-    let from = from.clone();
+async fn submit<D: Door>(door: &D, piece: Piece) -> Pending<D> {
+    let door = door.clone();
     let handed = web::block(move || {
-        let rows = piece.rows();
-        let lines = rows.iter().map(|row| row.line).collect();
-        let (submission, receive) = from.submission(rows, false);
-        let results = match from.intake.submit_wait(submission) {
-            Ok(()) => Answer::Waiting(receive),
-            Err(stopped) => Answer::Refused(stopped.into()),
+        let rows = piece.rows(&door);
+        let lines = rows.iter().map(D::line).collect();
+        let results = match door.submit(rows, false, true) {
+            Ok(receive) => Answer::Waiting(receive),
+            Err(problem) => Answer::Refused(problem),
         };
         Pending { lines, results }
     });
@@ -95,14 +93,14 @@ async fn submit(from: &From, piece: Piece) -> Pending {
 }
 
 /// Writes results in the order of their lines.
-async fn write(mut waiting: mpsc::Receiver<Pending>, spool: Spool, full: bool) {
+async fn write<D: Door>(door: D, mut waiting: mpsc::Receiver<Pending<D>>, spool: Spool) {
     while let Some(Pending { lines, results: answer }) = waiting.recv().await {
         let answered = match answer {
-            Answer::Waiting(receive) => results(receive).await,
+            Answer::Waiting(receive) => results::<D>(receive).await,
             Answer::Refused(problem) => Err(problem),
         };
         let rows: Vec<RowBody> = match answered {
-            Ok(results) => lines.into_iter().zip(results).map(|(line, result)| RowBody::new(line, result, full)).collect(),
+            Ok(results) => lines.into_iter().zip(results).map(|(line, result)| door.answer(line, result)).collect(),
             Err(problem) => lines.into_iter().map(|line| RowBody::rejected(line, problem.clone())).collect(),
         };
         if !spool.push(text(&rows)).await {
@@ -163,12 +161,12 @@ enum Piece {
 }
 
 impl Piece {
-    fn rows(&self) -> Vec<crate::intake::Row> {
+    fn rows<D: Door>(&self, door: &D) -> Vec<D::Row> {
         match self {
-            Piece::Whole(first, bytes) => split::lines(*first, bytes),
+            Piece::Whole(first, bytes) => split::lines(door, *first, bytes),
             Piece::TooLong(line, bytes) => {
-                let refusal = Refusal::unreadable(format!("the line has more than {LINE_MAX} bytes; no entry is that long"));
-                vec![crate::intake::Row { line: *line, entry: Err(split::refused(refusal, bytes)), with_next: false }]
+                let refusal = Refusal::unreadable(format!("the line has more than {LINE_MAX} bytes; no row is that long"));
+                vec![door.refuse(*line, refusal, bytes)]
             }
         }
     }
@@ -294,10 +292,11 @@ impl Cutter {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::tests::Numbers;
     use super::*;
 
     fn lines(piece: &Piece) -> Vec<u64> {
-        piece.rows().iter().map(|row| row.line).collect()
+        piece.rows(&Numbers)
     }
 
     #[test]
@@ -327,7 +326,7 @@ mod tests {
         cutter.push(&vec![b'x'; LINE_MAX + 10]);
         assert_eq!(lines(&cutter.take(false).unwrap()), [1]);
         let long = cutter.take(false).unwrap();
-        assert_eq!(long.rows()[0].line, 2);
+        assert_eq!(lines(&long), [2]);
         cutter.push(&vec![b'x'; 1_000]);
         cutter.push(b"xxx\n{}\n");
         assert_eq!(lines(&cutter.take(false).unwrap()), [3]);

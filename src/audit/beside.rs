@@ -1,0 +1,40 @@
+//! What is kept beside the keys: the last checkpoint, the register of erasures.
+//!
+//! Both are written after what they speak of was committed. So they are read before the state of the
+//! database that they are held against begins: it knows of everything that they say, however much is
+//! recorded meanwhile.
+
+use counterfoil_verify::Note;
+
+use crate::config::Config;
+use crate::db::{Db, DbResult};
+use crate::privacy::register::Register;
+use crate::trail::keys::KeyFolder;
+use crate::trail::store;
+
+/// See the module.
+pub(super) struct Beside {
+    /// The folder itself.
+    pub(super) keys: KeyFolder,
+    /// The last checkpoint that was signed, with the name of its log.
+    pub(super) kept: Option<(String, Note)>,
+    /// What was erased.
+    pub(super) register: Register,
+}
+
+impl Beside {
+    /// Reads it; to be called before the snapshot.
+    ///
+    /// # Errors
+    /// When the database cannot be read or the register is damaged.
+    pub(super) fn read(db: &Db, config: &Config) -> DbResult<Beside> {
+        let keys = KeyFolder::of(config, db.address());
+        let Some(state) = store::state(&mut db.connect()?)? else {
+            return Ok(Beside { keys, kept: None, register: Register::default() });
+        };
+        let register = Register::read(&keys, &state.origin)?;
+        // One that cannot be read is as good as none: the database's own are compared all the same.
+        let kept = keys.checkpoint(&state.origin).ok().flatten();
+        Ok(Beside { kept: kept.map(|note| (state.origin, note)), keys, register })
+    }
+}

@@ -1,0 +1,67 @@
+//! `restore-record`: what going back to a version would change; submitted for a second person.
+
+use anyhow::Context;
+use clap::Args;
+
+use crate::access::store::source_by_name;
+use crate::approvals::Kind;
+use crate::records::store::record_by_reference;
+use crate::records::{Held, Json, Restoration};
+
+use super::propose::{self, Proposed, Proposer};
+use super::{CliResult, Common, Done};
+
+/// Propose that a record goes back to one of its versions; without --propose print what that would change
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// The record's type
+    #[arg(value_name = "TYPE")]
+    kind: String,
+    /// The record's id within its type
+    id: String,
+    /// The source it belongs to
+    #[arg(long)]
+    source: String,
+    /// The version to go back to, from 1
+    #[arg(long)]
+    version: i64,
+    /// Submit it; another officer approves it on page Approvals
+    #[arg(long, requires = "reason")]
+    propose: bool,
+    #[command(flatten)]
+    by: Option<Proposer>,
+}
+
+pub(super) fn run(common: &Common, command: Restore) -> CliResult {
+    let (_, db) = common.db()?;
+    let Restore { kind, id, source, version, propose, by } = command;
+    let found = db.read(|conn| {
+        let source = source_by_name(conn, &source)?;
+        let record = match source {
+            Some(source) => record_by_reference(conn, source, &kind, &id)?,
+            None => None,
+        };
+        Ok::<_, crate::db::DbError>(record)
+    })?;
+    let record = found.with_context(|| format!("source {source} has no record {kind} {id}"))?;
+    let restoration = db.read(|conn| Restoration::of(conn, record.id, version))?;
+    let text = |held: &Option<Held>| match held {
+        None => "nothing".to_owned(),
+        Some(held) => held.value.as_ref().map_or_else(|| "a sealed value".to_owned(), Json::for_people),
+    };
+    for found in &restoration.difference {
+        say!("{}: {} becomes {}", found.path, text(&found.from), text(&found.to));
+    }
+    let (was, is) = restoration.existence;
+    if was != is {
+        say!("the record {}", if was { "is there again" } else { "is deleted again" });
+    }
+    if let Some(by) = by.filter(|_| propose) {
+        let (about, facts) = (restoration.about(), restoration.facts());
+        let leader = common.leader()?;
+        let done = propose::submit(&leader, &by, Proposed { kind: Kind::RestoreRecord, about, facts, detail: None });
+        leader.close();
+        done?;
+    }
+    Ok(Done::Well)
+}

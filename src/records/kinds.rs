@@ -1,0 +1,57 @@
+//! The types of records, as the settings know them.
+
+use crate::config::{RecordType, Records, UnknownTypes};
+use crate::ledger::Refusal;
+
+use super::document::is_at_or_below;
+
+/// Every type that is known, and what becomes of others.
+#[derive(Clone, Debug, Default)]
+pub struct Kinds {
+    records: Records,
+    other: RecordType,
+}
+
+impl Kinds {
+    /// As the settings say.
+    pub fn new(records: &Records) -> Kinds {
+        Kinds { records: records.clone(), other: RecordType::default() }
+    }
+
+    /// A type's settings; those of others where it is not listed.
+    ///
+    /// # Errors
+    /// `422 record_type_unknown` where others are refused.
+    pub fn of(&self, kind: &str) -> Result<&RecordType, Refusal> {
+        match self.records.types.iter().find(|known| known.name == kind) {
+            Some(known) => Ok(known),
+            None if self.records.unknown_types == UnknownTypes::Accept => Ok(&self.other),
+            None => {
+                let detail = format!("`{kind}` is not a type of the configuration; list it as [[records.type]]");
+                Err(Refusal::field("record_type_unknown", "type", detail))
+            }
+        }
+    }
+
+    /// A type's settings, whether others are taken or not.
+    pub fn known(&self, kind: &str) -> &RecordType {
+        self.records.types.iter().find(|known| known.name == kind).unwrap_or(&self.other)
+    }
+
+    /// Whether any type seals anything.
+    pub fn seal(&self) -> bool {
+        self.records.types.iter().any(|kind| !kind.sensitive.is_empty())
+    }
+}
+
+impl RecordType {
+    /// Whether the value at a path is sealed; a list, of which a part is sensitive, is sealed as a whole.
+    pub fn is_sensitive(&self, path: &str, also: &[String]) -> bool {
+        self.sensitive.iter().chain(also).any(|top| is_at_or_below(path, top) || is_at_or_below(top, path))
+    }
+
+    /// Whether digits there are no card numbers.
+    pub fn is_no_card(&self, path: &str) -> bool {
+        self.not_cards.iter().any(|top| is_at_or_below(path, top))
+    }
+}

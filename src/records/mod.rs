@@ -1,0 +1,37 @@
+//! Every other change: customers, prices, limits, permissions, whatever a bank keeps besides balances.
+//!
+//! A change is an event of the one log. In public it says that a record changed, in how many fields and
+//! when; in private who did it, why, and in which fields; the values lie beside it, one by one, so that
+//! each can go without the others, and the event commits to each.
+//!
+//! Invariants: only what differs is kept; what differs from nothing is not recorded; a `before` that is
+//! not our last state is a break, and recorded; a value is in one place only; no number goes through a float.
+//!
+//! Not here: how changes arrive (`web`, `cli`), who may see them (`web`), alerts about them (`alerts`).
+
+mod cards;
+mod change;
+mod content;
+mod decide;
+mod document;
+pub mod event;
+mod fields;
+pub mod history;
+mod json;
+mod keyed;
+mod kinds;
+mod record;
+mod refused;
+mod restore;
+mod state;
+pub mod store;
+
+pub use change::{Action, Content, Listed, NewChange, Who, class_text, parse_class};
+pub use decide::{Held, State};
+pub use document::{Document, check_path, is_at_or_below};
+pub use fields::{open, row_commitment};
+pub use json::{Decimal, Json};
+pub use kinds::Kinds;
+pub use record::{ChangeReceipt, ChangeResult, OPEN, Recorder, Row, Sender, class_code};
+pub use restore::{Restoration, opened};
+pub use state::{Axis, SNAPSHOT_EVERY, apply, at_version, held, in_force, newest, snapshot_body};

@@ -1,0 +1,145 @@
+//! A record's state at one of its versions, from the nearest snapshot; and which version was in force
+//! at an instant.
+//!
+//! A snapshot names the change that set each value and holds none itself: a value is in one place only,
+//! so that it can go. Every [`SNAPSHOT_EVERY`] changes there is one, and a state costs at most that many
+//! changes beside it, however long the history is.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Moment;
+use crate::db::{Conn, DbError, DbResult};
+use crate::ids::Seq;
+
+use super::change::Action;
+use super::decide::{Held, State};
+use super::json::Json;
+use super::store::{self, ChangeRow, FieldRow, SnapshotRow};
+
+/// Changes between two snapshots of a record.
+pub const SNAPSHOT_EVERY: i64 = 32;
+
+/// Which time is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// When it was so, as the senders say.
+    Effective,
+    /// When we knew.
+    Recorded,
+}
+
+/// The state after the newest change; `None` if there is none yet.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn newest(conn: &mut Conn, record: Seq) -> DbResult<Option<State>> {
+    match store::newest(conn, record)? {
+        Some(row) => Ok(Some(at_version(conn, &row)?)),
+        None => Ok(None),
+    }
+}
+
+/// The state after a change.
+///
+/// # Errors
+/// When the database cannot be read, or a snapshot cannot be understood.
+pub fn at_version(conn: &mut Conn, row: &ChangeRow) -> DbResult<State> {
+    let snapshot = store::snapshot(conn, row.record, row.version)?;
+    let mut values = BTreeMap::new();
+    let mut from = 0;
+    if let Some(snapshot) = snapshot {
+        values = read_snapshot(conn, &snapshot)?;
+        from = snapshot.version;
+    }
+    let changes = store::versions(conn, row.record, from, row.version)?;
+    let places: Vec<Seq> = changes.iter().map(|change| change.seq).collect();
+    let fields = store::fields_of(conn, &places)?;
+    for change in &changes {
+        let own = fields.iter().filter(|field| field.seq == change.seq);
+        apply(&mut values, change.action, own);
+    }
+    let exists = row.action != Action::Delete.code();
+    Ok(State { version: row.version, head: row.seq, exists, effective_at: row.effective_at, values })
+}
+
+/// Takes a change into a state.
+pub fn apply<'a>(values: &mut BTreeMap<String, Held>, action: i16, fields: impl Iterator<Item = &'a FieldRow>) {
+    if action == Action::Delete.code() {
+        values.clear();
+        return;
+    }
+    for field in fields {
+        match held(field) {
+            Some(held) => drop(values.insert(field.path.clone(), held)),
+            None => drop(values.remove(&field.path)),
+        }
+    }
+}
+
+/// The value that a field set; `None` if it took one away.
+pub fn held(field: &FieldRow) -> Option<Held> {
+    let (seq, n) = (field.seq, field.n);
+    match (&field.new, &field.new_digest) {
+        (Some(value), _) => Some(Held { seq, n, value: Some(Json::stored(value.clone())), digest: None }),
+        (None, Some(digest)) => Some(Held { seq, n, value: None, digest: Some(digest.clone()) }),
+        (None, None) => None,
+    }
+}
+
+/// What a snapshot of these values says.
+pub fn snapshot_body(values: &BTreeMap<String, Held>) -> String {
+    let places: Vec<(&str, Seq, i32)> = values.iter().map(|(path, held)| (path.as_str(), held.seq, held.n)).collect();
+    serde_json::json!(places).to_string()
+}
+
+fn read_snapshot(conn: &mut Conn, snapshot: &SnapshotRow) -> DbResult<BTreeMap<String, Held>> {
+    let broken = |what: &str| {
+        DbError::Corrupt(format!("snapshot {} of record {} {what}; run `counterfoil verify`", snapshot.version, snapshot.record))
+    };
+    let places: Vec<(String, Seq, i32)> = serde_json::from_str(&snapshot.body).map_err(|_| broken("cannot be read"))?;
+    let mut wanted: Vec<Seq> = places.iter().map(|(_, seq, _)| *seq).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let fields = store::fields_of(conn, &wanted)?;
+    let mut values = BTreeMap::new();
+    for (path, seq, n) in places {
+        let at = fields.binary_search_by_key(&(seq, n), |field| (field.seq, field.n));
+        // A value that was erased since is gone from the state too.
+        let Some(field) = at.ok().map(|at| &fields[at]) else { continue };
+        if field.path != path {
+            return Err(broken("names another field"));
+        }
+        values.extend(held(field).map(|held| (path, held)));
+    }
+    Ok(values)
+}
+
+/// The change that was the newest at an instant; `None` before the first. Either time never decreases
+/// along a record: the search takes as many steps as the number of changes has binary digits.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn in_force(conn: &mut Conn, record: Seq, at: Moment, axis: Axis) -> DbResult<Option<ChangeRow>> {
+    let time = |row: &ChangeRow| match axis {
+        Axis::Effective => row.effective_at,
+        Axis::Recorded => row.recorded_at,
+    };
+    let Some(newest) = store::newest(conn, record)? else { return Ok(None) };
+    if time(&newest) <= at.0 {
+        return Ok(Some(newest));
+    }
+    let (mut low, mut high, mut found) = (1, newest.version - 1, None);
+    while low <= high {
+        let middle = low + (high - low) / 2;
+        let row = store::version(conn, record, middle)?.ok_or_else(|| {
+            DbError::Corrupt(format!("version {middle} of record {record} is missing; run `counterfoil verify`"))
+        })?;
+        if time(&row) <= at.0 {
+            low = middle + 1;
+            found = Some(row);
+        } else {
+            high = middle - 1;
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,172 @@
+//! The tables of records, and the queries on them.
+
+use diesel::prelude::*;
+
+use crate::db::schema::{record_breaks, record_changes, record_fields, record_snapshots, records};
+use crate::db::{Conn, DbResult};
+use crate::ids::{Seq, erased_number};
+use crate::{bulk_row, on_conn};
+
+bulk_row! {
+    /// A row of `records`.
+    RecordRow => records { id: i64, source: i64, kind: String, reference: String, created_at: i64 }
+}
+bulk_row! {
+    /// A row of `record_changes`.
+    ChangeRow => record_changes {
+        seq: i64, record: i64, version: i64, source: i64, source_ref: Option<String>, action: i16, class: i16, changed_at: i64,
+        effective_at: i64, recorded_at: i64, fields: i32, actor: Option<String>, restores: Option<i64>,
+    }
+}
+bulk_row! {
+    /// A row of `record_fields`.
+    FieldRow => record_fields {
+        seq: i64, n: i32, path: String, old: Option<String>, new: Option<String>, old_digest: Option<String>,
+        new_digest: Option<String>, salt: Option<Vec<u8>>, data_key: Option<i64>, nonce: Option<Vec<u8>>, sealed: Option<Vec<u8>>,
+    }
+}
+bulk_row! {
+    /// A row of `record_snapshots`.
+    SnapshotRow => record_snapshots { record: i64, version: i64, body: String }
+}
+bulk_row! {
+    /// A row of `record_breaks`.
+    RecordBreakRow => record_breaks {
+        seq: i64, record: i64, fields: i32, state: i16, business_date: i32, opened_at: i64, closed_by: Option<i64>,
+    }
+}
+
+/// Places bound in one statement.
+const CHUNK: usize = 500;
+
+/// A record by what its source calls it.
+pub fn record_by_reference(conn: &mut Conn, source: Seq, kind: &str, reference: &str) -> DbResult<Option<RecordRow>> {
+    let query = records::table.filter(records::source.eq(source)).filter(records::kind.eq(kind));
+    let query = query.filter(records::reference.eq(reference));
+    Ok(on_conn!(conn, |c| query.select(RecordRow::as_select()).first(c).optional())?)
+}
+
+/// A record by its number.
+pub fn record(conn: &mut Conn, id: Seq) -> DbResult<Option<RecordRow>> {
+    Ok(on_conn!(conn, |c| records::table.find(id).select(RecordRow::as_select()).first(c).optional())?)
+}
+
+/// The newest change of a record.
+pub fn newest(conn: &mut Conn, record: Seq) -> DbResult<Option<ChangeRow>> {
+    let query = record_changes::table.filter(record_changes::record.eq(record)).order(record_changes::version.desc());
+    Ok(on_conn!(conn, |c| query.select(ChangeRow::as_select()).first(c).optional())?)
+}
+
+/// One version of a record.
+pub fn version(conn: &mut Conn, record: Seq, version: i64) -> DbResult<Option<ChangeRow>> {
+    let query = record_changes::table.filter(record_changes::record.eq(record)).filter(record_changes::version.eq(version));
+    Ok(on_conn!(conn, |c| query.select(ChangeRow::as_select()).first(c).optional())?)
+}
+
+/// The versions of a record after `after` up to `to`, in their order.
+pub fn versions(conn: &mut Conn, record: Seq, after: i64, to: i64) -> DbResult<Vec<ChangeRow>> {
+    let query = record_changes::table.filter(record_changes::record.eq(record)).filter(record_changes::version.gt(after));
+    let query = query.filter(record_changes::version.le(to)).order(record_changes::version);
+    Ok(on_conn!(conn, |c| query.select(ChangeRow::as_select()).load(c))?)
+}
+
+/// The change with this place.
+pub fn change(conn: &mut Conn, seq: Seq) -> DbResult<Option<ChangeRow>> {
+    Ok(on_conn!(conn, |c| record_changes::table.find(seq).select(ChangeRow::as_select()).first(c).optional())?)
+}
+
+/// The change that a source sent under this reference.
+pub fn change_by_reference(conn: &mut Conn, source: Seq, source_ref: &str) -> DbResult<Option<ChangeRow>> {
+    let query = record_changes::table.filter(record_changes::source.eq(source)).filter(record_changes::source_ref.eq(source_ref));
+    Ok(on_conn!(conn, |c| query.select(ChangeRow::as_select()).first(c).optional())?)
+}
+
+/// The newest snapshot of a record at or before a version.
+pub fn snapshot(conn: &mut Conn, record: Seq, version: i64) -> DbResult<Option<SnapshotRow>> {
+    let query = record_snapshots::table.filter(record_snapshots::record.eq(record));
+    let query = query.filter(record_snapshots::version.le(version)).order(record_snapshots::version.desc());
+    Ok(on_conn!(conn, |c| query.select(SnapshotRow::as_select()).first(c).optional())?)
+}
+
+/// The fields of these changes, in order of place and number.
+pub fn fields_of(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<FieldRow>> {
+    let mut found = Vec::new();
+    for chunk in places.chunks(CHUNK) {
+        let query = record_fields::table.filter(record_fields::seq.eq_any(chunk)).order((record_fields::seq, record_fields::n));
+        let some: Vec<FieldRow> = on_conn!(conn, |c| query.select(FieldRow::as_select()).load(c))?;
+        found.extend(some);
+    }
+    Ok(found)
+}
+
+/// What a field was set to, and when that came to be so; newest first, at most `limit`.
+pub fn values_of(conn: &mut Conn, record: Seq, path: &str, limit: i64) -> DbResult<Vec<(i64, Option<String>)>> {
+    let query = record_changes::table.inner_join(record_fields::table.on(record_fields::seq.eq(record_changes::seq)));
+    let query = query.filter(record_changes::record.eq(record)).filter(record_fields::path.eq(path));
+    let query = query.order(record_changes::version.desc()).limit(limit);
+    Ok(on_conn!(conn, |c| query.select((record_changes::effective_at, record_fields::new)).load(c))?)
+}
+
+/// The types that there are records of, at most `limit`.
+pub fn kinds(conn: &mut Conn, limit: i64) -> DbResult<Vec<String>> {
+    let query = records::table.select(records::kind).distinct().order(records::kind).limit(limit);
+    Ok(on_conn!(conn, |c| query.load(c))?)
+}
+
+/// Records of a type whose reference begins so, in order, at most `limit`.
+pub fn records_like(conn: &mut Conn, kind: &str, beginning: &str, limit: i64) -> DbResult<Vec<RecordRow>> {
+    let pattern: String =
+        beginning.chars().flat_map(|c| if "%_\\".contains(c) { vec!['\\', c] } else { vec![c] }).chain(['%']).collect();
+    let query = records::table.filter(records::kind.eq(kind)).filter(records::reference.like(pattern).escape('\\'));
+    let query = query.order((records::reference, records::id)).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(RecordRow::as_select()).load(c))?)
+}
+
+/// The newest breaks, at most `limit`.
+pub fn breaks_newest(conn: &mut Conn, limit: i64) -> DbResult<Vec<RecordBreakRow>> {
+    let query = record_breaks::table.order(record_breaks::seq.desc()).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(RecordBreakRow::as_select()).load(c))?)
+}
+
+/// Breaks recorded on a date, and those of this and earlier dates that are open, as far as place `seq_to`.
+pub fn break_counts(conn: &mut Conn, date: i32, seq_to: Seq) -> DbResult<(i64, i64)> {
+    use record_breaks as of;
+    let known = || of::table.filter(of::seq.le(seq_to)).filter(of::business_date.le(date));
+    let new = known().filter(of::business_date.eq(date)).count();
+    let open = known().filter(of::closed_by.is_null().or(of::closed_by.gt(seq_to))).count();
+    let (new, open): (i64, i64) = on_conn!(conn, |c| new.get_result(c).and_then(|new| Ok((new, open.get_result(c)?))))?;
+    Ok((new, open))
+}
+
+/// The break that a change opened.
+pub fn record_break(conn: &mut Conn, seq: Seq) -> DbResult<Option<RecordBreakRow>> {
+    Ok(on_conn!(conn, |c| record_breaks::table.find(seq).select(RecordBreakRow::as_select()).first(c).optional())?)
+}
+
+/// Removes what is personal at these places; their erasure must be stored before. Snapshots forget the
+/// values that are gone.
+pub fn remove(conn: &mut Conn, places: &[Seq]) -> DbResult<()> {
+    let of = records::table.filter(records::id.eq_any(places)).select(records::id);
+    let named: Vec<Seq> = on_conn!(conn, |c| of.load(c))?;
+    for id in named {
+        let record = diesel::update(records::table.find(id)).set(records::reference.eq(erased_number(id)));
+        on_conn!(conn, |c| record.execute(c))?;
+    }
+    let of = record_changes::table.filter(record_changes::seq.eq_any(places)).select(record_changes::record).distinct();
+    let torn: Vec<Seq> = on_conn!(conn, |c| of.load(c))?;
+    let changes = record_changes::table.filter(record_changes::seq.eq_any(places));
+    on_conn!(conn, |c| diesel::update(changes).set(record_changes::actor.eq(None::<String>)).execute(c))?;
+    on_conn!(conn, |c| diesel::delete(record_fields::table.filter(record_fields::seq.eq_any(places))).execute(c))?;
+    for record in torn {
+        let query = record_snapshots::table.filter(record_snapshots::record.eq(record)).order(record_snapshots::version);
+        let rows: Vec<SnapshotRow> = on_conn!(conn, |c| query.select(SnapshotRow::as_select()).load(c))?;
+        for row in rows {
+            let mut values: Vec<(String, Seq, i32)> = serde_json::from_str(&row.body).unwrap_or_default();
+            values.retain(|(_, seq, _)| !places.contains(seq));
+            let body = serde_json::json!(values).to_string();
+            let target = record_snapshots::table.find((row.record, row.version));
+            on_conn!(conn, |c| diesel::update(target).set(record_snapshots::body.eq(&body)).execute(c))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! Records besides balances: recorded, refused, broken, sealed, and held against the log.
+
+mod erased;
+mod house;
+mod recording;
+mod restoring;
+mod sealed;
+
+pub use house::record_as;
