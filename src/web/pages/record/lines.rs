@@ -98,10 +98,11 @@ pub(super) fn figure(path: &str, readings: &[Reading], time: LocalTime) -> Optio
     let decimals = Some(decimals).filter(|n| *n <= DECIMALS_MAX)?;
     let points: Option<Vec<Point>> = readings
         .iter()
-        .map(|reading| {
+        .zip(0..)
+        .map(|(reading, entry)| {
             let balance = reading.value.decimal()?.scaled_to(decimals)?;
             let text = money(reading.value.as_str());
-            Some(Point { label: time.minute(reading.at), at: reading.at.0, balance, text })
+            Some(Point { entry, label: time.minute(reading.at), at: reading.at.0, balance, text })
         })
         .collect();
     let points = points?;
