@@ -78,7 +78,7 @@ async fn render(desk: &Desk, sent: &Sent, errors: Vec<FieldError>) -> Page {
             text: "Every mail left, or waits for its next try.".to_owned(),
             action: None,
         },
-        choices: may.then(|| choices(&found, sent)).unwrap_or_default(),
+        choices: if may { choices(&found, sent) } else { Vec::new() },
         reason: sent.reason.clone(),
         reason_hint: format!("{} to {} characters; recorded with your name.", REASON.start(), REASON.end()),
         read_only: (!may && waiting > 0)

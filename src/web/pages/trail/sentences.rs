@@ -4,6 +4,7 @@ mod acts;
 mod approvals;
 mod control;
 mod keys;
+mod mail;
 mod privacy;
 mod records;
 
@@ -92,6 +93,7 @@ pub(super) fn said(kind: &str, body: &str, names: &Names) -> Said {
         control::said,
         approvals::said,
         keys::said,
+        mail::said,
         privacy::said,
         records::said,
     ]
@@ -219,10 +221,6 @@ fn log(kind: &str, body: &Body<'_>) -> Option<Said> {
         }
         "anchor.refused" => format!("What came back {} is no checkpoint of this log.", how(body)),
         "ruleset.defined" => format!("Rule set version {} came into force.", body.number("version")),
-        "mail.sent" => format!("A mail left: {}.", mail(body)),
-        "mail.dead" => format!("A mail was given up after {}: {}.", body.counted("attempt", "try", "tries"), mail(body)),
-        "mail.resent" => format!("{} had a mail that was given up sent again: {}.", asked(body), mail(body)),
-        "mail.acknowledged" => format!("{} acknowledged that a mail was given up: {}.", asked(body), mail(body)),
         "export.made" => {
             let from = [("from", "from"), ("to", "to")]
                 .iter()
@@ -240,23 +238,6 @@ fn leaves(body: &Body<'_>) -> String {
 
 fn how(body: &Body<'_>) -> &'static str {
     if body.text("how") == "witness" { "signed by a witness" } else { "with an officer" }
-}
-
-fn mail(body: &Body<'_>) -> String {
-    let kind = match body.text("kind") {
-        "alert" => ("alert", "alerts"),
-        "report" => ("report", "reports"),
-        "notice" => ("notice", "notices"),
-        _ => ("import", "imports"),
-    };
-    match body.fields["of"].as_i64() {
-        Some(of) => format!("{} of {}", count(body.number("count")), counted(of, kind.0, kind.1)),
-        None => body.counted("count", kind.0, kind.1),
-    }
-}
-
-fn asked(body: &Body<'_>) -> String {
-    if body.fields["user"].is_i64() { body.user() } else { "A command".to_owned() }
 }
 
 /// Entries on their way in.
