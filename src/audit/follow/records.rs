@@ -65,7 +65,7 @@ impl Said {
     fn broken(&self) -> Option<RecordBreakRow> {
         let public = &self.public;
         let business_date = parse_date(&public.date).map(day_number).unwrap_or_default();
-        (public.mismatches > 0).then(|| RecordBreakRow {
+        (public.mismatches > 0).then_some(RecordBreakRow {
             seq: self.seq,
             record: public.record,
             fields: public.mismatches as i32,

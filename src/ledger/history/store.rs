@@ -110,6 +110,9 @@ pub fn earlier(conn: &mut Conn, last: Seq, count: usize) -> DbResult<Vec<PastEnt
     found.into_iter().map(read).collect()
 }
 
+/// What is asked for of an entry in [`past`], in two parts because of the query layer.
+type Columns = ((i64, i64, Option<i64>, i64, i16), (Option<i64>, Option<i64>, i16));
+
 /// These entries, in no particular order.
 pub fn past(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Vec<PastEntry>> {
     if seqs.is_empty() {
@@ -120,8 +123,7 @@ pub fn past(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Vec<PastEntry>> {
         (entries::balance_before, entries::balance_after, entries::status),
     );
     let query = entries::table.filter(entries::seq.eq_any(seqs));
-    let found: Vec<((i64, i64, Option<i64>, i64, i16), (Option<i64>, Option<i64>, i16))> =
-        on_conn!(conn, |c| query.select(columns).load(c))?;
+    let found: Vec<Columns> = on_conn!(conn, |c| query.select(columns).load(c))?;
     let row = |((seq, booked_at, account_seq, amount, direction), (balance_before, balance_after, status))| {
         read(Earlier { seq, booked_at, account_seq, amount, direction, balance_before, balance_after, status })
     };

@@ -21,7 +21,7 @@ pub(super) fn said(kind: &str, body: &Body<'_>) -> Option<Said> {
             let rows = body.counted("rows", "change was", "changes were");
             about(format!("{rows} of source {source} refused{flood}: {}.", codes.join(", ")), None)
         }
-        _ => return None,
+        _ => None,
     }
 }
 
