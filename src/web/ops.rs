@@ -115,13 +115,13 @@ pub async fn readyz(req: HttpRequest, app: Data<App>) -> Result<HttpResponse, Pr
 /// Reads and tries to write, side by side, and waits for either no longer than [`WITHIN`].
 async fn look(app: Data<App>) -> Result<Vec<Check>, Problem> {
     // Both begin here, not when they are waited for.
-    let (reader, writer) = (app.clone(), app.clone());
+    let (reader, writer, follower) = (app.clone(), app.clone(), app.clone());
     let Some(looking) = Looking::begin() else {
         let detail = format!("{LOOKS_MAX} earlier requests still wait for it");
         return Ok(vec![Check::new("database", false, detail)]);
     };
     let looking = Arc::new(looking);
-    let (reads, writes) = (looking.clone(), looking);
+    let (reads, writes, follows) = (looking.clone(), looking.clone(), looking);
     let reading = web::block(move || {
         let _until_done = reads;
         read(&reader)
@@ -129,6 +129,10 @@ async fn look(app: Data<App>) -> Result<Vec<Check>, Problem> {
     let writing = web::block(move || {
         let _until_done = writes;
         write(&writer)
+    });
+    let following = web::block(move || {
+        let _until_done = follows;
+        follower.db.replica().map(|standing| standing.to_string())
     });
     let end = Instant::now() + WITHIN;
     let mut checks = match timeout_at(end, reading).await {
@@ -142,6 +146,12 @@ async fn look(app: Data<App>) -> Result<Vec<Check>, Problem> {
             Check::new("writing", false, detail)
         }
     });
+    // Without it, the primary is read: that is no reason to turn anybody away.
+    let standing = match timeout_at(end, following).await {
+        Ok(standing) => standing?,
+        Err(_) => Some(format!("the replica does not answer: read from the primary (said after {} s)", WITHIN.as_secs())),
+    };
+    checks.extend(standing.map(|standing| Check::new("replica", true, standing)));
     Ok(checks)
 }
 
@@ -195,10 +205,6 @@ fn read(app: &App) -> Vec<Check> {
             tracing::warn!(target: "counterfoil::web", %error, "not ready");
             checks.push(Check::new("database", false, "does not answer as it should; see the log of the program"));
         }
-    }
-    if let Some(standing) = app.db.replica() {
-        // Without it, the primary is read: that is no reason to turn anybody away.
-        checks.push(Check::new("replica", true, standing.to_string()));
     }
     checks
 }
