@@ -103,13 +103,29 @@ impl Browser {
     /// The visible text of the first element that matches, when there is one.
     #[track_caller]
     pub fn text(&self, css: &str) -> String {
-        self.run(async |driver| find(driver, css).await?.text().await)
+        self.run(async |driver| {
+            for _ in 0..STALE_MAX {
+                match find(driver, css).await?.text().await {
+                    Err(error) if is_stale(&error) => {}
+                    read => return read,
+                }
+            }
+            find(driver, css).await?.text().await
+        })
     }
 
     /// Clicks the first element that matches.
     #[track_caller]
     pub fn click(&self, css: &str) {
-        self.run(async |driver| find(driver, css).await?.click().await);
+        self.run(async |driver| {
+            for _ in 0..STALE_MAX {
+                match find(driver, css).await?.click().await {
+                    Err(error) if is_stale(&error) => {}
+                    clicked => return clicked,
+                }
+            }
+            find(driver, css).await?.click().await
+        });
     }
 
     /// Replaces what a field holds.
@@ -212,4 +228,11 @@ fn program(name: &str, package: &str) -> PathBuf {
         .map(|folder| folder.join(name))
         .find(|file| file.is_file())
         .unwrap_or_else(|| panic!("the browser tests need `{name}` (Debian package `{package}`) on PATH: {INSTALL}"))
+}
+
+/// Times an element is looked for again that went with its page between being found and being used.
+const STALE_MAX: usize = 20;
+
+fn is_stale(error: &WebDriverError) -> bool {
+    error.to_string().contains("stale")
 }
