@@ -164,9 +164,7 @@ impl Checker {
             self.recovered(row);
         }
         self.scratch.clear();
-        let leaf =
-            leaf::EventLeaf { seq: row.seq, recorded_at: row.recorded_at, kind: &row.kind, body: &row.body, blind: &row.blind };
-        let encoded = leaf.encode(&self.origin, &mut self.scratch).is_ok();
+        let encoded = row.leaf().encode(&self.origin, &mut self.scratch).is_ok();
         let leaf = self.leaf("events", row.seq, encoded);
         let body = part.map(|part| [Some(part.body.as_str())]);
         let opened = part.zip(body.as_ref()).map(|(part, body)| (part.salt.as_slice(), body.as_slice()));

@@ -4,13 +4,12 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, ScopedJoinHandle};
 
 use counterfoil_verify::heads::KIND;
-use counterfoil_verify::{EventLeaf, leaf};
 use serde::Deserialize;
 
 use crate::db::{Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
 use crate::trail::generations::Origins;
-use crate::trail::store::{self as trail, EventRow, LogState};
+use crate::trail::store::{self as trail, LogState};
 
 use super::beside::Beside;
 use super::checker::Checker;
@@ -160,7 +159,7 @@ fn origin(conn: &mut Conn, state: Option<&LogState>, findings: &mut Findings) ->
         return Ok(stated.or(said).unwrap_or_default());
     };
     let tile = trail::tile(conn, 0, 0)?.unwrap_or_default();
-    let right = stated == said || hash(row, said).is_some_and(|hash| tile.starts_with(&hash));
+    let right = stated == said || row.leaf_hash(said).is_ok_and(|hash| tile.starts_with(&hash));
     Ok(if right { said.clone() } else { stated.clone() })
 }
 
@@ -169,13 +168,6 @@ fn named(state: Option<&LogState>, origin: &str, findings: &mut Findings) {
     if state.is_some_and(|state| state.origin != origin) {
         findings.add((L2, "origin_differs"), "log_state", 0, "the log state and the leaves do not name the same origin");
     }
-}
-
-fn hash(row: &EventRow, origin: &str) -> Option<leaf::Hash> {
-    let mut bytes = Vec::new();
-    let leaf = EventLeaf { seq: row.seq, recorded_at: row.recorded_at, kind: &row.kind, body: &row.body, blind: &row.blind };
-    leaf.encode(origin, &mut bytes).ok()?;
-    Some(leaf::hash(&bytes))
 }
 
 fn ranges(conn: &mut Conn) -> DbResult<Ranges> {

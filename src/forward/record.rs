@@ -1,14 +1,16 @@
 //! What leaves the house of one leaf: what it holds in clear, and what proves it.
 
+use counterfoil_verify::TooLong;
 use serde_json::{Value, json};
 
 use crate::clock::Moment;
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::store::{self as ledger, EntryRow};
-use crate::ledger::{Direction, Kind, leaves};
+use crate::ledger::{Direction, Kind};
 use crate::money::Money;
-use crate::trail::store::{self as trail, CheckpointRow, EventRow};
+use crate::trail::generations::Origins;
+use crate::trail::store::{self as trail, CheckpointRow};
 
 /// Kinds of events that only say what numbers in other leaves stand for: they go with the entries.
 const DEFINITIONS: [&str; 3] = ["account.defined", "context.defined", "delivery.defined"];
@@ -20,7 +22,7 @@ pub struct Record {
     pub seq: Seq,
     /// Its RFC 6962 hash.
     pub leaf: [u8; 32],
-    /// The name of the log.
+    /// The name that the log had at this leaf.
     pub log: String,
     /// The size of a signed checkpoint that covers it.
     pub checkpoint: i64,
@@ -79,33 +81,32 @@ pub enum Severity {
 /// # Errors
 /// When the database cannot be read, or leaves are missing in it.
 pub(super) fn between(conn: &mut Conn, (from, to): (Seq, Seq), signed: &CheckpointRow, entries: bool) -> DbResult<Vec<Record>> {
-    let hashes = leaves::hashes(conn, from, to)?;
-    if hashes.len() as i64 != to - from {
+    let (events, changes) =
+        (trail::events_between(conn, from, to, to - from)?, ledger::entries_between(conn, from, to, to - from)?);
+    if (events.len() + changes.len()) as i64 != to - from {
         let text = format!("leaves are missing between {from} and {to}: nothing is forwarded; run `counterfoil verify`");
         return Err(DbError::Corrupt(text));
     }
-    let log = trail::state(conn)?.map(|state| state.origin).unwrap_or_default();
-    let leaf = |seq: Seq| hashes.get((seq - from) as usize).copied().unwrap_or_default();
-    let record = |seq, recorded_at, kind: String, body| Record {
+    let origins = Origins::of(conn)?;
+    let long = |e: TooLong| DbError::Corrupt(e.to_string());
+    let record = |seq, leaf, recorded_at, kind: String, body| Record {
         seq,
-        leaf: leaf(seq),
-        log: log.clone(),
+        leaf,
+        log: origins.at(seq).to_owned(),
         checkpoint: signed.size,
         recorded_at: Moment(recorded_at),
         kind,
         body,
     };
     let mut records = Vec::new();
-    for EventRow { seq, recorded_at, kind, body, .. } in trail::events_between(conn, from, to, to - from)? {
-        if entries || !DEFINITIONS.contains(&kind.as_str()) {
-            let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
-            records.push(record(seq, recorded_at, kind, body));
-        }
+    for row in events.into_iter().filter(|row| entries || !DEFINITIONS.contains(&row.kind.as_str())) {
+        let leaf = row.leaf_hash(origins.at(row.seq)).map_err(long)?;
+        let body = serde_json::from_str(&row.body).unwrap_or(Value::String(row.body));
+        records.push(record(row.seq, leaf, row.recorded_at, row.kind, body));
     }
-    if entries {
-        for row in ledger::entries_between(conn, from, to, to - from)? {
-            records.push(record(row.seq, row.recorded_at, "entry".to_owned(), entry(&row)?));
-        }
+    for row in changes.iter().filter(|_| entries) {
+        let leaf = row.leaf_hash(origins.at(row.seq)).map_err(long)?;
+        records.push(record(row.seq, leaf, row.recorded_at, "entry".to_owned(), entry(row)?));
     }
     records.sort_by_key(|record| record.seq);
     Ok(records)

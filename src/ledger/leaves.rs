@@ -1,6 +1,6 @@
 //! The leaves of the log, made from their rows again.
 
-use counterfoil_verify::{EventLeaf, Hash, TooLong, leaf};
+use counterfoil_verify::{Hash, TooLong, leaf};
 
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
@@ -28,9 +28,8 @@ pub fn bytes(conn: &mut Conn, from: Seq, to: Seq) -> DbResult<Vec<(Seq, Vec<u8>)
         leaves.push((row.seq, bytes));
     }
     for row in trail_store::events_between(conn, from, to, most)? {
-        let event = EventLeaf { seq: row.seq, recorded_at: row.recorded_at, kind: &row.kind, body: &row.body, blind: &row.blind };
         let mut bytes = Vec::new();
-        event.encode(origins.at(row.seq), &mut bytes).map_err(too_long)?;
+        row.leaf().encode(origins.at(row.seq), &mut bytes).map_err(too_long)?;
         leaves.push((row.seq, bytes));
     }
     leaves.sort_by_key(|(seq, _)| *seq);

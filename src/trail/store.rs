@@ -1,6 +1,6 @@
 //! The log's own tables.
 
-use counterfoil_verify::{EventLeaf, Hash, Tiles};
+use counterfoil_verify::{EventLeaf, Hash, Tiles, TooLong};
 use diesel::prelude::*;
 
 use crate::clock::Moment;
@@ -31,6 +31,19 @@ impl EventRow {
     pub fn of(leaf: &EventLeaf<'_>) -> EventRow {
         let EventLeaf { seq, recorded_at, kind, body, blind } = *leaf;
         EventRow { seq, recorded_at, kind: kind.to_owned(), body: body.to_owned(), blind: blind.to_vec() }
+    }
+
+    /// The leaf that the row gives.
+    pub fn leaf(&self) -> EventLeaf<'_> {
+        let EventRow { seq, recorded_at, kind, body, blind } = self;
+        EventLeaf { seq: *seq, recorded_at: *recorded_at, kind, body, blind }
+    }
+
+    /// The RFC 6962 hash of the row's leaf in the log named `origin`.
+    pub fn leaf_hash(&self, origin: &str) -> Result<Hash, TooLong> {
+        let mut bytes = Vec::new();
+        self.leaf().encode(origin, &mut bytes)?;
+        Ok(counterfoil_verify::leaf::hash(&bytes))
     }
 }
 
