@@ -24,7 +24,7 @@ pub use approved::carry_out_due;
 pub use changes::WireChanges;
 pub use inbox::{Inbox, Leader, LeaderError};
 pub use post::StandBy;
-pub use privacy::PrivacyRequest;
+pub use privacy::{PrivacyRequest, prune};
 pub use requests::{Request, RequestError, nightly};
 pub use rows::{WireResult, WireRow};
 

@@ -24,6 +24,7 @@ mod mail;
 mod migrate;
 mod progress;
 mod propose;
+mod prune;
 mod record;
 mod replay;
 mod report;
@@ -81,6 +82,7 @@ enum Command {
     RestoreRecord(restore::Restore),
     Report(report::Report),
     Nightly(report::Nightly),
+    Prune(prune::Prune),
     Verify(verify::Verify),
     Replay(replay::Replay),
     Export(export::Export),
@@ -154,6 +156,7 @@ pub fn main() -> ExitCode {
         Command::RestoreRecord(command) => restore::run(&cli.common, command),
         Command::Report(command) => report::report(&cli.common, command),
         Command::Nightly(command) => report::nightly(&cli.common, command),
+        Command::Prune(command) => prune::run(&cli.common, command),
         Command::Verify(command) => verify::run(&cli.common, command),
         Command::Replay(command) => replay::run(&cli.common, &command),
         Command::Export(command) => export::run(&cli.common, command),

@@ -50,7 +50,10 @@ impl Config {
                 return refuse(format!("anchor.witness.key of {}: {error}", witness.url));
             }
         }
-        if let Some(unfit) = super::records::unfit(&self.records).or_else(|| super::forward::unfit(&self.forward)) {
+        if let Some(unfit) = super::records::unfit(&self.records)
+            .or_else(|| super::retention::unfit(&self.retention))
+            .or_else(|| super::forward::unfit(&self.forward))
+        {
             return refuse(unfit);
         }
         for source in &self.source {
