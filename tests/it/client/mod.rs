@@ -1,0 +1,9 @@
+//! `counterfoil-client` against the real server.
+
+mod guarded;
+mod house;
+mod sending;
+mod spooled;
+mod tree;
+
+pub use house::{Place, items};
