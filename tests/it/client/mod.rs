@@ -2,6 +2,7 @@
 
 mod guarded;
 mod house;
+mod outbox;
 mod sending;
 mod spooled;
 mod tree;
