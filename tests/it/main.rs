@@ -39,6 +39,7 @@ mod records;
 mod recovery;
 mod replay;
 mod roles;
+mod seeds;
 mod site;
 mod sources;
 mod stand_by;
