@@ -1,6 +1,6 @@
 //! The newest places of a few keys in the runs, for people: bounded, whatever a key has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::prelude::*;
 
@@ -10,6 +10,9 @@ use crate::ids::Seq;
 use crate::on_conn;
 
 use super::{RunKind, RunRow, page_data, unpack};
+
+/// Entries asked for in one statement.
+const PLACED_AT_ONCE: usize = 1_000;
 
 /// Adds the newest places of these accounts or contexts to `found`, until it has `limit`: run by run, the newest
 /// first; of each key `limit` at most. Not for references, whose keys are in another order.
@@ -53,6 +56,18 @@ fn newest_of(conn: &mut Conn, run: i64, key: i64, limit: usize, found: &mut BTre
 pub fn accounts_between(conn: &mut Conn, from: Seq, to: Seq, limit: i64) -> DbResult<Vec<(Seq, Seq)>> {
     let query = entries::table.filter(entries::seq.ge(from)).filter(entries::seq.lt(to)).order(entries::seq).limit(limit);
     Ok(on_conn!(conn, |c| query.select((entries::seq, entries::account)).load(c))?)
+}
+
+/// Account and position of the entries at these places, by place.
+pub fn placed(conn: &mut Conn, seqs: &[Seq]) -> DbResult<HashMap<Seq, (Seq, i64)>> {
+    let mut found = HashMap::with_capacity(seqs.len());
+    for some in seqs.chunks(PLACED_AT_ONCE) {
+        let query = entries::table.filter(entries::seq.eq_any(some));
+        let rows: Vec<(Seq, Seq, i64)> =
+            on_conn!(conn, |c| query.select((entries::seq, entries::account, entries::position)).load(c))?;
+        found.extend(rows.into_iter().map(|(seq, account, position)| (seq, (account, position))));
+    }
+    Ok(found)
 }
 
 /// Stored states of the accounts after `after`, in order: account, the entry it goes up to, state.
