@@ -46,7 +46,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::app::Leader;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, MAIN_BOOK};
 use crate::db::{Address, Db};
 
 /// Records every balance change in a trail that outsiders can verify, checks balance continuity,
@@ -69,6 +69,9 @@ struct Common {
     /// Settings in TOML; see counterfoil.example.toml
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The book, where the settings name several ([book.NAME])
+    #[arg(long, global = true, value_name = "NAME", default_value = MAIN_BOOK)]
+    book: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -117,7 +120,7 @@ type CliResult = anyhow::Result<Done>;
 
 impl Common {
     fn config(&self) -> anyhow::Result<Config> {
-        Ok(Config::load(self.config.as_deref(), self.database.as_deref())?)
+        Ok(Config::load_book(self.config.as_deref(), self.database.as_deref(), &self.book)?)
     }
 
     /// The database, for reading; it must have the schema of this binary.

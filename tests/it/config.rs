@@ -10,6 +10,7 @@ fn the_example_names_every_key_with_its_default() {
     let mut defaults: toml::Table = toml::Table::try_from(Config::default()).unwrap();
     assert_eq!(defaults.remove("source"), Some(toml::Value::Array(Vec::new())));
     assert_eq!(defaults.remove("forward"), Some(toml::Value::Array(Vec::new())));
+    assert_eq!(defaults.remove("book"), Some(toml::Value::Table(toml::Table::new())));
     let anchor = defaults.get_mut("anchor").and_then(toml::Value::as_table_mut).unwrap();
     assert_eq!(anchor.remove("witness"), Some(toml::Value::Array(Vec::new())));
     let records = defaults.get_mut("records").and_then(toml::Value::as_table_mut).unwrap();
@@ -17,11 +18,12 @@ fn the_example_names_every_key_with_its_default() {
     assert_eq!(example, defaults);
     let uncommented: String = text
         .lines()
-        .map(|line| if line.starts_with("# [[") || line.contains(" = ") { line.trim_start_matches("# ") } else { line })
+        .map(|line| if line.starts_with("# [") || line.contains(" = ") { line.trim_start_matches("# ") } else { line })
         .fold(String::new(), |all, line| all + line + "\n");
     let with_source: toml::Table = uncommented.parse().unwrap();
     assert!(with_source.contains_key("source"), "the example shows a source");
     assert!(with_source.contains_key("forward"), "the example shows a receiver");
+    assert!(with_source["book"]["savings"].is_table(), "the example shows a book");
     assert!(with_source["anchor"]["witness"].is_array(), "the example shows a witness");
     assert!(with_source["records"]["type"].is_array(), "the example shows a type of records");
 }

@@ -10,6 +10,7 @@ mod backpressure;
 mod backup;
 mod balances;
 mod bank;
+mod books;
 mod bounds;
 mod browser_story;
 mod config;
