@@ -12,6 +12,7 @@ pub mod bulk;
 pub mod classes;
 pub mod definitions;
 mod dialect;
+pub mod drain;
 pub(crate) mod faults;
 mod feed;
 pub mod fixed;
