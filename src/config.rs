@@ -13,6 +13,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+mod capture;
 mod check;
 mod database;
 mod forward;
@@ -20,6 +21,7 @@ mod privacy;
 mod records;
 mod values;
 
+pub use capture::{Capture, CapturedTable, EntryMapping};
 pub use database::{Database, Roles};
 pub use forward::{Forward, ForwardFormat, ForwardFrom};
 pub use privacy::{PRIVATE_FIELDS, Privacy};
@@ -57,6 +59,8 @@ pub struct Config {
     pub source: Vec<Source>,
     /// Other systems that get the log.
     pub forward: Vec<Forward>,
+    /// Tables of the bank's own PostgreSQL whose changes are taken from there.
+    pub capture: Vec<Capture>,
 }
 
 /// Section `server`.

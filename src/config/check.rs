@@ -50,7 +50,8 @@ impl Config {
                 return refuse(format!("anchor.witness.key of {}: {error}", witness.url));
             }
         }
-        if let Some(unfit) = super::records::unfit(&self.records).or_else(|| super::forward::unfit(&self.forward)) {
+        let unfit = super::records::unfit(&self.records).or_else(|| super::forward::unfit(&self.forward));
+        if let Some(unfit) = unfit.or_else(|| super::capture::unfit(&self.capture)) {
             return refuse(unfit);
         }
         for source in &self.source {

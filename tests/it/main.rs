@@ -12,6 +12,7 @@ mod balances;
 mod bank;
 mod bounds;
 mod browser_story;
+mod capture;
 mod config;
 mod control;
 mod crash;
