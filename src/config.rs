@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 mod books;
+mod capture;
 mod check;
 mod database;
 mod forward;
@@ -22,6 +23,7 @@ mod records;
 mod values;
 
 pub use books::{BookSettings, MAIN as MAIN_BOOK};
+pub use capture::{Capture, CapturedTable, EntryMapping};
 pub use database::{Database, Roles};
 pub use forward::{Forward, ForwardFormat, ForwardFrom};
 pub use privacy::{PRIVATE_FIELDS, Privacy};
@@ -67,6 +69,8 @@ pub struct Config {
     /// Every book of the installation by name, where there are several.
     #[serde(skip)]
     pub books: Vec<String>,
+    /// Tables of the bank's own PostgreSQL whose changes are taken from there.
+    pub capture: Vec<Capture>,
 }
 
 /// Section `server`.

@@ -14,6 +14,7 @@ macro_rules! say {
 }
 
 mod backup;
+mod capture;
 mod demo;
 mod export;
 mod import;
@@ -82,6 +83,7 @@ enum Command {
     Import(import::Import),
     Record(record::Record),
     RestoreRecord(restore::Restore),
+    Capture(capture::Capture),
     Report(report::Report),
     Nightly(report::Nightly),
     Verify(verify::Verify),
@@ -155,6 +157,7 @@ pub fn main() -> ExitCode {
         Command::Import(command) => import::run(&cli.common, command),
         Command::Record(command) => record::run(&cli.common, command),
         Command::RestoreRecord(command) => restore::run(&cli.common, command),
+        Command::Capture(command) => capture::run(&cli.common, command),
         Command::Report(command) => report::report(&cli.common, command),
         Command::Nightly(command) => report::nightly(&cli.common, command),
         Command::Verify(command) => verify::run(&cli.common, command),

@@ -6,7 +6,7 @@ use std::path::Path;
 use figment::Figment;
 use figment::providers::Serialized;
 
-use super::{Config, ConfigError};
+use super::{Capture, Config, ConfigError};
 
 /// The book without a section of its own.
 pub const MAIN: &str = "main";
@@ -16,7 +16,7 @@ const NAME_MAX: usize = 30;
 const BOOKS_MAX: usize = 100;
 /// What a book cannot say for itself: the listener is the installation's.
 const COMMON: [&str; 2] = ["server", "book"];
-/// What a book does not take over from the installation: it is about one database.
+/// What a book does not take over from the installation, besides `capture`: it is about one database.
 const OWN: [&str; 4] = ["database.url", "database.read_url", "keys.log", "keys.master"];
 
 /// One `[book.NAME]`: sections as of the whole file, with the keys that differ.
@@ -81,6 +81,8 @@ impl Config {
         for key in OWN {
             figment = figment.merge(Serialized::default(key, ""));
         }
+        // A captured table is drained into one log.
+        figment = figment.merge(Serialized::default("capture", Vec::<Capture>::new()));
         figment = figment.merge(Serialized::globals(settings)).merge(Serialized::default("book", BookSettings::new()));
         let mut config = Config::read(&figment, database).map_err(|e| e.of_book(book))?;
         if config.database.url.is_empty() {

@@ -51,7 +51,8 @@ impl Config {
             }
         }
         let unfit = super::records::unfit(&self.records).or_else(|| super::forward::unfit(&self.forward));
-        if let Some(unfit) = unfit.or_else(|| self.unfit_books()) {
+        let unfit = unfit.or_else(|| super::capture::unfit(&self.capture)).or_else(|| self.unfit_books());
+        if let Some(unfit) = unfit {
             return refuse(unfit);
         }
         for source in &self.source {

@@ -8,6 +8,8 @@ use actix_web::{HttpResponse, rt};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::app::{App, Books};
+use crate::capture;
+use crate::clock::SECOND;
 use crate::db::DbResult;
 use crate::forward;
 use crate::notify::store as outbox;
@@ -39,6 +41,13 @@ fn recorder() -> Option<PrometheusHandle> {
     metrics::describe_gauge!("counterfoil_accounts_followed", "Accounts whose newest entry is remembered for reading.");
     metrics::describe_gauge!("counterfoil_forward_behind", "Signed leaves that a receiver has not confirmed, by its name.");
     metrics::describe_gauge!("counterfoil_forward_failures", "Attempts in a row that a receiver did not confirm, by its name.");
+    metrics::describe_gauge!(
+        "counterfoil_capture_waiting",
+        "Captured rows that wait in the bank's database, by the capture's name."
+    );
+    metrics::describe_gauge!("counterfoil_capture_lag_seconds", "Age of the oldest of them, by the capture's name.");
+    metrics::describe_gauge!("counterfoil_capture_refused", "Captured rows that the log refused, by the capture's name.");
+    metrics::describe_gauge!("counterfoil_capture_failing", "1 while a capture cannot be drained, by its name.");
     Some(handle)
 }
 
@@ -76,9 +85,22 @@ fn measure(app: &App) -> DbResult<()> {
         of("counterfoil_forward_behind").set(forward.behind as f64);
         of("counterfoil_forward_failures").set(failures as f64);
     }
+    captures(app);
     let owed = app.db.read(outbox::summary)?;
     for (state, rows) in [("pending", owed.pending), ("sent", owed.sent), ("dead", owed.dead)] {
         metrics::gauge!("counterfoil_outbox_rows", "book" => book.clone(), "state" => state).set(rows as f64);
     }
     Ok(())
+}
+
+fn captures(app: &App) {
+    let now = app.clock.now();
+    for standing in capture::standings() {
+        let name = standing.name;
+        let lag = standing.oldest_at.map_or(0, |at| (now.0 - at.0).max(0) / SECOND);
+        metrics::gauge!("counterfoil_capture_waiting", "name" => name.clone()).set(standing.waiting as f64);
+        metrics::gauge!("counterfoil_capture_lag_seconds", "name" => name.clone()).set(lag as f64);
+        metrics::gauge!("counterfoil_capture_refused", "name" => name.clone()).set(standing.rejected as f64);
+        metrics::gauge!("counterfoil_capture_failing", "name" => name).set(f64::from(u8::from(standing.failing_since.is_some())));
+    }
 }

@@ -13,6 +13,7 @@ mod bank;
 mod books;
 mod bounds;
 mod browser_story;
+mod capture;
 mod config;
 mod control;
 mod crash;
