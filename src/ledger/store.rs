@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use crate::clock::Moment;
 use crate::db::bulk::{BulkRow, Value, Width};
 use crate::db::schema::{accounts, breaks, contexts, deliveries, entries, entry_parts, sources};
-use crate::db::{Conn, DbError, DbResult, drain};
+use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 use crate::money::Currency;
 use crate::{bulk_row, on_conn};
@@ -194,20 +194,12 @@ pub fn entry_part(conn: &mut Conn, seq: Seq) -> DbResult<Option<EntryPartRow>> {
 
 /// Entries from `from` (inclusive) to `to` (exclusive), oldest first, at most `limit`.
 pub fn entries_between(conn: &mut Conn, from: Seq, to: Seq, limit: i64) -> DbResult<Vec<EntryRow>> {
-    if to.saturating_sub(from) <= limit
-        && let Some(rows) = drain::between(conn, from, to)?
-    {
-        return Ok(rows);
-    }
     let query = entries::table.filter(entries::seq.ge(from)).filter(entries::seq.lt(to)).order(entries::seq).limit(limit);
     Ok(on_conn!(conn, |c| query.select(EntryRow::as_select()).load(c))?)
 }
 
 /// Private parts of the entries in a range.
 pub fn entry_parts_between(conn: &mut Conn, from: Seq, to: Seq) -> DbResult<Vec<EntryPartRow>> {
-    if let Some(rows) = drain::between(conn, from, to)? {
-        return Ok(rows);
-    }
     let query = entry_parts::table.filter(entry_parts::seq.ge(from)).filter(entry_parts::seq.lt(to));
     Ok(on_conn!(conn, |c| query.order(entry_parts::seq).select(EntryPartRow::as_select()).load(c))?)
 }
