@@ -31,7 +31,7 @@ pub use decide::{Held, State};
 pub use document::{Document, check_path, is_at_or_below};
 pub use fields::{open, row_commitment};
 pub use json::{Decimal, Json};
-pub use kinds::Kinds;
+pub use kinds::{CAPTURED_TABLE, Kinds};
 pub use record::{ChangeReceipt, ChangeResult, OPEN, Recorder, Row, Sender, class_code};
 pub use restore::{Restoration, opened};
 pub use state::{Axis, SNAPSHOT_EVERY, apply, at_version, held, in_force, newest, snapshot_body};

@@ -16,4 +16,5 @@ mod roll_back;
 mod simple_audit_log;
 mod table;
 mod time_travel;
+mod triggers;
 mod wrapper;
