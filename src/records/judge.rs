@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::alerts::changes::{ChangeHit, raise};
+use crate::alerts::store as alerts;
 use crate::clock::Moment;
 use crate::config::{Config, RecordType};
 use crate::db::{Conn, DbResult};
@@ -228,4 +229,15 @@ fn past(conn: &mut Conn, seen: &Seen<'_>, actor: &str, look: LookBack) -> DbResu
     let own = rows.iter().filter(|row| row.source == seen.source);
     let changes = own.map(|row| Earlier { seq: row.seq, record: row.record, at: Moment(row.changed_at) }).collect();
     Ok(Past { changes, cut })
+}
+
+/// The hits of a change, as they were told when it was recorded.
+pub(super) fn hits_again(conn: &mut Conn, seq: Seq) -> DbResult<Vec<ReceiptHit>> {
+    let mut hits = Vec::new();
+    for row in alerts::hits_of_entry(conn, seq)? {
+        let alert = row.alert.map(|id| alerts::reference_of(conn, id)).transpose()?.flatten();
+        let severity = Severity::from_code(row.severity).unwrap_or(Severity::Critical);
+        hits.push(ReceiptHit { rule: row.rule, severity, alert });
+    }
+    Ok(hits)
 }

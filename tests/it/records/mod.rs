@@ -9,3 +9,4 @@ mod restoring;
 mod sealed;
 
 pub use house::record_as;
+pub use restoring::proposed;
