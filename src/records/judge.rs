@@ -225,9 +225,9 @@ fn past(conn: &mut Conn, seen: &Seen<'_>, actor: &str, look: LookBack) -> DbResu
         return Ok(Past::default());
     }
     let rows = store::newest_of_actor(conn, actor, look.most as i64)?;
-    let cut = rows.len() >= look.most && rows.last().is_some_and(|row| row.recorded_at >= since);
-    let own = rows.iter().filter(|row| row.source == seen.source);
-    let changes = own.map(|row| Earlier { seq: row.seq, record: row.record, at: Moment(row.changed_at) }).collect();
+    let cut = rows.len() >= look.most && rows.last().is_some_and(|(.., recorded_at)| *recorded_at >= since);
+    let own = rows.into_iter().filter(|(_, _, source, ..)| *source == seen.source);
+    let changes = own.map(|(seq, record, _, at, _)| Earlier { seq, record, at: Moment(at) }).collect();
     Ok(Past { changes, cut })
 }
 
