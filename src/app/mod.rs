@@ -26,7 +26,7 @@ pub use books::{Books, open_db, require_apart};
 pub use changes::WireChanges;
 pub use inbox::{Inbox, Leader, LeaderError};
 pub use post::StandBy;
-pub use privacy::PrivacyRequest;
+pub use privacy::{PrivacyRequest, prune};
 pub use requests::{Request, RequestError, nightly};
 pub use rows::{WireResult, WireRow};
 

@@ -26,6 +26,7 @@ mod definitions;
 mod entries;
 mod erased;
 mod event;
+mod expired;
 mod figures;
 mod findings;
 mod follow;

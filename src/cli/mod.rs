@@ -25,6 +25,7 @@ mod mail;
 mod migrate;
 mod progress;
 mod propose;
+mod prune;
 mod record;
 mod replay;
 mod report;
@@ -86,6 +87,7 @@ enum Command {
     Capture(capture::Capture),
     Report(report::Report),
     Nightly(report::Nightly),
+    Prune(prune::Prune),
     Verify(verify::Verify),
     Replay(replay::Replay),
     Export(export::Export),
@@ -160,6 +162,7 @@ pub fn main() -> ExitCode {
         Command::Capture(command) => capture::run(&cli.common, command),
         Command::Report(command) => report::report(&cli.common, command),
         Command::Nightly(command) => report::nightly(&cli.common, command),
+        Command::Prune(command) => prune::run(&cli.common, command),
         Command::Verify(command) => verify::run(&cli.common, command),
         Command::Replay(command) => replay::run(&cli.common, &command),
         Command::Export(command) => export::run(&cli.common, command),

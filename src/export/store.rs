@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use crate::alerts::store::{AlertRow, HitRow};
 use crate::clock::Moment;
-use crate::db::schema::{accounts, alerts, breaks, contexts, day_ranges, entries, events, hits};
+use crate::db::schema::{accounts, alerts, breaks, contexts, day_ranges, entries, events, hits, record_changes};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, EntryRow};
@@ -108,11 +108,14 @@ pub(super) fn alert_references(conn: &mut Conn, ids: &[Seq]) -> DbResult<HashMap
     Ok(found.into_iter().collect())
 }
 
-/// The `source_ref` of entries by their places.
+/// The `source_ref` of entries, and of changes, by their places.
 pub(super) fn source_refs(conn: &mut Conn, seqs: &[Seq]) -> DbResult<HashMap<Seq, String>> {
     let query = entries::table.filter(entries::seq.eq_any(seqs)).select((entries::seq, entries::source_ref));
     let found: Vec<(i64, String)> = on_conn!(conn, |c| query.load(c))?;
-    Ok(found.into_iter().collect())
+    let changes = record_changes::table.filter(record_changes::seq.eq_any(seqs)).filter(record_changes::source_ref.is_not_null());
+    let changes = changes.select((record_changes::seq, record_changes::source_ref.assume_not_null()));
+    let changes: Vec<(i64, String)> = on_conn!(conn, |c| changes.load(c))?;
+    Ok(found.into_iter().chain(changes).collect())
 }
 
 /// The first place recorded at or after `at`, or `size` if there is none. Recorded time never

@@ -36,7 +36,7 @@ pub fn blockers(conn: &mut Conn, holdings: &Holdings, years: u32, now: Moment) -
     let accounts = holdings.accounts();
     let found = [
         (Blocker::Unknown, holdings.is_empty()),
-        (Blocker::Hold, store::is_held(conn, holdings.subject(), &accounts)?),
+        (Blocker::Hold, store::is_held(conn, holdings.subject(), &accounts, &holdings.entry_places())?),
         (Blocker::Alert, store::has_open_alert(conn, &accounts)?),
         (Blocker::Break, store::has_open_break(conn, &accounts)?),
         (Blocker::Retention, is_kept(store::last_of(conn, &holdings.entry_places())?, years, now)),

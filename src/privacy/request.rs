@@ -68,6 +68,7 @@ impl EraseSubject {
                 about: match scope {
                     Scope::Account => format!("account {first}"),
                     Scope::Party => format!("holder of account {first}"),
+                    Scope::Range => "no subject".to_owned(),
                 },
                 facts,
                 reason: self.reason,

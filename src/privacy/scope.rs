@@ -92,6 +92,7 @@ impl Holdings {
                 self.own.clone_from(&self.accounts);
             }
             Scope::Party => self.of_party(conn, from, to)?,
+            Scope::Range => {}
         }
         let own: Vec<Seq> = self.own.iter().copied().collect();
         self.learn(store::entries_of(conn, &own, from, to)?);
@@ -199,7 +200,7 @@ impl Holdings {
 }
 
 /// Whether a text anywhere in a value mentions the name. A text may be a row of JSON itself.
-fn says(said: &Value, name: &str) -> bool {
+pub(super) fn says(said: &Value, name: &str) -> bool {
     match said {
         Value::String(text) => {
             mentions(text, name)

@@ -42,7 +42,7 @@ fn missing(what: &str) -> ActError {
 }
 
 impl Restoration {
-    /// Works it out. Refusals: `404 not_found`, `409 nothing_to_restore`, `409 record_erased`.
+    /// Works it out. Refusals: `404 not_found`, `409 nothing_to_restore`, `409 record_erased`, `409 values_expired`.
     ///
     /// # Errors
     /// Also when the database cannot be read.
@@ -54,6 +54,10 @@ impl Restoration {
         let target = store::version(conn, record.id, version)?.ok_or_else(|| missing("version of this record"))?;
         let newest = store::newest(conn, record.id)?.ok_or_else(|| missing("version of this record"))?;
         let (then, now) = (state::at_version(conn, &target)?, state::at_version(conn, &newest)?);
+        if then.torn {
+            let detail = "values of that version are gone, because their time is over or they were erased";
+            return Err(ActError::refused(409, "values_expired", detail));
+        }
         let difference = history::difference(&now, &then);
         if difference.is_empty() && then.exists == now.exists {
             return Err(ActError::refused(409, "nothing_to_restore", "the record is in that state now"));

@@ -75,10 +75,48 @@ pub fn change(conn: &mut Conn, seq: Seq) -> DbResult<Option<ChangeRow>> {
     Ok(on_conn!(conn, |c| record_changes::table.find(seq).select(ChangeRow::as_select()).first(c).optional())?)
 }
 
+/// The changes at these places, in order.
+pub fn changes_at(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<ChangeRow>> {
+    let mut found = Vec::new();
+    for chunk in places.chunks(CHUNK) {
+        let query = record_changes::table.filter(record_changes::seq.eq_any(chunk)).order(record_changes::seq);
+        let some: Vec<ChangeRow> = on_conn!(conn, |c| query.select(ChangeRow::as_select()).load(c))?;
+        found.extend(some);
+    }
+    Ok(found)
+}
+
+/// Changes of a class from a place to before another, in order, at most `limit`.
+pub fn changes_of_class(conn: &mut Conn, class: i16, (from, end): (Seq, Seq), limit: i64) -> DbResult<Vec<ChangeRow>> {
+    let query = record_changes::table.filter(record_changes::seq.ge(from)).filter(record_changes::seq.lt(end));
+    let query = query.filter(record_changes::class.eq(class)).order(record_changes::seq).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(ChangeRow::as_select()).load(c))?)
+}
+
 /// The change that a source sent under this reference.
 pub fn change_by_reference(conn: &mut Conn, source: Seq, source_ref: &str) -> DbResult<Option<ChangeRow>> {
     let query = record_changes::table.filter(record_changes::source.eq(source)).filter(record_changes::source_ref.eq(source_ref));
     Ok(on_conn!(conn, |c| query.select(ChangeRow::as_select()).first(c).optional())?)
+}
+
+/// When the actor's change with this number, from 0 and the newest first, was recorded.
+pub(super) fn recorded_nth(conn: &mut Conn, actor: &str, nth: i64) -> DbResult<Option<i64>> {
+    let query = record_changes::table.filter(record_changes::actor.eq(actor)).order(record_changes::seq.desc());
+    let query = query.offset(nth).limit(1).select(record_changes::recorded_at);
+    Ok(on_conn!(conn, |c| query.first(c).optional())?)
+}
+
+/// The newest changes of an actor, newest first, at most `limit`.
+pub(super) fn newest_of_actor(conn: &mut Conn, actor: &str, limit: i64) -> DbResult<Vec<ChangeRow>> {
+    let query = record_changes::table.filter(record_changes::actor.eq(actor)).order(record_changes::seq.desc()).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(ChangeRow::as_select()).load(c))?)
+}
+
+/// The first change that an actor made for a source.
+pub(super) fn first_change_of(conn: &mut Conn, source: Seq, actor: &str) -> DbResult<Option<Seq>> {
+    let query = record_changes::table.filter(record_changes::actor.eq(actor)).filter(record_changes::source.eq(source));
+    let query = query.order(record_changes::seq).limit(1).select(record_changes::seq);
+    Ok(on_conn!(conn, |c| query.first(c).optional())?)
 }
 
 /// The newest snapshot of a record at or before a version.
@@ -169,7 +207,12 @@ pub fn remove(conn: &mut Conn, places: &[Seq]) -> DbResult<()> {
         let rows: Vec<SnapshotRow> = on_conn!(conn, |c| query.select(SnapshotRow::as_select()).load(c))?;
         for row in rows {
             let mut values: Vec<(String, Seq, i32)> = serde_json::from_str(&row.body).unwrap_or_default();
+            let listed = values.len();
             values.retain(|(_, seq, _)| !places.contains(seq));
+            let (path, seq, n) = super::state::TORN;
+            if values.len() < listed && !values.iter().any(|(_, at, _)| *at == seq) {
+                values.push((path.to_owned(), seq, n));
+            }
             let body = serde_json::json!(values).to_string();
             let target = record_snapshots::table.find((row.record, row.version));
             on_conn!(conn, |c| diesel::update(target).set(record_snapshots::body.eq(&body)).execute(c))?;

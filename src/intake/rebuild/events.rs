@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::alerts::again;
+use crate::alerts::{again, changes};
 use crate::clock::Moment;
 use crate::config::{Bank, ContinuitySettings, Source};
 use crate::db::{DbError, DbResult, bulk};
@@ -42,7 +42,8 @@ impl Rebuild {
         }
         let (kind, at, id) = (row.kind.clone(), Moment(row.recorded_at), row.seq);
         let of_breaks = kind == "alert.opened" && again::is_of_breaks(&body);
-        if of_breaks {
+        let of_change = kind == "alert.opened" && changes::is_of_change(&body);
+        if of_breaks || of_change {
             // Numbers and breaks are read from the tables.
             self.flush()?;
         }
@@ -52,6 +53,8 @@ impl Rebuild {
             "ruleset.defined" => self.rule_set(id, at, &body)?,
             "program.started" => self.started(&body)?,
             "alert.opened" if of_breaks => self.opened_for_breaks(leaf, id, at, body)?,
+            "alert.opened" if of_change => self.opened_for_change(leaf, id, at, body)?,
+            "record.changed" => self.effects.push(Box::new(move |conn| changes::hits_again(conn, id, &body))),
             "alert.joined" => self.effects.push(Box::new(move |conn| again::join(conn, id, &body))),
             "alert.closed" => {
                 self.engine.alerting.close(body["alert"].as_i64().unwrap_or(-1));
@@ -119,6 +122,17 @@ impl Rebuild {
         self.effects.push(Box::new(move |conn| again::open(conn, &row, &body, &recipients)));
         self.flush()?;
         self.engine.alerting.remember(&kept);
+        Ok(())
+    }
+
+    /// What the rules said of a change is in its event; its values are not, so it is not asked for again.
+    fn opened_for_change(&mut self, leaf: &RecordedLeaf, id: Seq, at: Moment, body: Value) -> DbResult<()> {
+        let recipients = mail_to(&body.to_string(), private(leaf)).unwrap_or_default();
+        self.effects.push(Box::new(move |conn| changes::opened_again(conn, id, at, &body, &recipients).map(drop)));
+        self.flush()?;
+        if let Some(row) = crate::alerts::store::alert(&mut self.writer, id)? {
+            self.engine.alerting.remember(&row);
+        }
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! One record: as it is, as it was at an instant, what differs between two, and every change.
 
-mod lines;
+pub(super) mod lines;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};

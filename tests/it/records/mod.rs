@@ -1,7 +1,9 @@
 //! Records besides balances: recorded, refused, broken, sealed, and held against the log.
 
 mod erased;
+mod expired;
 mod house;
+mod judged;
 mod recording;
 mod restoring;
 mod sealed;

@@ -41,12 +41,13 @@ fn field(row: &FieldRow) -> ChangeLine {
 }
 
 /// A change of the history.
-pub(super) fn version(version: &Version, id: Seq, time: LocalTime) -> VersionRow {
+pub(in super::super) fn version(version: &Version, id: Seq, time: LocalTime) -> VersionRow {
     let (change, private) = (&version.change, version.private.clone().unwrap_or_default());
     let (at, recorded) = (time.second(Moment(change.changed_at)), time.second(Moment(change.recorded_at)));
     let told = |text: &Option<String>| text.clone().map(|text| Json::stored(text).for_people());
     let whence = [&private.who.session_id, &private.who.ip];
     VersionRow {
+        record: None,
         version: count(change.version),
         href: format!("/records/{id}?version={}", change.version),
         recorded: if at[..16] == recorded[..16] { String::new() } else { recorded },
@@ -57,7 +58,10 @@ pub(super) fn version(version: &Version, id: Seq, time: LocalTime) -> VersionRow
             _ => "Changed",
         }
         .to_owned(),
-        who: change.actor.clone().unwrap_or_else(|| if version.private.is_some() { "nobody named" } else { "erased" }.to_owned()),
+        who: change
+            .actor
+            .clone()
+            .unwrap_or_else(|| if version.private.is_some() { "nobody named" } else { "no longer kept" }.to_owned()),
         whence: whence.iter().filter_map(|text| text.as_deref()).collect::<Vec<_>>().join(" · "),
         why: private.reason.clone().unwrap_or_default(),
         lines: version.fields.iter().map(field).collect(),
@@ -84,7 +88,7 @@ fn tags(version: &Version) -> Vec<Tag> {
         tags.push(tag("Late", "warn"));
     }
     if version.private.is_none() {
-        tags.push(tag("Erased", "neutral"));
+        tags.push(tag("Values gone", "neutral"));
     }
     tags
 }

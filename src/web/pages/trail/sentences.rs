@@ -164,7 +164,7 @@ fn asker(body: &Body<'_>) -> String {
 }
 
 fn looked_at(body: &Body<'_>) -> String {
-    let fields = ["entry", "alert", "context", "account"];
+    let fields = ["entry", "alert", "context", "record", "account"];
     let found = fields.iter().find_map(|field| Some((*field, body.fields[*field].as_i64()?)));
     found.map_or_else(|| "a customer".to_owned(), |(field, id)| format!("{field} {id}"))
 }

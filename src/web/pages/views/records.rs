@@ -159,6 +159,8 @@ pub struct RestoreForm {
 /// A change in the history.
 #[derive(Clone, Debug, Default)]
 pub struct VersionRow {
+    /// The record, where changes of several are listed.
+    pub record: Option<Link>,
     /// Its number on the record.
     pub version: String,
     /// The record as this change made it.

@@ -14,6 +14,14 @@ pub(super) fn said(kind: &str, body: &Body<'_>) -> Option<Said> {
             parts(),
             count(body.number("again"))
         )),
+        "parts.erased" if body.text("cause") == "retention" => {
+            whole(format!("{} dropped, whose time was over; every leaf stays.", capital(&parts())))
+        }
+        "values.pruned" => whole(pruned(body)),
+        "prune.refused" => {
+            let why = words(body.text("reason")).to_lowercase();
+            whole(format!("No values were dropped, because the clock cannot be believed: {why}."))
+        }
         "parts.erased" => about(format!("{} erased; every leaf stays.", capital(&parts())), proposal()),
         "erasure.refused" if body.fields["proposal"].is_i64() => {
             about("An approved erasure was not carried out: something keeps its subject.".to_owned(), proposal())
@@ -47,6 +55,29 @@ pub(super) fn said(kind: &str, body: &Body<'_>) -> Option<Said> {
 
 fn a(scope: &str) -> &str {
     if scope == "party" { "a holder" } else { "an account" }
+}
+
+/// What a run of retention did.
+fn pruned(body: &Body<'_>) -> String {
+    let of = |class: &str| body.fields["dropped"][class].as_i64().unwrap_or_default();
+    let dropped: Vec<String> = ["critical", "normal", "debug"]
+        .into_iter()
+        .filter(|class| of(class) > 0)
+        .map(|class| format!("{} of class {class}", count(of(class))))
+        .collect();
+    let held = body.number("held");
+    let mut text = match dropped.is_empty() {
+        true => "Nothing was due to be dropped".to_owned(),
+        false => format!("Values of changes whose time was over were dropped: {}", dropped.join(", ")),
+    };
+    if held > 0 {
+        text.push_str(&format!("; {} held", count(held)));
+    }
+    if body.fields["more"] == true {
+        text.push_str(&format!("; more is due than the {} of one run", count(body.number("cap"))));
+    }
+    text.push('.');
+    text
 }
 
 fn capital(text: &str) -> String {
