@@ -16,6 +16,7 @@ mod alert;
 pub mod breaks;
 mod cursor;
 mod disposition;
+pub mod explain;
 pub mod grace;
 mod opening;
 pub mod queue;

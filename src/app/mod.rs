@@ -8,12 +8,14 @@
 //! Not here: what a request does (the rooms below), how it is asked for (`cli`, `web`).
 
 mod approved;
+mod breaks;
 mod changes;
 mod importing;
 mod inbox;
 mod post;
 mod privacy;
 mod requests;
+mod reversal;
 mod rows;
 mod store;
 
@@ -21,6 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use approved::carry_out_due;
+pub use breaks::BreakName;
 pub use changes::WireChanges;
 pub use inbox::{Inbox, Leader, LeaderError};
 pub use post::StandBy;

@@ -28,6 +28,7 @@ mod record;
 mod replay;
 mod report;
 mod restore;
+mod reverse;
 mod rules;
 mod secret;
 mod serve;
@@ -79,6 +80,7 @@ enum Command {
     Import(import::Import),
     Record(record::Record),
     RestoreRecord(restore::Restore),
+    Reverse(reverse::Reverse),
     Report(report::Report),
     Nightly(report::Nightly),
     Verify(verify::Verify),
@@ -152,6 +154,7 @@ pub fn main() -> ExitCode {
         Command::Import(command) => import::run(&cli.common, command),
         Command::Record(command) => record::run(&cli.common, command),
         Command::RestoreRecord(command) => restore::run(&cli.common, command),
+        Command::Reverse(command) => reverse::run(&cli.common, command),
         Command::Report(command) => report::report(&cli.common, command),
         Command::Nightly(command) => report::nightly(&cli.common, command),
         Command::Verify(command) => verify::run(&cli.common, command),

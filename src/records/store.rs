@@ -143,6 +143,13 @@ pub fn record_break(conn: &mut Conn, seq: Seq) -> DbResult<Option<RecordBreakRow
     Ok(on_conn!(conn, |c| record_breaks::table.find(seq).select(RecordBreakRow::as_select()).first(c).optional())?)
 }
 
+/// Closes a break by the event at `by`.
+pub fn close_break(conn: &mut Conn, seq: Seq, state: i16, by: Seq) -> DbResult<()> {
+    let set = (record_breaks::state.eq(state), record_breaks::closed_by.eq(by));
+    on_conn!(conn, |c| diesel::update(record_breaks::table.find(seq)).set(set).execute(c))?;
+    Ok(())
+}
+
 /// Removes what is personal at these places; their erasure must be stored before. Snapshots forget the
 /// values that are gone.
 pub fn remove(conn: &mut Conn, places: &[Seq]) -> DbResult<()> {

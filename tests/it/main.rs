@@ -15,6 +15,7 @@ mod browser_story;
 mod config;
 mod control;
 mod crash;
+mod desk;
 mod durability;
 mod failover;
 mod forward;

@@ -6,4 +6,4 @@ mod recording;
 mod restoring;
 mod sealed;
 
-pub use house::record_as;
+pub use house::{change, record_as};
