@@ -27,6 +27,7 @@ mod restore;
 mod reveal;
 mod state;
 pub mod store;
+mod subject;
 
 pub use change::{Action, Content, Listed, NewChange, Who, class_text, parse_class};
 pub use decide::{Held, State};

@@ -124,6 +124,7 @@ impl Recorder {
             changed_at: None,
             who: Who { actor, actor_kind: Some("staff".to_owned()), ..Who::default() },
             reason: proposal.reason.clone(),
+            subject: None,
             class: self.kinds.known(&found.record.kind).class,
             sensitive: sealed,
             masked: 0,

@@ -28,6 +28,7 @@ mod docs;
 mod entry;
 mod errors;
 mod fill;
+mod holders;
 mod mail;
 mod origins;
 mod privacy;
@@ -76,6 +77,9 @@ pub static ROUTES: &[Entry] = &[
     Entry::act("/accounts/{id}/erasure", "subject.erase", PRIVACY, || post().to(privacy::erase)),
     Entry::act("/accounts/{id}/hold", "hold.place", PRIVACY, || post().to(privacy::hold)),
     Entry::act("/accounts/{id}/hold/release", "hold.release", PRIVACY, || post().to(privacy::release)),
+    Entry::get("/holders", PRIVACY, || get().to(holders::show)),
+    Entry::act("/holders/erasure", "subject.erase", PRIVACY, || post().to(holders::erase)),
+    Entry::act("/holders/hold", "hold.place", PRIVACY, || post().to(holders::hold)),
     Entry::get("/entries/{seq}", CUSTOMERS, || get().to(entry::show)),
     Entry::act("/entries/{seq}/reveal", "entry.reveal", Who::Officer(Permission::Reveal), || post().to(entry::reveal)),
     Entry::get("/breaks/{seq}/{kind}", CUSTOMERS, || get().to(breaks::show)),

@@ -25,7 +25,7 @@ mod today;
 mod trail;
 mod users;
 
-pub use accounts::{AccountPage, AccountRow, AccountsPage, ContextRow, PrivacyForms};
+pub use accounts::{AccountPage, AccountRow, AccountsPage, ContextRow, HoldersPage, PrivacyForms};
 pub use acts::{ActsPage, ActsRow};
 pub use alerts::{AlertPage, AlertsPage, DISPOSITIONS, DecisionForm, DecisionView, DispositionWords, HistoryRow};
 pub use approvals::{ApprovalPage, ApprovalsPage, ProposalRow, VerdictForm};
