@@ -305,6 +305,13 @@ pub fn set_break_alert(conn: &mut Conn, seq: Seq, kind: i16, alert: Seq) -> DbRe
     Ok(())
 }
 
+/// Notes that the event at `by` explained a break.
+pub fn set_break_explained(conn: &mut Conn, seq: Seq, kind: i16, by: Seq) -> DbResult<()> {
+    let set = (breaks::state.eq(BreakState::Explained.code()), breaks::closed_by.eq(by));
+    on_conn!(conn, |c| diesel::update(breaks::table.find((seq, kind))).set(set).execute(c))?;
+    Ok(())
+}
+
 /// For tests: everything in the outbox.
 #[cfg(test)]
 pub(super) fn outbox(conn: &mut Conn) -> DbResult<Vec<crate::notify::store::OutboxRow>> {

@@ -30,6 +30,7 @@ mod record;
 mod replay;
 mod report;
 mod restore;
+mod reverse;
 mod rules;
 mod secret;
 mod serve;
@@ -85,6 +86,7 @@ enum Command {
     Record(record::Record),
     RestoreRecord(restore::Restore),
     Capture(capture::Capture),
+    Reverse(reverse::Reverse),
     Report(report::Report),
     Nightly(report::Nightly),
     Prune(prune::Prune),
@@ -160,6 +162,7 @@ pub fn main() -> ExitCode {
         Command::Record(command) => record::run(&cli.common, command),
         Command::RestoreRecord(command) => restore::run(&cli.common, command),
         Command::Capture(command) => capture::run(&cli.common, command),
+        Command::Reverse(command) => reverse::run(&cli.common, command),
         Command::Report(command) => report::report(&cli.common, command),
         Command::Nightly(command) => report::nightly(&cli.common, command),
         Command::Prune(command) => prune::run(&cli.common, command),
