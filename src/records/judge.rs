@@ -7,7 +7,7 @@ use crate::clock::Moment;
 use crate::config::{Config, RecordType};
 use crate::db::{Conn, DbResult};
 use crate::detect::changes::{Actor, ChangeCase, Earlier, Field, LookBack, Past};
-use crate::detect::{ActiveRule, Outcome, RuleSet, Severity, store as rule_sets};
+use crate::detect::{ActiveRule, Outcome, RuleSet, store as rule_sets};
 use crate::ids::Seq;
 use crate::ledger::BusinessCalendar;
 use crate::trail::{ActError, ActTx};
@@ -16,6 +16,7 @@ use super::change::{Action, NewChange};
 use super::decide::{Changed, Decision, Digest, Old, State};
 use super::event::RuleOutcome;
 use super::json::Json;
+use super::receipt::ReceiptHit;
 use super::record::AHEAD;
 use super::store;
 
@@ -24,17 +25,6 @@ use super::store;
 pub struct Rules {
     known: Mutex<Option<Arc<RuleSet>>>,
     recipients: Vec<String>,
-}
-
-/// A rule that a change hit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReceiptHit {
-    /// Its code.
-    pub rule: String,
-    /// How grave.
-    pub severity: Severity,
-    /// The alert it joined; none while the rule runs dry.
-    pub alert: Option<String>,
 }
 
 /// A change as the rules are to see it.

@@ -1,10 +1,8 @@
 //! Recording: a change gets its place, its fields beside it, and a receipt.
 
-use crate::alerts::store as alerts;
 use crate::clock::{Clock, MINUTE, Moment};
 use crate::config::{Class, Config, RecordType};
-use crate::db::{Address, Conn, DbResult, bulk};
-use crate::detect::Severity;
+use crate::db::{Address, DbResult, bulk};
 use crate::ids::Seq;
 use crate::ledger::{BusinessCalendar, Refusal, leaves};
 use crate::trail::keys::KeyFolder;
@@ -15,8 +13,9 @@ use super::content;
 use super::decide::{Decision, Digest, Mismatch, State, decide};
 use super::event::{self, DEFINED, Private, Public};
 use super::fields::Sealing;
-use super::judge::{Judged, ReceiptHit, Rules, Seen, is_own};
+use super::judge::{Judged, Rules, Seen, is_own};
 use super::kinds::Kinds;
+use super::receipt::{ChangeReceipt, ChangeResult, hits_again};
 use super::refused::{Refusals, RefusedRow};
 use super::state::{self, SNAPSHOT_EVERY};
 use super::store::{self, ChangeRow, FieldRow, RecordBreakRow, RecordRow, SnapshotRow};
@@ -50,36 +49,6 @@ pub struct Sender {
     pub key: Option<Seq>,
     /// From which address or file.
     pub origin: Option<String>,
-}
-
-/// What became of one row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChangeResult {
-    /// It is in the log.
-    Recorded(ChangeReceipt),
-    /// It was in the log: the first receipt.
-    Duplicate(ChangeReceipt),
-    /// It changes nothing, so it is not recorded; the record's newest change, if there is one.
-    Unchanged(Option<Seq>),
-    /// It is not.
-    Rejected(Refusal),
-}
-
-/// What the sender keeps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChangeReceipt {
-    /// Its place in the log.
-    pub seq: Seq,
-    /// The leaf's RFC 6962 hash.
-    pub leaf: [u8; 32],
-    /// The number of the change on the record, from 1.
-    pub version: i64,
-    /// Where `before` is not our last state: path, what we have, what was sent.
-    pub mismatches: Vec<(String, Option<String>, Option<String>)>,
-    /// Card numbers that were masked.
-    pub masked: u32,
-    /// Rules it hit.
-    pub hits: Vec<ReceiptHit>,
 }
 
 /// Records changes as the settings say.
@@ -407,15 +376,4 @@ impl<'r> Run<'r> {
 /// As stored.
 pub fn class_code(class: Class) -> i16 {
     class as i16
-}
-
-/// The hits of a change, as they were told when it was recorded.
-fn hits_again(conn: &mut Conn, seq: Seq) -> DbResult<Vec<ReceiptHit>> {
-    let mut hits = Vec::new();
-    for row in alerts::hits_of_entry(conn, seq)? {
-        let alert = row.alert.map(|id| alerts::reference_of(conn, id)).transpose()?.flatten();
-        let severity = Severity::from_code(row.severity).unwrap_or(Severity::Critical);
-        hits.push(ReceiptHit { rule: row.rule, severity, alert });
-    }
-    Ok(hits)
 }
