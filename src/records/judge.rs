@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::alerts::changes::{ChangeHit, raise};
+use crate::alerts::store as alerts;
 use crate::clock::Moment;
 use crate::config::{Config, RecordType};
 use crate::db::{Conn, DbResult};
 use crate::detect::changes::{Actor, ChangeCase, Earlier, Field, LookBack, Past};
-use crate::detect::{ActiveRule, Outcome, RuleSet, store as rule_sets};
+use crate::detect::{ActiveRule, Outcome, RuleSet, Severity, store as rule_sets};
 use crate::ids::Seq;
 use crate::ledger::BusinessCalendar;
 use crate::trail::{ActError, ActTx};
@@ -16,7 +17,6 @@ use super::change::{Action, NewChange};
 use super::decide::{Changed, Decision, Digest, Old, State};
 use super::event::RuleOutcome;
 use super::json::Json;
-use super::receipt::ReceiptHit;
 use super::record::AHEAD;
 use super::store;
 
@@ -25,6 +25,17 @@ use super::store;
 pub struct Rules {
     known: Mutex<Option<Arc<RuleSet>>>,
     recipients: Vec<String>,
+}
+
+/// A rule that a change hit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiptHit {
+    /// Its code.
+    pub rule: String,
+    /// How grave.
+    pub severity: Severity,
+    /// The alert it joined; none while the rule runs dry.
+    pub alert: Option<String>,
 }
 
 /// A change as the rules are to see it.
@@ -214,8 +225,19 @@ fn past(conn: &mut Conn, seen: &Seen<'_>, actor: &str, look: LookBack) -> DbResu
         return Ok(Past::default());
     }
     let rows = store::newest_of_actor(conn, actor, look.most as i64)?;
-    let cut = rows.len() >= look.most && rows.last().is_some_and(|row| row.recorded_at >= since);
-    let own = rows.iter().filter(|row| row.source == seen.source);
-    let changes = own.map(|row| Earlier { seq: row.seq, record: row.record, at: Moment(row.changed_at) }).collect();
+    let cut = rows.len() >= look.most && rows.last().is_some_and(|(.., recorded_at)| *recorded_at >= since);
+    let own = rows.into_iter().filter(|(_, _, source, ..)| *source == seen.source);
+    let changes = own.map(|(seq, record, _, at, _)| Earlier { seq, record, at: Moment(at) }).collect();
     Ok(Past { changes, cut })
+}
+
+/// The hits of a change, as they were told when it was recorded.
+pub(super) fn hits_again(conn: &mut Conn, seq: Seq) -> DbResult<Vec<ReceiptHit>> {
+    let mut hits = Vec::new();
+    for row in alerts::hits_of_entry(conn, seq)? {
+        let alert = row.alert.map(|id| alerts::reference_of(conn, id)).transpose()?.flatten();
+        let severity = Severity::from_code(row.severity).unwrap_or(Severity::Critical);
+        hits.push(ReceiptHit { rule: row.rule, severity, alert });
+    }
+    Ok(hits)
 }

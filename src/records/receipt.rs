@@ -1,10 +1,31 @@
-//! What the sender of a change is answered, and keeps.
+//! What comes in to be recorded, and what its sender gets back.
 
-use crate::alerts::store as alerts;
-use crate::db::{Conn, DbResult};
-use crate::detect::Severity;
 use crate::ids::Seq;
 use crate::ledger::Refusal;
+
+use super::change::NewChange;
+use super::judge::ReceiptHit;
+
+/// A row of a submission.
+pub struct Row {
+    /// Its line or number, from 1.
+    pub line: u64,
+    /// What was read.
+    pub change: Result<NewChange, Refusal>,
+    /// As it was sent, bounded.
+    pub bytes: Vec<u8>,
+}
+
+/// From whom changes come.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// The source.
+    pub source: Seq,
+    /// With which key.
+    pub key: Option<Seq>,
+    /// From which address or file.
+    pub origin: Option<String>,
+}
 
 /// What became of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,26 +55,4 @@ pub struct ChangeReceipt {
     pub masked: u32,
     /// Rules it hit.
     pub hits: Vec<ReceiptHit>,
-}
-
-/// A rule that a change hit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReceiptHit {
-    /// Its code.
-    pub rule: String,
-    /// How grave.
-    pub severity: Severity,
-    /// The alert it joined; none while the rule runs dry.
-    pub alert: Option<String>,
-}
-
-/// The hits of a change, as they were told when it was recorded.
-pub(super) fn hits_again(conn: &mut Conn, seq: Seq) -> DbResult<Vec<ReceiptHit>> {
-    let mut hits = Vec::new();
-    for row in alerts::hits_of_entry(conn, seq)? {
-        let alert = row.alert.map(|id| alerts::reference_of(conn, id)).transpose()?.flatten();
-        let severity = Severity::from_code(row.severity).unwrap_or(Severity::Critical);
-        hits.push(ReceiptHit { rule: row.rule, severity, alert });
-    }
-    Ok(hits)
 }

@@ -13,9 +13,9 @@ use super::content;
 use super::decide::{Decision, Digest, Mismatch, State, decide};
 use super::event::{self, DEFINED, Private, Public};
 use super::fields::Sealing;
-use super::judge::{Judged, Rules, Seen, is_own};
+use super::judge::{Judged, Rules, Seen, hits_again, is_own};
 use super::kinds::Kinds;
-use super::receipt::{ChangeReceipt, ChangeResult, hits_again};
+use super::receipt::{ChangeReceipt, ChangeResult, Row, Sender};
 use super::refused::{Refusals, RefusedRow};
 use super::state::{self, SNAPSHOT_EVERY};
 use super::store::{self, ChangeRow, FieldRow, RecordBreakRow, RecordRow, SnapshotRow};
@@ -29,27 +29,6 @@ const FIELDS_MAX: usize = 300;
 const EVENT_MAX: usize = 32 * 1024;
 /// A break that nobody explained.
 pub const OPEN: i16 = 1;
-
-/// A row of a submission.
-pub struct Row {
-    /// Its line or number, from 1.
-    pub line: u64,
-    /// What was read.
-    pub change: Result<NewChange, Refusal>,
-    /// As it was sent, bounded.
-    pub bytes: Vec<u8>,
-}
-
-/// From whom changes come.
-#[derive(Clone, Debug)]
-pub struct Sender {
-    /// The source.
-    pub source: Seq,
-    /// With which key.
-    pub key: Option<Seq>,
-    /// From which address or file.
-    pub origin: Option<String>,
-}
 
 /// Records changes as the settings say.
 pub struct Recorder {

@@ -18,8 +18,8 @@ use super::document::Document;
 use super::event::Public;
 use super::history::{self, Difference};
 use super::json::Json;
-use super::receipt::ChangeResult;
-use super::record::{Recorder, Row, Sender};
+use super::receipt::{ChangeResult, Row, Sender};
+use super::record::Recorder;
 use super::store::{self, ChangeRow, RecordRow};
 use super::{fields, state};
 

@@ -107,10 +107,14 @@ pub(super) fn recorded_nth(conn: &mut Conn, actor: &str, nth: i64) -> DbResult<O
     Ok(on_conn!(conn, |c| query.first(c).optional())?)
 }
 
+/// A change as a look back at its actor sees it: place, record, source, when changed, when recorded.
+pub(super) type Glimpse = (Seq, Seq, Seq, i64, i64);
+
 /// The newest changes of an actor, newest first, at most `limit`.
-pub(super) fn newest_of_actor(conn: &mut Conn, actor: &str, limit: i64) -> DbResult<Vec<ChangeRow>> {
-    let query = record_changes::table.filter(record_changes::actor.eq(actor)).order(record_changes::seq.desc()).limit(limit);
-    Ok(on_conn!(conn, |c| query.select(ChangeRow::as_select()).load(c))?)
+pub(super) fn newest_of_actor(conn: &mut Conn, actor: &str, limit: i64) -> DbResult<Vec<Glimpse>> {
+    use record_changes as of;
+    let query = of::table.filter(of::actor.eq(actor)).order(of::seq.desc()).limit(limit);
+    Ok(on_conn!(conn, |c| query.select((of::seq, of::record, of::source, of::changed_at, of::recorded_at)).load(c))?)
 }
 
 /// The first change that an actor made for a source.
