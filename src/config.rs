@@ -13,6 +13,8 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+mod books;
+mod capture;
 mod check;
 mod database;
 mod forward;
@@ -20,6 +22,8 @@ mod privacy;
 mod records;
 mod values;
 
+pub use books::{BookSettings, MAIN as MAIN_BOOK};
+pub use capture::{Capture, CapturedTable, EntryMapping};
 pub use database::{Database, Roles};
 pub use forward::{Forward, ForwardFormat, ForwardFrom};
 pub use privacy::{PRIVATE_FIELDS, Privacy};
@@ -57,6 +61,16 @@ pub struct Config {
     pub source: Vec<Source>,
     /// Other systems that get the log.
     pub forward: Vec<Forward>,
+    /// Other books of this installation by name, each with the settings that differ.
+    pub book: BTreeMap<String, BookSettings>,
+    /// The name of this book; empty: `main`.
+    #[serde(skip)]
+    pub name: String,
+    /// Every book of the installation by name, where there are several.
+    #[serde(skip)]
+    pub books: Vec<String>,
+    /// Tables of the bank's own PostgreSQL whose changes are taken from there.
+    pub capture: Vec<Capture>,
 }
 
 /// Section `server`.
@@ -314,24 +328,39 @@ pub enum ConfigError {
     /// A value that cannot work.
     #[error("configuration: {0}")]
     Refused(String),
+    /// What is wrong with one book.
+    #[error("configuration: [book.{0}]: {1}")]
+    Book(String, Box<ConfigError>),
 }
 
 impl Config {
     /// Reads `file` (if given), then the environment; `database` on the command line wins.
+    ///
+    /// # Errors
+    /// When something cannot be read or cannot be meant, naming the key.
     pub fn load(file: Option<&Path>, database: Option<&str>) -> Result<Config, ConfigError> {
+        Config::read(&Config::layers(file)?, database)
+    }
+
+    /// Defaults, file and environment, one over the other.
+    fn layers(file: Option<&Path>) -> Result<Figment, ConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Config::default()));
         if let Some(path) = file {
             let text = std::fs::read_to_string(path).map_err(|e| ConfigError::File(path.to_owned(), e))?;
             figment = figment.merge(Toml::string(&text));
         }
         let ours = |key: &figment::value::UncasedStr| key.as_str().contains("__");
-        figment = figment.merge(Env::prefixed("COUNTERFOIL_").filter(ours).split("__"));
-        if let Some(url) = database {
-            figment = figment.merge(Serialized::default("database.url", url));
-        }
+        Ok(figment.merge(Env::prefixed("COUNTERFOIL_").filter(ours).split("__")))
+    }
+
+    fn read(layers: &Figment, database: Option<&str>) -> Result<Config, ConfigError> {
+        let figment = match database {
+            Some(url) => layers.clone().merge(Serialized::default("database.url", url)),
+            None => layers.clone(),
+        };
         let config: Config = figment.extract().map_err(|e| ConfigError::Read(Box::new(e)))?;
         config.check()?;
-        Ok(config)
+        Ok(config.with_books())
     }
 
     /// Where links begin: `server.public_url`, or the listener's own address.
@@ -341,6 +370,14 @@ impl Config {
             "" => format!("{scheme}://{}", self.server.listen),
             url => url.to_owned(),
         }
+    }
+
+    /// What a browser calls the place that pages come from: scheme, host and port of [`Self::public_url`].
+    pub fn origin(&self) -> String {
+        let url = self.public_url();
+        let host = url.find("://").map_or(0, |at| at + 3);
+        let end = url[host..].find('/').map_or(url.len(), |at| host + at);
+        url[..end].to_owned()
     }
 
     /// Whether browsers reach us over TLS, which decides on `Secure` cookies.

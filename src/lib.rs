@@ -9,6 +9,8 @@ pub mod web;
 
 pub mod jobs;
 
+pub mod capture;
+
 pub mod app;
 
 pub mod import;

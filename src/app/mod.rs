@@ -8,6 +8,7 @@
 //! Not here: what a request does (the rooms below), how it is asked for (`cli`, `web`).
 
 mod approved;
+mod books;
 mod breaks;
 mod changes;
 mod importing;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use approved::carry_out_due;
+pub use books::{Books, open_db, require_apart};
 pub use breaks::BreakName;
 pub use changes::WireChanges;
 pub use inbox::{Inbox, Leader, LeaderError};
@@ -96,23 +98,27 @@ impl App {
         Ok(app)
     }
 
-    /// Leads if nobody does, else stands by; waits for a leader that is still making the log.
+    /// Leads if nobody does, else stands by; waits for a leader that is still making the log, and leaves the lease to
+    /// others for as long as the settings say.
     ///
     /// # Errors
     /// As [`App::start`], but for a lease that another process has.
     pub fn open(config: Config, db: Db, clock: Clock) -> Result<App, StartError> {
         let began = Instant::now();
+        let yields = Duration::from_secs(config.database.lead_after_seconds.into());
         loop {
-            match App::start(config.clone(), db.clone(), clock.clone()) {
-                Err(StartError::Held) => {}
-                other => return other,
+            if began.elapsed() >= yields {
+                match App::start(config.clone(), db.clone(), clock.clone()) {
+                    Err(StartError::Held) => {}
+                    other => return other,
+                }
             }
             let made = migrate::require_own(&mut db.connect()?);
             let made = made.and_then(|()| db.read(trail::store::state));
             match made {
                 Ok(Some(_)) => break,
-                Err(error) if began.elapsed() > LOG_WITHIN => return Err(error.into()),
-                _ if began.elapsed() > LOG_WITHIN => return Err(StartError::Held),
+                Err(error) if began.elapsed() > yields + LOG_WITHIN => return Err(error.into()),
+                _ if began.elapsed() > yields + LOG_WITHIN => return Err(StartError::Held),
                 _ => std::thread::sleep(Duration::from_millis(200)),
             }
         }

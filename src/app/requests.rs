@@ -50,6 +50,7 @@ pub enum Request {
     Submit { source: Seq, origin: String, history: bool, rows: Vec<WireRow> },
     Append { events: Vec<WireEvent> },
     Changes(WireChanges),
+    NoteCapture { removed: bool, body: Value },
 }
 
 /// What an instance that stands by may have the leader append: records of who looked and who was refused.
@@ -99,7 +100,7 @@ impl Request {
             Request::Privacy(request) => request.act(),
             Request::BeginImport { .. } | Request::NoteImport(_) | Request::FinishImport(_) => return None,
             Request::NoteExport { .. } | Request::NoteVerified(_) => return None,
-            Request::Submit { .. } | Request::Append { .. } | Request::Changes(_) => return None,
+            Request::Submit { .. } | Request::Append { .. } | Request::Changes(_) | Request::NoteCapture { .. } => return None,
         })
     }
 
@@ -115,7 +116,7 @@ impl Request {
             // Whoever asks for these waits for no more than that they are done.
             Request::AddUser(_) | Request::ResetPassword(_) | Request::DisableUser { .. } => Ok(Value::Null),
             Request::RevokeKey { .. } | Request::SetRules { .. } => Ok(Value::Null),
-            Request::NoteExport { .. } | Request::NoteVerified(_) => Ok(Value::Null),
+            Request::NoteExport { .. } | Request::NoteVerified(_) | Request::NoteCapture { .. } => Ok(Value::Null),
             _ => Err(RequestError {
                 failed: true,
                 code: "answer_lost".into(),
@@ -248,6 +249,10 @@ fn perform(app: &App, log: &Log, request: Request) -> Result<Value, RequestError
             json!(log.append_all(events)?)
         }
         Request::Changes(wire) => changes::perform(app, wire)?,
+        Request::NoteCapture { removed, body } => {
+            let kind = if removed { "capture.removed" } else { "capture.reconciled" };
+            json!(log.append(NewEvent::public(kind, body))?)
+        }
         Request::Submit { source, origin, history, rows } => submit(app, source, origin, history, rows)?,
     })
 }

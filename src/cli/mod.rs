@@ -14,6 +14,7 @@ macro_rules! say {
 }
 
 mod backup;
+mod capture;
 mod demo;
 mod export;
 mod import;
@@ -47,7 +48,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::app::Leader;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, MAIN_BOOK};
 use crate::db::{Address, Db};
 
 /// Records every balance change in a trail that outsiders can verify, checks balance continuity,
@@ -70,6 +71,9 @@ struct Common {
     /// Settings in TOML; see counterfoil.example.toml
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The book, where the settings name several ([book.NAME])
+    #[arg(long, global = true, value_name = "NAME", default_value = MAIN_BOOK)]
+    book: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -81,6 +85,7 @@ enum Command {
     Record(record::Record),
     RestoreRecord(restore::Restore),
     Reverse(reverse::Reverse),
+    Capture(capture::Capture),
     Report(report::Report),
     Nightly(report::Nightly),
     Verify(verify::Verify),
@@ -119,7 +124,7 @@ type CliResult = anyhow::Result<Done>;
 
 impl Common {
     fn config(&self) -> anyhow::Result<Config> {
-        Ok(Config::load(self.config.as_deref(), self.database.as_deref())?)
+        Ok(Config::load_book(self.config.as_deref(), self.database.as_deref(), &self.book)?)
     }
 
     /// The database, for reading; it must have the schema of this binary.
@@ -155,6 +160,7 @@ pub fn main() -> ExitCode {
         Command::Record(command) => record::run(&cli.common, command),
         Command::RestoreRecord(command) => restore::run(&cli.common, command),
         Command::Reverse(command) => reverse::run(&cli.common, command),
+        Command::Capture(command) => capture::run(&cli.common, command),
         Command::Report(command) => report::report(&cli.common, command),
         Command::Nightly(command) => report::nightly(&cli.common, command),
         Command::Verify(command) => verify::run(&cli.common, command),

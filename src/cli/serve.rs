@@ -1,13 +1,11 @@
 //! `serve` and `openapi`
 
-use std::time::Duration;
-
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
-use crate::app::App;
+use crate::app::{App, Books, open_db, require_apart};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, MAIN_BOOK};
 use crate::db::Db;
 use crate::jobs::Duty;
 use crate::notify::Mailer;
@@ -17,35 +15,71 @@ use super::{CliResult, Common, Done};
 
 pub(super) fn run(common: &Common) -> CliResult {
     logging();
-    let config = common.config()?;
-    let settings = &config.database;
-    let mut db = Db::open(&settings.url, settings.readers)?;
-    if !settings.read_url.is_empty() {
-        let bound = Duration::from_secs(settings.read_lag_seconds.into());
-        db = db.with_replica(&settings.read_url, settings.readers, bound).context("database.read_url")?;
+    let main = common.config()?;
+    let mut configs = vec![main];
+    // Whoever names one book serves that one alone.
+    if common.book == MAIN_BOOK {
+        configs.extend(Config::load_books(common.config.as_deref())?);
     }
-    serve(config, db, |_| {})
+    require_apart(&configs)?;
+    let open = |config: Config| {
+        let db = open_db(&config).with_context(|| format!("book `{}`", config.book_name()))?;
+        Ok((config, db))
+    };
+    serve(configs.into_iter().map(open).collect::<anyhow::Result<_>>()?, |_| {})
 }
 
-/// Serves until asked to leave; `announce` is called with the address once it answers.
-pub(super) fn serve(config: Config, db: Db, announce: impl FnOnce(&App)) -> CliResult {
-    let mailer = Mailer::from_config(&config.mail).context("mail cannot be sent as it is configured")?;
-    let app = App::open(config, db, Clock::system()).context("the log cannot be opened for writing")?;
-    let duty = Duty::start(&app, mailer, app.config.public_url())?;
-    let url = app.config.public_url();
-    let result = web::serve(app.clone(), |listening| {
-        tracing::info!(addresses = ?listening.addresses, tls = listening.tls, "listening");
-        eprintln!("Counterfoil answers at {url}");
-        if let Some(by) = app.stands_by() {
-            eprintln!("For now {by}.");
+/// Serves books, the first of which is the main one, until asked to leave; `announce` is called once it answers.
+pub(super) fn serve(opened: Vec<(Config, Db)>, announce: impl FnOnce(&App)) -> CliResult {
+    let mut apps = Vec::new();
+    let mut duties = Vec::new();
+    for (config, db) in opened {
+        match begin(config, db) {
+            Ok((app, duty)) => {
+                apps.push(app);
+                duties.push(duty);
+            }
+            Err(error) => {
+                drop(duties);
+                apps.iter().for_each(App::stop);
+                return Err(error);
+            }
         }
-        announce(&app);
+    }
+    let mut others = apps.clone().into_iter();
+    let main = others.next().context("there is no book to serve")?;
+    let books = Books { main, others: others.collect() };
+    let result = web::serve(books.clone(), |listening| {
+        tracing::info!(addresses = ?listening.addresses, tls = listening.tls, "listening");
+        for app in books.all() {
+            eprintln!("{} answers at {}", said(app), app.config.public_url());
+            if let Some(by) = app.stands_by() {
+                eprintln!("For now {by}.");
+            }
+        }
+        announce(&books.main);
     });
-    drop(duty);
-    app.stop();
+    drop(duties);
+    apps.iter().for_each(App::stop);
     tracing::info!("everything acknowledged is on the disk; the log is closed");
     result?;
     Ok(Done::Well)
+}
+
+/// One book: its log, and what runs by the clock.
+fn begin(config: Config, db: Db) -> anyhow::Result<(App, Duty)> {
+    let book = config.book_name().to_owned();
+    let within = || if config.books().is_empty() { String::new() } else { format!("book `{book}`: ") };
+    let mailer =
+        Mailer::from_config(&config.mail).with_context(|| format!("{}mail cannot be sent as it is configured", within()))?;
+    let app = App::open(config.clone(), db, Clock::system());
+    let app = app.with_context(|| format!("{}the log cannot be opened for writing", within()))?;
+    let duty = Duty::start(&app, mailer, app.config.public_url())?;
+    Ok((app, duty))
+}
+
+fn said(app: &App) -> String {
+    if app.config.books().is_empty() { "Counterfoil".to_owned() } else { format!("Book `{}`", app.config.book_name()) }
 }
 
 pub(super) fn openapi() -> CliResult {

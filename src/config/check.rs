@@ -50,7 +50,9 @@ impl Config {
                 return refuse(format!("anchor.witness.key of {}: {error}", witness.url));
             }
         }
-        if let Some(unfit) = super::records::unfit(&self.records).or_else(|| super::forward::unfit(&self.forward)) {
+        let unfit = super::records::unfit(&self.records).or_else(|| super::forward::unfit(&self.forward));
+        let unfit = unfit.or_else(|| super::capture::unfit(&self.capture)).or_else(|| self.unfit_books());
+        if let Some(unfit) = unfit {
             return refuse(unfit);
         }
         for source in &self.source {

@@ -17,6 +17,8 @@ pub struct Database {
     pub read_url: String,
     /// Seconds that the replica may lag behind before reads go to the primary.
     pub read_lag_seconds: u32,
+    /// Seconds that this instance leaves a free lease to others before it leads itself; 0: it leads as soon as it can.
+    pub lead_after_seconds: u32,
 }
 
 /// Whether PostgreSQL's roles must be split.
@@ -38,6 +40,7 @@ impl Default for Database {
             roles: Roles::Auto,
             read_url: String::new(),
             read_lag_seconds: 10,
+            lead_after_seconds: 0,
         }
     }
 }

@@ -137,7 +137,7 @@ const POSTGRES_PARAMETERS: &[(&str, &str)] = &[
 ];
 
 /// The URL with the parameters that it lacks.
-fn completed(url: &str) -> String {
+pub(super) fn completed(url: &str) -> String {
     let mut url = url.to_owned();
     for (name, value) in POSTGRES_PARAMETERS {
         let query = url.split_once('?').map(|(_, query)| query);

@@ -17,6 +17,7 @@ mod feed;
 pub mod fixed;
 mod lease;
 pub mod migrate;
+mod outside;
 mod replica;
 pub mod rights;
 pub mod roles;
@@ -33,6 +34,7 @@ use diesel::{PgConnection, SqliteConnection};
 pub use dialect::{Address, in_memory};
 use faults::Step;
 pub use lease::Lease;
+pub use outside::Outside;
 pub use replica::Standing;
 pub use wake::{Channel, Waiter, wake};
 

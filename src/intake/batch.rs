@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use diesel::prelude::*;
 
 use crate::alerts::store::{AlertRow, HitRow};
-use crate::db::schema::{account_states, alerts, breaks, day_refusals};
+use crate::db::schema::{alerts, breaks, day_refusals};
 use crate::db::{Channel, Conn, DbResult, bulk, wake};
 use crate::ids::Seq;
 use crate::ledger::order::store::AsideRow;
@@ -20,7 +20,7 @@ use crate::trail::store::{self as trail_store, EventPartRow, EventRow, TileRow};
 
 use super::alerting::AlertUpdate;
 use super::entries::Entries;
-use super::figures;
+use super::{figures, runs};
 
 #[derive(Default)]
 pub(super) struct Batch {
@@ -224,15 +224,7 @@ impl Batch {
     }
 
     fn write_states(&self, conn: &mut Conn) -> DbResult<()> {
-        for (account, as_of, body) in &self.states {
-            let values = (account_states::as_of.eq(as_of), account_states::body.eq(body));
-            on_conn!(conn, |c| diesel::insert_into(account_states::table)
-                .values((account_states::account.eq(account), values))
-                .on_conflict(account_states::account)
-                .do_update()
-                .set(values)
-                .execute(c))?;
-        }
+        runs::put_states(conn, &self.states)?;
         match self.states_from {
             Some(seq) => trail_store::set_states_from(conn, seq),
             None => Ok(()),

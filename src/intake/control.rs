@@ -68,6 +68,9 @@ impl Control {
             ("server.public_url", json!(server.public_url)),
             ("server.trusted_proxies", json!(server.trusted_proxies)),
         ];
+        if !config.capture.is_empty() {
+            private.push(("capture", json!(config.capture)));
+        }
         let secrets =
             [("mail.url (password)", password), ("keys.log", config.keys.log.as_str()), ("keys.master", &config.keys.master)];
         if secrets.iter().any(|(_, secret)| !secret.is_empty()) {

@@ -45,6 +45,8 @@ const STATES_PER_BATCH: usize = 4_000;
 pub(super) struct Settings {
     pub clock: Clock,
     pub calendar: BusinessCalendar,
+    /// The book's name, of which a new log is named.
+    pub book: String,
     pub alerts_to: Vec<String>,
     pub grace: i64,
     pub accounts_cached: usize,
@@ -66,6 +68,7 @@ impl Settings {
             session_key: SessionKey::load(config, address, &clock)?,
             clock,
             calendar: BusinessCalendar::new(&config.bank),
+            book: config.book_name().to_owned(),
             alerts_to: config.mail.alerts_to.clone(),
             grace: i64::from(config.continuity.grace_minutes) * MINUTE,
             accounts_cached: config.limits.accounts_cached.max(1_000),

@@ -95,7 +95,7 @@ fn create(conn: &mut Conn, settings: &Settings) -> DbResult<()> {
     if trail_store::rows(conn)? > 0 {
         return Err(DbError::Corrupt("there are entries but no log state; restore it from a backup".into()));
     }
-    let origin = format!("counterfoil/main/{}/g1", hex::encode(settings.clock.random::<8>()));
+    let origin = format!("counterfoil/{}/{}/g1", settings.book, hex::encode(settings.clock.random::<8>()));
     let mut tail = Tail::new(origin.clone(), 0, Tiles::new(), Moment(i64::MIN));
     trail_store::create_state(conn, &Tail::new(origin.clone(), 0, Tiles::new(), Moment(0)))?;
     let mut tx = ActTx::new(conn, &settings.clock, &mut tail);

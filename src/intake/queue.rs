@@ -8,7 +8,7 @@ use crate::ids::Seq;
 use crate::trail::{Act, ActError};
 
 use super::committer::Outcome;
-use super::warming::Warmth;
+use super::warming::{Held, Warmth};
 use super::{Busy, Stopped, Submission};
 
 /// What the sequencer can be told.
@@ -19,6 +19,8 @@ pub(super) enum Command {
     Indexed(Seq),
     /// What was read aside.
     Warmed(Box<Warmth>),
+    /// What was found aside of the stored states.
+    Held(Held),
 }
 
 /// Called when an act has been committed or refused.

@@ -17,7 +17,7 @@ use super::references::RefKey;
 mod store;
 
 pub use store::newest_places;
-pub(super) use store::{accounts_between, forget_states, states_after};
+pub(super) use store::{accounts_between, forget_states, placed, put_states, states_after};
 
 /// (key, seq) pairs in one page of 8 KiB.
 pub const PAGE: usize = 512;

@@ -18,7 +18,7 @@ use super::engine::{Engine, Settings};
 use super::indexer::Indexer;
 use super::queue::{ActDone, Command, Next, Queue, TurnedAway};
 use super::trust;
-use super::warming::{self, Warmth};
+use super::warming::{self, Held, Warmth};
 use super::{Failed, PATIENCE, Submission, load};
 
 /// Entries evaluated into one batch at most.
@@ -110,6 +110,7 @@ impl Sequencer {
             Next::Command(Command::Act(act, done)) => self.act(engine, act, done),
             Next::Command(Command::Indexed(last)) => self.indexed(engine, last),
             Next::Command(Command::Warmed(warmth)) => self.warmed(engine, *warmth),
+            Next::Command(Command::Held(held)) => self.held(engine, held),
             Next::TurnedAway(episode) => self.tell_turned_away(engine, &episode),
             Next::Send => self.send(engine),
             Next::Stop if self.stored => return false,
@@ -288,9 +289,12 @@ impl Sequencer {
     /// Has what only makes recording faster read, off this thread.
     fn warm(&self) {
         let (db, queue, settings) = (self.db.clone(), self.queue.clone(), self.settings.clone());
-        let work = move || match warming::read(&db, &settings.hasher) {
-            Ok(warmth) => drop(queue.push(Command::Warmed(Box::new(warmth)))),
-            Err(error) => tracing::warn!(%error, "the index runs could not be read aside: recording goes on more slowly"),
+        let work = move || {
+            let warmed = |warmth| drop(queue.push(Command::Warmed(Box::new(warmth))));
+            let held = |held| drop(queue.push(Command::Held(held)));
+            if let Err(error) = warming::read(&db, &settings.hasher, warmed, held) {
+                tracing::warn!(%error, "the index runs could not be read aside: recording goes on more slowly");
+            }
         };
         if let Err(error) = std::thread::Builder::new().name("warming".into()).spawn(work) {
             tracing::warn!(%error, "the index runs could not be read aside: recording goes on more slowly");
@@ -302,10 +306,16 @@ impl Sequencer {
         if engine.is_warm() {
             return;
         }
-        match engine.warm(warmth) {
-            false => self.warm(),
-            true if engine.rejected.is_some() => self.distrust(engine),
-            true => {}
+        if !engine.warm(warmth) {
+            self.warm();
+        }
+    }
+
+    /// Takes what was found of the stored states.
+    fn held(&mut self, engine: &mut Engine, held: Held) {
+        engine.hold(held);
+        if engine.rejected.is_some() {
+            self.distrust(engine);
         }
     }
 
@@ -369,6 +379,6 @@ fn refuse(command: Command) {
     match command {
         Command::Submit(submission) => (submission.reply)(Err(Failed("the database cannot be reached".into()))),
         Command::Act(_, done) => done(Err(ActError::Db(stopped()))),
-        Command::Indexed(_) | Command::Warmed(_) => {}
+        Command::Indexed(_) | Command::Warmed(_) | Command::Held(_) => {}
     }
 }

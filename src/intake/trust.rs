@@ -77,16 +77,15 @@ pub(super) fn wrong_state(conn: &mut Conn, log: &LogState) -> DbResult<Option<Se
         let rows = runs::states_after(conn, after, SLICE)?;
         let Some((last, ..)) = rows.last() else { break };
         after = *last;
+        let later = rows.iter().map(|(_, as_of, _)| *as_of).filter(|as_of| *as_of >= log.states_from).collect::<Vec<_>>();
+        let placed: HashMap<Seq, (Seq, i64)> = runs::placed(conn, &later)?;
         for (account, as_of, bytes) in rows {
             let before = known.remove(&account).unwrap_or_default();
             let body = Body::decode(account, &bytes).ok().filter(|body| body.head == Some(as_of));
             let Some(body) = body else { return Ok(Some(account)) };
             let right = match as_of < log.states_from {
                 true => (as_of, body.position) == (before.newest, before.entries),
-                false => {
-                    let row = ledger_store::entry(conn, as_of)?;
-                    row.is_some_and(|row| row.account == account && row.position == body.position)
-                }
+                false => placed.get(&as_of) == Some(&(account, body.position)),
             };
             if !right {
                 return Ok(Some(account));

@@ -3,13 +3,13 @@
 //! The filter over all references ever stored and the digests of all account numbers say *surely new*
 //! without asking the database. Reading them takes seconds in a large log, so a process begins without:
 //! it asks the index runs and the table of accounts each time, which gives the same answers. What was read
-//! aside is taken only if it covers all that the engine does not know by itself. With it comes whether
-//! all stored states are what the log says ([`super::trust`]).
+//! aside is taken only if it covers all that the engine does not know by itself. After it comes whether
+//! all stored states are what the log says ([`super::trust`]), which takes longer and spares less.
 
 use crate::db::{Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::store as ledger_store;
-use crate::trail::store as trail_store;
+use crate::trail::store::{self as trail_store, LogState};
 
 use super::accounts::{Digests, Hasher};
 use super::engine::Engine;
@@ -26,17 +26,35 @@ pub(super) struct Warmth {
     closed_to: Seq,
     filter: Filter,
     numbers: Digests,
-    /// An account whose stored state does not go up to its newest entry.
-    wrong_state: Option<Seq>,
 }
 
-/// Reads it on a connection of its own.
-pub(super) fn read(db: &Db, hasher: &Hasher) -> DbResult<Warmth> {
-    db.connect()?.snapshot(|conn| from(conn, hasher))
+/// Whether all stored states were what the log says.
+pub(super) struct Held {
+    /// Leaves in the log when they were read.
+    size: Seq,
+    /// An account whose stored state does not go up to its newest entry.
+    wrong: Option<Seq>,
+}
+
+/// Reads both on a connection of its own and hands each over as soon as it is there.
+pub(super) fn read(db: &Db, hasher: &Hasher, warmed: impl FnOnce(Warmth), held: impl FnOnce(Held)) -> DbResult<()> {
+    let mut conn = db.connect()?;
+    warmed(conn.snapshot(|conn| from(conn, hasher))?);
+    held(conn.snapshot(hold)?);
+    Ok(())
+}
+
+fn hold(conn: &mut Conn) -> DbResult<Held> {
+    let state = log_state(conn)?;
+    Ok(Held { size: state.size, wrong: trust::wrong_state(conn, &state)? })
+}
+
+fn log_state(conn: &mut Conn) -> DbResult<LogState> {
+    trail_store::state(conn)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))
 }
 
 fn from(conn: &mut Conn, hasher: &Hasher) -> DbResult<Warmth> {
-    let state = trail_store::state(conn)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))?;
+    let state = log_state(conn)?;
     let runs = runs::load(conn, RunKind::Reference)?;
     let closed_to = runs.last().map_or(0, |run| run.last_seq + 1);
     let mut filter = Filter::over(runs.iter().map(|run| run.entries).sum());
@@ -45,8 +63,7 @@ fn from(conn: &mut Conn, hasher: &Hasher) -> DbResult<Warmth> {
     }
     let mut numbers = Digests::default();
     ledger_store::each_account_number(conn, |number| numbers.add(hasher, number))?;
-    let wrong_state = trust::wrong_state(conn, &state)?;
-    Ok(Warmth { size: state.size, closed_to, filter, numbers, wrong_state })
+    Ok(Warmth { size: state.size, closed_to, filter, numbers })
 }
 
 impl Engine {
@@ -57,11 +74,18 @@ impl Engine {
         }
         self.references.screen_with(warmth.filter);
         self.known.complete(warmth.numbers);
-        match warmth.wrong_state {
+        true
+    }
+
+    /// Takes what was found of the stored states, unless the engine was read anew since.
+    pub fn hold(&mut self, held: Held) {
+        if self.states_held || held.size < self.loaded.size {
+            return;
+        }
+        match held.wrong {
             Some(account) => self.rejected = Some(account),
             None => (self.states_held, self.open_heads) = (true, Map::default()),
         }
-        true
     }
 
     /// Whether it was taken.
@@ -72,8 +96,9 @@ impl Engine {
     /// The same at once, over the engine's own connection.
     pub fn warm_now(&mut self) -> DbResult<()> {
         let hasher = self.settings.hasher.clone();
-        let warmth = self.conn.snapshot(|conn| from(conn, &hasher))?;
+        let (warmth, held) = self.conn.snapshot(|conn| Ok::<_, DbError>((from(conn, &hasher)?, hold(conn)?)))?;
         self.warm(warmth);
+        self.hold(held);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::app::{App, Inbox};
 use crate::intake::StartError;
@@ -43,8 +43,9 @@ impl Duty {
         };
         let (app, rung) = (app.clone(), bell.clone());
         let work = move || {
+            let mut free = None;
             while rung.wait(LOOK_EVERY) {
-                leading = turn(&app, &mailer, &url, leading.take());
+                leading = turn(&app, &mailer, &url, leading.take(), &mut free);
             }
         };
         let thread = std::thread::Builder::new().name("duty".into()).spawn(work)?;
@@ -66,8 +67,22 @@ fn begin(app: &App, mailer: &Arc<Mailer>, url: &str) -> std::io::Result<Leading>
     Ok(Leading { _inbox: Inbox::open(app.clone())?, _jobs: Jobs::start(app, mailer.clone())? })
 }
 
+/// Whether the lease, if it is free, has been so for as long as this instance leaves it to others; `free` is since when.
+fn may_lead(app: &App, free: &mut Option<Instant>) -> bool {
+    let after = Duration::from_secs(app.config.database.lead_after_seconds.into());
+    if after.is_zero() {
+        return true;
+    }
+    // Taken and let go at once: it shows that nobody has it.
+    let Ok(Some(_)) = app.db.lease() else {
+        *free = None;
+        return false;
+    };
+    free.get_or_insert_with(Instant::now).elapsed() >= after
+}
+
 /// One look: answers what this process runs as the leader from now on.
-fn turn(app: &App, mailer: &Arc<Mailer>, url: &str, leading: Option<Leading>) -> Option<Leading> {
+fn turn(app: &App, mailer: &Arc<Mailer>, url: &str, leading: Option<Leading>, free: &mut Option<Instant>) -> Option<Leading> {
     if let Some(leading) = leading {
         if app.leads() {
             return Some(leading);
@@ -75,6 +90,10 @@ fn turn(app: &App, mailer: &Arc<Mailer>, url: &str, leading: Option<Leading>) ->
         tracing::warn!("another process leads now: this one stands by");
         app.step_down();
         drop(leading);
+        return None;
+    }
+    if !may_lead(app, free) {
+        app.look_for_leader();
         return None;
     }
     match app.lead() {

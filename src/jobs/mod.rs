@@ -23,6 +23,7 @@ use serde_json::json;
 
 use crate::alerts::grace;
 use crate::app::{App, carry_out_due};
+use crate::capture::Drainer;
 use crate::db::{Channel, Waiter};
 use crate::forward::Receiver;
 use crate::notify::{Mailer, deliver_due};
@@ -52,6 +53,10 @@ const NIGHTLY_EVERY: Duration = Duration::from_secs(20);
 const FORWARD_EVERY: Duration = Duration::from_secs(1);
 /// The longest pause before a receiver that does not answer is tried again.
 const FORWARD_AGAIN: Duration = Duration::from_secs(5 * 60);
+/// How often captured tables are drained.
+const CAPTURE_EVERY: Duration = Duration::from_millis(250);
+/// The longest pause before a bank's database that does not answer is tried again.
+const CAPTURE_AGAIN: Duration = Duration::from_secs(15);
 /// The longest pause before a night that failed is tried again: it reads much each time.
 const NIGHTLY_AGAIN: Duration = Duration::from_secs(15 * 60);
 
@@ -127,6 +132,7 @@ impl Jobs {
             raised.map(drop).map_err(|e| e.to_string())
         })?;
         jobs.forward(app)?;
+        jobs.capture(app)?;
         let (proposals, announcer) = (app.clone(), Announcer::default());
         jobs.every(APPROVALS_EVERY, "approvals", move || {
             let announced = announcer.turn(&proposals).map(drop).map_err(|e| e.to_string());
@@ -149,6 +155,15 @@ impl Jobs {
                 })?,
                 Err(error) => tracing::error!(%error, "a receiver of the log is left out until the next start"),
             }
+        }
+        Ok(())
+    }
+
+    /// One thread for each database whose tables are captured.
+    fn capture(&mut self, app: &App) -> std::io::Result<()> {
+        for settings in &app.config.capture {
+            let (app, drainer) = (app.clone(), Drainer::new(settings));
+            self.every_or(CAPTURE_EVERY, CAPTURE_AGAIN, "capture", move || drainer.turn(&app).map_err(|e| e.to_string()))?;
         }
         Ok(())
     }

@@ -1,21 +1,27 @@
 //! The types of records, as the settings know them.
 
-use crate::config::{RecordType, Records, UnknownTypes};
+use crate::config::{Class, RecordType, Records, UnknownTypes};
 use crate::ledger::Refusal;
 
 use super::document::is_at_or_below;
+
+/// The type of what is recorded of a captured table itself, whatever the settings say of types: its
+/// structure, its triggers, and when it was emptied.
+pub const CAPTURED_TABLE: &str = "captured-table";
 
 /// Every type that is known, and what becomes of others.
 #[derive(Clone, Debug, Default)]
 pub struct Kinds {
     records: Records,
     other: RecordType,
+    captured: RecordType,
 }
 
 impl Kinds {
     /// As the settings say.
     pub fn new(records: &Records) -> Kinds {
-        Kinds { records: records.clone(), other: RecordType::default() }
+        let captured = RecordType { name: CAPTURED_TABLE.to_owned(), class: Class::Critical, ..RecordType::default() };
+        Kinds { records: records.clone(), other: RecordType::default(), captured }
     }
 
     /// A type's settings; those of others where it is not listed.
@@ -25,6 +31,7 @@ impl Kinds {
     pub fn of(&self, kind: &str) -> Result<&RecordType, Refusal> {
         match self.records.types.iter().find(|known| known.name == kind) {
             Some(known) => Ok(known),
+            None if kind == CAPTURED_TABLE => Ok(&self.captured),
             None if self.records.unknown_types == UnknownTypes::Accept => Ok(&self.other),
             None => {
                 let detail = format!("`{kind}` is not a type of the configuration; list it as [[records.type]]");
@@ -35,7 +42,7 @@ impl Kinds {
 
     /// A type's settings, whether others are taken or not.
     pub fn known(&self, kind: &str) -> &RecordType {
-        self.records.types.iter().find(|known| known.name == kind).unwrap_or(&self.other)
+        self.of(kind).unwrap_or(&self.other)
     }
 
     /// Whether any type seals anything.

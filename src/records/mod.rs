@@ -34,7 +34,7 @@ pub use decide::{Held, State};
 pub use document::{Document, check_path, is_at_or_below};
 pub use fields::{open, row_commitment};
 pub use json::{Decimal, Json};
-pub use kinds::Kinds;
+pub use kinds::{CAPTURED_TABLE, Kinds};
 pub use record::{ChangeReceipt, ChangeResult, OPEN, Recorder, Row, Sender, class_code};
 pub use restore::{Restoration, opened};
 pub use reveal::{RevealRecord, Revealed};

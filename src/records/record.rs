@@ -1,6 +1,6 @@
 //! Recording: a change gets its place, its fields beside it, and a receipt.
 
-use crate::clock::{MINUTE, Moment};
+use crate::clock::{Clock, MINUTE, Moment};
 use crate::config::{Class, Config, RecordType};
 use crate::db::{Address, DbResult, bulk};
 use crate::ids::Seq;
@@ -115,6 +115,29 @@ impl Recorder {
         let results: Vec<ChangeResult> = results.collect::<Result<_, ActError>>()?;
         self.refuse(tx, sender, rows, &results)?;
         Ok(results)
+    }
+
+    /// The paths at which a change would differ from a record's state; sealed values are compared by their digests.
+    ///
+    /// # Errors
+    /// When the key of digests is needed and cannot be read.
+    pub fn differing(
+        &self,
+        (clock, origin): (&Clock, &str),
+        record: Seq,
+        state: &State,
+        change: &NewChange,
+    ) -> DbResult<Vec<String>> {
+        let sealed = state.values.values().any(|held| held.value.is_none());
+        let decision = match sealed {
+            false => decide(Some(state), change, &|_, _| String::new()),
+            true => {
+                let mut sealing = Sealing::new(&self.keys, origin);
+                let (key, of) = (sealing.digest_key(clock)?, record.to_string());
+                decide(Some(state), change, &|path, value| key.digest(&of, path, value))
+            }
+        };
+        Ok(decision.fields.into_iter().map(|field| field.path).collect())
     }
 
     /// Tells of rows that were not taken.

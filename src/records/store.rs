@@ -123,6 +123,13 @@ pub fn records_like(conn: &mut Conn, kind: &str, beginning: &str, limit: i64) ->
     Ok(on_conn!(conn, |c| query.select(RecordRow::as_select()).load(c))?)
 }
 
+/// Records of a type of a source after one of them, in order of their numbers, at most `limit`.
+pub fn records_after(conn: &mut Conn, source: Seq, kind: &str, after: Seq, limit: i64) -> DbResult<Vec<RecordRow>> {
+    let query = records::table.filter(records::source.eq(source)).filter(records::kind.eq(kind)).filter(records::id.gt(after));
+    let query = query.order(records::id).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(RecordRow::as_select()).load(c))?)
+}
+
 /// The newest breaks, at most `limit`.
 pub fn breaks_newest(conn: &mut Conn, limit: i64) -> DbResult<Vec<RecordBreakRow>> {
     let query = record_breaks::table.order(record_breaks::seq.desc()).limit(limit);

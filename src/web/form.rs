@@ -50,7 +50,7 @@ pub(super) fn same_origin(app: &App, headers: &HeaderMap) -> Result<(), &'static
         return if matches!(site.as_str(), "same-origin" | "none") { Ok(()) } else { Err("cross_site") };
     }
     let Some(origin) = text(ORIGIN.as_str()) else { return Ok(()) };
-    let ours = app.config.public_url();
+    let ours = app.config.origin();
     let host = text(HOST.as_str()).unwrap_or_default();
     let here = origin.split_once("://").is_some_and(|(_, of)| !host.is_empty() && of.eq_ignore_ascii_case(&host));
     if here || origin.eq_ignore_ascii_case(&ours) { Ok(()) } else { Err("cross_site") }

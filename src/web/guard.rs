@@ -23,6 +23,7 @@ use crate::app::App;
 use crate::trail::NewEvent;
 
 use super::acts;
+use super::book::{self, for_programs};
 use super::form;
 use super::patience::Patience;
 use super::peer::Peer;
@@ -143,7 +144,7 @@ pub async fn check(
 
 /// For what is no route: shows who is signed in, so that the page keeps its navigation.
 pub async fn recognise(req: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    if let Some(app) = req.app_data::<Data<App>>().cloned().filter(|_| !is_api(req.path()))
+    if let Some(app) = req.app_data::<Data<App>>().cloned().filter(|_| !for_programs(req.request()))
         && let Ok(Some(session)) = session(&app, &req).await
     {
         req.extensions_mut().insert(session);
@@ -222,7 +223,7 @@ fn door(req: &ServiceRequest) -> Result<Door, Problem> {
 }
 
 async fn session(app: &App, req: &ServiceRequest) -> Result<Option<Session>, Problem> {
-    let Some(cookie) = req.cookie(super::pages::session_cookie_name(&app.config)) else { return Ok(None) };
+    let Some(cookie) = req.cookie(&super::pages::session_cookie_name(&app.config)) else { return Ok(None) };
     let (door, token) = (door(req)?, cookie.value().to_owned());
     Ok(web::block(move || door.session(&token)).await??)
 }
@@ -242,7 +243,8 @@ async fn turn_away(req: &ServiceRequest, entry: &'static Entry, peer: Peer, stop
     if !api && refused.status == 401 && entry.method == Method::GET {
         // Not a refusal: whoever opens a page without a session is shown the way in, and back.
         // The filters of a list are part of the way back; no address of ours holds anything personal.
-        let wanted = req.uri().path_and_query().map_or("/", |wanted| wanted.as_str());
+        let root = book::root(req.request());
+        let wanted = req.uri().path_and_query().map_or("/", |wanted| book::path(&root, wanted.as_str()));
         let way_in = format!("/sign-in?next={}", escaped(wanted));
         return HttpResponse::SeeOther().insert_header((LOCATION, way_in)).finish();
     }
@@ -279,7 +281,7 @@ fn told(refused: &Refused) -> Problem {
 
 /// A problem as whoever asked can read it: `problem+json` for programs, a page for browsers.
 pub fn render(req: &HttpRequest, problem: &Problem) -> HttpResponse {
-    if is_api(req.path()) {
+    if for_programs(req) {
         problem.response()
     } else {
         super::pages::error(req, problem.http_status(), problem.code, &sentence(&problem.detail))

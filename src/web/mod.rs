@@ -1,5 +1,6 @@
 //! The server: pages for officers, an interface for programs, both behind one guard.
 //!
+//! Several books stand beside each other, each under its own prefix ([`book`]).
 //! A request passes [`observe`] (log and metrics), [`headers`], compression, then the [`guard`] of
 //! its route, then its handler. What may be asked stands in the one table of [`routes`].
 //!
@@ -13,6 +14,7 @@ mod acts;
 pub mod api;
 mod assets;
 mod body;
+mod book;
 mod docs;
 mod form;
 mod guard;

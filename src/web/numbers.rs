@@ -7,7 +7,9 @@ use actix_web::web::{self, Data};
 use actix_web::{HttpResponse, rt};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use crate::app::App;
+use crate::app::{App, Books};
+use crate::capture;
+use crate::clock::SECOND;
 use crate::db::DbResult;
 use crate::forward;
 use crate::notify::store as outbox;
@@ -39,6 +41,13 @@ fn recorder() -> Option<PrometheusHandle> {
     metrics::describe_gauge!("counterfoil_accounts_followed", "Accounts whose newest entry is remembered for reading.");
     metrics::describe_gauge!("counterfoil_forward_behind", "Signed leaves that a receiver has not confirmed, by its name.");
     metrics::describe_gauge!("counterfoil_forward_failures", "Attempts in a row that a receiver did not confirm, by its name.");
+    metrics::describe_gauge!(
+        "counterfoil_capture_waiting",
+        "Captured rows that wait in the bank's database, by the capture's name."
+    );
+    metrics::describe_gauge!("counterfoil_capture_lag_seconds", "Age of the oldest of them, by the capture's name.");
+    metrics::describe_gauge!("counterfoil_capture_refused", "Captured rows that the log refused, by the capture's name.");
+    metrics::describe_gauge!("counterfoil_capture_failing", "1 while a capture cannot be drained, by its name.");
     Some(handle)
 }
 
@@ -51,31 +60,47 @@ pub async fn upkeep(handle: PrometheusHandle) {
 }
 
 /// `GET /metrics`
-pub async fn show(app: Data<App>, handle: Data<PrometheusHandle>) -> Result<HttpResponse, Problem> {
-    let measured = app.clone();
-    web::block(move || measure(&measured)).await??;
+pub async fn show(books: Data<Books>, handle: Data<PrometheusHandle>) -> Result<HttpResponse, Problem> {
+    let measured = books.clone();
+    web::block(move || measured.all().try_for_each(measure)).await??;
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(handle.render()))
 }
 
-/// Reads what is counted by looking rather than by happening.
+/// Reads what is counted of a book by looking rather than by happening.
 fn measure(app: &App) -> DbResult<()> {
+    let book = app.config.book_name().to_owned();
+    let set = |name: &'static str, value: f64| metrics::gauge!(name, "book" => book.clone()).set(value);
     let leading = app.intake().ok();
-    metrics::gauge!("counterfoil_leading").set(if leading.is_some() { 1.0 } else { 0.0 });
+    set("counterfoil_leading", if leading.is_some() { 1.0 } else { 0.0 });
     if let Some(intake) = leading {
-        metrics::gauge!("counterfoil_queue_entries").set(intake.waiting() as f64);
-        metrics::gauge!("counterfoil_log_leaves").set(intake.size() as f64);
-        metrics::gauge!("counterfoil_accounts_held").set(intake.accounts_held() as f64);
-        metrics::gauge!("counterfoil_accounts_held_max").set(app.config.limits.accounts_cached as f64);
+        set("counterfoil_queue_entries", intake.waiting() as f64);
+        set("counterfoil_log_leaves", intake.size() as f64);
+        set("counterfoil_accounts_held", intake.accounts_held() as f64);
+        set("counterfoil_accounts_held_max", app.config.limits.accounts_cached as f64);
     }
-    metrics::gauge!("counterfoil_accounts_followed").set(app.newest.accounts() as f64);
+    set("counterfoil_accounts_followed", app.newest.accounts() as f64);
     for forward in app.db.read(|conn| forward::standings(conn, &app.config.forward))? {
-        metrics::gauge!("counterfoil_forward_behind", "name" => forward.name.clone()).set(forward.behind as f64);
         let failures = forward.row.map_or(0, |row| row.failures);
-        metrics::gauge!("counterfoil_forward_failures", "name" => forward.name).set(failures as f64);
+        let of = |name: &'static str| metrics::gauge!(name, "book" => book.clone(), "name" => forward.name.clone());
+        of("counterfoil_forward_behind").set(forward.behind as f64);
+        of("counterfoil_forward_failures").set(failures as f64);
     }
+    captures(app);
     let owed = app.db.read(outbox::summary)?;
     for (state, rows) in [("pending", owed.pending), ("sent", owed.sent), ("dead", owed.dead)] {
-        metrics::gauge!("counterfoil_outbox_rows", "state" => state).set(rows as f64);
+        metrics::gauge!("counterfoil_outbox_rows", "book" => book.clone(), "state" => state).set(rows as f64);
     }
     Ok(())
+}
+
+fn captures(app: &App) {
+    let now = app.clock.now();
+    for standing in capture::standings() {
+        let name = standing.name;
+        let lag = standing.oldest_at.map_or(0, |at| (now.0 - at.0).max(0) / SECOND);
+        metrics::gauge!("counterfoil_capture_waiting", "name" => name.clone()).set(standing.waiting as f64);
+        metrics::gauge!("counterfoil_capture_lag_seconds", "name" => name.clone()).set(lag as f64);
+        metrics::gauge!("counterfoil_capture_refused", "name" => name.clone()).set(standing.rejected as f64);
+        metrics::gauge!("counterfoil_capture_failing", "name" => name).set(f64::from(u8::from(standing.failing_since.is_some())));
+    }
 }

@@ -11,7 +11,8 @@ use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::clock::{HOUR, Moment};
+use crate::capture;
+use crate::clock::{HOUR, MINUTE, Moment};
 use crate::db::{Address, Conn, DbError, DbResult, migrate};
 use crate::notify::store as outbox;
 use crate::{reports, trail};
@@ -23,6 +24,8 @@ use super::{api, assets};
 
 /// How long the nightly report may be under way before it is overdue.
 const REPORT_GRACE: i64 = HOUR;
+/// How old a captured row may be that waits, and how long a capture may fail, before somebody should look.
+const CAPTURE_GRACE: i64 = 5 * MINUTE;
 /// Within this readiness is told, whatever does not answer; for a connection it waits a little less.
 const WITHIN: Duration = Duration::from_secs(2);
 const WAIT: Duration = Duration::from_millis(1_500);
@@ -61,7 +64,7 @@ pub struct Readiness {
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Check {
-    /// `database schema writing report mail sealing replica`
+    /// `database schema writing report mail sealing replica capture`
     name: &'static str,
     /// Whether it is well enough to take entries.
     ok: bool,
@@ -192,6 +195,7 @@ fn read(app: &App) -> Vec<Check> {
         checks.push(report(conn, app)?);
         checks.push(mail(outbox::summary(conn)?));
         checks.push(sealing(conn, app)?);
+        checks.extend(capture::standings().into_iter().map(|standing| captured(&standing, app.clock.now())));
         DbResult::Ok(())
     });
     match looked {
@@ -215,6 +219,23 @@ fn mail(owed: outbox::Summary) -> Check {
     match owed.dead {
         0 => Check::new("mail", true, detail),
         _ => Check::warning("mail", format!("{detail}: see page Trail, or `counterfoil mail list`")),
+    }
+}
+
+/// What waits in the bank's database waits for somebody to look; entries are taken all the same.
+fn captured(standing: &capture::Standing, now: Moment) -> Check {
+    let since = |at: Option<Moment>| at.is_some_and(|at| now.0 - at.0 > CAPTURE_GRACE);
+    let capture::Standing { name, waiting, rejected, unnamed, .. } = standing;
+    let mut detail = format!("{name}: {waiting} rows wait, {rejected} were refused");
+    if *unnamed > 0 {
+        detail += &format!(", {unnamed} are of tables that are not in the settings");
+    }
+    if let Some(at) = standing.failing_since {
+        detail += &format!("; failing since {at}");
+    }
+    match since(standing.failing_since) || since(standing.oldest_at) || *rejected > 0 || *unnamed > 0 {
+        false => Check::new("capture", true, detail),
+        true => Check::warning("capture", format!("{detail}: see `counterfoil capture list` and `capture check`")),
     }
 }
 

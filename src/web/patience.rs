@@ -17,8 +17,8 @@ use futures_util::Stream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::book::for_programs;
 use super::problem::Problem;
-use super::routes::is_api;
 
 /// A body of the interface that is no stream of lines may take this many silences in all.
 const WHOLE: u32 = 10;
@@ -42,7 +42,7 @@ impl Patience {
     /// Bounds the body of this request: a page's form in all, a stream of lines by its silences.
     pub fn bound(&self, req: &mut ServiceRequest) {
         let kind = req.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
-        let whole = match (is_api(req.path()), kind.contains("ndjson")) {
+        let whole = match (for_programs(req.request()), kind.contains("ndjson")) {
             (false, _) => Some(self.silence),
             (true, false) => Some(self.silence * WHOLE),
             (true, true) => None,

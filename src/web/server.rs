@@ -14,13 +14,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
 
 use crate::access::Door;
-use crate::app::App;
+use crate::app::{App, Books};
 use crate::config;
 
 use super::patience::Patience;
 use super::problem::Problem;
 use super::routes::{self, Entry};
-use super::{form, guard, headers, numbers, observe, ops};
+use super::{book, form, guard, headers, numbers, observe, ops};
 
 /// How long requests may take to finish after the process was asked to leave, seconds.
 const LEAVE_SECONDS: u64 = 30;
@@ -62,7 +62,7 @@ pub struct Listening {
 struct Server {
     main: dev::Server,
     admin: Option<dev::Server>,
-    door: Door,
+    doors: Vec<Door>,
     metrics: Option<PrometheusHandle>,
     listening: Listening,
 }
@@ -70,18 +70,19 @@ struct Server {
 /// Serves until SIGTERM or SIGINT, then lets requests finish. Blocks. `ready` is told where.
 ///
 /// The caller stops the log afterwards ([`crate::intake::Intake::stop`]).
-pub fn serve(app: App, ready: impl FnOnce(&Listening)) -> Result<(), ServeError> {
-    serve_until(app, asked_to_leave(), ready)
+pub fn serve(books: impl Into<Books>, ready: impl FnOnce(&Listening)) -> Result<(), ServeError> {
+    serve_until(books, asked_to_leave(), ready)
 }
 
 /// Serves until `leave` is done, then lets requests finish. Blocks.
 pub fn serve_until(
-    app: App,
+    books: impl Into<Books>,
     leave: impl Future<Output = ()> + Send + 'static,
     ready: impl FnOnce(&Listening),
 ) -> Result<(), ServeError> {
+    let books = books.into();
     rt::System::new().block_on(async move {
-        let server = Server::bind(app, leave)?;
+        let server = Server::bind(books, leave)?;
         ready(server.listening());
         server.run().await
     })
@@ -104,10 +105,10 @@ async fn asked_to_leave() {
 
 impl Server {
     /// Listens; leaves when `leave` is done. Call it inside an actix runtime.
-    fn bind(app: App, leave: impl Future<Output = ()> + Send + 'static) -> Result<Server, ServeError> {
-        let door = Door::new(app.db.clone(), app.log(), app.clock.clone());
+    fn bind(books: Books, leave: impl Future<Output = ()> + Send + 'static) -> Result<Server, ServeError> {
+        let mounts: Arc<Vec<Mount>> = Arc::new(books.all().map(Mount::of).collect());
         let metrics = numbers::install();
-        let settings = app.config.server.clone();
+        let settings = books.main.config.server.clone();
         let (tell, told) = watch::channel(false);
         let patience = Data::new(Patience::new(Duration::from_secs(settings.body_seconds), told));
         let leave = async move {
@@ -115,14 +116,9 @@ impl Server {
             // Bodies that are still arriving hear it and end; without that they would hold the process up.
             let _ = tell.send(true);
         };
-        let (app, shared_door) = (Data::new(app), Data::new(door.clone()));
-        let groups = grouped();
-        let (site_app, site_groups) = (app.clone(), groups.clone());
+        let (groups, mounted) = (grouped(), mounts.clone());
         let site = move || {
-            let (app, door) = (site_app.clone(), shared_door.clone());
             Site::new()
-                .app_data(app)
-                .app_data(door)
                 .app_data(patience.clone())
                 .app_data(FormConfig::default().limit(form::FORM_MAX).error_handler(|error, req| {
                     let answer = guard::render(req, &form::problem(&error));
@@ -130,7 +126,7 @@ impl Server {
                 }))
                 .app_data(QueryConfig::default().error_handler(|error, req| unreadable(error, req, 400)))
                 .app_data(PathConfig::default().error_handler(|error, req| unreadable(error, req, 404)))
-                .configure(|config| configure(config, &site_groups))
+                .configure(|config| mount(config, &groups, &mounted))
                 .wrap(Compress::default())
                 .wrap(from_fn(headers::head_as_get))
                 .wrap(from_fn(headers::add))
@@ -153,9 +149,10 @@ impl Server {
             false => http.bind(settings.listen.as_str()).map_err(failed)?,
         };
         let addresses = http.addrs();
-        let (admin, admin_addresses) = admin(&settings, &app, metrics.clone())?;
+        let (admin, admin_addresses) = admin(&settings, &books, metrics.clone())?;
         let listening = Listening { addresses, admin: admin_addresses, tls };
-        Ok(Server { main: http.run(), admin, door, metrics, listening })
+        let doors = mounts.iter().map(|mount| Door::clone(&mount.door)).collect();
+        Ok(Server { main: http.run(), admin, doors, metrics, listening })
     }
 
     /// Where it listens.
@@ -165,8 +162,8 @@ impl Server {
 
     /// Answers until it is asked to leave and every request is finished.
     async fn run(self) -> Result<(), ServeError> {
-        let Server { main, admin, door, metrics, .. } = self;
-        let tidying = rt::spawn(tidy(door.clone()));
+        let Server { main, admin, doors, metrics, .. } = self;
+        let tidying = rt::spawn(tidy(doors.clone()));
         let counting = metrics.map(|handle| rt::spawn(numbers::upkeep(handle)));
         let admin = admin.map(|server| (server.handle(), rt::spawn(server)));
         let ran = main.await;
@@ -177,21 +174,24 @@ impl Server {
         if let Some((handle, _)) = admin {
             handle.stop(false).await;
         }
-        let finished = web::block(move || door.finish()).await;
-        if !matches!(finished, Ok(Ok(()))) {
-            tracing::warn!("the last counts of refused requests could not be recorded");
+        for door in doors {
+            let finished = web::block(move || door.finish()).await;
+            if !matches!(finished, Ok(Ok(()))) {
+                tracing::warn!("the last counts of refused requests could not be recorded");
+            }
         }
         Ok(ran?)
     }
 }
 
 /// Once a minute, what nobody waits for.
-async fn tidy(door: Door) {
+async fn tidy(doors: Vec<Door>) {
     loop {
         rt::time::sleep(TIDY_EVERY).await;
-        let door = door.clone();
-        if let Ok(Err(error)) = web::block(move || door.tidy()).await {
-            tracing::warn!(%error, "old sessions and counted refusals were left for the next minute");
+        for door in doors.clone() {
+            if let Ok(Err(error)) = web::block(move || door.tidy()).await {
+                tracing::warn!(%error, "old sessions and counted refusals were left for the next minute");
+            }
         }
     }
 }
@@ -204,6 +204,39 @@ fn unreadable(error: impl std::fmt::Debug + std::fmt::Display + 'static, req: &H
     };
     let answer = guard::render(req, &problem);
     InternalError::from_response(error, answer).into()
+}
+
+/// A book at its place.
+struct Mount {
+    root: String,
+    app: Data<App>,
+    door: Data<Door>,
+}
+
+impl Mount {
+    fn of(app: &App) -> Mount {
+        let door = Door::new(app.db.clone(), app.log(), app.clock.clone());
+        Mount { root: app.config.root(), app: Data::new(app.clone()), door: Data::new(door) }
+    }
+}
+
+/// Every book under its name, and the first one where no name is given.
+fn mount(config: &mut ServiceConfig, groups: &[Group], mounts: &[Mount]) {
+    for mount in mounts {
+        let root = if mount.root.is_empty() { book::MAIN_ROOT } else { &mount.root };
+        let bare = web::resource(root).app_data(mount.app.clone()).route(web::get().to(book::to_book));
+        let scope = web::scope(root).app_data(mount.app.clone()).app_data(mount.door.clone());
+        let inside = scope.configure(|config| configure(config, groups)).wrap(from_fn(book::prefix));
+        config.service(bare).service(inside);
+    }
+    let Some(first) = mounts.first() else { return };
+    config.app_data(first.app.clone()).app_data(first.door.clone());
+    if first.root.is_empty() {
+        return configure(config, groups);
+    }
+    // A book that is served alone: its pages are under its name all the same.
+    config.service(web::resource("/").route(web::get().to(book::to_book)));
+    config.default_service(web::route().to(nothing_here));
 }
 
 type Group = &'static [&'static Entry];
@@ -248,13 +281,19 @@ async fn nothing_here(req: HttpRequest) -> HttpResponse {
 type Admin = (Option<dev::Server>, Vec<SocketAddr>);
 
 /// The second listener, if one is configured.
-fn admin(settings: &config::Server, app: &Data<App>, metrics: Option<PrometheusHandle>) -> Result<Admin, ServeError> {
+fn admin(settings: &config::Server, books: &Books, metrics: Option<PrometheusHandle>) -> Result<Admin, ServeError> {
     let (false, Some(handle)) = (settings.admin_listen.is_empty(), metrics) else { return Ok((None, Vec::new())) };
-    let (app, handle) = (app.clone(), Data::new(handle));
+    let (app, all, handle) = (Data::new(books.main.clone()), Data::new(books.clone()), Data::new(handle));
     let site = move || {
         let metrics = web::resource("/metrics").route(web::get().to(numbers::show));
         let health = web::resource("/healthz").route(web::get().to(ops::healthz));
-        Site::new().app_data(app.clone()).app_data(handle.clone()).service(metrics).service(health).wrap(from_fn(headers::add))
+        Site::new()
+            .app_data(app.clone())
+            .app_data(all.clone())
+            .app_data(handle.clone())
+            .service(metrics)
+            .service(health)
+            .wrap(from_fn(headers::add))
     };
     let http = HttpServer::new(site).workers(1).disable_signals();
     let bound = http.bind(settings.admin_listen.as_str()).map_err(|e| ServeError::Listen(settings.admin_listen.clone(), e))?;

@@ -348,7 +348,7 @@ fn operators_see_health_readiness_and_numbers() {
             "counterfoil_log_leaves",
             "counterfoil_accounts_held",
             "counterfoil_queue_entries",
-            "counterfoil_outbox_rows{state=\"dead\"}",
+            "counterfoil_outbox_rows{book=\"main\",state=\"dead\"}",
         ] {
             assert!(metrics.contains(name), "{name}: {metrics}");
         }

@@ -10,6 +10,8 @@ fn the_example_names_every_key_with_its_default() {
     let mut defaults: toml::Table = toml::Table::try_from(Config::default()).unwrap();
     assert_eq!(defaults.remove("source"), Some(toml::Value::Array(Vec::new())));
     assert_eq!(defaults.remove("forward"), Some(toml::Value::Array(Vec::new())));
+    assert_eq!(defaults.remove("book"), Some(toml::Value::Table(toml::Table::new())));
+    assert_eq!(defaults.remove("capture"), Some(toml::Value::Array(Vec::new())));
     let anchor = defaults.get_mut("anchor").and_then(toml::Value::as_table_mut).unwrap();
     assert_eq!(anchor.remove("witness"), Some(toml::Value::Array(Vec::new())));
     let records = defaults.get_mut("records").and_then(toml::Value::as_table_mut).unwrap();
@@ -17,11 +19,16 @@ fn the_example_names_every_key_with_its_default() {
     assert_eq!(example, defaults);
     let uncommented: String = text
         .lines()
-        .map(|line| if line.starts_with("# [[") || line.contains(" = ") { line.trim_start_matches("# ") } else { line })
+        .map(|line| if line.starts_with("# [") || line.contains(" = ") { line.trim_start_matches("# ") } else { line })
         .fold(String::new(), |all, line| all + line + "\n");
     let with_source: toml::Table = uncommented.parse().unwrap();
     assert!(with_source.contains_key("source"), "the example shows a source");
     assert!(with_source.contains_key("forward"), "the example shows a receiver");
+    assert!(with_source["book"]["savings"].is_table(), "the example shows a book");
+    // Every key of a capture is shown, under its own name.
+    let shown = with_source["capture"][0].clone();
+    let read: counterfoil::config::Capture = shown.clone().try_into().unwrap();
+    assert_eq!(toml::Value::try_from(read).unwrap(), shown, "the example shows a capture with all its keys");
     assert!(with_source["anchor"]["witness"].is_array(), "the example shows a witness");
     assert!(with_source["records"]["type"].is_array(), "the example shows a type of records");
 }
@@ -41,5 +48,14 @@ fn unknown_keys_and_impossible_values_are_refused_by_name() {
     assert!(refused("[[records.type]]\nname = \"Customer!\"").contains("Customer!"));
     assert!(refused("[[records.type]]\nname = \"a\"\nsensitive = [\"ssn\"]").contains("JSON pointer"));
     assert!(refused("[[records.type]]\nname = \"a\"\n[[records.type]]\nname = \"a\"").contains("twice"));
+    let capture = |more: &str| format!("[[capture]]\nname = \"core\"\nurl = \"postgres://c@h/d\"\n{more}");
+    let table = "[[capture.table]]\ntable = \"public.a\"\ntype = \"a\"\n";
+    assert!(refused(&capture("").replace("c@h", "c:secret@h")).contains("password_file"));
+    assert!(refused(&capture("").replace("h/d", "h/d?password=x")).contains("password_file"));
+    assert!(refused(&(capture(table) + table)).contains("twice"));
+    assert!(refused(&capture(&format!("{table}subject = \"holder\""))).contains("needs entries"));
+    assert!(refused(&capture(&format!("{table}exclude = [\"x\"]\nsensitive = [\"x\"]"))).contains("x is excluded and used"));
+    let no_currency = "entries = { account = \"id\", balance = \"b\" }";
+    assert!(refused(&capture(&format!("{table}{no_currency}"))).contains("currency_column"));
     assert!(refused("[bank]\ntime_zone = \"Mars/Base\"").contains("Mars/Base"));
 }

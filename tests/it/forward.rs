@@ -203,11 +203,13 @@ fn receivers_that_fail_get_every_signed_leaf_with_its_proof_and_hold_nobody_up()
 
         // The dead one holds nobody up, and is seen.
         let metrics = || http.get(format!("http://{admin}/metrics")).send().unwrap().text().unwrap();
-        until(&server, "the failure", || metrics().contains("counterfoil_forward_failures{name=\"dead\"} ").then_some(()));
-        until(&server, "the end of the queue", || {
-            metrics().contains("counterfoil_forward_behind{name=\"hook\"} 0\n").then_some(())
+        until(&server, "the failure", || {
+            metrics().contains("counterfoil_forward_failures{book=\"main\",name=\"dead\"} ").then_some(())
         });
-        assert!(!metrics().contains("counterfoil_forward_failures{name=\"dead\"} 0\n"));
+        until(&server, "the end of the queue", || {
+            metrics().contains("counterfoil_forward_behind{book=\"main\",name=\"hook\"} 0\n").then_some(())
+        });
+        assert!(!metrics().contains("counterfoil_forward_failures{book=\"main\",name=\"dead\"} 0\n"));
         drop(server);
         program.clone().arg("verify").run().succeeded();
     });

@@ -1,6 +1,7 @@
 //! Account heads: at each close of a day the log commits to the last entry of every account.
 
 use chrono::NaiveDate;
+use counterfoil::access::Role;
 use counterfoil::app;
 use counterfoil::audit::{self, Given, Options};
 use counterfoil::ledger::heads::{NoProof, prove};
@@ -8,6 +9,8 @@ use counterfoil::trail::NewEvent;
 use counterfoil_verify::heads::{Close, HeadsError, KIND};
 use counterfoil_verify::heads_proof::{Claim, HeadsProof, HeadsProofError, Proven};
 use counterfoil_verify::{Origin, VerifierKey};
+use reqwest::Method;
+use serde_json::json;
 
 use crate::bank::{Home, Kind, entry, on_both};
 use crate::site::Site;
@@ -85,6 +88,35 @@ fn the_last_entry_at_a_close_and_an_account_left_out_are_proven() {
         assert_eq!(findings(&site), [], "{kind:?}");
         let exported = Exported::of(&site, false);
         assert_eq!(exported.findings(&site.app.signer.verifier(), &[]), [""; 0], "the stand-alone verifier makes the same lists");
+    });
+}
+
+#[test]
+fn an_auditor_takes_the_proof_from_the_page_of_the_account() {
+    on_both(|kind| {
+        let (site, [_, second, ..]) = two_days(kind);
+        let ada = site.sign_in(Role::Auditor);
+        let get = |path: &str| {
+            let asked = site.plain(Method::GET, path).header("Cookie", &ada.cookie);
+            asked.send().unwrap()
+        };
+        let account = proof(&site, 2, "A-1").unwrap().account;
+        let page = get(&format!("/accounts/{account}")).text().unwrap();
+        assert!(page.contains(&format!("action=\"/accounts/{account}/heads-proof\"")), "{page}");
+        let taken = get(&format!("/accounts/{account}/heads-proof?date=2026-03-02"));
+        assert_eq!(taken.status(), 200, "{kind:?}");
+        let name = taken.headers()["content-disposition"].to_str().unwrap().to_owned();
+        assert!(name.contains(&format!("account-{account}-2026-03-02.heads-proof")), "{name}");
+        let read = HeadsProof::parse(taken.text().unwrap()).unwrap();
+        let proven = read.verify(&[site.app.signer.verifier()], Origin::OfKey, &[]).unwrap();
+        assert_eq!(proven.head.unwrap().seq, second);
+        let made = site.events("export.made").pop().unwrap();
+        assert_eq!((&made["what"], &made["business_date"]), (&json!("account heads"), &json!("2026-03-02")), "{made}");
+        let refused = get(&format!("/accounts/{account}/heads-proof?date=2026-03-09"));
+        assert_eq!(refused.status(), 409);
+        assert!(refused.text().unwrap().contains("no close of 2026-03-09"), "{kind:?}");
+        assert_eq!(get(&format!("/accounts/{account}/heads-proof?date=yesterday")).status(), 400);
+        assert_eq!(get("/accounts/999999/heads-proof?date=2026-03-02").status(), 404);
     });
 }
 

@@ -11,6 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["web"],
     &["jobs"],
+    &["capture"],
     &["app"],
     &["import"],
     &["export"],

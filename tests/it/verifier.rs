@@ -130,17 +130,17 @@ fn the_published_hash_is_that_of_the_page() {
 }
 
 /// The page, and what is handed to it.
-struct Desk {
+pub struct Desk {
     browser: Browser,
     folder: tempfile::TempDir,
 }
 
 impl Desk {
-    fn new() -> Desk {
+    pub fn new() -> Desk {
         Desk { browser: Browser::start(), folder: tempfile::tempdir().unwrap() }
     }
 
-    fn put(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+    pub fn put(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();
@@ -164,7 +164,7 @@ impl Desk {
     }
 
     #[track_caller]
-    fn accepts(&self, key: &str, input: &str, files: &[String]) -> String {
+    pub fn accepts(&self, key: &str, input: &str, files: &[String]) -> String {
         let (word, text) = self.verify(key, input, files);
         assert_eq!(word, "✓ Verified", "{text}");
         text

@@ -53,7 +53,7 @@ pub(super) fn run(common: &Common, command: Demo) -> CliResult {
     if command.no_serve {
         return Ok(super::Done::Well);
     }
-    serve::serve(config, db, |_| say!("Stop it with Ctrl-C."))
+    serve::serve(vec![(config, db)], |_| say!("Stop it with Ctrl-C."))
 }
 
 fn free_folder() -> anyhow::Result<PathBuf> {

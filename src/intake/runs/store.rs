@@ -1,8 +1,9 @@
 //! The newest places of a few keys in the runs, for people: bounded, whatever a key has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::prelude::*;
+use diesel::upsert::excluded;
 
 use crate::db::schema::{account_states, entries, index_pages, index_runs};
 use crate::db::{Conn, DbResult};
@@ -10,6 +11,11 @@ use crate::ids::Seq;
 use crate::on_conn;
 
 use super::{RunKind, RunRow, page_data, unpack};
+
+/// Entries asked for in one statement.
+const PLACED_AT_ONCE: usize = 1_000;
+/// States stored in one statement.
+const STATES_AT_ONCE: usize = 1_000;
 
 /// Adds the newest places of these accounts or contexts to `found`, until it has `limit`: run by run, the newest
 /// first; of each key `limit` at most. Not for references, whose keys are in another order.
@@ -55,11 +61,49 @@ pub fn accounts_between(conn: &mut Conn, from: Seq, to: Seq, limit: i64) -> DbRe
     Ok(on_conn!(conn, |c| query.select((entries::seq, entries::account)).load(c))?)
 }
 
+/// Account and position of the entries at these places, by place.
+pub fn placed(conn: &mut Conn, seqs: &[Seq]) -> DbResult<HashMap<Seq, (Seq, i64)>> {
+    let mut found = HashMap::with_capacity(seqs.len());
+    for some in seqs.chunks(PLACED_AT_ONCE) {
+        let query = entries::table.filter(entries::seq.eq_any(some));
+        let rows: Vec<(Seq, Seq, i64)> =
+            on_conn!(conn, |c| query.select((entries::seq, entries::account, entries::position)).load(c))?;
+        found.extend(rows.into_iter().map(|(seq, account, position)| (seq, (account, position))));
+    }
+    Ok(found)
+}
+
 /// Stored states of the accounts after `after`, in order: account, the entry it goes up to, state.
 pub fn states_after(conn: &mut Conn, after: Seq, limit: i64) -> DbResult<Vec<(Seq, Seq, Vec<u8>)>> {
     let query = account_states::table.filter(account_states::account.gt(after)).order(account_states::account).limit(limit);
     let columns = (account_states::account, account_states::as_of, account_states::body);
     Ok(on_conn!(conn, |c| query.select(columns).load(c))?)
+}
+
+/// Stores the states of accounts, each over the one before: account, the entry it goes up to, state. On PostgreSQL
+/// many go in one statement: one by one, each is a round trip that the committer waits for.
+pub fn put_states(conn: &mut Conn, states: &[(Seq, Seq, Vec<u8>)]) -> DbResult<()> {
+    let given =
+        (account_states::as_of.eq(excluded(account_states::as_of)), account_states::body.eq(excluded(account_states::body)));
+    let into = || diesel::insert_into(account_states::table);
+    match conn {
+        Conn::Sqlite(c) => {
+            for (account, as_of, body) in states {
+                let row = (account_states::account.eq(account), account_states::as_of.eq(as_of), account_states::body.eq(body));
+                into().values(row).on_conflict(account_states::account).do_update().set(given).execute(c)?;
+            }
+        }
+        Conn::Postgres(c) => {
+            for some in states.chunks(STATES_AT_ONCE) {
+                let rows = some.iter().map(|(account, as_of, body)| {
+                    (account_states::account.eq(account), account_states::as_of.eq(as_of), account_states::body.eq(body))
+                });
+                let rows: Vec<_> = rows.collect();
+                into().values(rows).on_conflict(account_states::account).do_update().set(given).execute(c)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Removes every stored state.

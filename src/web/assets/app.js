@@ -43,8 +43,8 @@
     if (!enabled() || typing(e.target) || (dialog && dialog.open)) { return; }
     if (going) {
       going = false;
-      var place = { t: "/", a: "/alerts", c: "/accounts", r: "/reports", p: "/approvals", l: "/trail" }[e.key];
-      var item = place && document.querySelector(".nav a[href='" + place + "']");
+      var place = { t: "Today", a: "Alerts", c: "Accounts", r: "Reports", p: "Approvals", l: "Trail" }[e.key];
+      var item = place && document.querySelector(".nav a[data-go='" + place + "']");
       if (!item) { return; }
       e.preventDefault();
       location.assign(item.href);

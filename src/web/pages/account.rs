@@ -1,6 +1,7 @@
 //! One account: its balance, its continuity, its entries, where they came from, its alerts.
 
 mod charts;
+pub(super) mod proof;
 mod sharing;
 
 use std::collections::HashMap;
@@ -153,6 +154,7 @@ pub(super) async fn render(desk: &Desk, id: Seq, at: Option<Seq>, tried: Option<
         alerts: super::alerts::rows(desk, &shown.alerts),
         alerts_empty: no_alerts(),
         privacy: privacy::forms(desk, id, shown.hold, tried),
+        proof_action: format!("/accounts/{id}/heads-proof"),
     };
     desk.show_as(status, &page)
 }

@@ -15,9 +15,14 @@ const SESSION_SECURE: &str = "__Host-cf_session";
 /// Of the message after a form was sent.
 const FLASH: &str = "cf_flash";
 
+/// The name of a cookie of this book: a browser may be signed in to several of one host.
+fn of_book(config: &Config, name: &str) -> String {
+    if config.root().is_empty() { name.to_owned() } else { format!("{name}_{}", config.book_name()) }
+}
+
 /// The name of the session's cookie.
-pub fn session_cookie_name(config: &Config) -> &'static str {
-    if config.is_https() { SESSION_SECURE } else { SESSION }
+pub fn session_cookie_name(config: &Config) -> String {
+    of_book(config, if config.is_https() { SESSION_SECURE } else { SESSION })
 }
 
 /// The session's cookie; it ends with the browser at the latest.
@@ -128,7 +133,7 @@ impl Done {
 
     /// The cookie that carries it to the next page.
     pub(super) fn cookie(self, config: &Config) -> Cookie<'static> {
-        Cookie::build(FLASH, self.code())
+        Cookie::build(of_book(config, FLASH), self.code())
             .path("/")
             .http_only(true)
             .same_site(SameSite::Lax)
@@ -139,13 +144,13 @@ impl Done {
 }
 
 /// What was just done, if the request says so.
-pub(super) fn done(request: &actix_web::HttpRequest) -> Option<Done> {
-    request.cookie(FLASH).and_then(|cookie| Done::parse(cookie.value()))
+pub(super) fn done(config: &Config, request: &actix_web::HttpRequest) -> Option<Done> {
+    request.cookie(&of_book(config, FLASH)).and_then(|cookie| Done::parse(cookie.value()))
 }
 
 /// Takes the message away once it has been shown.
-pub(super) fn no_flash() -> Cookie<'static> {
-    let mut cookie = Cookie::build(FLASH, "").path("/").finish();
+pub(super) fn no_flash(config: &Config) -> Cookie<'static> {
+    let mut cookie = Cookie::build(of_book(config, FLASH), "").path("/").finish();
     cookie.make_removal();
     cookie
 }

@@ -23,9 +23,10 @@ use crate::web::params::Params;
 use crate::web::peer::Peer;
 use crate::web::problem::Problem;
 
+use super::super::book;
 use super::cookies::{self, Done};
 use super::errors::{self, Failure, Trouble};
-use super::views::{Chrome, NavItem, UserBadge};
+use super::views::{Chrome, Link, NavItem, UserBadge};
 
 /// What a handler answers.
 pub(super) type Page = Result<HttpResponse, Failure>;
@@ -59,13 +60,13 @@ impl Desk {
     pub(super) fn of(request: &HttpRequest) -> Option<Desk> {
         let app = request.app_data::<web::Data<App>>()?.clone();
         // First: reading a cookie takes the request's extensions for itself.
-        let done = cookies::done(request);
+        let done = cookies::done(&app.config, request);
         let extensions = request.extensions();
         Some(Desk {
-            app,
             session: extensions.get::<Session>().cloned(),
             peer: extensions.get::<Peer>().and_then(Peer::text),
-            path: request.path().to_owned(),
+            path: book::path(&app.config.root(), request.path()).to_owned(),
+            app,
             done,
             waiting: Arc::default(),
         })
@@ -77,6 +78,7 @@ impl Desk {
         Chrome {
             title: title.to_owned(),
             bank: self.app.config.bank.name.clone(),
+            books: self.books(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             nav: role.map(|role| navigation(role, &self.path, self.waiting())).unwrap_or_default(),
             user: self.session.as_ref().map(|s| UserBadge { name: s.email.clone(), role: role_word(s.role).to_owned() }),
@@ -86,6 +88,13 @@ impl Desk {
             replica: self.app.db.replica().map(|standing| standing.to_string()),
             zone: self.time().name(self.now()),
         }
+    }
+
+    /// The installation's other books, where there are any.
+    fn books(&self) -> Vec<Link> {
+        let here = self.app.config.book_name();
+        let books = self.app.config.books().iter().filter(|name| *name != here);
+        books.map(|name| Link { text: name.clone(), href: format!("/b/{name}/") }).collect()
     }
 
     /// How many proposals wait for the reader, as far as something was read already.
@@ -219,7 +228,7 @@ impl Desk {
         let html = page.render().map_err(|e| self.fail(Trouble::Broken(e.to_string())))?;
         let mut response = HttpResponse::build(status);
         if self.done.is_some() {
-            response.cookie(cookies::no_flash());
+            response.cookie(cookies::no_flash(&self.app.config));
         }
         response.insert_header((CONTENT_TYPE, "text/html; charset=utf-8")).insert_header((CACHE_CONTROL, "no-store"));
         Ok(response.body(html))

@@ -74,6 +74,7 @@ pub static ROUTES: &[Entry] = &[
     Entry::asks("/accounts", CUSTOMERS, || post().to(accounts::search)),
     Entry::get("/search/{id}", CUSTOMERS, || get().to(accounts::found)),
     Entry::get("/accounts/{id}", CUSTOMERS, || get().to(account::show)),
+    Entry::get("/accounts/{id}/heads-proof", CUSTOMERS, || get().to(account::proof::download)),
     Entry::act("/accounts/{id}/erasure", "subject.erase", PRIVACY, || post().to(privacy::erase)),
     Entry::act("/accounts/{id}/hold", "hold.place", PRIVACY, || post().to(privacy::hold)),
     Entry::act("/accounts/{id}/hold/release", "hold.release", PRIVACY, || post().to(privacy::release)),

@@ -6,8 +6,9 @@ use counterfoil_verify::files::Export;
 use counterfoil_verify::{Policy, VerifierKey};
 
 use super::house::{ACCOUNT, CANARIES, erased, fill};
-use crate::bank::on_both;
+use crate::bank::{Kind, on_both};
 use crate::site::{Answer, Site};
+use crate::verifier::Desk;
 use crate::verifier::exported::Exported;
 
 fn report(exported: &Exported, key: &VerifierKey) -> Report {
@@ -44,4 +45,18 @@ fn an_export_after_an_erasure_is_whole_and_counts_what_is_gone() {
         kept.0.extend(before.0.iter().filter(|(path, _)| path.starts_with("private/")).map(|(p, c)| (p.clone(), c.clone())));
         assert_eq!(kept.findings(&key, &[]), [""; 0], "{kind:?}");
     });
+}
+
+#[test]
+fn the_page_in_a_browser_verifies_an_export_after_an_erasure() {
+    let site = Site::with(Kind::Sqlite, |config| config.limits.segment_entries = 1_024);
+    fill(&site.bank);
+    site.app.sign();
+    let early = Answer::of(site.http.get(site.url("/log/checkpoint")).send().unwrap()).text;
+    let gone = erased(&site.bank, Scope::Account, ACCOUNT);
+    site.app.sign();
+    let (desk, after) = (Desk::new(), Exported::of(&site, true));
+    let files = [desk.put("after.cfx", after.bundle()), desk.put("kept.txt", early)];
+    let text = desk.accepts(&site.app.signer.verifier().to_string(), "#files", &files);
+    assert!(text.contains(&gone.places.places().to_string()), "it counts what is gone: {text}");
 }

@@ -48,7 +48,8 @@ fn erasing_a_holder_takes_the_records_that_are_about_them() {
         send(&site, "C6", "card", "4712-OTHER", json!({ "after": { "holder": "Bob Doe", "limit": "LIMIT-OTHER" } }));
         send(&site, "C7", "note", "N-2", json!({ "after": { "text": "TEXT-OTHER" }, "subject": "Bob Doe" }));
         let (ada, analyst) = (site.sign_in(Role::Officer), site.sign_in(Role::Analyst));
-        let get = |who: &SignedIn, path: &str| Answer::of(site.plain(Method::GET, path).header("cookie", &who.cookie).send().unwrap());
+        let get =
+            |who: &SignedIn, path: &str| Answer::of(site.plain(Method::GET, path).header("cookie", &who.cookie).send().unwrap());
         assert!(get(&ada, "/accounts").text.contains("/holders"));
         assert_eq!((get(&ada, "/holders").status, get(&analyst, "/holders").status), (200, 403));
         assert_eq!(post(&site, &analyst, "/holders/erasure", HOLDER, WHY).status, 403);

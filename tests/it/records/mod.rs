@@ -7,3 +7,4 @@ mod restoring;
 mod sealed;
 
 pub use house::{change, record_as};
+pub use restoring::proposed;

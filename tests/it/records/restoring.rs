@@ -16,7 +16,7 @@ fn send(site: &Site, reference: &str, more: Value) {
     assert!(matches!(done, ChangeResult::Recorded(_)), "{done:?}");
 }
 
-fn proposed(site: &Site, record: i64, version: i64) -> i64 {
+pub fn proposed(site: &Site, record: i64, version: i64) -> i64 {
     let officer = |name: &str| {
         let email = format!("{name}{version}@bank.example");
         users::add(&site.app.log(), &site.app.clock, &email, Role::Officer, PASSWORD).unwrap()

@@ -166,6 +166,17 @@ impl Cluster {
         command
     }
 
+    /// pgbench on a database here, begun with these arguments.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn pgbench(&self, database: &str, arguments: &[&str]) -> Child {
+        let mut command = self.command("pgbench");
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", ROLE]).args(arguments).arg(database);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap_or_else(|error| panic!("pgbench: {error}"))
+    }
+
     /// What a statement prints as soon as the server runs it.
     fn wait_for(&self, sql: &str) -> String {
         let began = Instant::now();

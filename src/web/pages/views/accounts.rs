@@ -110,6 +110,8 @@ pub struct AccountPage {
     pub alerts_empty: Empty,
     /// Holding and erasing what is stored, for who may.
     pub privacy: Option<PrivacyForms>,
+    /// Where the proof of the last entry at a close is made.
+    pub proof_action: String,
 }
 
 /// Holding and erasing what is stored of an account. Field ids: `hold-reason`, `erase-reason`.

@@ -11,6 +11,8 @@ pub struct Chrome {
     pub bank: String,
     /// The program's version.
     pub version: String,
+    /// The other books of the installation.
+    pub books: Vec<super::Link>,
     /// What this role may open.
     pub nav: Vec<NavItem>,
     /// Who is signed in, if anyone.

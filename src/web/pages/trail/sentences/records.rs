@@ -27,6 +27,19 @@ pub(super) fn said(kind: &str, body: &Body<'_>) -> Option<Said> {
             let rows = body.counted("rows", "change was", "changes were");
             about(format!("{rows} of source {source} refused{flood}: {}.", codes.join(", ")), None)
         }
+        "capture.removed" => {
+            let lost = body.counted("discarded", "row that waited was", "rows that waited were");
+            about(format!("Table {} is captured no longer; {lost} discarded.", body.text("table")), None)
+        }
+        "capture.reconciled" => {
+            let (rows, differing) = (body.counted("rows", "row", "rows"), count(body.number("differing")));
+            let recorded = count(body.number("recorded"));
+            let text = format!(
+                "Table {} was compared with the log: {rows}, {differing} differing, {recorded} of them recorded.",
+                body.text("table")
+            );
+            about(text, None)
+        }
         _ => None,
     }
 }

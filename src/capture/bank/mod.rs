@@ -1,0 +1,90 @@
+//! How captures stand: what waits in the bank's database, what was refused, and since when it fails.
+
+pub mod store;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::clock::Moment;
+use crate::config::Capture;
+use crate::db::Outside;
+
+use super::{CaptureError, connect, install};
+
+pub use store::{Rejected, Table};
+
+/// Refused rows that are listed of each table.
+const LISTED: i64 = 20;
+
+/// How a capture stands, as whoever drains it last saw it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Its name in the settings.
+    pub name: String,
+    /// Rows that wait.
+    pub waiting: i64,
+    /// When the oldest of them was changed.
+    pub oldest_at: Option<Moment>,
+    /// Rows that the log refused.
+    pub rejected: i64,
+    /// Rows of tables that the settings do not name: nobody drains them.
+    pub unnamed: i64,
+    /// Since when the bank's database or the log could not be reached.
+    pub failing_since: Option<Moment>,
+}
+
+/// Of this process: only the leader drains.
+static STANDINGS: Mutex<BTreeMap<String, Standing>> = Mutex::new(BTreeMap::new());
+
+/// How the captures stand that this process drains.
+pub fn standings() -> Vec<Standing> {
+    STANDINGS.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+}
+
+/// Notes how a capture stands.
+pub fn note(capture: &Capture, tables: &[Table]) {
+    let named = |table: &&Table| capture.table.iter().any(|known| known.table == table.table);
+    let standing = Standing {
+        name: capture.name.clone(),
+        waiting: tables.iter().filter(named).map(|table| table.waiting).sum(),
+        oldest_at: tables.iter().filter(named).filter_map(|table| table.oldest_at).min().map(Moment),
+        rejected: tables.iter().map(|table| table.rejected).sum(),
+        unnamed: tables.iter().filter(|table| !named(table)).map(|table| table.waiting).sum(),
+        failing_since: None,
+    };
+    STANDINGS.lock().unwrap_or_else(PoisonError::into_inner).insert(standing.name.clone(), standing);
+}
+
+/// Notes that a capture could not be drained.
+pub fn note_failure(capture: &Capture, now: Moment) {
+    let mut all = STANDINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    let standing =
+        all.entry(capture.name.clone()).or_insert_with(|| Standing { name: capture.name.clone(), ..Standing::default() });
+    standing.failing_since.get_or_insert(now);
+}
+
+/// Forgets everything: this process drains no longer.
+pub fn forget(capture: &Capture) {
+    STANDINGS.lock().unwrap_or_else(PoisonError::into_inner).remove(&capture.name);
+}
+
+/// A capture as it is in the bank's database now: each table with its newest refused rows.
+///
+/// # Errors
+/// When the bank's database does not answer.
+pub fn list(capture: &Capture) -> Result<Vec<(Table, Vec<Rejected>)>, CaptureError> {
+    let mut bank = connect(capture)?;
+    list_in(&mut bank)
+}
+
+fn list_in(bank: &mut Outside) -> Result<Vec<(Table, Vec<Rejected>)>, CaptureError> {
+    if install::store::installation(bank)?.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut listed = Vec::new();
+    for table in store::tables(bank)? {
+        let rejected = store::rejected(bank, &table.table, LISTED)?;
+        listed.push((table, rejected));
+    }
+    Ok(listed)
+}

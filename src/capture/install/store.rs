@@ -1,0 +1,144 @@
+//! What is asked of the bank's catalogue.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::db::{DbResult, Outside};
+
+/// A table of the bank.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Table {
+    /// Its number there.
+    pub oid: i64,
+    /// Schema and name, quoted where SQL wants that.
+    pub name: String,
+    /// `r` for an ordinary one.
+    pub kind: String,
+    /// The columns of its primary key, in its order.
+    pub key: Vec<String>,
+    /// Column to type, in words.
+    pub columns: BTreeMap<String, String>,
+    /// The names of these types.
+    pub types: Vec<String>,
+}
+
+/// What `captured` says of a table.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Captured {
+    /// Its number here.
+    pub id: i32,
+    /// Its number in the catalogue.
+    pub relation: i64,
+    /// Schema and name, as it was added.
+    pub name: String,
+    /// The columns that name a record.
+    pub key_columns: Vec<String>,
+    /// Columns that are left out.
+    pub excluded: Vec<String>,
+    /// Column to type when it was added.
+    pub columns: BTreeMap<String, String>,
+}
+
+/// A trigger, and its function.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Trigger {
+    /// Its name.
+    pub name: String,
+    /// `A`: always.
+    pub enabled: String,
+    /// Its definition as PostgreSQL prints it.
+    pub definition: String,
+}
+
+/// A function as it is there.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Made {
+    /// Its text.
+    pub body: String,
+    /// Whether it runs with its owner's rights.
+    pub definer: bool,
+    /// Its settings.
+    pub settings: Vec<String>,
+}
+
+const TABLE: &str = "SELECT json_build_object('oid', c.oid::bigint, 'name', format('%I.%I', n.nspname, c.relname), 'kind', c.relkind::text, \
+    'key', coalesce((SELECT json_agg(a.attname ORDER BY k.n) FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(attnum, n) \
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum WHERE i.indrelid = c.oid AND i.indisprimary), '[]'), \
+    'columns', coalesce((SELECT json_object_agg(a.attname, format_type(a.atttypid, a.atttypmod)) FROM pg_attribute a \
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '{}'), \
+    'types', coalesce((SELECT json_agg(DISTINCT t.typname) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'))::text AS line \
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace ";
+
+/// Tables with this name: as SQL writes it, or as it is; the best reading first.
+pub fn tables(bank: &mut Outside, name: &str) -> DbResult<Vec<Table>> {
+    let sql = format!(
+        "{TABLE} CROSS JOIN LATERAL (SELECT CASE WHEN format('%I.%I', n.nspname, c.relname) = $1::jsonb->>0 THEN 1 \
+            WHEN n.nspname || '.' || c.relname = $1::jsonb->>0 THEN 2 \
+            WHEN n.nspname = 'public' AND $1::jsonb->>0 IN (c.relname, quote_ident(c.relname)) THEN 3 \
+            WHEN lower($1::jsonb->>0) IN (c.relname, n.nspname || '.' || c.relname) THEN 4 END AS rank) found \
+         WHERE found.rank IS NOT NULL AND c.relkind NOT IN ('i', 'I', 'S', 't', 'c') ORDER BY found.rank, c.oid"
+    );
+    bank.rows(&sql, &json!([name]))
+}
+
+/// The table with this number.
+pub fn table(bank: &mut Outside, oid: i64) -> DbResult<Option<Table>> {
+    Ok(bank.rows(&format!("{TABLE} WHERE c.oid = ($1::jsonb->>0)::oid"), &json!([oid]))?.into_iter().next())
+}
+
+/// The id and the version of the installation, if there is one.
+pub fn installation(bank: &mut Outside) -> DbResult<Option<(String, i32)>> {
+    let exists: bool = bank.row(
+        "SELECT to_json(to_regclass('counterfoil_capture.installation') IS NOT NULL AND $1 <> '')::text AS line",
+        &json!([]),
+    )?;
+    if !exists {
+        return Ok(None);
+    }
+    let rows = bank.rows(
+        "SELECT json_build_array(id, version)::text AS line FROM counterfoil_capture.installation WHERE $1 <> ''",
+        &json!([]),
+    )?;
+    Ok(rows.into_iter().next())
+}
+
+/// The tables that are captured.
+pub fn captured(bank: &mut Outside) -> DbResult<Vec<Captured>> {
+    let sql = "SELECT json_build_object('id', id, 'relation', relation::bigint, 'name', name, 'key_columns', key_columns, 'excluded', excluded, \
+        'columns', columns)::text AS line FROM counterfoil_capture.captured WHERE $1 <> '' ORDER BY id";
+    bank.rows(sql, &json!([]))
+}
+
+/// The triggers of a table.
+pub fn triggers(bank: &mut Outside, oid: i64) -> DbResult<Vec<Trigger>> {
+    let sql = "SELECT json_build_object('name', tgname, 'enabled', tgenabled::text, 'definition', pg_get_triggerdef(oid))::text AS line \
+        FROM pg_trigger WHERE tgrelid = ($1::jsonb->>0)::oid AND NOT tgisinternal ORDER BY tgname";
+    bank.rows(sql, &json!([oid]))
+}
+
+/// A function of ours, if it is there.
+pub fn function(bank: &mut Outside, name: &str) -> DbResult<Option<Made>> {
+    let sql = "SELECT json_build_object('body', prosrc, 'definer', prosecdef, 'settings', coalesce(proconfig, '{}'))::text AS line \
+        FROM pg_proc WHERE pronamespace = to_regnamespace('counterfoil_capture') AND proname = $1::jsonb->>0";
+    Ok(bank.rows(sql, &json!([name]))?.into_iter().next())
+}
+
+/// The event triggers of ours that are enabled always, and whether this role may make such.
+pub fn events(bank: &mut Outside) -> DbResult<(i64, bool)> {
+    let sql = "SELECT json_build_array((SELECT count(*) FROM pg_event_trigger WHERE evtenabled = 'A' AND $1 <> '' \
+        AND evtname IN ('counterfoil_capture_ddl', 'counterfoil_capture_dropped')), \
+        (SELECT rolsuper FROM pg_roles WHERE rolname = current_user))::text AS line";
+    bank.row(sql, &json!([]))
+}
+
+/// How many rows of a table wait, and how many were refused; counted as far as `most`.
+pub fn waiting(bank: &mut Outside, id: i32, most: i64) -> DbResult<(i64, i64)> {
+    let sql = "SELECT json_build_array(\
+        (SELECT count(*) FROM (SELECT 1 FROM counterfoil_capture.queue WHERE capture = ($1::jsonb->>0)::int LIMIT ($1::jsonb->>1)::int) q), \
+        (SELECT count(*) FROM (SELECT 1 FROM counterfoil_capture.rejected WHERE capture = ($1::jsonb->>0)::int LIMIT ($1::jsonb->>1)::int) r))::text \
+        AS line";
+    bank.row(sql, &json!([id, most]))
+}

@@ -1,0 +1,66 @@
+//! What is asked of the bank's database when a table is compared.
+
+use serde_json::{Value, json};
+
+use crate::db::{DbResult, Outside};
+
+use super::super::install::store::{Captured, Table};
+use super::super::names::{identifier, literal};
+
+/// Rows fetched at once.
+const ROWS: i64 = 500;
+/// Rows of the queue that are looked through; with more, it is not the time to compare.
+pub const WAITING_MAX: i64 = 100_000;
+
+/// A row of the queue: action, the row before, the row after.
+pub type Waiting = (String, Option<String>, Option<String>);
+
+/// The rows of the queue of a table as this snapshot sees it.
+pub fn waiting(bank: &mut Outside, id: i32) -> DbResult<Vec<Waiting>> {
+    let sql = "SELECT json_build_array(action, old::text, new::text)::text AS line FROM counterfoil_capture.queue \
+        WHERE capture = ($1::jsonb->>0)::int LIMIT ($1::jsonb->>1)::int";
+    bank.rows(sql, &json!([id, WAITING_MAX + 1]))
+}
+
+/// Begins to read a table, without its excluded columns.
+pub fn open(bank: &mut Outside, table: &Table, captured: &Captured) -> DbResult<()> {
+    let names: Vec<String> = captured.excluded.iter().map(|name| literal(name)).collect();
+    bank.execute(&format!(
+        "DECLARE captured_rows NO SCROLL CURSOR FOR SELECT (to_jsonb(t) - ARRAY[{}]::text[])::text AS line FROM {} t",
+        names.join(", "),
+        table.name
+    ))
+}
+
+/// The next of its rows; none: that was all.
+pub fn next(bank: &mut Outside) -> DbResult<Vec<String>> {
+    Ok(bank.fetched(&format!("FETCH {ROWS} FROM captured_rows"))?.into_iter().flatten().collect())
+}
+
+/// Which of these keys have a row, by their place in the list.
+pub fn existing(bank: &mut Outside, table: &Table, keys: &[Vec<String>]) -> DbResult<Vec<usize>> {
+    let same = table.key.iter().enumerate().map(|(at, column)| {
+        let kind = table.columns.get(column).map_or("text", String::as_str);
+        format!("t.{} = (k.value->>{at})::{kind}", identifier(column))
+    });
+    let same: Vec<String> = same.collect();
+    let sql = format!(
+        "SELECT (k.n - 1)::text AS line FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY k(value, n) JOIN {} t ON {}",
+        table.name,
+        same.join(" AND ")
+    );
+    bank.rows(&sql, &json!(keys))
+}
+
+/// The highest number of a refused row of a table.
+pub fn last_refused(bank: &mut Outside, id: i32) -> DbResult<i64> {
+    let sql = "SELECT coalesce(max(id), 0)::text AS line FROM counterfoil_capture.rejected WHERE capture = ($1::jsonb->>0)::int";
+    bank.row(sql, &json!([id]))
+}
+
+/// Takes refused rows away up to one; answers how many.
+pub fn settle(bank: &mut Outside, id: i32, last: i64) -> DbResult<i64> {
+    let sql = "WITH gone AS (DELETE FROM counterfoil_capture.rejected WHERE capture = ($1::jsonb->>0)::int \
+        AND id <= ($1::jsonb->>1)::bigint RETURNING 1) SELECT count(*)::text AS line FROM gone";
+    bank.row::<Value>(sql, &json!([id, last])).map(|count| count.as_i64().unwrap_or(0))
+}

@@ -1,0 +1,306 @@
+//! `capture add | list | check | remove | reconcile`: tables of the bank's own PostgreSQL.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::app::Request;
+use crate::capture::{self, Reconcile, Spec};
+use crate::clock::{Clock, Moment};
+use crate::config::{Capture as Settings, Config, EntryMapping};
+use crate::db::Outside;
+
+use super::{CliResult, Common, Done, table};
+
+/// Differences printed one by one; the rest is counted.
+const PRINTED: usize = 1_000;
+
+/// Tables of the bank's own PostgreSQL, captured by triggers: add, list, check, remove, reconcile
+#[derive(Debug, Args)]
+pub(super) struct Capture {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Make the triggers of a table, or bring them up to date; prints what belongs into the settings
+    Add(Box<Add>),
+    /// What waits in the bank's database, and what the log refused
+    List {
+        /// One capture of the settings, or a postgres:// URL; all of the settings without this
+        #[arg(value_name = "NAME")]
+        place: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Whether triggers, functions and columns are as they should be; exit code 1 if not
+    Check {
+        /// One capture of the settings, or a postgres:// URL; all of the settings without this
+        #[arg(value_name = "NAME")]
+        place: Option<String>,
+    },
+    /// Take the triggers of a table away, and everything with the last of them
+    Remove {
+        /// A capture of the settings, or a postgres:// URL of a role that may
+        #[arg(value_name = "NAME")]
+        place: String,
+        /// The table
+        table: String,
+        /// Lose the rows that wait or were refused; without it they stand in the way
+        #[arg(long)]
+        discard: bool,
+    },
+    /// Compare a table with the records and balances of the log; exit code 1 if they differ
+    Reconcile {
+        /// A capture of the settings
+        #[arg(value_name = "NAME")]
+        place: String,
+        /// The table; all tables of the capture without this
+        table: Option<String>,
+        /// Record what differs, as changes of an unknown actor
+        #[arg(long)]
+        record: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Add {
+    /// The bank's database, as a role that owns the table: postgres://…, or a capture of the settings
+    #[arg(value_name = "URL")]
+    place: String,
+    /// The table, schema.table
+    table: String,
+    /// The source that the changes belong to; the database's name without this
+    #[arg(long)]
+    source: Option<String>,
+    /// The type of the records; the table's name without this
+    #[arg(long = "type", value_name = "TYPE", default_value = "")]
+    kind: String,
+    /// A column that never leaves the bank's database
+    #[arg(long, value_name = "COLUMN")]
+    exclude: Vec<String>,
+    /// A column whose values are sealed in the log
+    #[arg(long, value_name = "COLUMN")]
+    sensitive: Vec<String>,
+    /// The column of an account's holder; with --entries
+    #[arg(long, value_name = "COLUMN", default_value = "")]
+    subject: String,
+    /// The table is one of accounts: a TOML file with account, balance, currency (docs/capture.md)
+    #[arg(long, value_name = "FILE")]
+    entries: Option<PathBuf>,
+    /// The role that drains the queue, if it is another one: it gets the rights that takes, and no more
+    #[arg(long, value_name = "ROLE")]
+    drain_as: Option<String>,
+}
+
+pub(super) fn run(common: &Common, command: Capture) -> CliResult {
+    match command.action {
+        Action::Add(command) => add(&common.config()?, &command),
+        Action::List { place, json } => list(&common.config()?, place.as_deref(), json),
+        Action::Check { place } => check(&common.config()?, place.as_deref()),
+        Action::Remove { place, table, discard } => remove(common, &place, &table, discard),
+        Action::Reconcile { place, table, record } => reconcile(common, &place, table.as_deref(), record),
+    }
+}
+
+/// The capture of this name, or one made of a URL.
+fn named(config: &Config, place: &str) -> anyhow::Result<Settings> {
+    if place.contains("://") {
+        return Ok(Settings { name: database(place), url: place.to_owned(), ..Settings::default() });
+    }
+    let found = config.capture.iter().find(|capture| capture.name == place).cloned();
+    found.with_context(|| format!("the settings have no [[capture]] {place}; name one of them, or write postgres://…"))
+}
+
+fn wanted(config: &Config, place: Option<&str>) -> anyhow::Result<Vec<Settings>> {
+    let all = match place {
+        Some(place) => vec![named(config, place)?],
+        None => config.capture.clone(),
+    };
+    anyhow::ensure!(!all.is_empty(), "the settings have no [[capture]]; `capture add` prints one");
+    Ok(all)
+}
+
+/// The database's name in a URL, as a name for its capture.
+fn database(url: &str) -> String {
+    let name = url.split('?').next().and_then(|url| url.rsplit_once('/')).map_or("", |(_, name)| name).to_lowercase();
+    let name: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).take(64).collect();
+    if name.is_empty() { "bank".to_owned() } else { name }
+}
+
+/// The URL without the password that it may hold.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (rest, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let rest = match rest.rsplit_once('@') {
+        Some((role, host)) => format!("{}@{host}", role.split(':').next().unwrap_or_default()),
+        None => rest.to_owned(),
+    };
+    let kept: Vec<&str> = parameters.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("password=")).collect();
+    let sign = if kept.is_empty() { "" } else { "?" };
+    format!("{scheme}://{rest}{sign}{}", kept.join("&"))
+}
+
+fn add(config: &Config, command: &Add) -> CliResult {
+    let mut capture = named(config, &command.place)?;
+    let mut bank = capture::connect(&capture)?;
+    if command.place.contains("://") {
+        let name = command.source.clone().unwrap_or_else(|| capture.name.clone());
+        let known = config.capture.iter().find(|known| known.name == name).cloned();
+        let url = without_password(&command.place);
+        capture = known.unwrap_or(Settings { name, url, ..Settings::default() });
+    }
+    let spec = Spec {
+        table: command.table.clone(),
+        kind: command.kind.clone(),
+        exclude: command.exclude.clone(),
+        sensitive: command.sensitive.clone(),
+        subject: command.subject.clone(),
+        entries: command.entries.as_deref().map(mapping).transpose()?,
+        role: command.drain_as.clone(),
+    };
+    let added = capture::add(&mut bank, &spec)?;
+    added.done.iter().for_each(|line| eprintln!("{line}"));
+    added.warnings.iter().for_each(|line| eprintln!("Note: {line}."));
+    if capture.table.contains(&added.table) {
+        eprintln!("The settings have it already.");
+        return Ok(Done::Well);
+    }
+    let changed = !capture.table.is_empty();
+    capture.table.retain(|table| table.table != added.table.table);
+    capture.table.push(added.table);
+    let name = capture.name.clone();
+    say!("{}", toml::to_string(&json!({ "capture": [capture] }))?.trim_end());
+    let place = if changed { format!("in place of [[capture]] {name}") } else { "into the settings".to_owned() };
+    eprintln!("Put this {place} and start `serve` again; until then, what changes waits in the bank's database.");
+    Ok(Done::Well)
+}
+
+fn mapping(file: &Path) -> anyhow::Result<EntryMapping> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let map: EntryMapping = toml::from_str(&text).with_context(|| format!("{} is no mapping", file.display()))?;
+    match map.unfit() {
+        Some(unfit) => anyhow::bail!("{}: {unfit}", file.display()),
+        None => Ok(map),
+    }
+}
+
+fn list(config: &Config, place: Option<&str>, json: bool) -> CliResult {
+    let now = Clock::system().now();
+    let mut rows = Vec::new();
+    for settings in wanted(config, place)? {
+        for (table, rejected) in capture::list(&settings)? {
+            let lag = table.oldest_at.map(|at| (now.0 - at).max(0) / 1_000_000);
+            if json {
+                say!("{}", json!({ "capture": settings.name, "table": table, "lag_seconds": lag, "refused": rejected }));
+                continue;
+            }
+            for row in &rejected {
+                eprintln!("{} row {} was refused: {} ({})", table.table, row.id, row.detail, row.code);
+            }
+            let named = settings.table.iter().find(|known| known.table == table.table);
+            let kind = named.map_or("not in the settings", |known| known.kind.as_str()).to_owned();
+            let lag = lag.map_or_else(String::new, |seconds| format!("{seconds} s"));
+            let oldest = table.oldest_at.map_or_else(String::new, |at| Moment(at).to_string());
+            let counts = [table.waiting.to_string(), lag, oldest, table.rejected.to_string()];
+            rows.push([vec![settings.name.clone(), table.table, kind], counts.to_vec()].concat());
+        }
+    }
+    if !json {
+        table::print(&["capture", "table", "type", "waiting", "lag", "oldest", "refused"], &rows);
+    }
+    Ok(Done::Well)
+}
+
+fn check(config: &Config, place: Option<&str>) -> CliResult {
+    let mut found = 0;
+    for settings in wanted(config, place)? {
+        let mut bank = capture::connect(&settings)?;
+        for (table, problems) in capture::check(&mut bank, &settings)? {
+            found += problems.len();
+            problems.iter().for_each(|problem| say!("{} {table}: {problem}", settings.name));
+            if problems.is_empty() {
+                eprintln!("{} {table}: as it should be", settings.name);
+            }
+        }
+    }
+    Ok(if found > 0 { Done::Finding } else { Done::Well })
+}
+
+fn remove(common: &Common, place: &str, table: &str, discard: bool) -> CliResult {
+    let settings = named(&common.config()?, place)?;
+    let mut bank: Outside = capture::connect(&settings)?;
+    let leader = common.leader()?;
+    let note = |removed: &capture::Removed, table: &str| {
+        let (waiting, refused) = removed.discarded;
+        let body = json!({ "capture": settings.name, "table": table, "discarded": waiting, "refused": refused });
+        Ok(leader.perform(Request::NoteCapture { removed: true, body }).map(drop)?)
+    };
+    let done = capture::remove(&mut bank, table, discard, note);
+    leader.close();
+    let removed = done?;
+    let (waiting, refused) = removed.discarded;
+    eprintln!("{table} is captured no longer; {waiting} waiting and {refused} refused rows were discarded.");
+    if removed.last {
+        eprintln!("It was the last table: the schema counterfoil_capture is gone too.");
+    }
+    eprintln!("Take it out of the settings as well.");
+    Ok(Done::Well)
+}
+
+fn reconcile(common: &Common, place: &str, table: Option<&str>, record: bool) -> CliResult {
+    let settings = named(&common.config()?, place)?;
+    anyhow::ensure!(!settings.table.is_empty(), "[[capture]] {} names no table in the settings", settings.name);
+    let leader = common.leader()?;
+    let work = || -> anyhow::Result<u64> {
+        let wanted = settings.table.iter().filter(|known| table.is_none_or(|name| capture::is_called(known, name)));
+        let wanted: Vec<_> = wanted.collect();
+        anyhow::ensure!(!wanted.is_empty(), "[[capture]] {} has no table {}", settings.name, table.unwrap_or_default());
+        let mut differing = 0;
+        for known in wanted {
+            differing += reconcile_one(&leader, &settings, known, record)?;
+        }
+        Ok(differing)
+    };
+    let done = work();
+    leader.close();
+    Ok(if done? > 0 { Done::Finding } else { Done::Well })
+}
+
+fn reconcile_one(
+    leader: &crate::app::Leader,
+    settings: &Settings,
+    table: &crate::config::CapturedTable,
+    record: bool,
+) -> anyhow::Result<u64> {
+    let mut printed = 0;
+    let mut print = |difference: &capture::Difference| {
+        printed += 1;
+        if printed <= PRINTED {
+            say!("{} {difference}", table.table);
+        }
+    };
+    let found = Reconcile { leader, settings, table, record }.run(&mut print)?;
+    if printed > PRINTED {
+        say!("{} … and {} more", table.table, printed - PRINTED);
+    }
+    eprintln!("{}: {found}", table.table);
+    Ok(found.differing - found.recorded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_printed() {
+        assert_eq!(without_password("postgres://a:s@h/d?password=s&sslmode=require"), "postgres://a@h/d?sslmode=require");
+        assert_eq!(without_password("postgres://a@h/d"), "postgres://a@h/d");
+        assert_eq!((database("postgres://a@h/Core Bank?x=/y"), database("postgres://h/")), ("core_bank".into(), "bank".into()));
+    }
+}

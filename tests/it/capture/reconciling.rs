@@ -1,0 +1,68 @@
+//! `capture reconcile`: what was changed while no trigger looked.
+
+use super::house::Core;
+use crate::bank::on_both;
+
+const TABLES: &str = "CREATE TABLE price (region text, item int, amount numeric, note text, PRIMARY KEY (region, item)); \
+    CREATE TABLE accounts (id int PRIMARY KEY, balance bigint, branch text)";
+const MAPPING: &str = "account = \"id\"\nbalance = \"balance\"\ncurrency = \"EUR\"\nminor_units = true\n";
+
+#[test]
+fn a_trigger_that_was_off_for_a_while_is_found_and_made_good() {
+    on_both(|kind| {
+        let bank = Core::new(kind, TABLES);
+        std::fs::write(bank.dir.path().join("m.toml"), MAPPING).unwrap();
+        bank.sql("INSERT INTO price SELECT 'EU/x', n, n + 0.10, 'old' FROM generate_series(1, 600) n");
+        bank.add("price", &["--exclude", "note"]);
+        let added = bank.capture(&["add", "core", "accounts", "--entries", "m.toml"]).succeeded();
+        bank.configure(&added.stdout);
+        let serving = bank.serve();
+        bank.sql("INSERT INTO accounts SELECT n, 100 * n, 'b' FROM generate_series(1, 5) n");
+        bank.drained(&serving);
+
+        // What was there before is not known yet: it is recorded as it is.
+        let first = bank.capture(&["reconcile", "core", "price"]).failed_with(1);
+        assert_eq!(first.stdout.lines().count(), 600);
+        assert!(first.stdout.contains("EU~1x/7: the log does not have it"), "{}", first.stdout);
+        bank.capture(&["reconcile", "core", "price", "--record"]).succeeded();
+        let clean = bank.capture(&["reconcile", "core"]).succeeded();
+        assert!(clean.stdout.is_empty() && clean.stderr.contains("600 rows compared"), "{} {}", clean.stdout, clean.stderr);
+
+        let on = |table: &str| {
+            let names = ["insert", "update", "delete", "truncate"];
+            names.map(|name| format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER \"00_counterfoil_{name}\"; ")).concat()
+        };
+        bank.sql(&format!(
+            "ALTER TABLE price DISABLE TRIGGER USER; ALTER TABLE accounts DISABLE TRIGGER USER; \
+             UPDATE price SET amount = 3.5 WHERE item = 3; UPDATE price SET note = 'unseen' WHERE item = 5; \
+             DELETE FROM price WHERE item = 4; INSERT INTO price VALUES ('US', 1, 2); \
+             UPDATE accounts SET balance = 1 WHERE id = 2; UPDATE accounts SET branch = 'c' WHERE id = 3; {} {}",
+            on("price"),
+            on("accounts")
+        ));
+        bank.drained(&serving);
+        let found = bank.capture(&["reconcile", "core"]).failed_with(1);
+        let mut lines: Vec<&str> = found.stdout.lines().collect();
+        lines.sort();
+        let expected = [
+            "public.accounts 2: balance 0.01, the log has 2.00",
+            "public.accounts 3: differs at /branch",
+            "public.price EU~1x/3: differs at /amount",
+            "public.price EU~1x/4: is gone, the log has it",
+            "public.price US/1: the log does not have it",
+        ];
+        assert_eq!(lines, expected);
+        bank.capture(&["reconcile", "core", "--record"]).succeeded();
+        bank.capture(&["reconcile", "core"]).succeeded();
+        let change = serving.changes("price", "EU~1x%2F3")[0].clone();
+        assert_eq!(
+            (&change["actor"], change["reason"].as_str().unwrap().contains("reconcile")),
+            (&"unknown".into(), true),
+            "{change}"
+        );
+        drop(serving);
+        bank.verified();
+        let events = bank.program(&["export", "events", "--format", "ndjson"]).run().succeeded().stdout;
+        assert_eq!(events.matches("capture.reconciled").count(), 10, "each comparison is in the log");
+    });
+}
