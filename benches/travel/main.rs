@@ -109,7 +109,7 @@ fn read(conn: &mut Conn, changes: usize, count: usize) {
     let source = source(conn).unwrap();
     let id = |conn: &mut Conn, record| store::record_by_reference(conn, source, "customer", &name(record)).unwrap().unwrap().id;
     let hot = id(conn, 0);
-    let mut instant = |random: &mut rows::Random| Moment(FROM + random.below((changes as i64 * STEP) as u64) as i64);
+    let instant = |random: &mut rows::Random| Moment(FROM + random.below((changes as i64 * STEP) as u64) as i64);
     let state = |conn: &mut Conn, record: Seq, at: Moment| {
         let change = records::in_force(conn, record, at, Axis::Effective).unwrap();
         change.map(|change| records::at_version(conn, &change).unwrap())
