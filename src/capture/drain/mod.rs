@@ -24,7 +24,7 @@ use super::{CaptureError, connect, refused};
 use row::{Made, made, reference};
 
 pub use balance::{Balance, moved};
-pub use row::UNKNOWN;
+pub use row::{UNKNOWN, subject};
 
 /// Batches of one turn: whoever wants to stop waits for no more.
 const BATCHES: usize = 20;
