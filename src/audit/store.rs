@@ -8,7 +8,7 @@ use crate::db::schema::{
     account_states, accounts, asides, breaks, contexts, day_figures, day_ranges, deliveries, entries, entry_parts, event_parts,
     events, hits, index_pages, index_runs, jobs, rule_sets, sealed_parts, sources, tiles,
 };
-use crate::db::{Conn, DbResult, drain};
+use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::intake::runs::{PageRow, RunRow};
 use crate::ledger::order::store::{self as order, AsideRow};
@@ -63,26 +63,16 @@ macro_rules! between {
     }};
 }
 
-/// The same of a large table whose key is `seq`.
-macro_rules! many {
-    ($conn:expr, $table:ident, $row:ty, $from:expr, $to:expr) => {
-        match drain::between::<$row>($conn, $from, $to)? {
-            Some(rows) => rows,
-            None => between!($conn, $table.seq, $row, $from, $to),
-        }
-    };
-}
-
 /// Reads a slice; `from` and `to` are multiples of a tile's leaves, but for the end of the log.
 pub(super) fn slice(conn: &mut Conn, from: Seq, to: Seq) -> DbResult<Slice> {
     Ok(Slice {
         from,
         to,
-        entries: many!(conn, entries, EntryRow, from, to),
-        entry_parts: many!(conn, entry_parts, EntryPartRow, from, to),
+        entries: between!(conn, entries.seq, EntryRow, from, to),
+        entry_parts: between!(conn, entry_parts.seq, EntryPartRow, from, to),
         sealed_parts: between!(conn, sealed_parts.seq, SealedPartRow, from, to),
-        events: many!(conn, events, EventRow, from, to),
-        event_parts: many!(conn, event_parts, EventPartRow, from, to),
+        events: between!(conn, events.seq, EventRow, from, to),
+        event_parts: between!(conn, event_parts.seq, EventPartRow, from, to),
         sources: between!(conn, sources.id, SourceRow, from, to),
         accounts: between!(conn, accounts.id, AccountRow, from, to),
         contexts: between!(conn, contexts.id, ContextRow, from, to),

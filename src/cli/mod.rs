@@ -25,10 +25,12 @@ mod mail;
 mod migrate;
 mod progress;
 mod propose;
+mod prune;
 mod record;
 mod replay;
 mod report;
 mod restore;
+mod reverse;
 mod rules;
 mod secret;
 mod serve;
@@ -84,8 +86,10 @@ enum Command {
     Record(record::Record),
     RestoreRecord(restore::Restore),
     Capture(capture::Capture),
+    Reverse(reverse::Reverse),
     Report(report::Report),
     Nightly(report::Nightly),
+    Prune(prune::Prune),
     Verify(verify::Verify),
     Replay(replay::Replay),
     Export(export::Export),
@@ -158,8 +162,10 @@ pub fn main() -> ExitCode {
         Command::Record(command) => record::run(&cli.common, command),
         Command::RestoreRecord(command) => restore::run(&cli.common, command),
         Command::Capture(command) => capture::run(&cli.common, command),
+        Command::Reverse(command) => reverse::run(&cli.common, command),
         Command::Report(command) => report::report(&cli.common, command),
         Command::Nightly(command) => report::nightly(&cli.common, command),
+        Command::Prune(command) => prune::run(&cli.common, command),
         Command::Verify(command) => verify::run(&cli.common, command),
         Command::Replay(command) => replay::run(&cli.common, &command),
         Command::Export(command) => export::run(&cli.common, command),

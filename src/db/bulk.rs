@@ -1,7 +1,7 @@
 //! Appending many rows at once, the fastest way each database has.
 //!
 //! SQLite: one cached `INSERT … SELECT` from a table that is read from memory ([`super::feed`]).
-//! PostgreSQL: binary `COPY`. Both take the same plain rows; see [`bulk_row!`]. Reading them back: [`super::drain`].
+//! PostgreSQL: binary `COPY`. Both take the same plain rows; see [`bulk_row!`].
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -110,8 +110,6 @@ impl<T: Column> Column for Option<T> {
 pub trait BulkRow: 'static {
     /// `INSERT INTO table (columns) `.
     const INSERT: &'static str;
-    /// `SELECT count(counterfoil_sink(columns)) FROM table`.
-    const DRAIN: &'static str;
     /// The columns' widths, in order.
     const WIDTHS: &'static [Width];
     /// Appends the row's values, in order.
@@ -139,8 +137,6 @@ macro_rules! bulk_row {
         impl $crate::db::bulk::BulkRow for $name {
             const INSERT: &'static str = concat!(
                 "INSERT INTO ", stringify!($table), " (", stringify!($first), $(", ", stringify!($field)),*, ") ");
-            const DRAIN: &'static str = concat!(
-                "SELECT count(counterfoil_sink(", stringify!($first), $(", ", stringify!($field)),*, ")) FROM ", stringify!($table));
             const WIDTHS: &'static [$crate::db::bulk::Width] = &[
                 <$first_type as $crate::db::bulk::Column>::WIDTH, $(<$type as $crate::db::bulk::Column>::WIDTH),*];
             fn values<'a>(&'a self, out: &mut Vec<$crate::db::bulk::Value<'a>>) {

@@ -1,19 +1,16 @@
-//! A table that SQLite reads from memory, and a function that takes what it reads: many rows at once, in and out.
+//! A table that SQLite reads from memory: how it takes many rows at once.
 //!
 //! `INSERT INTO t (…) SELECT c0, c1, … FROM counterfoil_feed` is one statement for any number of
 //! rows: no parameter is bound and reset per value, no statement stepped and reset per row. Every
 //! connection that is opened knows the table (SQLite's automatic extensions); it is empty except
 //! on the thread that is inside [`feeding`]. Measured (`docs/performance.md`): a row of `entries`
 //! takes less of the processor this way than through a prepared statement of the C interface, and
-//! less than half of what diesel's own statements take. The other way round,
-//! `SELECT count(counterfoil_sink(a, b, …)) FROM t` hands every row to the [`Sink`] of the thread that is inside
-//! [`draining`], its values where SQLite has them.
+//! less than half of what diesel's own statements take.
 //!
 //! This is the one file with `unsafe` in it; it has nothing but the callbacks of SQLite's virtual
-//! table interface (<https://sqlite.org/vtab.html>) and of one function (<https://sqlite.org/appfunc.html>). What makes it sound:
-//! - SQLite calls back on the thread that steps the statement, and [`Feed`]s and [`Sink`]s are found through
-//!   thread-locals, set for the time of one call and taken back even if that panics.
-//! - Values handed to a sink are borrowed for that one call of it, during which SQLite keeps them.
+//! table interface (<https://sqlite.org/vtab.html>). What makes it sound:
+//! - SQLite calls back on the thread that steps the statement, and [`Feed`]s are found through a
+//!   thread-local, set for the time of one call and taken back even if that panics.
 //! - Texts and bytes are handed over without a copy (`SQLITE_STATIC`). They outlive the call, and
 //!   nothing reads a finished statement's registers.
 //! - The two structs SQLite gives back to us are boxes that only we make and free.
@@ -38,24 +35,13 @@ pub(super) trait Feed<'r> {
     fn value(&self, column: usize) -> Value<'r>;
 }
 
-/// The feed cannot go on; it knows why. Or the sink takes no more.
+/// The feed cannot go on; it knows why.
 pub(super) struct Stopped;
 
-/// Takes rows, one by one.
-pub(super) trait Sink {
-    /// A row: its values in order.
-    fn take(&mut self, values: &[Value<'_>]) -> Result<(), Stopped>;
-}
-
-/// Values in a row at most.
-const ROW_MAX: usize = 32;
-
 type Current = NonNull<dyn Feed<'static>>;
-type CurrentSink = NonNull<dyn Sink + 'static>;
 
 thread_local! {
     static CURRENT: Cell<Option<Current>> = const { Cell::new(None) };
-    static SINK: Cell<Option<CurrentSink>> = const { Cell::new(None) };
 }
 
 /// Makes the table known to every connection opened from now on; and has them opened without a lock
@@ -84,63 +70,6 @@ pub(super) fn feeding<'r, T>(feed: &mut (dyn Feed<'r> + '_), work: impl FnOnce()
     let feed = unsafe { std::mem::transmute::<NonNull<dyn Feed<'r> + '_>, Current>(NonNull::from(feed)) };
     let _before = Before(CURRENT.replace(Some(feed)));
     work()
-}
-
-/// Runs `work`, during which the function hands its rows to `sink`.
-pub(super) fn draining<T>(sink: &mut (dyn Sink + '_), work: impl FnOnce() -> T) -> T {
-    struct Before(Option<CurrentSink>);
-    impl Drop for Before {
-        fn drop(&mut self) {
-            SINK.set(self.0);
-        }
-    }
-    // SAFETY: only the lifetime is changed. The pointer is gone when this function returns; `sink` is
-    // borrowed until then, so that nobody else reaches it.
-    let sink = unsafe { std::mem::transmute::<NonNull<dyn Sink + '_>, CurrentSink>(NonNull::from(sink)) };
-    let _before = Before(SINK.replace(Some(sink)));
-    work()
-}
-
-/// `counterfoil_sink(…)`: hands its arguments over and is 1; an error where nobody drains or the sink takes no more.
-unsafe extern "C" fn sink(context: *mut ffi::sqlite3_context, count: c_int, values: *mut *mut ffi::sqlite3_value) {
-    let mut row = [Value::Null; ROW_MAX];
-    let count = (count.max(0) as usize).min(ROW_MAX);
-    // SAFETY: SQLite hands us so many values, which it keeps while this function runs. The sink is the one of the
-    // call of `draining` we are inside of, and nobody else reaches it meanwhile.
-    unsafe {
-        for (place, value) in row.iter_mut().zip(std::slice::from_raw_parts(values, count)) {
-            *place = value_of(*value);
-        }
-        let taken = SINK.get().map(|mut sink| sink.as_mut().take(&row[..count]));
-        match taken {
-            Some(Ok(())) => ffi::sqlite3_result_int(context, 1),
-            _ => ffi::sqlite3_result_error(context, c"nothing takes these rows".as_ptr(), -1),
-        }
-    }
-}
-
-/// A value where SQLite has it. What is neither a whole number nor text in UTF-8 is bytes: no column of ours reads it
-/// as anything else.
-///
-/// # Safety
-/// `value` must be one of a running call, and the answer must not outlive that.
-unsafe fn value_of<'a>(value: *mut ffi::sqlite3_value) -> Value<'a> {
-    // SAFETY: as promised by the caller. The pointer is asked for before the length, as SQLite wants it.
-    unsafe {
-        let bytes = |start: *const u8| match (start.is_null(), ffi::sqlite3_value_bytes(value)) {
-            (false, length @ 1..) => std::slice::from_raw_parts(start, length as usize),
-            _ => &[],
-        };
-        match ffi::sqlite3_value_type(value) {
-            ffi::SQLITE_NULL => Value::Null,
-            ffi::SQLITE_INTEGER => Value::Int(ffi::sqlite3_value_int64(value)),
-            ffi::SQLITE_TEXT => {
-                let text = bytes(ffi::sqlite3_value_text(value));
-                std::str::from_utf8(text).map_or(Value::Bytes(text), Value::Text)
-            }
-            _ => Value::Bytes(bytes(ffi::sqlite3_value_blob(value).cast())),
-        }
-    }
 }
 
 /// Our cursor; SQLite knows its first field.
@@ -195,18 +124,8 @@ static MODULE: ffi::sqlite3_module = ffi::sqlite3_module {
 };
 
 unsafe extern "C" fn register(db: *mut ffi::sqlite3, _error: *mut *mut c_char, _api: *const ffi::sqlite3_api_routines) -> c_int {
-    // Not for triggers and views: what stands in a file that somebody else made cannot call it.
-    let flags = ffi::SQLITE_UTF8 | ffi::SQLITE_DIRECTONLY;
-    // SAFETY: SQLite hands us the connection it is opening; module and function are static.
-    unsafe {
-        let name = c"counterfoil_sink".as_ptr();
-        match ffi::sqlite3_create_function_v2(db, name, -1, flags, null_mut(), Some(sink), None, None, None) {
-            ffi::SQLITE_OK => {
-                ffi::sqlite3_create_module_v2(db, c"counterfoil_feed".as_ptr(), &raw const MODULE, null_mut(), None)
-            }
-            code => code,
-        }
-    }
+    // SAFETY: SQLite hands us the connection it is opening; the module is static.
+    unsafe { ffi::sqlite3_create_module_v2(db, c"counterfoil_feed".as_ptr(), &raw const MODULE, null_mut(), None) }
 }
 
 unsafe extern "C" fn connect(

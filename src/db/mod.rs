@@ -12,7 +12,6 @@ pub mod bulk;
 pub mod classes;
 pub mod definitions;
 mod dialect;
-pub mod drain;
 pub(crate) mod faults;
 mod feed;
 pub mod fixed;

@@ -1,10 +1,12 @@
 //! From a submitted row to what is known of it: read or refused, new or recorded before.
 
+use std::collections::HashSet;
+
 use crate::clock::day_number;
 use crate::db::DbResult;
 use crate::ids::{Seq, is_erased_number};
 use crate::ledger::continuity::Strictness;
-use crate::ledger::{NewEntry, Refusal};
+use crate::ledger::{NewEntry, Refusal, Status};
 use crate::money::Currency;
 use crate::trail::sealing::Fields;
 
@@ -15,7 +17,7 @@ use super::figures::FigureKey;
 use super::maps::{At, Map};
 use super::references::RefKey;
 use super::refusals::RefusedRow;
-use super::{Delivery, Receipt, Row, RowResult, Submission, sensitive};
+use super::{Delivery, DeliveryKind, Receipt, Row, RowResult, Submission, sensitive};
 
 /// What is known of a row before anything is changed.
 enum Checked {
@@ -114,6 +116,12 @@ impl Engine {
                 return Ok(RowResult::Rejected(unread.refusal.clone()));
             }
         };
+        if let DeliveryKind::Approval { forced } = from.delivery.kind
+            && let Some(refusal) = self.complete_reversal(entry, forced)?
+        {
+            refused.push((row.line, number, sensitive::kept_of_entry(entry, from.sensitive)?));
+            return Ok(RowResult::Rejected(refusal));
+        }
         Ok(match self.check(from, entry, number, i128::from(entry.amount))? {
             Checked::New(fresh) => RowResult::Recorded(self.record(from, entry, fresh)?),
             Checked::Duplicate(receipt) => RowResult::Duplicate(receipt),
@@ -164,6 +172,7 @@ impl Engine {
         let total: i128 = unit.iter().filter_map(|r| r.entry.as_ref().ok()).map(|e| i128::from(e.amount)).sum();
         let mut seen: Map<RefKey, usize> = Map::default();
         let mut currencies: Map<&str, Currency> = Map::default();
+        let mut reversed: HashSet<&str> = HashSet::new();
         let mut checked = Vec::with_capacity(unit.len());
         for (i, row) in unit.iter().enumerate() {
             let entry = match &row.entry {
@@ -189,6 +198,13 @@ impl Engine {
                 } else {
                     seen.insert(key, i);
                 }
+                if let Some(reference) = entry.reverses.as_deref().filter(|_| entry.status == Status::Booked)
+                    && !reversed.insert(reference)
+                    && matches!(outcome, Checked::New(_))
+                {
+                    let detail = "another row recorded together with it reverses the same entry; an entry is reversed once";
+                    outcome = Checked::Rejected(Refusal::field("reversed_already", "reverses", detail));
+                }
                 let first = *currencies.entry(entry.account.as_str()).or_insert(entry.currency);
                 if first != entry.currency {
                     outcome = Checked::Rejected(currency_mismatch(first, entry.currency));
@@ -206,6 +222,9 @@ impl Engine {
             if let Some(checked) = self.compare(from, entry, seq)? {
                 return Ok(checked);
             }
+        }
+        if let Some(refusal) = self.reversed_before(from.source, entry)? {
+            return Ok(Checked::Rejected(refusal));
         }
         if !from.sensitive.is_empty()
             && let Some(refusal) = self.refuse_unsealed(from.sensitive, entry)?

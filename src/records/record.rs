@@ -1,25 +1,29 @@
 //! Recording: a change gets its place, its fields beside it, and a receipt.
 
+use crate::alerts::store as alerts;
 use crate::clock::{Clock, MINUTE, Moment};
 use crate::config::{Class, Config, RecordType};
-use crate::db::{Address, DbResult, bulk};
+use crate::db::{Address, Conn, DbResult, bulk};
+use crate::detect::Severity;
 use crate::ids::Seq;
 use crate::ledger::{BusinessCalendar, Refusal, leaves};
 use crate::trail::keys::KeyFolder;
 use crate::trail::{ActError, ActTx, NewEvent, store as trail};
 
-use super::change::NewChange;
+use super::change::{Action, NewChange};
 use super::content;
 use super::decide::{Decision, Digest, Mismatch, State, decide};
 use super::event::{self, DEFINED, Private, Public};
 use super::fields::Sealing;
+use super::judge::{Judged, ReceiptHit, Rules, Seen, is_own};
 use super::kinds::Kinds;
 use super::refused::{Refusals, RefusedRow};
 use super::state::{self, SNAPSHOT_EVERY};
 use super::store::{self, ChangeRow, FieldRow, RecordBreakRow, RecordRow, SnapshotRow};
+use super::subject;
 
 /// How far a sender's clock may be ahead of ours.
-const AHEAD: i64 = 5 * MINUTE;
+pub(super) const AHEAD: i64 = 5 * MINUTE;
 /// Fields that one change may touch.
 const FIELDS_MAX: usize = 300;
 /// An event's parts have at most this many bytes each.
@@ -74,6 +78,8 @@ pub struct ChangeReceipt {
     pub mismatches: Vec<(String, Option<String>, Option<String>)>,
     /// Card numbers that were masked.
     pub masked: u32,
+    /// Rules it hit.
+    pub hits: Vec<ReceiptHit>,
 }
 
 /// Records changes as the settings say.
@@ -83,6 +89,7 @@ pub struct Recorder {
     keys: KeyFolder,
     calendar: BusinessCalendar,
     refusals: Refusals,
+    rules: Rules,
 }
 
 impl Recorder {
@@ -93,6 +100,7 @@ impl Recorder {
             keys: KeyFolder::of(config, address),
             calendar: BusinessCalendar::new(&config.bank),
             refusals: Refusals::default(),
+            rules: Rules::new(config),
         }
     }
 
@@ -174,6 +182,7 @@ struct Due<'a> {
     record: Seq,
     state: Option<State>,
     decision: Decision,
+    own: bool,
 }
 
 impl<'r> Run<'r> {
@@ -198,6 +207,7 @@ impl<'r> Run<'r> {
         // Of a record that is new to us nothing is compared, so no digest is asked for.
         let digests = self.digests(tx, known.as_ref(), state.as_ref())?;
         let decision = decide(state.as_ref(), change, &digests);
+        let own = is_own(change, rules, state.as_ref(), &decision, &digests);
         drop(digests);
         if decision.unchanged {
             return Ok(ChangeResult::Unchanged(state.map(|state| state.head)));
@@ -211,7 +221,7 @@ impl<'r> Run<'r> {
             return Ok(ChangeResult::Rejected(refusal));
         }
         let record = known.map_or(0, |known| known.id);
-        self.keep(tx, Due { change, rules, changed_at, content, record, state, decision })
+        self.keep(tx, Due { change, rules, changed_at, content, record, state, decision, own })
     }
 
     fn content(&mut self, tx: &ActTx<'_>, change: &NewChange, rules: &RecordType) -> DbResult<String> {
@@ -255,7 +265,8 @@ impl<'r> Run<'r> {
         let leaf = leaves::hashes(tx.conn, known.seq, known.seq + 1)?.pop().unwrap_or_default();
         let masked = Public::read(&row.body).map_or(0, |public| public.masked);
         let mismatches = private.map(|private| private.mismatches).unwrap_or_default();
-        Ok(ChangeResult::Duplicate(ChangeReceipt { seq: known.seq, leaf, version: known.version, mismatches, masked }))
+        let hits = hits_again(tx.conn, known.seq)?;
+        Ok(ChangeResult::Duplicate(ChangeReceipt { seq: known.seq, leaf, version: known.version, mismatches, masked, hits }))
     }
 
     fn keep(&mut self, tx: &mut ActTx<'_>, mut due: Due<'_>) -> Result<ChangeResult, ActError> {
@@ -266,8 +277,13 @@ impl<'r> Run<'r> {
         let seq = tx.log_size();
         let also = (due.rules, &due.change.sensitive[..]);
         let made = self.sealing.fields(tx.clock, (seq, due.record), also, &due.decision.fields)?;
+        let judged = self.judge(tx, seq, &due)?;
         let private = self.private(tx, &due, &made.rows);
-        let public = self.public(tx.now(), &due, made.commitments);
+        let public = Public {
+            rules: Some(judged.rules()),
+            outcomes: judged.outcomes(due.record),
+            ..self.public(tx.now(), &due, made.commitments)
+        };
         let event = event::changed(&public, &private);
         if event.body.to_string().len() > EVENT_MAX
             || event.private.as_ref().is_some_and(|part| part.to_string().len() > EVENT_MAX)
@@ -280,8 +296,25 @@ impl<'r> Run<'r> {
         let (placed, leaf) = tx.append_for_receipt(event)?;
         debug_assert_eq!(placed, seq);
         self.store(tx, seq, &public, &due, made.rows)?;
-        let (version, masked) = (public.version, public.masked);
-        Ok(ChangeResult::Recorded(ChangeReceipt { seq, leaf, version, mismatches, masked }))
+        let (version, masked, calendar) = (public.version, public.masked, &self.recorder.calendar);
+        let date = crate::clock::day_number(calendar.local_date(tx.now()));
+        let hits = self.recorder.rules.raise(tx, (calendar, date), (seq, due.changed_at), &judged)?;
+        Ok(ChangeResult::Recorded(ChangeReceipt { seq, leaf, version, mismatches, masked, hits }))
+    }
+
+    fn judge(&self, tx: &mut ActTx<'_>, seq: Seq, due: &Due<'_>) -> DbResult<Judged> {
+        let seen = Seen {
+            seq,
+            source: self.sender.source,
+            record: due.record,
+            change: due.change,
+            kind: due.rules,
+            at: due.changed_at,
+            state: due.state.as_ref(),
+            decision: &due.decision,
+            own: due.own,
+        };
+        self.recorder.rules.judge(tx.conn, &self.recorder.calendar, &seen)
     }
 
     fn define(&self, tx: &mut ActTx<'_>, change: &NewChange) -> Result<Seq, ActError> {
@@ -311,6 +344,8 @@ impl<'r> Run<'r> {
             masked: due.change.masked,
             mismatches: due.decision.mismatches.len() as u32,
             restores: due.change.restores,
+            rules: None,
+            outcomes: Vec::new(),
         }
     }
 
@@ -325,6 +360,7 @@ impl<'r> Run<'r> {
         Private {
             who: due.change.who.clone(),
             reason: due.change.reason.clone(),
+            subject: subject::of(due.change, due.rules, due.state.as_ref()),
             origin: self.sender.origin.clone(),
             paths: rows.iter().map(|row| row.path.clone()).collect(),
             digests: sealed.map(|row| (row.old_digest.clone(), row.new_digest.clone())).collect(),
@@ -351,8 +387,9 @@ impl<'r> Run<'r> {
         };
         if public.version % SNAPSHOT_EVERY == 0 {
             let mut values = due.state.as_ref().map(|state| state.values.clone()).unwrap_or_default();
+            let torn = due.state.as_ref().is_some_and(|state| state.torn) && due.change.action != Action::Delete;
             state::apply(&mut values, row.action, rows.iter());
-            let body = state::snapshot_body(&values);
+            let body = state::snapshot_body(&values, torn);
             bulk::append(tx.conn, &[SnapshotRow { record: due.record, version: public.version, body }])?;
         }
         if public.mismatches > 0 {
@@ -370,4 +407,15 @@ impl<'r> Run<'r> {
 /// As stored.
 pub fn class_code(class: Class) -> i16 {
     class as i16
+}
+
+/// The hits of a change, as they were told when it was recorded.
+fn hits_again(conn: &mut Conn, seq: Seq) -> DbResult<Vec<ReceiptHit>> {
+    let mut hits = Vec::new();
+    for row in alerts::hits_of_entry(conn, seq)? {
+        let alert = row.alert.map(|id| alerts::reference_of(conn, id)).transpose()?.flatten();
+        let severity = Severity::from_code(row.severity).unwrap_or(Severity::Critical);
+        hits.push(ReceiptHit { rule: row.rule, severity, alert });
+    }
+    Ok(hits)
 }

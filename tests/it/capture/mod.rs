@@ -6,3 +6,5 @@ mod house;
 mod installing;
 mod load;
 mod reconciling;
+
+pub use house::Core;

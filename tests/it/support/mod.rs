@@ -10,7 +10,9 @@ pub mod browser;
 pub mod cluster;
 pub mod mail;
 pub mod program;
+pub mod python;
 mod reaper;
+pub mod rsyslog;
 pub mod smtp;
 pub mod tls;
 

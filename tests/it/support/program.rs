@@ -151,7 +151,15 @@ impl Program {
     /// When it ends or does not answer in time, with its log.
     #[track_caller]
     pub fn spawn_serve(&self) -> Server {
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        self.spawn_serve_at(SocketAddr::from(([127, 0, 0, 1], free_port())))
+    }
+
+    /// As [`Self::spawn_serve`], at this address: where one was that ended.
+    ///
+    /// # Panics
+    /// As there.
+    #[track_caller]
+    pub fn spawn_serve_at(&self, address: SocketAddr) -> Server {
         self.clone().env("COUNTERFOIL_SERVER__LISTEN", address.to_string()).spawn("serve", address)
     }
 

@@ -1,0 +1,10 @@
+//! `counterfoil-client` against the real server.
+
+mod guarded;
+mod house;
+mod outbox;
+mod sending;
+mod spooled;
+mod tree;
+
+pub use house::{Place, items};
