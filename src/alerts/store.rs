@@ -111,8 +111,11 @@ pub(super) fn records_at(conn: &mut Conn, ids: &[Seq]) -> DbResult<Vec<(Seq, Str
     Ok(on_conn!(conn, |c| query.select((records::id, records::kind, records::reference, records::source)).load(c))?)
 }
 
-/// The changes at these places: place, record, who made it, source.
-pub(super) fn actors_at(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<(Seq, Seq, Option<String>, Seq)>> {
+/// Of a change: its place, its record, who made it, its source.
+pub(super) type Actor = (Seq, Seq, Option<String>, Seq);
+
+/// The changes at these places.
+pub(super) fn actors_at(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<Actor>> {
     use record_changes as of;
     let query = record_changes::table.filter(record_changes::seq.eq_any(places));
     Ok(on_conn!(conn, |c| query.select((of::seq, of::record, of::actor, of::source)).load(c))?)

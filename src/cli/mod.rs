@@ -83,7 +83,7 @@ enum Command {
     /// Serve pages and interface, and run what runs by the clock
     Serve,
     Import(import::Import),
-    Record(record::Record),
+    Record(Box<record::Record>),
     RestoreRecord(restore::Restore),
     Capture(capture::Capture),
     Reverse(reverse::Reverse),
@@ -159,7 +159,7 @@ pub fn main() -> ExitCode {
         Command::Demo(command) => demo::run(&cli.common, command),
         Command::Serve => serve::run(&cli.common),
         Command::Import(command) => import::run(&cli.common, command),
-        Command::Record(command) => record::run(&cli.common, command),
+        Command::Record(command) => record::run(&cli.common, *command),
         Command::RestoreRecord(command) => restore::run(&cli.common, command),
         Command::Capture(command) => capture::run(&cli.common, command),
         Command::Reverse(command) => reverse::run(&cli.common, command),

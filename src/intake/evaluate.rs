@@ -1,12 +1,10 @@
 //! From a submitted row to what is known of it: read or refused, new or recorded before.
 
-use std::collections::HashSet;
-
 use crate::clock::day_number;
 use crate::db::DbResult;
 use crate::ids::{Seq, is_erased_number};
 use crate::ledger::continuity::Strictness;
-use crate::ledger::{NewEntry, Refusal, Status};
+use crate::ledger::{NewEntry, Refusal};
 use crate::money::Currency;
 use crate::trail::sealing::Fields;
 
@@ -172,7 +170,6 @@ impl Engine {
         let total: i128 = unit.iter().filter_map(|r| r.entry.as_ref().ok()).map(|e| i128::from(e.amount)).sum();
         let mut seen: Map<RefKey, usize> = Map::default();
         let mut currencies: Map<&str, Currency> = Map::default();
-        let mut reversed: HashSet<&str> = HashSet::new();
         let mut checked = Vec::with_capacity(unit.len());
         for (i, row) in unit.iter().enumerate() {
             let entry = match &row.entry {
@@ -198,13 +195,6 @@ impl Engine {
                 } else {
                     seen.insert(key, i);
                 }
-                if let Some(reference) = entry.reverses.as_deref().filter(|_| entry.status == Status::Booked)
-                    && !reversed.insert(reference)
-                    && matches!(outcome, Checked::New(_))
-                {
-                    let detail = "another row recorded together with it reverses the same entry; an entry is reversed once";
-                    outcome = Checked::Rejected(Refusal::field("reversed_already", "reverses", detail));
-                }
                 let first = *currencies.entry(entry.account.as_str()).or_insert(entry.currency);
                 if first != entry.currency {
                     outcome = Checked::Rejected(currency_mismatch(first, entry.currency));
@@ -223,7 +213,7 @@ impl Engine {
                 return Ok(checked);
             }
         }
-        if let Some(refusal) = self.reversed_before(from.source, entry)? {
+        if let Some(refusal) = self.reversed_before(from, entry)? {
             return Ok(Checked::Rejected(refusal));
         }
         if !from.sensitive.is_empty()

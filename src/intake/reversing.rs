@@ -1,31 +1,37 @@
-//! Entries that cancel another: none is cancelled twice; and one that officers approved begins where its
+//! Entries that cancel another: officers cancel none twice, and nobody what officers cancelled; and one that officers approved begins where its
 //! account stands when it is recorded.
 
 use crate::db::DbResult;
 use crate::ids::Seq;
-use crate::ledger::reversals::{lacking, store};
+use crate::ledger::reversals::{is_own, lacking, store};
 use crate::ledger::{Direction, NewEntry, Refusal, Status};
 
+use super::DeliveryKind;
 use super::engine::Engine;
+use super::evaluate::From;
 
 impl Engine {
-    /// Why an entry that cancels another cannot be recorded: that was cancelled already.
-    pub(super) fn reversed_before(&mut self, source: Seq, entry: &NewEntry) -> DbResult<Option<Refusal>> {
+    /// Why an entry that cancels another cannot be recorded: that was cancelled already. What a source says of its own
+    /// entries is recorded as often as it says it, because an amount may be given back in parts; but not once more what two
+    /// officers reversed for it.
+    pub(super) fn reversed_before(&mut self, from: &From<'_>, entry: &NewEntry) -> DbResult<Option<Refusal>> {
         let Some(reference) = entry.reverses.as_ref().filter(|_| entry.status == Status::Booked && !self.remade) else {
             return Ok(None);
         };
-        let first = self.reversal_of(source, reference)?;
-        Ok(first.map(|first| {
-            let detail = format!("entry {first} has reversed that entry already; an entry is reversed once");
-            Refusal { status: 409, code: "reversed_already", field: Some("reverses".to_owned()), detail, first: Some(first) }
-        }))
+        let Some(first) = self.reversal_of(from.source, reference)? else { return Ok(None) };
+        let approved = matches!(from.delivery.kind, DeliveryKind::Approval { .. });
+        if !approved && !self.stored(first)?.is_some_and(|(row, _)| is_own(&row.source_ref)) {
+            return Ok(None);
+        }
+        let detail = format!("entry {first} has reversed that entry already; an entry is reversed once");
+        let field = Some("reverses".to_owned());
+        Ok(Some(Refusal { status: 409, code: "reversed_already", field, detail, first: Some(first) }))
     }
 
     /// What an entry is the first to cancel: its source and the reference.
     pub(super) fn cancels(&mut self, source: Seq, entry: &NewEntry) -> DbResult<Option<(Seq, String)>> {
         let Some(reference) = entry.reverses.as_ref().filter(|_| entry.status == Status::Booked) else { return Ok(None) };
-        // Only a log from before this was checked has a second one.
-        let again = self.remade && self.reversal_of(source, reference)?.is_some();
+        let again = self.reversal_of(source, reference)?.is_some();
         Ok((!again).then(|| (source, reference.clone())))
     }
 

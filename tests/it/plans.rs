@@ -199,7 +199,7 @@ fn fill(bank: &Bank) -> (i64, i64) {
     }
     let change = change("C1", serde_json::json!({ "after": { "limit": 1 } }));
     record_as(bank, bank.source, &[change]);
-    let viewed = serde_json::json!({ "user": 1, "record": bank.db.read(|c| ledger::sources(c)).unwrap()[0].id });
+    let viewed = serde_json::json!({ "user": 1, "record": bank.db.read(ledger::sources).unwrap()[0].id });
     bank.intake.log().append(NewEvent::public("customer.viewed", viewed)).unwrap();
     let mut conn = bank.db.connect().unwrap();
     let account = ledger::account_by_number(&mut conn, "ACC-1").unwrap().unwrap().id;

@@ -1,6 +1,6 @@
 //! Reversing an entry: another one on the same account that moves as much the other way and names it.
 //!
-//! An entry is reversed once, whoever reverses it: its source, or two officers. What a reversal comes to
+//! Two officers reverse an entry once, and only what its source has not reversed itself. What a reversal comes to
 //! is worked out here; it is recorded like any other entry, where its account then stands (`intake`).
 
 pub mod store;
@@ -119,6 +119,11 @@ impl Reversal {
 /// The reference of the reversal of the entry at `seq` by officers.
 pub fn own_reference(seq: Seq) -> String {
     format!("{OURS}{seq}")
+}
+
+/// Whether a reference is one of a reversal by officers.
+pub fn is_own(reference: &str) -> bool {
+    reference.starts_with(OURS)
 }
 
 /// Why the funds do not allow it: they do not suffice, or nobody knows.

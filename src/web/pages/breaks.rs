@@ -31,7 +31,7 @@ const MISSING: Trouble = Trouble::Missing("There is no such break. An address en
 /// The break as read.
 enum What {
     Entry(Box<ContinuityBreak>),
-    Record(RecordBreakRow, Box<RecordRow>, ChangeRow, Option<Private>),
+    Record(Box<RecordBreakRow>, Box<RecordRow>, Box<ChangeRow>, Option<Box<Private>>),
 }
 
 struct Shown {
@@ -75,7 +75,7 @@ fn read(conn: &mut Conn, name: BreakName) -> Result<Shown, Trouble> {
         let part = trail::event(conn, seq)?.and_then(|(_, part)| part);
         let private = part.and_then(|part| Private::read(&part.body));
         let closed_by = row.closed_by;
-        (What::Record(row, Box::new(record), change, private), closed_by, None)
+        (What::Record(Box::new(row), Box::new(record), Box::new(change), private.map(Box::new)), closed_by, None)
     } else {
         let found = breaks::at(conn, seq)?.into_iter().find(|found| found.found.kind == kind).ok_or(MISSING)?;
         let alert = match found.alert {
