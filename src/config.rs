@@ -20,6 +20,7 @@ mod database;
 mod forward;
 mod privacy;
 mod records;
+mod retention;
 mod values;
 
 pub use books::{BookSettings, MAIN as MAIN_BOOK};
@@ -28,6 +29,7 @@ pub use database::{Database, Roles};
 pub use forward::{Forward, ForwardFormat, ForwardFrom};
 pub use privacy::{PRIVATE_FIELDS, Privacy};
 pub use records::{Class, Reason, RecordType, Records, UnknownTypes};
+pub use retention::{Preset, Retention};
 pub use values::CutOff;
 use values::addresses;
 
@@ -57,6 +59,8 @@ pub struct Config {
     pub privacy: Privacy,
     /// Records of any type besides balances.
     pub records: Records,
+    /// How long values of changes are kept.
+    pub retention: Retention,
     /// What is known of each source beforehand.
     pub source: Vec<Source>,
     /// Other systems that get the log.

@@ -3,6 +3,8 @@
 //! Text at the edges follows the contract: an amount is `^(0|[1-9]\d*)(\.\d+)?$` with no more
 //! decimals than the currency has (not even zeros); a balance may carry a leading `-`, but not `-0`.
 
+pub mod decimal;
+
 use std::fmt;
 
 use rust_decimal::Decimal;

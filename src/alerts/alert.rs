@@ -71,7 +71,7 @@ impl Explanation {
     }
 }
 
-/// The account of an alert or a break.
+/// The account of a break.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// The event that defined it.
@@ -88,6 +88,45 @@ impl Account {
     /// At most its last four characters, and at most a third of them.
     pub fn masked(&self) -> String {
         mask_account(&self.number)
+    }
+}
+
+/// What an alert can be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// An account: its movements.
+    Account,
+    /// A record: its changes.
+    Record,
+    /// An actor: what one and the same changed. Its number is that of the first change.
+    Actor,
+}
+
+/// The account, the record or the actor of an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Which of them.
+    pub what: What,
+    /// The event that defined it; of an actor, the first change.
+    pub id: Seq,
+    /// Of a record itself; of an actor, the one of that change.
+    pub record: Option<Seq>,
+    /// Account number, the source's name of the record, or the actor: not for mail, addresses of pages or logs.
+    pub name: String,
+    /// ISO 4217 of an account, the type of a record; else empty.
+    pub of: String,
+    /// The source it is bound to.
+    pub source: Seq,
+}
+
+impl About {
+    /// What may be told anywhere: of an account the last characters, else our own number.
+    pub fn masked(&self) -> String {
+        match self.what {
+            What::Account => mask_account(&self.name),
+            What::Record => format!("{} record {}", self.of, self.id),
+            What::Actor => format!("actor of change {}", self.id),
+        }
     }
 }
 
@@ -108,7 +147,7 @@ pub struct Decision {
     pub seq: Seq,
 }
 
-/// The unit of review: hits of one rule on one account, or breaks of one account.
+/// The unit of review: hits of one rule on one account, record or actor, or breaks of one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
     /// The event that opened it.
@@ -123,8 +162,8 @@ pub struct Alert {
     pub severity: Severity,
     /// Whether it is decided.
     pub state: State,
-    /// Whose movements.
-    pub account: Account,
+    /// Whose movements or changes.
+    pub about: About,
     /// Day number of the entry that opened it.
     pub business_date: i32,
     /// When it was opened, recorded time.
@@ -144,8 +183,8 @@ pub struct Alert {
 }
 
 impl Alert {
-    /// From its row and its account.
-    pub(super) fn from_row(row: AlertRow, account: Account) -> DbResult<Alert> {
+    /// From its row and what it is about.
+    pub(super) fn from_row(row: AlertRow, about: About) -> DbResult<Alert> {
         let corrupt = |what: &str| DbError::Corrupt(format!("alert {}: {what}", row.id));
         let reference = AlertRef::parse(&row.reference).ok_or_else(|| corrupt("unreadable reference"))?;
         let explanation = serde_json::from_str(&row.explanation).map_err(|_| corrupt("unreadable explanation"))?;
@@ -160,7 +199,7 @@ impl Alert {
             rules: row.rules,
             severity,
             state,
-            account,
+            about,
             business_date: row.business_date,
             opened_at: Moment(row.opened_at),
             first_booked_at: Moment(row.first_booked_at),

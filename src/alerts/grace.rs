@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(raise(&house), 1);
         assert_eq!(raise(&house), 0, "nothing twice");
         let alert = house.only_alert(CONTINUITY);
-        assert_eq!((alert.hits, alert.account.id, alert.last_seq, alert.state), (2, one, second, State::Open));
+        assert_eq!((alert.hits, alert.about.id, alert.last_seq, alert.state), (2, one, second, State::Open));
         let expected = format!(
             "Entry {first} begins at USD 990.00 where USD 1,500.00 was expected (difference USD \u{2212}510.00). \
              Another break of the account stayed open as well."

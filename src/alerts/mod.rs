@@ -14,8 +14,10 @@
 pub mod again;
 mod alert;
 pub mod breaks;
+pub mod changes;
 mod cursor;
 mod disposition;
+pub mod explain;
 pub mod grace;
 mod opening;
 pub mod queue;
@@ -24,7 +26,7 @@ pub mod store;
 #[cfg(test)]
 mod testing;
 
-pub use alert::{Account, Alert, Decision, Explanation, State};
+pub use alert::{About, Account, Alert, Decision, Explanation, State, What};
 pub use breaks::{BreakFilter, ContinuityBreak};
 pub use cursor::{Cursor, Order};
 pub use disposition::{COMMENT_CHARS, Disposition, check_comment, close};

@@ -9,7 +9,7 @@ use crate::ledger::store::AccountRow;
 
 use super::breaks::{self, BreakFilter, ContinuityBreak};
 use super::store::{self, AlertRow, HitRow};
-use super::{Account, Alert, Cursor, Order, State};
+use super::{About, Account, Alert, Cursor, Order, State, What};
 
 /// Rows of a page at most, whatever was asked for.
 pub const PAGE_MAX: usize = 1_000;
@@ -97,7 +97,7 @@ pub struct AlertDetail {
     pub hits: Vec<HitLine>,
     /// Its breaks, newest first, at most [`BEHIND_MAX`].
     pub breaks: Vec<ContinuityBreak>,
-    /// The places of the entries behind it, in order, at most [`BEHIND_MAX`].
+    /// The places of the entries, or changes, behind it, in order, at most [`BEHIND_MAX`].
     pub entries: Vec<Seq>,
     /// The closed alert it follows.
     pub previous: Option<AlertRef>,
@@ -106,7 +106,7 @@ pub struct AlertDetail {
 /// One hit of an alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HitLine {
-    /// The entry that crossed the line.
+    /// The entry, or the change, that crossed the line.
     pub seq: Seq,
     /// The rule set that said so.
     pub rules: Seq,
@@ -171,13 +171,35 @@ pub fn hit_line(row: &HitRow) -> DbResult<HitLine> {
 }
 
 fn domain(conn: &mut Conn, rows: Vec<AlertRow>) -> DbResult<Vec<Alert>> {
-    let accounts = accounts(conn, rows.iter().map(|row| row.account))?;
+    let abouts = abouts(conn, &rows)?;
     let alert = |row: AlertRow| {
-        let account = accounts.get(&row.account).cloned();
-        let account = account.ok_or_else(|| DbError::Corrupt(format!("alert {}: unknown account", row.id)))?;
-        Alert::from_row(row, account)
+        let about = abouts.get(&row.account).cloned();
+        let about = about.ok_or_else(|| DbError::Corrupt(format!("alert {}: unknown account or record", row.id)))?;
+        Alert::from_row(row, about)
     };
     rows.into_iter().map(alert).collect()
+}
+
+/// What these alerts are about: no two places of the log are the same, so each id is in one table only.
+fn abouts(conn: &mut Conn, rows: &[AlertRow]) -> DbResult<HashMap<Seq, About>> {
+    let mut found: HashMap<Seq, About> = HashMap::new();
+    for (id, account) in accounts(conn, rows.iter().map(|row| row.account))? {
+        let Account { number: name, currency: of, source, .. } = account;
+        found.insert(id, About { what: What::Account, id, record: None, name, of, source });
+    }
+    let left: BTreeSet<Seq> = rows.iter().map(|row| row.account).filter(|id| !found.contains_key(id)).collect();
+    let left: Vec<Seq> = left.into_iter().collect();
+    if left.is_empty() {
+        return Ok(found);
+    }
+    for (id, of, name, source) in store::records_at(conn, &left)? {
+        found.insert(id, About { what: What::Record, id, record: Some(id), name, of, source });
+    }
+    for (id, record, actor, source) in store::actors_at(conn, &left)? {
+        let name = actor.unwrap_or_default();
+        found.entry(id).or_insert(About { what: What::Actor, id, record: Some(record), name, of: String::new(), source });
+    }
+    Ok(found)
 }
 
 pub(super) fn accounts(conn: &mut Conn, ids: impl Iterator<Item = Seq>) -> DbResult<HashMap<Seq, Account>> {
@@ -252,7 +274,7 @@ mod tests {
         let detail = house.bench.read(|c| detail(c, alert.reference)).unwrap();
         assert_eq!((detail.hits.len(), detail.entries), (1, vec![alert.last_seq]));
         assert_eq!(detail.hits[0].evidence.observed, "USD 12,000.00");
-        assert_eq!(detail.alert.account.masked(), "•••• 3000");
+        assert_eq!(detail.alert.about.masked(), "•••• 3000");
         assert_eq!(house.bench.read(|c| find_by_id(c, alert.id)).unwrap(), detail.alert);
         assert!(house.bench.read(|c| find(c, AlertRef { year: 1999, number: 1 })).is_none());
     }

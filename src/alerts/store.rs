@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use crate::clock::Moment;
-use crate::db::schema::{accounts, alerts, breaks, hits};
+use crate::db::schema::{accounts, alerts, breaks, hits, record_changes, records, rule_sets};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::ledger::BreakState;
@@ -85,6 +85,42 @@ pub fn open_alert_of(conn: &mut Conn, rule: &str, account: Seq) -> DbResult<Opti
     Ok(on_conn!(conn, |c| query.select(AlertRow::as_select()).first(c).optional())?)
 }
 
+/// The open alerts of a rule on an account or a record, newest first, at most `limit`.
+pub fn open_alerts_of(conn: &mut Conn, rule: &str, about: Seq, limit: i64) -> DbResult<Vec<AlertRow>> {
+    let query = alerts::table.filter(alerts::account.eq(about)).filter(alerts::rule.eq(rule));
+    let query = query.filter(alerts::state.eq(OPEN)).order(alerts::id.desc()).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(AlertRow::as_select()).load(c))?)
+}
+
+/// Lets a hit of this severity, named at `seq`, join an alert.
+pub fn join_alert(conn: &mut Conn, alert: &AlertRow, severity: i16, seq: Seq) -> DbResult<()> {
+    let gravest = alert.severity.max(severity);
+    let set = (alerts::hits.eq(alerts::hits + 1), alerts::severity.eq(gravest), alerts::last_seq.eq(seq));
+    on_conn!(conn, |c| diesel::update(alerts::table.find(alert.id)).set(set).execute(c))?;
+    Ok(())
+}
+
+/// The rule set that the event at `id` defined, as stored.
+pub(super) fn rule_set(conn: &mut Conn, id: Seq) -> DbResult<Option<String>> {
+    Ok(on_conn!(conn, |c| rule_sets::table.find(id).select(rule_sets::body).first(c).optional())?)
+}
+
+/// Records by their ids: id, type, the source's name of it, source.
+pub(super) fn records_at(conn: &mut Conn, ids: &[Seq]) -> DbResult<Vec<(Seq, String, String, Seq)>> {
+    let query = records::table.filter(records::id.eq_any(ids));
+    Ok(on_conn!(conn, |c| query.select((records::id, records::kind, records::reference, records::source)).load(c))?)
+}
+
+/// Of a change: its place, its record, who made it, its source.
+pub(super) type Actor = (Seq, Seq, Option<String>, Seq);
+
+/// The changes at these places.
+pub(super) fn actors_at(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<Actor>> {
+    use record_changes as of;
+    let query = record_changes::table.filter(record_changes::seq.eq_any(places));
+    Ok(on_conn!(conn, |c| query.select((of::seq, of::record, of::actor, of::source)).load(c))?)
+}
+
 /// The newest closed alert of a rule on an account.
 pub fn newest_closed_of(conn: &mut Conn, rule: &str, account: Seq) -> DbResult<Option<Seq>> {
     let query = alerts::table.filter(alerts::account.eq(account)).filter(alerts::rule.eq(rule));
@@ -150,7 +186,10 @@ macro_rules! filtered {
         }
         if let Some(source) = $filter.source {
             let of_source = accounts::table.filter(accounts::source.eq(source)).select(accounts::id);
-            query = query.filter(alerts::account.eq_any(of_source));
+            let records = records::table.filter(records::source.eq(source)).select(records::id);
+            let actors = record_changes::table.filter(record_changes::source.eq(source)).select(record_changes::seq);
+            let about = alerts::account.eq_any(of_source).or(alerts::account.eq_any(records));
+            query = query.filter(about.or(alerts::account.eq_any(actors)));
         }
         if let Some(date) = $filter.business_date {
             query = query.filter(alerts::business_date.eq(date));
@@ -266,6 +305,13 @@ pub fn overdue_breaks(conn: &mut Conn, now: Moment, limit: i64) -> DbResult<Vec<
 pub fn set_break_alert(conn: &mut Conn, seq: Seq, kind: i16, alert: Seq) -> DbResult<()> {
     let which = breaks::table.filter(breaks::seq.eq(seq)).filter(breaks::kind.eq(kind));
     on_conn!(conn, |c| diesel::update(which).set(breaks::alert.eq(alert)).execute(c))?;
+    Ok(())
+}
+
+/// Notes that the event at `by` explained a break.
+pub fn set_break_explained(conn: &mut Conn, seq: Seq, kind: i16, by: Seq) -> DbResult<()> {
+    let set = (breaks::state.eq(BreakState::Explained.code()), breaks::closed_by.eq(by));
+    on_conn!(conn, |c| diesel::update(breaks::table.find((seq, kind))).set(set).execute(c))?;
     Ok(())
 }
 

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::approvals::Proposal;
+use crate::ids::Seq;
+use crate::privacy::retention::{self, Run};
 use crate::privacy::{self, EraseSubject, PlaceHold, ReleaseHold, register};
 use crate::trail::keys::KeyFolder;
 use crate::trail::sealing::{self, NewRecovery, Rewrapped, Tested};
@@ -65,6 +67,23 @@ pub(super) fn perform(app: &App, log: &Log, request: PrivacyRequest) -> Result<V
         PrivacyRequest::PlaceHold(hold) => json!(log.act(move |tx| hold.run(tx))?),
         PrivacyRequest::ReleaseHold(release) => json!(log.act(move |tx| release.run(tx))?),
     })
+}
+
+/// Drops values whose time is over, and keeps it in the register; answers the event and the run.
+///
+/// # Errors
+/// `409 clock_distrusted`, and when the database or the register fails.
+pub fn prune(app: &App) -> Result<(Seq, Run), ActError> {
+    prune_with(app, &app.log())
+}
+
+pub(super) fn prune_with(app: &App, log: &Log) -> Result<(Seq, Run), ActError> {
+    let done = retention::prune(&app.db, log, &app.config.retention, &app.clock)?;
+    if done.1.dropped.total() > 0 {
+        register::sync(&app.db, &KeyFolder::of(&app.config, app.db.address()))?;
+        register::forget(&app.db);
+    }
+    Ok(done)
 }
 
 /// Carries out an approved erasure, and keeps it in the register. What cannot be erased any more ends in

@@ -47,6 +47,7 @@ pub enum Request {
     Letters(letters::Order),
     Nightly { date: Option<NaiveDate> },
     Privacy(PrivacyRequest),
+    Prune,
     Submit { source: Seq, origin: String, history: bool, rows: Vec<WireRow> },
     Append { events: Vec<WireEvent> },
     Changes(WireChanges),
@@ -54,7 +55,7 @@ pub enum Request {
 }
 
 /// What an instance that stands by may have the leader append: records of who looked and who was refused.
-pub(super) const APPENDED: &[&str] = &["access.denied", "customer.viewed", "report.read", "session.refused"];
+pub(super) const APPENDED: &[&str] = &["access.denied", "customer.viewed", "report.by_user", "report.read", "session.refused"];
 
 /// An event on its way to the leader.
 #[derive(Debug, Serialize, Deserialize)]
@@ -98,6 +99,7 @@ impl Request {
             },
             Request::Nightly { .. } => "report.make",
             Request::Privacy(request) => request.act(),
+            Request::Prune => "values.prune",
             Request::BeginImport { .. } | Request::NoteImport(_) | Request::FinishImport(_) => return None,
             Request::NoteExport { .. } | Request::NoteVerified(_) => return None,
             Request::Submit { .. } | Request::Append { .. } | Request::Changes(_) | Request::NoteCapture { .. } => return None,
@@ -244,6 +246,7 @@ fn perform(app: &App, log: &Log, request: Request) -> Result<Value, RequestError
         Request::Letters(order) => json!(letters::carry_out(log, order)?),
         Request::Nightly { date } => json!(nightly(app, date)?.into_iter().map(told).collect::<Vec<_>>()),
         Request::Privacy(request) => super::privacy::perform(app, log, request)?,
+        Request::Prune => json!(super::privacy::prune_with(app, log)?),
         Request::Append { events } => {
             let events = events.into_iter().map(WireEvent::into_event).collect::<Result<Vec<_>, ActError>>()?;
             json!(log.append_all(events)?)

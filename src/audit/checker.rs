@@ -4,6 +4,8 @@ use counterfoil_verify::leaf;
 
 use crate::ids::Seq;
 use crate::ledger::store::{EntryPartRow, EntryRow};
+use crate::privacy::retention::PRUNED;
+use crate::records::event::CHANGED;
 use crate::trail::generations::RECOVERED;
 use crate::trail::sealing::store::SealedPartRow;
 use crate::trail::store::{EventPartRow, EventRow};
@@ -126,8 +128,9 @@ impl Checker {
                 commitments::orphan("sealed_parts", seq, &mut self.findings);
             }
             asides::compare(seq, aside, None, &mut self.findings);
-            for hit in hits {
-                self.entries.hits.stray(hit, &mut self.findings);
+            match event.filter(|event| event.kind == CHANGED) {
+                Some(event) => self.entries.check_change(event, hits, &mut self.findings),
+                None => hits.iter().for_each(|hit| self.entries.hits.stray(hit, &mut self.findings)),
             }
             if event.is_none() {
                 self.missing(seq, seq + 1);
@@ -171,7 +174,12 @@ impl Checker {
         commitments::check("event_parts", row.seq, &row.blind, opened, &mut self.erased, &mut self.findings);
         self.entries.define(row, part, &mut self.findings);
         self.follow.meet(row, part);
-        if matches!(row.kind.as_str(), "parts.erased" | "approval.submitted" | "approval.approved" | "approval.carried_out") {
+        let is_about_erasing = match row.kind.as_str() {
+            "parts.erased" | PRUNED | "approval.submitted" | "approval.approved" | "approval.carried_out" => true,
+            CHANGED => self.erased.takes(row.seq),
+            _ => false,
+        };
+        if is_about_erasing {
             self.erased.meet(Event::read(row, part));
         }
         if row.kind == "program.started" {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use counterfoil_verify::leaf::jump_position;
 
 use crate::alerts::store::HitRow;
-use crate::clock::Moment;
+use crate::clock::{Moment, day_number, parse_date};
 use crate::db::Conn;
 use crate::detect::RuleSetBody;
 use crate::ids::Seq;
@@ -14,8 +14,11 @@ use crate::intake::{Body, Map};
 use crate::ledger::continuity::Strictness;
 use crate::ledger::order::store::AsideRow;
 use crate::ledger::store::{EntryRow, entries_at};
-use crate::ledger::{Channel, Context, Direction, Instrument, Kind, LookBacks, NewEntry, PAST_MAX, Parts, Past, Status, history};
+use crate::ledger::{
+    BREAK_EXPLAINED, Channel, Context, Direction, Instrument, Kind, LookBacks, NewEntry, PAST_MAX, Parts, Past, Status, history,
+};
 use crate::money::Currency;
+use crate::records::event::Public;
 use crate::trail::store::{EventPartRow, EventRow};
 
 use super::L3;
@@ -25,12 +28,13 @@ use super::definitions::{AccountBody, SourceBody};
 use super::event::Event;
 use super::figures::Figures;
 use super::findings::Findings;
-use super::hits::Hits;
+use super::hits::{Deciding, Hits};
 use super::joining::Joining;
 use super::outcomes::Outcomes;
 use super::ranges::Ranges;
 use super::references::{Defined, has};
 use super::repeats::Repeats;
+use super::reversed::Reversed;
 use super::runs::Runs;
 use super::settings::Settings;
 use super::states::Stored;
@@ -39,6 +43,7 @@ use super::states::Stored;
 pub(super) struct Entries {
     pub(super) defined: Defined,
     pub(super) breaks: Breaks,
+    pub(super) reversed: Reversed,
     pub(super) figures: Figures,
     pub(super) hits: Hits,
     pub(super) joining: Joining,
@@ -122,6 +127,7 @@ impl Entries {
         Entries {
             defined: Defined::default(),
             breaks: Breaks::default(),
+            reversed: Reversed::default(),
             figures: Figures::default(),
             hits: Hits::default(),
             joining: Joining::default(),
@@ -157,6 +163,7 @@ impl Entries {
                 let hits = self.joining.meet(&Event::read(event, part), findings);
                 self.hits.opened(event.seq, &hits, findings);
             }
+            BREAK_EXPLAINED => self.breaks.explained(&Event::read(event, part)),
             _ => {}
         }
     }
@@ -212,10 +219,38 @@ impl Entries {
     pub(super) fn check_alone(&mut self, row: &EntryRow, hits: &[HitRow], aside: Option<&AsideRow>, findings: &mut Findings) {
         let outcomes = Entries::outcomes(row, findings);
         let booked = self.past.booked(row, &outcomes);
-        self.hits.compare(row, (&outcomes, &booked), hits, &mut self.joining, findings);
+        let deciding = Deciding {
+            seq: row.seq,
+            rules: row.rules,
+            account: row.account,
+            booked_at: row.booked_at,
+            business_date: row.business_date,
+        };
+        self.hits.compare(&deciding, (&outcomes, &booked), hits, &mut self.joining, findings);
         let entry = self.movement(row, findings);
         let expected = self.follow(row, entry.as_ref(), &outcomes, findings);
         asides::compare(row.seq, aside, expected.as_ref(), findings);
+    }
+
+    /// Checks what was decided with a change of a record against the hits at its place.
+    pub(super) fn check_change(&mut self, event: &EventRow, hits: &[HitRow], findings: &mut Findings) {
+        let said = Public::read(&event.body);
+        let Some(Public { record, rules, outcomes, at, date, .. }) = said else {
+            return hits.iter().for_each(|hit| self.hits.stray(hit, findings));
+        };
+        if rules.is_some_and(|rules| !self.joining.knows(rules)) {
+            let text = "it names a rule set that was not defined before it";
+            findings.add((L3, "rules_unknown"), "events", event.seq, text);
+        }
+        let deciding = Deciding {
+            seq: event.seq,
+            rules: rules.unwrap_or(-1),
+            account: record,
+            booked_at: Moment::parse(&at).map_or(i64::MIN, |at| at.0),
+            business_date: parse_date(&date).map(day_number).unwrap_or_default(),
+        };
+        let outcomes = Outcomes::of_change(outcomes);
+        self.hits.compare(&deciding, (&outcomes, &HashMap::new()), hits, &mut self.joining, findings);
     }
 
     fn outcomes(row: &EntryRow, findings: &mut Findings) -> Outcomes {
@@ -278,6 +313,7 @@ impl Entries {
             findings.add((L3, "continuity_differs"), "entries", row.seq, detail);
         }
         self.breaks.learn(row, outcomes, &self.settings);
+        self.reversed.learn(row);
         aside.map(|aside| aside.row(row.seq, row.account))
     }
 

@@ -10,9 +10,12 @@ use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::privacy::Ranges;
 use crate::privacy::register::Register;
+use crate::privacy::retention::PRUNED;
 use crate::privacy::store::{self, ErasureRow};
+use crate::records::event::CHANGED;
 
 use super::event::Event;
+use super::expired::Expired;
 use super::findings::Findings;
 use super::{L4, L5};
 
@@ -48,6 +51,8 @@ pub(super) struct Erased {
     torn: Vec<Seq>,
     said: BTreeMap<Seq, Event>,
     proposals: BTreeMap<Seq, Approved>,
+    /// What went because its time was over.
+    expired: Expired,
     /// What the register beside the keys names.
     register: Register,
     /// Private parts that are gone, by the event.
@@ -94,11 +99,23 @@ impl Erased {
         true
     }
 
-    /// Meets an event `parts.erased`, or one about a proposal.
+    /// Whether the values of this change are gone under an erasure.
+    pub(super) fn takes(&self, place: Seq) -> bool {
+        self.under(place).is_some()
+    }
+
+    /// Meets an event `parts.erased`, a run of retention, a change that is gone, or an event about a proposal.
     pub(super) fn meet(&mut self, event: Event) {
-        if event.kind == "parts.erased" {
-            self.said.insert(event.seq, event);
-            return;
+        match event.kind.as_str() {
+            "parts.erased" => return drop(self.said.insert(event.seq, event)),
+            PRUNED => return self.expired.run(&event),
+            CHANGED => {
+                if let Some(under) = self.under(event.seq) {
+                    self.expired.change(under, &event);
+                }
+                return;
+            }
+            _ => {}
         }
         if event.text("kind") != "subject.erase" {
             return;
@@ -131,6 +148,7 @@ impl Erased {
                 None => findings.add((L4, "row_extra"), "erasures", row.id, "no event gives this row"),
             }
         }
+        self.expired.finish(findings);
         for event in self.said.keys() {
             findings.add((L4, "row_missing"), "erasures", *event, "the event at this place has no row");
         }
@@ -156,7 +174,9 @@ impl Erased {
         if *row != expected {
             findings.add((L4, "row_differs"), "erasures", row.id, "not what the log gives");
         }
-        if expected.cause != "register" {
+        if expected.cause == "retention" {
+            self.expired.compare(row, event, findings);
+        } else if expected.cause != "register" {
             // Used up: one approval lets one erasure through.
             let approved = expected.proposal.and_then(|id| self.proposals.remove(&id));
             if approved.is_none_or(|approved| !approved.covers(&expected)) {

@@ -7,7 +7,7 @@ use crate::db::bulk::BulkRow;
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::intake::evidence_digest;
-use crate::ledger::store::{EntryRow, entries_at};
+use crate::ledger::store::entries_at;
 
 use super::L4;
 use super::findings::Findings;
@@ -42,12 +42,23 @@ struct Decided {
     alert: Belongs,
 }
 
+/// An entry, or a change, that was judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deciding {
+    pub(super) seq: Seq,
+    pub(super) rules: Seq,
+    /// The account, or the record.
+    pub(super) account: Seq,
+    pub(super) booked_at: i64,
+    pub(super) business_date: i32,
+}
+
 impl Hits {
     /// Compares the hits of one entry with its outcomes; those decided by later entries wait. `booked`
     /// says of the earlier entries that hits are named at when they were booked.
     pub(super) fn compare(
         &mut self,
-        entry: &EntryRow,
+        entry: &Deciding,
         (outcomes, booked): (&Outcomes, &HashMap<Seq, i64>),
         rows: &[HitRow],
         joining: &mut Joining,
@@ -140,13 +151,14 @@ impl Hits {
     }
 }
 
-fn decided(entry: &EntryRow, outcome: &RuleOutcome, booked: &HashMap<Seq, i64>, joining: &mut Joining) -> Decided {
+fn decided(entry: &Deciding, outcome: &RuleOutcome, booked: &HashMap<Seq, i64>, joining: &mut Joining) -> Decided {
     let severity = outcome.severity.map(|s| s.code());
     let seq = outcome.entry.unwrap_or(entry.seq);
+    let account = outcome.about.unwrap_or(entry.account);
     let alert = joining.hit(&NewHit {
         rule: &outcome.rule,
         rules: entry.rules,
-        account: entry.account,
+        account,
         seq,
         booked_at: booked.get(&seq).copied().unwrap_or(entry.booked_at),
         severity: severity.unwrap_or(0),
@@ -154,7 +166,7 @@ fn decided(entry: &EntryRow, outcome: &RuleOutcome, booked: &HashMap<Seq, i64>, 
     Decided {
         by: entry.seq,
         rules: entry.rules,
-        account: entry.account,
+        account,
         severity,
         late: outcome.late,
         evidence: outcome.evidence.clone(),

@@ -106,6 +106,11 @@ impl Joining {
         self.live.insert(id, live.map(|rule| rule.code.clone()).collect());
     }
 
+    /// Whether a rule set was defined.
+    pub(super) fn knows(&self, rules: Seq) -> bool {
+        self.left_out || self.live.contains_key(&rules)
+    }
+
     fn rule(&mut self, code: &str) -> u16 {
         let at = self.rules.iter().position(|known| known == code);
         at.unwrap_or_else(|| {

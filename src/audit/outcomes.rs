@@ -4,7 +4,9 @@ use serde::Deserialize;
 
 use crate::detect::Severity;
 use crate::ids::Seq;
+use crate::intake::evidence_digest;
 use crate::ledger::BreakKind;
+use crate::records::event;
 
 /// `entries.outcomes`, read.
 #[derive(Debug, Default, Deserialize)]
@@ -32,6 +34,9 @@ pub(super) struct RuleOutcome {
     pub(super) late: bool,
     /// SHA-256 of a hit's evidence as it is stored.
     pub(super) evidence: Option<String>,
+    /// What the hit is of, where that is not the account of the entry or the record of the change.
+    #[serde(skip)]
+    pub(super) about: Option<Seq>,
 }
 
 /// A break that was opened.
@@ -61,6 +66,20 @@ impl Outcomes {
     /// Reads the column; null is "everything was clear".
     pub(super) fn read(text: Option<&str>) -> Result<Outcomes, serde_json::Error> {
         text.map_or_else(|| Ok(Outcomes::default()), serde_json::from_str)
+    }
+
+    /// As a change says them.
+    pub(super) fn of_change(said: Vec<event::RuleOutcome>) -> Outcomes {
+        let rule = |said: event::RuleOutcome| RuleOutcome {
+            evidence: said.evidence.and_then(|seen| serde_json::to_string(&seen).ok()).map(|text| evidence_digest(&text)),
+            severity: said.severity.as_deref().and_then(Severity::parse),
+            rule: said.rule,
+            outcome: said.outcome,
+            entry: None,
+            late: false,
+            about: said.about,
+        };
+        Outcomes { rules: said.into_iter().map(rule).collect(), ..Outcomes::default() }
     }
 
     /// The hits among the rules' outcomes.

@@ -25,10 +25,12 @@ mod mail;
 mod migrate;
 mod progress;
 mod propose;
+mod prune;
 mod record;
 mod replay;
 mod report;
 mod restore;
+mod reverse;
 mod rules;
 mod secret;
 mod serve;
@@ -81,11 +83,13 @@ enum Command {
     /// Serve pages and interface, and run what runs by the clock
     Serve,
     Import(import::Import),
-    Record(record::Record),
+    Record(Box<record::Record>),
     RestoreRecord(restore::Restore),
     Capture(capture::Capture),
+    Reverse(reverse::Reverse),
     Report(report::Report),
     Nightly(report::Nightly),
+    Prune(prune::Prune),
     Verify(verify::Verify),
     Replay(replay::Replay),
     Export(export::Export),
@@ -155,11 +159,13 @@ pub fn main() -> ExitCode {
         Command::Demo(command) => demo::run(&cli.common, command),
         Command::Serve => serve::run(&cli.common),
         Command::Import(command) => import::run(&cli.common, command),
-        Command::Record(command) => record::run(&cli.common, command),
+        Command::Record(command) => record::run(&cli.common, *command),
         Command::RestoreRecord(command) => restore::run(&cli.common, command),
         Command::Capture(command) => capture::run(&cli.common, command),
+        Command::Reverse(command) => reverse::run(&cli.common, command),
         Command::Report(command) => report::report(&cli.common, command),
         Command::Nightly(command) => report::nightly(&cli.common, command),
+        Command::Prune(command) => prune::run(&cli.common, command),
         Command::Verify(command) => verify::run(&cli.common, command),
         Command::Replay(command) => replay::run(&cli.common, &command),
         Command::Export(command) => export::run(&cli.common, command),

@@ -65,6 +65,8 @@ pub(super) fn report(common: &Common, command: Report) -> CliResult {
 pub(super) fn nightly(common: &Common, command: Nightly) -> CliResult {
     let leader = common.leader()?;
     let made = leader.perform(Request::Nightly { date: command.date });
+    let due = made.as_ref().is_ok_and(|made| made.as_array().is_some_and(|made| !made.is_empty()));
+    let pruned = due.then(|| leader.perform(Request::Prune));
     leader.close();
     let made = made?;
     let made = made.as_array().cloned().unwrap_or_default();
@@ -73,6 +75,11 @@ pub(super) fn nightly(common: &Common, command: Nightly) -> CliResult {
     }
     for line in made {
         say!("{} version {} {}", text(&line["date"]), line["version"], text(&line["outcome"]));
+    }
+    match pruned {
+        Some(Ok(done)) => super::prune::tell(&done[1]),
+        Some(Err(error)) => eprintln!("{error}"),
+        None => {}
     }
     Ok(Done::Well)
 }

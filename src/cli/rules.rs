@@ -27,6 +27,9 @@ enum Action {
     Show {
         /// The rule's code, e.g. high-value
         code: Option<String>,
+        /// The set that could follow it: one version on, with every rule that this program has
+        #[arg(long, conflicts_with = "code")]
+        next: bool,
     },
     /// Run every rule's own examples with its default parameters; exit code 1 if one fails
     Test,
@@ -43,7 +46,7 @@ enum Action {
 pub(super) fn run(common: &Common, command: Rules) -> CliResult {
     match command.action {
         Action::List => list(common)?,
-        Action::Show { code } => show(common, code.as_deref())?,
+        Action::Show { code, next } => show(common, code.as_deref(), next)?,
         Action::Test => return test(),
         Action::Activate { file, by } => {
             let text = std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
@@ -78,20 +81,21 @@ fn list(common: &Common) -> anyhow::Result<()> {
     let (_, db) = common.db()?;
     let body = db.read(rules_in_force)?;
     let set = body.compile(0).map_err(anyhow::Error::msg)?;
-    let modes = body.rules.iter().map(|entry| serde_json::json!(entry.mode));
-    let row = |(active, mode): (&crate::detect::ActiveRule, serde_json::Value)| {
+    let row = |active: &crate::detect::ActiveRule| {
+        let mode = serde_json::json!(active.mode);
         let mode = mode.as_str().unwrap_or_default().replace('_', "-");
         vec![active.rule.code().to_owned(), mode, active.severity.text().to_owned(), active.check.text()]
     };
     say!("Rule set {}", set.version);
-    table::print(&["rule", "mode", "severity", "text"], &set.rules.iter().zip(modes).map(row).collect::<Vec<_>>());
+    table::print(&["rule", "mode", "severity", "text"], &set.rules.iter().map(row).collect::<Vec<_>>());
     Ok(())
 }
 
-fn show(common: &Common, code: Option<&str>) -> anyhow::Result<()> {
+fn show(common: &Common, code: Option<&str>, next: bool) -> anyhow::Result<()> {
     let (_, db) = common.db()?;
     let body = db.read(rules_in_force)?;
     let Some(code) = code else {
+        let body = if next { body.next() } else { body };
         say!("{}", serde_json::to_string_pretty(&body)?);
         return Ok(());
     };
@@ -103,7 +107,7 @@ fn show(common: &Common, code: Option<&str>) -> anyhow::Result<()> {
         say!("Text:     {}\nParameters (rule set {}): {}", check.text(), body.version, entry.parameters);
     }
     say!("Examples:");
-    rule.examples().iter().for_each(|example| say!("  {}", example.name));
+    rule.example_names().iter().for_each(|name| say!("  {name}"));
     Ok(())
 }
 
@@ -112,7 +116,7 @@ fn test() -> CliResult {
     for rule in RULES {
         let check = rule.compile(&rule.defaults()).map_err(anyhow::Error::msg)?;
         let failing = examples::failing(*rule, check.as_ref());
-        say!("{}: {} examples, {} failing", rule.code(), rule.examples().len(), failing.len());
+        say!("{}: {} examples, {} failing", rule.code(), rule.example_names().len(), failing.len());
         for name in failing {
             say!("  fails: {name}");
             done = Done::Finding;

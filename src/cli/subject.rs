@@ -7,7 +7,9 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use crate::app::{LeaderError, PrivacyRequest, Request};
+use crate::clock::{Moment, parse_date};
 use crate::ids::Seq;
+use crate::ledger::BusinessCalendar;
 use crate::privacy::{self, EraseSubject, NOT_ERASABLE, PlaceHold, ReleaseHold, Scope};
 
 use super::{CliResult, Common, Done, table, whoami};
@@ -46,7 +48,7 @@ enum Hold {
     /// Place a hold; prints its number
     Add {
         #[command(flatten)]
-        whom: Whom,
+        whom: Held,
         /// Why, in 20 to 2,000 characters
         #[arg(long)]
         reason: String,
@@ -61,6 +63,45 @@ enum Hold {
     },
     /// List the holds
     List,
+}
+
+/// What is held: a subject, or a span of time.
+#[derive(Debug, Args)]
+struct Held {
+    /// The number of an account, the id of a record, or with --party the name of a holder; `-` reads it from stdin
+    #[arg(long, value_name = "NAME", required_unless_present = "from")]
+    subject: Option<String>,
+    /// The subject is a holder, as entries name it in `party`
+    #[arg(long, requires = "subject")]
+    party: bool,
+    /// Instead of a subject: whatever was recorded, booked or changed from this date (bank time) or instant on
+    #[arg(long, value_name = "WHEN", conflicts_with = "subject", requires = "to")]
+    from: Option<String>,
+    /// Up to this date or instant, which is not held any more
+    #[arg(long, value_name = "WHEN", requires = "from")]
+    to: Option<String>,
+}
+
+impl Held {
+    fn subject(self, common: &Common) -> anyhow::Result<privacy::Subject> {
+        match (self.subject, self.from, self.to) {
+            (Some(subject), ..) => Whom { subject, party: self.party }.subject(),
+            (None, Some(from), Some(to)) => {
+                let calendar = BusinessCalendar::new(&common.config()?.bank);
+                let name = format!("{}/{}", instant(&calendar, &from)?, instant(&calendar, &to)?);
+                Ok(privacy::Subject::new(Scope::Range, &name)?)
+            }
+            _ => anyhow::bail!("name the subject, or a span of time with --from and --to"),
+        }
+    }
+}
+
+/// An instant of RFC 3339, or the beginning of a date of the bank.
+fn instant(calendar: &BusinessCalendar, text: &str) -> anyhow::Result<Moment> {
+    if let Ok(date) = parse_date(text) {
+        return Ok(calendar.day(date).0);
+    }
+    Moment::parse(text).map_err(|_| anyhow::anyhow!("`{text}` is neither a date nor an instant such as 2026-03-02T10:00:00Z"))
 }
 
 #[derive(Debug, Args)]
@@ -90,10 +131,10 @@ pub(super) fn run(common: &Common, command: Subject) -> CliResult {
     match command.action {
         Action::Erase { whom, reason } => erase(common, &whom, reason),
         Action::Hold(Hold::Add { whom, reason }) => {
-            let hold = PlaceHold { subject: whom.subject()?, reason, whence: whoami::of_this_process() };
+            let hold = PlaceHold { subject: whom.subject(common)?, reason, whence: whoami::of_this_process() };
             let id = ask(common, PrivacyRequest::PlaceHold(hold))?;
             say!("{id}");
-            eprintln!("Hold {id} is placed: nothing of its subject is erased until it is released.");
+            eprintln!("Hold {id} is placed: nothing of what it names is erased or dropped until it is released.");
             Ok(Done::Well)
         }
         Action::Hold(Hold::Release { hold, reason }) => {

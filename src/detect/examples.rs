@@ -6,6 +6,7 @@ use crate::clock::Moment;
 use crate::ledger::{Context, Direction, Kind, NewEntry, Parts, Status};
 use crate::money::{Currency, Money};
 
+use super::changes::{ChangeExample, examples as changes};
 use super::{Case, Check, Outcome, Recent, Rule};
 
 /// A story of entries, and which of them are hits.
@@ -277,7 +278,9 @@ pub fn run(check: &dyn Check, example: &Example) -> Result<Vec<i64>, String> {
 /// Runs every example of a rule; answers the names of those that fail.
 pub fn failing(rule: &dyn Rule, check: &dyn Check) -> Vec<&'static str> {
     let wrong = |example: &&Example| run(check, example).as_deref() != Ok(example.hits);
-    rule.examples().iter().filter(wrong).map(|example| example.name).collect()
+    let entries = rule.examples().iter().filter(wrong).map(|example| example.name);
+    let wrong = |example: &&ChangeExample| changes::run(check, example).as_deref() != Ok(example.hits);
+    entries.chain(rule.change_examples().iter().filter(wrong).map(|example| example.name)).collect()
 }
 
 pub(super) fn plain_entry(account: &str, booked_at: Moment, currency: Currency, amount: i64) -> NewEntry {
@@ -308,20 +311,20 @@ pub(super) fn plain_entry(account: &str, booked_at: Moment, currency: Currency, 
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::detect::RULES;
+    use crate::detect::{Looks, RULES};
 
     #[test]
     fn every_rule_passes_its_own_examples() {
         for rule in RULES {
             let check = rule.compile(&rule.defaults()).unwrap();
             assert_eq!(failing(*rule, check.as_ref()), Vec::<&str>::new(), "{}", rule.code());
-            assert!(rule.examples().len() >= 5, "{} needs more examples", rule.code());
+            assert!(rule.example_names().len() >= 5, "{} needs more examples", rule.code());
         }
     }
 
     #[test]
     fn every_rule_shows_what_the_issue_asks_of_its_examples() {
-        for rule in RULES {
+        for rule in RULES.iter().filter(|rule| rule.looks() == Looks::Entries) {
             for case in ["second currency", "duplicate", "late arrival"] {
                 assert!(rule.examples().iter().any(|example| example.name.contains(case)), "{}: {case}", rule.code());
             }

@@ -1,4 +1,4 @@
-//! The rules: pure functions of one entry and its bounded history.
+//! The rules: pure functions of one entry, or of one change of a record, and its bounded history.
 //!
 //! A rule answers *hit with evidence*, *clear*, *not applicable*, *insufficient history* or an
 //! error; nothing else exists, so nothing is left out silently. The window of an entry is the
@@ -7,12 +7,14 @@
 //!
 //! Not here: what becomes of a hit (`alerts`), when rules run (`intake`).
 
+pub mod changes;
 pub mod due;
 pub mod examples;
 mod high_frequency;
 mod high_value;
 mod recent;
 mod rule_set;
+pub mod store;
 #[cfg(test)]
 mod tests;
 
@@ -26,8 +28,25 @@ use crate::ids::Seq;
 use crate::ledger::NewEntry;
 use crate::money::Currency;
 
-/// Every rule there is, in the order in which they are listed everywhere.
-pub static RULES: &[&dyn Rule] = &[&high_value::HighValue, &high_frequency::HighFrequency];
+/// Every rule there is, in the order in which they are listed everywhere: those on entries first.
+pub static RULES: &[&dyn Rule] = &[
+    &high_value::HighValue,
+    &high_frequency::HighFrequency,
+    &changes::LargeChange,
+    &changes::AfterHours,
+    &changes::ManyRecords,
+    &changes::NoReason,
+    &changes::OwnRecord,
+];
+
+/// What a rule looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looks {
+    /// Entries.
+    Entries,
+    /// Changes of records.
+    Changes,
+}
 
 /// The rule with this code.
 pub fn rule(code: &str) -> Option<&'static dyn Rule> {
@@ -50,6 +69,10 @@ pub trait Rule: Sync {
     fn grouping(&self) -> &'static str;
     /// Gravity of its hits unless the rule set says otherwise.
     fn severity(&self) -> Severity;
+    /// What it looks at.
+    fn looks(&self) -> Looks {
+        Looks::Entries
+    }
     /// Parameters of the first rule set.
     fn defaults(&self) -> serde_json::Value;
     /// Checks parameters; the error names what is wrong.
@@ -60,7 +83,18 @@ pub trait Rule: Sync {
         before != after
     }
     /// Its own examples, which must pass before its parameters may come into force.
-    fn examples(&self) -> &'static [examples::Example];
+    fn examples(&self) -> &'static [examples::Example] {
+        &[]
+    }
+    /// The same, of a rule on changes.
+    fn change_examples(&self) -> &'static [changes::ChangeExample] {
+        &[]
+    }
+    /// What its examples show.
+    fn example_names(&self) -> Vec<&'static str> {
+        let entries = self.examples().iter().map(|example| example.name);
+        entries.chain(self.change_examples().iter().map(|example| example.name)).collect()
+    }
 }
 
 /// A rule with its parameters.
@@ -68,7 +102,21 @@ pub trait Check: Send + Sync {
     /// One sentence rendered from the parameters.
     fn text(&self) -> String;
     /// Looks at one entry.
-    fn check(&self, case: &Case<'_>) -> Outcome;
+    fn check(&self, _case: &Case<'_>) -> Outcome {
+        Outcome::NotApplicable
+    }
+    /// Looks at one change of a record.
+    fn check_change(&self, _case: &changes::ChangeCase<'_>) -> Outcome {
+        Outcome::NotApplicable
+    }
+    /// How far it looks back at what the actor of a change did.
+    fn looks_back(&self) -> Option<changes::LookBack> {
+        None
+    }
+    /// Whether hits on changes are counted by actor; else by record.
+    fn is_of_actor(&self) -> bool {
+        false
+    }
     /// The sentence of an alert, from the evidence of a hit.
     fn explain(&self, evidence: &Evidence) -> String;
     /// How many earlier and later entries of the account it needs to see.
@@ -113,7 +161,7 @@ pub enum Outcome {
 /// One match of one rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
-    /// The entry that crossed the line.
+    /// The entry, or the change, that crossed the line.
     pub seq: Seq,
     /// Whether a late entry made it cross afterwards.
     pub late: bool,
@@ -122,7 +170,7 @@ pub struct Hit {
 }
 
 /// What was seen, in words and numbers that an officer can check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// What was observed: an amount or a count.
     pub observed: String,

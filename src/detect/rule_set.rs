@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Moment;
 use crate::ids::Seq;
 
-use super::{Check, RULES, Recent, Rule, Severity, rule};
+use super::changes::LookBack;
+use super::{Check, Looks, RULES, Recent, Rule, Severity, rule};
 
 /// Whether a rule runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -61,8 +62,9 @@ pub struct RuleSet {
     pub id: Seq,
     /// From 1.
     pub version: i64,
-    /// Its rules.
+    /// Its rules: those on entries, then those on changes of records.
     pub rules: Vec<ActiveRule>,
+    on_entries: usize,
     reach: usize,
 }
 
@@ -93,11 +95,23 @@ impl RuleSetBody {
         for rule in RULES {
             match self.rules.iter().filter(|entry| entry.code == rule.code()).count() {
                 1 => {}
-                0 => return Err(format!("the rule `{}` is missing; to do without it, give it the mode `off`", rule.code())),
+                0 => {
+                    let (code, next) = (rule.code(), "`counterfoil rules show --next` prints the set with every rule");
+                    return Err(format!("the rule `{code}` is missing; to do without it, give it the mode `off` ({next})"));
+                }
                 _ => return Err(format!("the rule `{}` is there twice", rule.code())),
             }
         }
         Ok(())
+    }
+
+    /// The set that follows this one with every rule there is: those that this program has learned since are
+    /// live with their defaults.
+    pub fn next(&self) -> RuleSetBody {
+        let mut rules = self.rules.clone();
+        let known = |code: &str| self.rules.iter().any(|entry| entry.code == code);
+        rules.extend(RuleSetBody::first().rules.into_iter().filter(|entry| !known(&entry.code)));
+        RuleSetBody { version: self.version + 1, rules }
     }
 
     /// What `next` lets pass that this set does not, in sentences; nothing if it only catches more.
@@ -113,8 +127,10 @@ impl RuleSetBody {
             let check = rule.compile(&entry.parameters)?;
             rules.push(ActiveRule { rule, mode: entry.mode, severity: entry.severity, check });
         }
+        rules.sort_by_key(|active| active.rule.looks() == Looks::Changes);
+        let on_entries = rules.iter().take_while(|active| active.rule.looks() == Looks::Entries).count();
         let reach = rules.iter().map(|r| r.check.reach()).max().unwrap_or(0);
-        Ok(RuleSet { id, version: self.version, rules, reach })
+        Ok(RuleSet { id, version: self.version, rules, on_entries, reach })
     }
 }
 
@@ -148,6 +164,25 @@ fn text(mode: &Mode) -> &'static str {
 }
 
 impl RuleSet {
+    /// The rules on entries.
+    pub fn on_entries(&self) -> &[ActiveRule] {
+        &self.rules[..self.on_entries]
+    }
+
+    /// The rules on changes of records that run.
+    pub fn on_changes(&self) -> impl Iterator<Item = &ActiveRule> {
+        self.rules[self.on_entries..].iter().filter(|active| active.mode != Mode::Off)
+    }
+
+    /// How far the rules on changes that run look back at what an actor did: as far as all of them together.
+    pub fn looks_back(&self) -> Option<LookBack> {
+        self.on_changes().filter_map(|active| active.check.looks_back()).reduce(|one, two| LookBack {
+            fewest: one.fewest.min(two.fewest),
+            most: one.most.max(two.most),
+            window: one.window.max(two.window),
+        })
+    }
+
     /// How many entries of an account must be remembered for these rules.
     pub fn reach(&self) -> usize {
         self.reach
@@ -160,7 +195,7 @@ impl RuleSet {
 
     /// Whether a rule that runs must see more of the account than `recent` holds.
     pub fn lacks(&self, recent: &Recent, at: Moment, seq: Seq) -> bool {
-        recent.forgot() && self.rules.iter().any(|r| r.mode != Mode::Off && r.check.lacks(recent, at, seq))
+        recent.forgot() && self.on_entries().iter().any(|r| r.mode != Mode::Off && r.check.lacks(recent, at, seq))
     }
 
     /// The rule of the set with this code.

@@ -12,7 +12,7 @@ use crate::ledger::{PAST_MAX, Past, PastEntry};
 use crate::money::Currency;
 
 use super::examples::plain_entry;
-use super::{Case, Check, Outcome, PerCurrency, Recent, rule};
+use super::{Case, Check, Looks, Outcome, PerCurrency, RULES, Recent, RuleSetBody, rule};
 
 fn check(window_seconds: i64, count: usize) -> Box<dyn Check> {
     let parameters = serde_json::json!({ "window_seconds": window_seconds, "count": count });
@@ -130,5 +130,68 @@ fn lines_are_what_the_text_says_in_every_currency() {
             let currency = Currency::parse(code).unwrap();
             assert_eq!(lines.minor(currency), amounts.minor(currency), "{default} {code}");
         }
+    }
+}
+
+#[test]
+fn a_rule_set_from_before_rules_on_changes_runs_on_without_them() {
+    let mut old = RuleSetBody::first();
+    old.rules.truncate(2);
+    let set = old.compile(7).unwrap();
+    assert_eq!((set.on_entries().len(), set.on_changes().count(), set.looks_back()), (2, 0, None));
+    let missing = old.require_all().unwrap_err();
+    assert!(missing.contains("large-change") && missing.contains("--next"), "{missing}");
+    let next = old.next();
+    assert_eq!((next.version, next.require_all(), old.loosened_by(&next)), (2, Ok(()), Vec::new()));
+    // In whatever order a set names them, those on entries come first.
+    let mut mixed = RuleSetBody::first();
+    mixed.rules.reverse();
+    let set = mixed.compile(7).unwrap();
+    assert_eq!((set.on_entries().len(), set.on_changes().count()), (2, RULES.len() - 2));
+    assert!(set.on_entries().iter().all(|active| active.rule.looks() == Looks::Entries));
+}
+
+#[test]
+fn loosening_a_rule_on_changes_is_told_and_tightening_is_not() {
+    for (code, present, looser, tighter) in [
+        ("large-change", r#"{"percent":50}"#, r#"{"percent":51}"#, r#"{"percent":49}"#),
+        ("large-change", r#"{"percent":50}"#, r#"{"percent":50,"types":["price"]}"#, r#"{"percent":50,"types":[]}"#),
+        (
+            "after-hours",
+            r#"{"from":"07:00","to":"19:00"}"#,
+            r#"{"from":"07:00","to":"19:01"}"#,
+            r#"{"from":"08:00","to":"19:00"}"#,
+        ),
+        (
+            "after-hours",
+            r#"{"from":"22:00","to":"06:00"}"#,
+            r#"{"from":"21:59","to":"06:00"}"#,
+            r#"{"from":"23:00","to":"05:00"}"#,
+        ),
+        (
+            "many-records",
+            r#"{"count":5,"window_seconds":60}"#,
+            r#"{"count":5,"window_seconds":59}"#,
+            r#"{"count":4,"window_seconds":90}"#,
+        ),
+        ("no-reason", r#"{"class":"normal"}"#, r#"{"class":"critical"}"#, r#"{"class":"debug"}"#),
+        ("own-record", r#"{"except":["customer"]}"#, r#"{"except":["customer","staff"]}"#, "{}"),
+    ] {
+        let rule = rule(code).unwrap();
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert!([present, looser, tighter].iter().all(|text| rule.compile(&read(text)).is_ok()), "{code}");
+        assert!(rule.loosens(&read(present), &read(looser)), "{code} {looser}");
+        assert!(!rule.loosens(&read(present), &read(tighter)), "{code} {tighter}");
+    }
+    for (code, wrong) in [
+        ("large-change", r#"{"percent":0}"#),
+        ("large-change", r#"{"percent":1.5}"#),
+        ("after-hours", r#"{"from":"7","to":"19:00"}"#),
+        ("after-hours", r#"{"from":"07:00","to":"07:00"}"#),
+        ("many-records", r#"{"count":1,"window_seconds":60}"#),
+        ("many-records", r#"{"count":50,"window_seconds":60,"except":["robot"]}"#),
+        ("no-reason", r#"{"class":"forever"}"#),
+    ] {
+        assert!(rule(code).unwrap().compile(&serde_json::from_str(wrong).unwrap()).is_err(), "{code} {wrong}");
     }
 }

@@ -99,9 +99,9 @@ pub(super) fn hits(request: &ExportRequest, db: &Db, table: &mut Table<'_>) -> R
 }
 
 fn hit_cells(row: HitRow, source_ref: Option<&str>, names: &Names) -> Result<Vec<Cell>, DbError> {
-    let account = names.account(row.account)?.number.clone();
+    let account = names.number(row.account);
     let alert = row.alert.map(|id| names.alert(id)).transpose()?;
-    Ok(vec![Cell::Text(row.rule), Cell::Int(row.seq), Cell::text(source_ref), Cell::Text(account), Cell::plain(alert)])
+    Ok(vec![Cell::Text(row.rule), Cell::Int(row.seq), Cell::text(source_ref), Cell::text(account), Cell::plain(alert)])
 }
 
 pub(super) fn alerts(request: &ExportRequest, db: &Db, table: &mut Table<'_>) -> Result<(), ExportError> {
@@ -123,14 +123,14 @@ pub(super) fn alerts(request: &ExportRequest, db: &Db, table: &mut Table<'_>) ->
 }
 
 fn alert_cells(row: AlertRow, names: &Names) -> Result<Vec<Cell>, DbError> {
-    let account = names.account(row.account)?.number.clone();
+    let account = names.number(row.account);
     let previous = row.previous.map(|id| names.alert(id)).transpose()?;
     let severity = Severity::from_code(row.severity).map(Severity::text);
     let time = |at: i64| Cell::Plain(Moment(at).to_string());
     Ok(vec![
         Cell::Plain(row.reference),
         Cell::Text(row.rule),
-        Cell::Text(account),
+        Cell::text(account),
         Cell::plain(severity),
         Cell::Plain(if row.state == CLOSED { "closed" } else { "open" }.into()),
         Cell::Plain(day_date(row.business_date).to_string()),

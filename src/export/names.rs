@@ -47,6 +47,11 @@ impl Names {
         self.accounts.get(&id).ok_or_else(|| lost("account", id))
     }
 
+    /// A loaded account's number; none where the id is that of a record.
+    pub fn number(&self, id: Seq) -> Option<String> {
+        self.accounts.get(&id).map(|account| account.number.clone())
+    }
+
     /// A loaded context.
     pub fn context(&self, id: Seq) -> DbResult<Context> {
         self.contexts.get(&id).cloned().ok_or_else(|| lost("context", id))

@@ -52,6 +52,7 @@ impl Control {
             ("anchor.max_age_hours", json!(anchor.max_age_hours)),
             ("anchor.public_tiles", json!(anchor.public_tiles)),
             ("privacy.statutory_years", json!(config.privacy.statutory_years)),
+            ("retention", json!(config.retention)),
             ("database.roles", json!(config.database.roles)),
             ("limits.queue_entries", json!(config.limits.queue_entries)),
         ];

@@ -13,7 +13,7 @@ use super::outcomes::{BreakOutcome, Named, Outcomes, RuleOutcome, evidence_diges
 /// Every rule that is not off, with its outcome.
 pub(super) fn run_rules(rules: &RuleSet, entry: &NewEntry, seq: Seq, recent: &Recent) -> Vec<(usize, Outcome)> {
     let case = Case { entry, seq, recent };
-    let running = rules.rules.iter().enumerate().filter(|(_, rule)| rule.mode != Mode::Off);
+    let running = rules.on_entries().iter().enumerate().filter(|(_, rule)| rule.mode != Mode::Off);
     let evaluated = running.map(|(i, rule)| match entry.status {
         Status::Attempted => (i, Outcome::NotApplicable),
         Status::Booked => (i, rule.check.check(&case)),

@@ -13,7 +13,7 @@ use crate::clock::Moment;
 use crate::config::Config;
 use crate::db::schema::{account_states, entries, rule_sets};
 use crate::db::{Address, Conn, DbError, DbResult, bulk};
-use crate::detect::{RuleSet, RuleSetBody};
+use crate::detect::{RuleSet, RuleSetBody, store as rule_sets_store};
 use crate::ids::Seq;
 use crate::ledger::store::{self as ledger_store, EntryRow};
 use crate::ledger::{Context, Parts, leaves, lookup};
@@ -121,21 +121,12 @@ pub(super) fn insert_rule_set(conn: &mut Conn, id: Seq, version: i64, body: &str
 
 /// The rule set in force, compiled.
 pub(super) fn rules(conn: &mut Conn) -> DbResult<RuleSet> {
-    let (id, body) = newest_rules(conn)?;
-    body.compile(id).map_err(|e| DbError::Corrupt(format!("rule set {id}: {e}")))
+    rule_sets_store::in_force(conn)
 }
 
 /// The rule set in force, as stored.
 pub fn rules_in_force(conn: &mut Conn) -> DbResult<RuleSetBody> {
-    Ok(newest_rules(conn)?.1)
-}
-
-fn newest_rules(conn: &mut Conn) -> DbResult<(Seq, RuleSetBody)> {
-    let query = rule_sets::table.order(rule_sets::id.desc()).select((rule_sets::id, rule_sets::body));
-    let newest: Option<(i64, String)> = on_conn!(conn, |c| query.first(c).optional())?;
-    let (id, body) = newest.ok_or_else(|| DbError::Unfit("this log has no rule set yet; start it once with `serve`".into()))?;
-    let body = serde_json::from_str(&body).map_err(|e| DbError::Corrupt(format!("rule set {id}: {e}")))?;
-    Ok((id, body))
+    Ok(rule_sets_store::newest(conn)?.1)
 }
 
 /// The stored state of an account, as it is stored; nothing if it never left memory.

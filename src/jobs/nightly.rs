@@ -1,4 +1,4 @@
-//! The night: the reports that are due, then the verification of the whole log.
+//! The night: the reports that are due, then values whose time is over, then the verification of the whole log.
 
 use crate::app::{self, App};
 use crate::audit;
@@ -29,6 +29,20 @@ pub fn verify_and_note(app: &App) -> Result<audit::Outcome, NightlyError> {
 pub(super) fn due(app: &App) -> Result<(), NightlyError> {
     if app::nightly(app, None)?.is_empty() {
         return Ok(());
+    }
+    match app::prune(app) {
+        Ok((event, run)) if run.dropped.total() > 0 || run.more => {
+            tracing::info!(
+                event,
+                dropped = run.dropped.total(),
+                held = run.held,
+                more = run.more,
+                "values whose time is over were dropped"
+            );
+        }
+        Ok(_) => {}
+        // What was not dropped tonight is due tomorrow; the event and the report say why.
+        Err(error) => tracing::warn!(%error, "no values were dropped"),
     }
     let outcome = verify_and_note(app)?;
     if !outcome.ok {

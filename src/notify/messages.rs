@@ -64,6 +64,8 @@ pub struct AlertFact {
     reference: String,
     severity: &'static str,
     family: &'static str,
+    /// `account`, `record` or `actor, change`
+    what: &'static str,
     account: String,
     business_date: NaiveDate,
     due: NaiveDate,
@@ -81,7 +83,27 @@ impl AlertFact {
         due: NaiveDate,
     ) -> AlertFact {
         let account = mask_account(number);
-        AlertFact { reference, severity: severity.text(), family: family(rule), account, business_date, due }
+        AlertFact { reference, severity: severity.text(), family: family(rule), what: "account", account, business_date, due }
+    }
+
+    /// What it is about, as wide as the other labels.
+    fn label(&self) -> String {
+        format!("{:<15}", self.what)
+    }
+
+    /// The same on a record, or on an actor, by our own number.
+    pub fn of_change(
+        reference: String,
+        severity: Severity,
+        rule: &str,
+        about: Seq,
+        business_date: NaiveDate,
+        due: NaiveDate,
+    ) -> AlertFact {
+        let by_actor = detect::rule(rule).is_some_and(|rule| rule.grouping() == "actor");
+        let what = if by_actor { "actor, change" } else { "record" };
+        let (severity, account) = (severity.text(), about.to_string());
+        AlertFact { reference, severity, family: family(rule), what, account, business_date, due }
     }
 }
 

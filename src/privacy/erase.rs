@@ -20,6 +20,11 @@ pub enum Cause {
         /// The event that submitted it.
         proposal: Seq,
     },
+    /// The time of values of changes is over.
+    Retention {
+        /// The event of the run.
+        run: Seq,
+    },
     /// The register beside the keys says it was erased before; the database is an older copy.
     Register {
         /// The event that erased it then.
@@ -32,6 +37,7 @@ impl Cause {
     pub fn text(self) -> &'static str {
         match self {
             Cause::Subject { .. } => "subject",
+            Cause::Retention { .. } => "retention",
             Cause::Register { .. } => "register",
         }
     }
@@ -63,15 +69,19 @@ pub fn erase(tx: &mut ActTx<'_>, cause: Cause, places: &Ranges) -> Result<Erasur
         let detail = format!("{} private parts are more than the {PLACES_MAX} that one erasure takes", there.places());
         return Err(ActError::refused(422, "too_much_to_erase", detail));
     }
-    let (proposal, again) = match cause {
-        Cause::Subject { proposal } => (Some(proposal), None),
-        Cause::Register { again } => (None, Some(again)),
+    let (proposal, again, run) = match cause {
+        Cause::Subject { proposal } => (Some(proposal), None, None),
+        Cause::Retention { run } => (None, None, Some(run)),
+        Cause::Register { again } => (None, Some(again), None),
     };
     let (count, digest) = (there.places(), there.digest());
-    let body = json!({
+    let mut body = json!({
         "cause": cause.text(), "proposal": proposal, "again": again, "places": count, "ranges": there.list().len(),
         "digest": digest,
     });
+    if let Some(run) = run {
+        body["run"] = json!(run);
+    }
     let id = tx.append(NewEvent::public("parts.erased", body))?;
     let erased_at = tx.now().0;
     let row = ErasureRow { id, cause: cause.text().to_owned(), proposal, again, places: count, digest, erased_at };

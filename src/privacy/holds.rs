@@ -30,6 +30,32 @@ pub struct Hold {
     pub released_at: Option<Moment>,
 }
 
+/// A span of time that is held, half-open, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    from: i64,
+    to: i64,
+}
+
+impl Range {
+    /// From its text: two instants of RFC 3339 with a slash between; `None` if the second is not later.
+    pub fn parse(text: &str) -> Option<Range> {
+        let (from, to) = text.split_once('/')?;
+        let (from, to) = (Moment::parse(from).ok()?.0, Moment::parse(to).ok()?.0);
+        (from < to).then_some(Range { from, to })
+    }
+
+    /// Whether an instant lies in it.
+    pub fn has(&self, at: i64) -> bool {
+        (self.from..self.to).contains(&at)
+    }
+
+    /// Its beginning and its end.
+    pub fn ends(&self) -> (i64, i64) {
+        (self.from, self.to)
+    }
+}
+
 /// A hold to be placed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlaceHold {
@@ -46,12 +72,16 @@ impl PlaceHold {
     pub fn run(self, tx: &mut ActTx<'_>) -> Result<Seq, ActError> {
         let reason = approvals::checked_text("reason", &self.reason)?;
         let Subject { scope, name } = self.subject;
+        if scope == Scope::Range && Range::parse(&name).is_none() {
+            let detail = "a span of time is two instants with a slash between, the second later";
+            return Err(ActError::refused(422, "range_invalid", detail));
+        }
         if let Some(there) = store::hold_on(tx.conn, scope, &name)? {
             return Err(ActError::refused(409, "hold_there", format!("hold {there} is on it already")));
         }
         let account = match scope {
             Scope::Account => store::account_by_number(tx.conn, &name)?,
-            Scope::Party => None,
+            Scope::Party | Scope::Range => None,
         };
         let body = json!({ "scope": scope.text(), "account": account });
         let private = json!({ "subject": name, "reason": reason, "whence": self.whence });

@@ -7,7 +7,8 @@
 //! Invariants: nothing is erased that a hold, an open alert, an open break or the statutory minimum
 //! keeps, and whoever asks is not told which; an erasure was submitted by one and approved by
 //! another; the register beside the keys names every place that was erased, so that an older copy of
-//! the database does not bring anything back.
+//! the database does not bring anything back. Values of changes go when their time is over, without an
+//! approval, and only then.
 //!
 //! Not here: sealing (`trail::sealing`), approval itself (`approvals`), what a leaf commits to
 //! (`crates/verify`).
@@ -19,6 +20,7 @@ mod listed;
 mod ranges;
 pub mod register;
 mod request;
+pub mod retention;
 mod scope;
 pub mod store;
 mod subject;
@@ -27,7 +29,7 @@ mod tests;
 
 pub use blockers::{Blocker, NOT_ERASABLE, blockers};
 pub use erase::{Cause, Erasure, erase};
-pub use holds::{Hold, PlaceHold, ReleaseHold, holds, release};
+pub use holds::{Hold, PlaceHold, Range, ReleaseHold, holds, release};
 pub use listed::{Done, ERASURES_MAX, Waiting, done, done_newest, holds_in_force, waiting};
 pub use ranges::Ranges;
 pub use request::{EraseSubject, carry_out};

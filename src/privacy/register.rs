@@ -163,8 +163,20 @@ pub fn reapply(db: &Db, log: &Log, keys: &KeyFolder) -> Result<i64, ActError> {
 
 /// Has the database overwrite what was removed, as far as it can while it is in use.
 pub fn forget(db: &Db) {
-    let tables =
-        ["entry_parts", "event_parts", "sealed_parts", "accounts", "contexts", "searches", "alerts", "proposals", "inbox"];
+    let tables = [
+        "entry_parts",
+        "event_parts",
+        "sealed_parts",
+        "accounts",
+        "contexts",
+        "searches",
+        "alerts",
+        "proposals",
+        "inbox",
+        "record_fields",
+        "record_snapshots",
+        "record_changes",
+    ];
     let forgotten = db.connect().and_then(|mut conn| conn.forget_removed(&tables));
     if let Err(error) = forgotten {
         tracing::warn!(%error, "what was erased may linger in files of the database until it tidies up by itself");

@@ -15,7 +15,7 @@ use crate::ledger::BreakState;
 use crate::records::store as records;
 use crate::{bulk_row, on_conn};
 
-use super::{Ranges, Scope, Subject};
+use super::{Range, Ranges, Scope, Subject};
 
 bulk_row! {
     /// A row of `erasures`.
@@ -117,7 +117,7 @@ pub(super) fn parts_after(conn: &mut Conn, after: Seq, to: Seq, without: &[&str]
 }
 
 /// Whether a hold is on the subject or on one of its accounts.
-pub(super) fn is_held(conn: &mut Conn, subject: &Subject, of: &[Seq]) -> DbResult<bool> {
+pub(super) fn is_held(conn: &mut Conn, subject: &Subject, of: &[Seq], places: &[Seq]) -> DbResult<bool> {
     let active = || holds::table.filter(holds::released_at.is_null());
     let mut names = numbers(conn, of)?;
     names.push(subject.name.clone());
@@ -132,7 +132,13 @@ pub(super) fn is_held(conn: &mut Conn, subject: &Subject, of: &[Seq]) -> DbResul
     for party in parties.into_iter().flatten() {
         of_holders |= has_party(conn, of, &party)?;
     }
-    Ok(named + of_accounts > 0 || of_holders)
+    let ranges = active().filter(holds::scope.eq(Scope::Range.text())).select(holds::subject);
+    let ranges: Vec<Option<String>> = on_conn!(conn, |c| ranges.load(c))?;
+    let mut of_time = false;
+    for range in ranges.iter().flatten().filter_map(|text| Range::parse(text)) {
+        of_time |= super::retention::has_entry_within(conn, places, range.ends())?;
+    }
+    Ok(named + of_accounts > 0 || of_holders || of_time)
 }
 
 fn has_party(conn: &mut Conn, of: &[Seq], party: &str) -> DbResult<bool> {

@@ -15,6 +15,8 @@ pub enum Scope {
     Account,
     /// A holder, as entries name it in `party`.
     Party,
+    /// No subject: whatever was recorded, booked or changed within a span of time. For holds only.
+    Range,
 }
 
 impl Scope {
@@ -23,12 +25,13 @@ impl Scope {
         match self {
             Scope::Account => "account",
             Scope::Party => "party",
+            Scope::Range => "range",
         }
     }
 
     /// From its text.
     pub fn parse(text: &str) -> Option<Scope> {
-        [Scope::Account, Scope::Party].into_iter().find(|scope| scope.text() == text)
+        [Scope::Account, Scope::Party, Scope::Range].into_iter().find(|scope| scope.text() == text)
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::Moment;
+use crate::detect::Evidence;
 use crate::ids::Seq;
 use crate::trail::NewEvent;
 
@@ -63,6 +64,30 @@ pub struct Public {
     /// The change whose state it restores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restores: Option<Seq>,
+    /// The rule set it was judged by; none before there were rules on changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Seq>,
+    /// What its rules said, unless that is *clear*.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outcomes: Vec<RuleOutcome>,
+}
+
+/// What one rule said of the change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleOutcome {
+    /// The rule's code.
+    pub rule: String,
+    /// `hit not_applicable insufficient_history error`
+    pub outcome: String,
+    /// Of a hit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<String>,
+    /// Of a hit that is counted by actor: the first change that the actor made; else it is of the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<Seq>,
+    /// Of a hit: proportions, counts and times of day, never a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
 }
 
 fn is_zero(n: &u32) -> bool {
@@ -78,6 +103,9 @@ pub struct Private {
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whom the record is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// From which address or file it came to us.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,

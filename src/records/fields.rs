@@ -32,7 +32,8 @@ pub struct Made {
     pub commitments: (Vec<String>, Vec<usize>),
 }
 
-fn is_sealed(rules: &RecordType, also: &[String], field: &Changed) -> bool {
+/// Whether a field is sealed.
+pub(super) fn is_sealed(rules: &RecordType, also: &[String], field: &Changed) -> bool {
     matches!(field.old, Old::Sealed(_)) || rules.is_sensitive(&field.path, also)
 }
 

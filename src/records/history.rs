@@ -19,7 +19,7 @@ pub struct Version {
     pub change: ChangeRow,
     /// Its fields, in order of their paths.
     pub fields: Vec<FieldRow>,
-    /// Who and why; `None` when it was erased.
+    /// Who and why; `None` when it was erased or its time was over.
     pub private: Option<Private>,
 }
 
@@ -33,18 +33,31 @@ pub fn page(conn: &mut Conn, record: Seq, before: Option<i64>, limit: i64) -> Db
     let last = before.map_or(newest, |before| (before - 1).min(newest));
     let first = (last - limit).max(0);
     let changes = store::versions(conn, record, first, last)?;
+    Ok((whole(conn, changes.into_iter().rev().collect())?, first > 0))
+}
+
+/// The changes at these places, in their order, with what is stored beside them.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn at(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<Version>> {
+    let changes = store::changes_at(conn, places)?;
+    whole(conn, changes)
+}
+
+fn whole(conn: &mut Conn, changes: Vec<ChangeRow>) -> DbResult<Vec<Version>> {
     let places: Vec<Seq> = changes.iter().map(|change| change.seq).collect();
     let mut fields: HashMap<Seq, Vec<FieldRow>> = HashMap::new();
     for field in store::fields_of(conn, &places)? {
         fields.entry(field.seq).or_default().push(field);
     }
     let mut versions = Vec::with_capacity(changes.len());
-    for change in changes.into_iter().rev() {
+    for change in changes {
         let part = trail::event(conn, change.seq)?.and_then(|(_, part)| part);
         let private = part.and_then(|part| Private::read(&part.body));
         versions.push(Version { fields: fields.remove(&change.seq).unwrap_or_default(), change, private });
     }
-    Ok((versions, first > 0))
+    Ok(versions)
 }
 
 /// Where two states differ.

@@ -7,7 +7,8 @@
 //! Invariants: only what differs is kept; what differs from nothing is not recorded; a `before` that is
 //! not our last state is a break, and recorded; a value is in one place only; no number goes through a float.
 //!
-//! Not here: how changes arrive (`web`, `cli`), who may see them (`web`), alerts about them (`alerts`).
+//! Not here: how changes arrive (`web`, `cli`), who may see them (`web`), the rules on them (`detect`), their
+//! alerts (`alerts`).
 
 mod cards;
 mod change;
@@ -15,23 +16,31 @@ mod content;
 mod decide;
 mod document;
 pub mod event;
+pub mod explain;
 mod fields;
 pub mod history;
 mod json;
+mod judge;
 mod keyed;
 mod kinds;
+mod receipt;
 mod record;
 mod refused;
 mod restore;
+mod reveal;
 mod state;
 pub mod store;
+mod subject;
 
 pub use change::{Action, Content, Listed, NewChange, Who, class_text, parse_class};
 pub use decide::{Held, State};
 pub use document::{Document, check_path, is_at_or_below};
 pub use fields::{open, row_commitment};
 pub use json::{Decimal, Json};
+pub use judge::ReceiptHit;
 pub use kinds::{CAPTURED_TABLE, Kinds};
-pub use record::{ChangeReceipt, ChangeResult, OPEN, Recorder, Row, Sender, class_code};
+pub use receipt::{ChangeReceipt, ChangeResult, Row, Sender};
+pub use record::{OPEN, Recorder, class_code};
 pub use restore::{Restoration, opened};
-pub use state::{Axis, SNAPSHOT_EVERY, apply, at_version, held, in_force, newest, snapshot_body};
+pub use reveal::{RevealRecord, Revealed};
+pub use state::{Axis, SNAPSHOT_EVERY, TORN, apply, at_version, held, in_force, newest, snapshot_body};

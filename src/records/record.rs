@@ -8,73 +8,27 @@ use crate::ledger::{BusinessCalendar, Refusal, leaves};
 use crate::trail::keys::KeyFolder;
 use crate::trail::{ActError, ActTx, NewEvent, store as trail};
 
-use super::change::NewChange;
+use super::change::{Action, NewChange};
 use super::content;
 use super::decide::{Decision, Digest, Mismatch, State, decide};
 use super::event::{self, DEFINED, Private, Public};
 use super::fields::Sealing;
+use super::judge::{Judged, Rules, Seen, hits_again, is_own};
 use super::kinds::Kinds;
+use super::receipt::{ChangeReceipt, ChangeResult, Row, Sender};
 use super::refused::{Refusals, RefusedRow};
 use super::state::{self, SNAPSHOT_EVERY};
 use super::store::{self, ChangeRow, FieldRow, RecordBreakRow, RecordRow, SnapshotRow};
+use super::subject;
 
 /// How far a sender's clock may be ahead of ours.
-const AHEAD: i64 = 5 * MINUTE;
+pub(super) const AHEAD: i64 = 5 * MINUTE;
 /// Fields that one change may touch.
 const FIELDS_MAX: usize = 300;
 /// An event's parts have at most this many bytes each.
 const EVENT_MAX: usize = 32 * 1024;
 /// A break that nobody explained.
 pub const OPEN: i16 = 1;
-
-/// A row of a submission.
-pub struct Row {
-    /// Its line or number, from 1.
-    pub line: u64,
-    /// What was read.
-    pub change: Result<NewChange, Refusal>,
-    /// As it was sent, bounded.
-    pub bytes: Vec<u8>,
-}
-
-/// From whom changes come.
-#[derive(Clone, Debug)]
-pub struct Sender {
-    /// The source.
-    pub source: Seq,
-    /// With which key.
-    pub key: Option<Seq>,
-    /// From which address or file.
-    pub origin: Option<String>,
-}
-
-/// What became of one row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChangeResult {
-    /// It is in the log.
-    Recorded(ChangeReceipt),
-    /// It was in the log: the first receipt.
-    Duplicate(ChangeReceipt),
-    /// It changes nothing, so it is not recorded; the record's newest change, if there is one.
-    Unchanged(Option<Seq>),
-    /// It is not.
-    Rejected(Refusal),
-}
-
-/// What the sender keeps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChangeReceipt {
-    /// Its place in the log.
-    pub seq: Seq,
-    /// The leaf's RFC 6962 hash.
-    pub leaf: [u8; 32],
-    /// The number of the change on the record, from 1.
-    pub version: i64,
-    /// Where `before` is not our last state: path, what we have, what was sent.
-    pub mismatches: Vec<(String, Option<String>, Option<String>)>,
-    /// Card numbers that were masked.
-    pub masked: u32,
-}
 
 /// Records changes as the settings say.
 pub struct Recorder {
@@ -83,6 +37,7 @@ pub struct Recorder {
     keys: KeyFolder,
     calendar: BusinessCalendar,
     refusals: Refusals,
+    rules: Rules,
 }
 
 impl Recorder {
@@ -93,6 +48,7 @@ impl Recorder {
             keys: KeyFolder::of(config, address),
             calendar: BusinessCalendar::new(&config.bank),
             refusals: Refusals::default(),
+            rules: Rules::new(config),
         }
     }
 
@@ -174,6 +130,7 @@ struct Due<'a> {
     record: Seq,
     state: Option<State>,
     decision: Decision,
+    own: bool,
 }
 
 impl<'r> Run<'r> {
@@ -198,6 +155,7 @@ impl<'r> Run<'r> {
         // Of a record that is new to us nothing is compared, so no digest is asked for.
         let digests = self.digests(tx, known.as_ref(), state.as_ref())?;
         let decision = decide(state.as_ref(), change, &digests);
+        let own = is_own(change, rules, state.as_ref(), &decision, &digests);
         drop(digests);
         if decision.unchanged {
             return Ok(ChangeResult::Unchanged(state.map(|state| state.head)));
@@ -211,7 +169,7 @@ impl<'r> Run<'r> {
             return Ok(ChangeResult::Rejected(refusal));
         }
         let record = known.map_or(0, |known| known.id);
-        self.keep(tx, Due { change, rules, changed_at, content, record, state, decision })
+        self.keep(tx, Due { change, rules, changed_at, content, record, state, decision, own })
     }
 
     fn content(&mut self, tx: &ActTx<'_>, change: &NewChange, rules: &RecordType) -> DbResult<String> {
@@ -255,7 +213,8 @@ impl<'r> Run<'r> {
         let leaf = leaves::hashes(tx.conn, known.seq, known.seq + 1)?.pop().unwrap_or_default();
         let masked = Public::read(&row.body).map_or(0, |public| public.masked);
         let mismatches = private.map(|private| private.mismatches).unwrap_or_default();
-        Ok(ChangeResult::Duplicate(ChangeReceipt { seq: known.seq, leaf, version: known.version, mismatches, masked }))
+        let hits = hits_again(tx.conn, known.seq)?;
+        Ok(ChangeResult::Duplicate(ChangeReceipt { seq: known.seq, leaf, version: known.version, mismatches, masked, hits }))
     }
 
     fn keep(&mut self, tx: &mut ActTx<'_>, mut due: Due<'_>) -> Result<ChangeResult, ActError> {
@@ -266,8 +225,13 @@ impl<'r> Run<'r> {
         let seq = tx.log_size();
         let also = (due.rules, &due.change.sensitive[..]);
         let made = self.sealing.fields(tx.clock, (seq, due.record), also, &due.decision.fields)?;
+        let judged = self.judge(tx, seq, &due)?;
         let private = self.private(tx, &due, &made.rows);
-        let public = self.public(tx.now(), &due, made.commitments);
+        let public = Public {
+            rules: Some(judged.rules()),
+            outcomes: judged.outcomes(due.record),
+            ..self.public(tx.now(), &due, made.commitments)
+        };
         let event = event::changed(&public, &private);
         if event.body.to_string().len() > EVENT_MAX
             || event.private.as_ref().is_some_and(|part| part.to_string().len() > EVENT_MAX)
@@ -280,8 +244,25 @@ impl<'r> Run<'r> {
         let (placed, leaf) = tx.append_for_receipt(event)?;
         debug_assert_eq!(placed, seq);
         self.store(tx, seq, &public, &due, made.rows)?;
-        let (version, masked) = (public.version, public.masked);
-        Ok(ChangeResult::Recorded(ChangeReceipt { seq, leaf, version, mismatches, masked }))
+        let (version, masked, calendar) = (public.version, public.masked, &self.recorder.calendar);
+        let date = crate::clock::day_number(calendar.local_date(tx.now()));
+        let hits = self.recorder.rules.raise(tx, (calendar, date), (seq, due.changed_at), &judged)?;
+        Ok(ChangeResult::Recorded(ChangeReceipt { seq, leaf, version, mismatches, masked, hits }))
+    }
+
+    fn judge(&self, tx: &mut ActTx<'_>, seq: Seq, due: &Due<'_>) -> DbResult<Judged> {
+        let seen = Seen {
+            seq,
+            source: self.sender.source,
+            record: due.record,
+            change: due.change,
+            kind: due.rules,
+            at: due.changed_at,
+            state: due.state.as_ref(),
+            decision: &due.decision,
+            own: due.own,
+        };
+        self.recorder.rules.judge(tx.conn, &self.recorder.calendar, &seen)
     }
 
     fn define(&self, tx: &mut ActTx<'_>, change: &NewChange) -> Result<Seq, ActError> {
@@ -311,6 +292,8 @@ impl<'r> Run<'r> {
             masked: due.change.masked,
             mismatches: due.decision.mismatches.len() as u32,
             restores: due.change.restores,
+            rules: None,
+            outcomes: Vec::new(),
         }
     }
 
@@ -325,6 +308,7 @@ impl<'r> Run<'r> {
         Private {
             who: due.change.who.clone(),
             reason: due.change.reason.clone(),
+            subject: subject::of(due.change, due.rules, due.state.as_ref()),
             origin: self.sender.origin.clone(),
             paths: rows.iter().map(|row| row.path.clone()).collect(),
             digests: sealed.map(|row| (row.old_digest.clone(), row.new_digest.clone())).collect(),
@@ -351,8 +335,9 @@ impl<'r> Run<'r> {
         };
         if public.version % SNAPSHOT_EVERY == 0 {
             let mut values = due.state.as_ref().map(|state| state.values.clone()).unwrap_or_default();
+            let torn = due.state.as_ref().is_some_and(|state| state.torn) && due.change.action != Action::Delete;
             state::apply(&mut values, row.action, rows.iter());
-            let body = state::snapshot_body(&values);
+            let body = state::snapshot_body(&values, torn);
             bulk::append(tx.conn, &[SnapshotRow { record: due.record, version: public.version, body }])?;
         }
         if public.mismatches > 0 {

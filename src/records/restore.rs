@@ -18,7 +18,8 @@ use super::document::Document;
 use super::event::Public;
 use super::history::{self, Difference};
 use super::json::Json;
-use super::record::{ChangeResult, Recorder, Row, Sender};
+use super::receipt::{ChangeResult, Row, Sender};
+use super::record::Recorder;
 use super::store::{self, ChangeRow, RecordRow};
 use super::{fields, state};
 
@@ -37,12 +38,15 @@ pub struct Restoration {
     pub existence: (bool, bool),
 }
 
+/// Refusals after which a proposal is tried again: a key is missing.
+const WAITS: &[&str] = &["cannot_be_opened", "not_restored"];
+
 fn missing(what: &str) -> ActError {
     ActError::refused(404, "not_found", format!("there is no such {what}"))
 }
 
 impl Restoration {
-    /// Works it out. Refusals: `404 not_found`, `409 nothing_to_restore`, `409 record_erased`.
+    /// Works it out. Refusals: `404 not_found`, `409 nothing_to_restore`, `409 record_erased`, `409 values_expired`.
     ///
     /// # Errors
     /// Also when the database cannot be read.
@@ -54,6 +58,10 @@ impl Restoration {
         let target = store::version(conn, record.id, version)?.ok_or_else(|| missing("version of this record"))?;
         let newest = store::newest(conn, record.id)?.ok_or_else(|| missing("version of this record"))?;
         let (then, now) = (state::at_version(conn, &target)?, state::at_version(conn, &newest)?);
+        if then.torn {
+            let detail = "values of that version are gone, because their time is over or they were erased";
+            return Err(ActError::refused(409, "values_expired", detail));
+        }
         let difference = history::difference(&now, &then);
         if difference.is_empty() && then.exists == now.exists {
             return Err(ActError::refused(409, "nothing_to_restore", "the record is in that state now"));
@@ -76,12 +84,21 @@ impl Restoration {
 }
 
 impl Recorder {
-    /// Carries out an approved proposal. Refusals: those of [`Restoration::of`], `409 record_changed`,
-    /// `409 cannot_be_opened`, `409 not_restored`.
+    /// Carries out an approved proposal; it ends without that where it is not what was approved any more.
+    /// Refusals: `409 cannot_be_opened`, `409 not_restored`, for which it waits.
     ///
     /// # Errors
     /// Also when the database fails: then nothing of it is stored.
     pub fn restore(&self, tx: &mut ActTx<'_>, proposal: &Proposal) -> Result<(), ActError> {
+        match self.restored(tx, proposal) {
+            Err(ActError::Refused { code, detail, .. }) if !WAITS.contains(&code) => {
+                approvals::stopped(tx, proposal.id, Kind::RestoreRecord, &detail).map(drop)
+            }
+            done => done,
+        }
+    }
+
+    fn restored(&self, tx: &mut ActTx<'_>, proposal: &Proposal) -> Result<(), ActError> {
         let number = |field: &str| proposal.facts[field].as_i64().unwrap_or(-1);
         let found = Restoration::of(tx.conn, number("record"), number("version"))?;
         if found.newest.seq != number("newest") {
@@ -112,6 +129,7 @@ impl Recorder {
             changed_at: None,
             who: Who { actor, actor_kind: Some("staff".to_owned()), ..Who::default() },
             reason: proposal.reason.clone(),
+            subject: None,
             class: self.kinds.known(&found.record.kind).class,
             sensitive: sealed,
             masked: 0,

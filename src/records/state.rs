@@ -19,6 +19,9 @@ use super::store::{self, ChangeRow, FieldRow, SnapshotRow};
 /// Changes between two snapshots of a record.
 pub const SNAPSHOT_EVERY: i64 = 32;
 
+/// Stands in a snapshot for values that are gone.
+pub const TORN: (&str, Seq, i32) = ("", -1, 0);
+
 /// Which time is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {
@@ -45,10 +48,9 @@ pub fn newest(conn: &mut Conn, record: Seq) -> DbResult<Option<State>> {
 /// When the database cannot be read, or a snapshot cannot be understood.
 pub fn at_version(conn: &mut Conn, row: &ChangeRow) -> DbResult<State> {
     let snapshot = store::snapshot(conn, row.record, row.version)?;
-    let mut values = BTreeMap::new();
-    let mut from = 0;
+    let (mut values, mut torn, mut from) = (BTreeMap::new(), false, 0);
     if let Some(snapshot) = snapshot {
-        values = read_snapshot(conn, &snapshot)?;
+        (values, torn) = read_snapshot(conn, &snapshot)?;
         from = snapshot.version;
     }
     let changes = store::versions(conn, row.record, from, row.version)?;
@@ -56,10 +58,12 @@ pub fn at_version(conn: &mut Conn, row: &ChangeRow) -> DbResult<State> {
     let fields = store::fields_of(conn, &places)?;
     for change in &changes {
         let own = fields.iter().filter(|field| field.seq == change.seq);
+        let (deleted, gone) = (change.action == Action::Delete.code(), own.clone().next().is_none() && change.fields > 0);
+        torn = (torn || gone) && !deleted;
         apply(&mut values, change.action, own);
     }
     let exists = row.action != Action::Delete.code();
-    Ok(State { version: row.version, head: row.seq, exists, effective_at: row.effective_at, values })
+    Ok(State { version: row.version, head: row.seq, exists, effective_at: row.effective_at, values, torn })
 }
 
 /// Takes a change into a state.
@@ -86,17 +90,21 @@ pub fn held(field: &FieldRow) -> Option<Held> {
     }
 }
 
-/// What a snapshot of these values says.
-pub fn snapshot_body(values: &BTreeMap<String, Held>) -> String {
-    let places: Vec<(&str, Seq, i32)> = values.iter().map(|(path, held)| (path.as_str(), held.seq, held.n)).collect();
+/// What a snapshot of these values says; `torn` ones have a mark, which is no place.
+pub fn snapshot_body(values: &BTreeMap<String, Held>, torn: bool) -> String {
+    let places = values.iter().map(|(path, held)| (path.as_str(), held.seq, held.n));
+    let places: Vec<(&str, Seq, i32)> = places.chain(torn.then_some(TORN)).collect();
     serde_json::json!(places).to_string()
 }
 
-fn read_snapshot(conn: &mut Conn, snapshot: &SnapshotRow) -> DbResult<BTreeMap<String, Held>> {
+fn read_snapshot(conn: &mut Conn, snapshot: &SnapshotRow) -> DbResult<(BTreeMap<String, Held>, bool)> {
     let broken = |what: &str| {
         DbError::Corrupt(format!("snapshot {} of record {} {what}; run `counterfoil verify`", snapshot.version, snapshot.record))
     };
-    let places: Vec<(String, Seq, i32)> = serde_json::from_str(&snapshot.body).map_err(|_| broken("cannot be read"))?;
+    let mut places: Vec<(String, Seq, i32)> = serde_json::from_str(&snapshot.body).map_err(|_| broken("cannot be read"))?;
+    let listed = places.len();
+    places.retain(|(_, seq, _)| *seq != TORN.1);
+    let torn = places.len() < listed;
     let mut wanted: Vec<Seq> = places.iter().map(|(_, seq, _)| *seq).collect();
     wanted.sort_unstable();
     wanted.dedup();
@@ -111,7 +119,7 @@ fn read_snapshot(conn: &mut Conn, snapshot: &SnapshotRow) -> DbResult<BTreeMap<S
         }
         values.extend(held(field).map(|held| (path, held)));
     }
-    Ok(values)
+    Ok((values, torn))
 }
 
 /// The change that was the newest at an instant; `None` before the first. Either time never decreases

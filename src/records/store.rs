@@ -1,5 +1,6 @@
 //! The tables of records, and the queries on them.
 
+use diesel::dsl::max;
 use diesel::prelude::*;
 
 use crate::db::schema::{record_breaks, record_changes, record_fields, record_snapshots, records};
@@ -75,10 +76,52 @@ pub fn change(conn: &mut Conn, seq: Seq) -> DbResult<Option<ChangeRow>> {
     Ok(on_conn!(conn, |c| record_changes::table.find(seq).select(ChangeRow::as_select()).first(c).optional())?)
 }
 
+/// The changes at these places, in order.
+pub fn changes_at(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<ChangeRow>> {
+    let mut found = Vec::new();
+    for chunk in places.chunks(CHUNK) {
+        let query = record_changes::table.filter(record_changes::seq.eq_any(chunk)).order(record_changes::seq);
+        let some: Vec<ChangeRow> = on_conn!(conn, |c| query.select(ChangeRow::as_select()).load(c))?;
+        found.extend(some);
+    }
+    Ok(found)
+}
+
+/// Changes of a class from a place to before another, in order, at most `limit`.
+pub fn changes_of_class(conn: &mut Conn, class: i16, (from, end): (Seq, Seq), limit: i64) -> DbResult<Vec<ChangeRow>> {
+    let query = record_changes::table.filter(record_changes::seq.ge(from)).filter(record_changes::seq.lt(end));
+    let query = query.filter(record_changes::class.eq(class)).order(record_changes::seq).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(ChangeRow::as_select()).load(c))?)
+}
+
 /// The change that a source sent under this reference.
 pub fn change_by_reference(conn: &mut Conn, source: Seq, source_ref: &str) -> DbResult<Option<ChangeRow>> {
     let query = record_changes::table.filter(record_changes::source.eq(source)).filter(record_changes::source_ref.eq(source_ref));
     Ok(on_conn!(conn, |c| query.select(ChangeRow::as_select()).first(c).optional())?)
+}
+
+/// When the actor's change with this number, from 0 and the newest first, was recorded.
+pub(super) fn recorded_nth(conn: &mut Conn, actor: &str, nth: i64) -> DbResult<Option<i64>> {
+    let query = record_changes::table.filter(record_changes::actor.eq(actor)).order(record_changes::seq.desc());
+    let query = query.offset(nth).limit(1).select(record_changes::recorded_at);
+    Ok(on_conn!(conn, |c| query.first(c).optional())?)
+}
+
+/// A change as a look back at its actor sees it: place, record, source, when changed, when recorded.
+pub(super) type Glimpse = (Seq, Seq, Seq, i64, i64);
+
+/// The newest changes of an actor, newest first, at most `limit`.
+pub(super) fn newest_of_actor(conn: &mut Conn, actor: &str, limit: i64) -> DbResult<Vec<Glimpse>> {
+    use record_changes as of;
+    let query = of::table.filter(of::actor.eq(actor)).order(of::seq.desc()).limit(limit);
+    Ok(on_conn!(conn, |c| query.select((of::seq, of::record, of::source, of::changed_at, of::recorded_at)).load(c))?)
+}
+
+/// The first change that an actor made for a source.
+pub(super) fn first_change_of(conn: &mut Conn, source: Seq, actor: &str) -> DbResult<Option<Seq>> {
+    let query = record_changes::table.filter(record_changes::actor.eq(actor)).filter(record_changes::source.eq(source));
+    let query = query.order(record_changes::seq).limit(1).select(record_changes::seq);
+    Ok(on_conn!(conn, |c| query.first(c).optional())?)
 }
 
 /// The newest snapshot of a record at or before a version.
@@ -150,6 +193,67 @@ pub fn record_break(conn: &mut Conn, seq: Seq) -> DbResult<Option<RecordBreakRow
     Ok(on_conn!(conn, |c| record_breaks::table.find(seq).select(RecordBreakRow::as_select()).first(c).optional())?)
 }
 
+/// Closes a break by the event at `by`.
+pub fn close_break(conn: &mut Conn, seq: Seq, state: i16, by: Seq) -> DbResult<()> {
+    let set = (record_breaks::state.eq(state), record_breaks::closed_by.eq(by));
+    on_conn!(conn, |c| diesel::update(record_breaks::table.find(seq)).set(set).execute(c))?;
+    Ok(())
+}
+
+/// The records whose changes stand at these places.
+pub fn records_at(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<Seq>> {
+    let mut found = Vec::new();
+    for chunk in places.chunks(CHUNK) {
+        let of = record_changes::table.filter(record_changes::seq.eq_any(chunk)).select(record_changes::record).distinct();
+        let some: Vec<Seq> = on_conn!(conn, |c| of.load(c))?;
+        found.extend(some);
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// Those of these places that define a record of this id.
+pub fn defined_as(conn: &mut Conn, places: &[Seq], reference: &str) -> DbResult<Vec<Seq>> {
+    let mut found = Vec::new();
+    for chunk in places.chunks(CHUNK) {
+        let of = records::table.filter(records::id.eq_any(chunk)).filter(records::reference.eq(reference)).select(records::id);
+        let some: Vec<Seq> = on_conn!(conn, |c| of.load(c))?;
+        found.extend(some);
+    }
+    Ok(found)
+}
+
+/// The places of a record's changes before `to`.
+pub fn places_of(conn: &mut Conn, record: Seq, to: Seq) -> DbResult<Vec<Seq>> {
+    let of = record_changes::table.filter(record_changes::record.eq(record)).filter(record_changes::seq.lt(to));
+    Ok(on_conn!(conn, |c| of.order(record_changes::version).select(record_changes::seq).load(c))?)
+}
+
+/// The latest instant at which one of these records was changed, or that was recorded.
+pub fn last_of(conn: &mut Conn, records: &[Seq]) -> DbResult<Option<i64>> {
+    let mut last = None;
+    for chunk in records.chunks(CHUNK) {
+        let of = record_changes::table.filter(record_changes::record.eq_any(chunk));
+        let of = of.select((max(record_changes::recorded_at), max(record_changes::effective_at)));
+        let (recorded, changed): (Option<i64>, Option<i64>) = on_conn!(conn, |c| of.first(c))?;
+        last = last.max(recorded).max(changed);
+    }
+    Ok(last)
+}
+
+/// Whether one of these records has a break that nobody explained.
+pub fn has_open_break(conn: &mut Conn, records: &[Seq]) -> DbResult<bool> {
+    for chunk in records.chunks(CHUNK) {
+        let of = record_breaks::table.filter(record_breaks::record.eq_any(chunk)).filter(record_breaks::closed_by.is_null());
+        let some: Option<Seq> = on_conn!(conn, |c| of.select(record_breaks::seq).first(c).optional())?;
+        if some.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Removes what is personal at these places; their erasure must be stored before. Snapshots forget the
 /// values that are gone.
 pub fn remove(conn: &mut Conn, places: &[Seq]) -> DbResult<()> {
@@ -169,7 +273,12 @@ pub fn remove(conn: &mut Conn, places: &[Seq]) -> DbResult<()> {
         let rows: Vec<SnapshotRow> = on_conn!(conn, |c| query.select(SnapshotRow::as_select()).load(c))?;
         for row in rows {
             let mut values: Vec<(String, Seq, i32)> = serde_json::from_str(&row.body).unwrap_or_default();
+            let listed = values.len();
             values.retain(|(_, seq, _)| !places.contains(seq));
+            let (path, seq, n) = super::state::TORN;
+            if values.len() < listed && !values.iter().any(|(_, at, _)| *at == seq) {
+                values.push((path.to_owned(), seq, n));
+            }
             let body = serde_json::json!(values).to_string();
             let target = record_snapshots::table.find((row.record, row.version));
             on_conn!(conn, |c| diesel::update(target).set(record_snapshots::body.eq(&body)).execute(c))?;

@@ -40,7 +40,11 @@ pub fn compute(conn: &mut Conn, ctx: &Context, date: NaiveDate, span: &Span) -> 
     let known = crate::ledger::store::sources(conn)?;
     let known: Vec<SourceRow> = known.into_iter().filter(|s| s.id <= span.to).collect();
     let modes: HashMap<Seq, Mode> = known.iter().map(|s| (s.id, ctx.mode(&s.name))).collect();
-    let day = activity::read_day(conn, day_number(date), span.to, &modes)?;
+    let mut day = activity::read_day(conn, day_number(date), span.to, &modes)?;
+    let (from, to) = ctx.calendar.day(date);
+    let end = span.to + 1;
+    let recorded = (operations::store::first_event_at(conn, from, end)?, operations::store::first_event_at(conn, to, end)?);
+    day.add_changes(conn, recorded)?;
     let sources = completeness::sources(conn, ctx, day_number(date), span.to, &known, &day.activity)?;
     let mut report = sections(conn, ctx, date, span, &day, sources)?;
     report.integrity.restates = span.restates.as_ref().map(|(head, earlier)| restates(head, earlier, &report));

@@ -77,6 +77,32 @@ pub struct Erasures {
     pub waiting_total: i64,
     /// Legal holds in force.
     pub holds: i64,
+    /// Runs that drop values of changes whose time is over, the newest first, first 20.
+    #[serde(default)]
+    pub retention: Vec<RetentionItem>,
+}
+
+/// A run of retention.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetentionItem {
+    /// The event.
+    pub event: i64,
+    /// When.
+    pub at: String,
+    /// Changes of each class whose values went.
+    pub critical: i64,
+    /// The same of class `normal`.
+    pub normal: i64,
+    /// The same of class `debug`.
+    pub debug: i64,
+    /// Changes that a legal hold keeps.
+    pub held: i64,
+    /// Whether more is due than one run drops.
+    pub more: bool,
+    /// What one run drops at most.
+    pub cap: i64,
+    /// Why nothing was dropped, where the clock was not believed.
+    pub refused: Option<String>,
 }
 
 /// An erasure that was carried out.
@@ -306,15 +332,15 @@ pub struct RuleCounts {
     pub severity: Severity,
     /// The rule in one sentence, with its parameters.
     pub text: Option<String>,
-    /// Entries of the date it looked at, booked and attempted.
+    /// Entries of the date it looked at, booked and attempted; of a rule on changes, changes recorded on the date.
     pub evaluated: i64,
-    /// Hits on entries of the date.
+    /// Hits on them.
     pub hits: i64,
-    /// Entries it does not apply to.
+    /// Those it does not apply to.
     pub not_applicable: i64,
-    /// Entries whose history reached beyond what is remembered.
+    /// Those whose history reached beyond what is remembered.
     pub insufficient_history: i64,
-    /// Entries it failed on.
+    /// Those it failed on.
     pub errors: i64,
     /// Hits muted by a suppression.
     pub suppressed: i64,

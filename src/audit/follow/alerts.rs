@@ -44,6 +44,7 @@ pub(super) fn compare(conn: &mut Conn, joining: &Joining, findings: &mut Finding
 /// The events and entries of a page of alerts.
 struct Facts {
     events: HashMap<Seq, Event>,
+    changes: HashMap<Seq, Event>,
     entries: HashMap<Seq, EntryRow>,
 }
 
@@ -54,16 +55,23 @@ impl Facts {
         let mut entries: Vec<Seq> = known.iter().map(|(_, joined)| joined.entry).collect();
         entries.sort_unstable();
         entries.dedup();
-        let entries = entries_at(conn, &entries)?.into_iter().map(|row| (row.seq, row)).collect();
-        Ok(Facts { events: store::events_at(conn, seqs)?, entries })
+        let found: HashMap<Seq, EntryRow> = entries_at(conn, &entries)?.into_iter().map(|row| (row.seq, row)).collect();
+        let changes = entries.into_iter().filter(|seq| !found.contains_key(seq)).collect();
+        Ok(Facts { events: store::events_at(conn, seqs)?, changes: store::events_at(conn, changes)?, entries: found })
     }
 
     fn expected(&self, row: &AlertRow, joined: &Joined) -> Option<AlertRow> {
-        let (event, entry) = (self.events.get(&row.id)?, self.entries.get(&joined.entry)?);
+        let event = self.events.get(&row.id)?;
+        // An alert of a rule on changes is about the change of its first hit.
+        let (booked_at, business_date) = match (self.entries.get(&joined.entry), self.changes.get(&joined.entry)) {
+            (Some(entry), _) => (entry.booked_at, entry.business_date),
+            (None, Some(change)) => (joined.first_booked_at, change.day("date")?),
+            (None, None) => return None,
+        };
         let closed = joined.closed.and_then(|seq| self.events.get(&seq));
         let rule = event.text("rule");
         // An alert of breaks is about the entry of the first; one of hits, about the entry of its first.
-        let first_booked_at = if rule == CONTINUITY { entry.booked_at } else { joined.first_booked_at };
+        let first_booked_at = if rule == CONTINUITY { booked_at } else { joined.first_booked_at };
         let severity = Severity::parse(&event.text("severity")).map_or(0, Severity::code);
         Some(AlertRow {
             id: row.id,
@@ -73,7 +81,7 @@ impl Facts {
             account: event.number("account"),
             severity: severity.max(joined.severity),
             state: if closed.is_some() { CLOSED } else { OPEN },
-            business_date: entry.business_date,
+            business_date,
             opened_at: event.at,
             first_booked_at,
             last_seq: joined.last_seq,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::records::store::{FieldRow, SnapshotRow, fields_of, versions};
-use crate::records::{Held, SNAPSHOT_EVERY, apply, open, row_commitment, snapshot_body};
+use crate::records::{Held, SNAPSHOT_EVERY, TORN, apply, open, row_commitment, snapshot_body};
 use crate::trail::sealing::Opener;
 
 use super::super::findings::Findings;
@@ -147,13 +147,13 @@ impl<'o> Values<'o> {
         for change in &changes {
             apply(&mut values, change.action, fields.iter().filter(|field| field.seq == change.seq));
         }
-        Ok(snapshot_body(&values) == row.body)
+        Ok(snapshot_body(&values, false) == row.body)
     }
 }
 
 fn read(row: &SnapshotRow) -> BTreeMap<String, (Seq, i32)> {
     let places: Vec<(String, Seq, i32)> = serde_json::from_str(&row.body).unwrap_or_default();
-    places.into_iter().map(|(path, seq, n)| (path, (seq, n))).collect()
+    places.into_iter().filter(|(_, seq, _)| *seq != TORN.1).map(|(path, seq, n)| (path, (seq, n))).collect()
 }
 
 fn is_plain(row: &FieldRow) -> bool {

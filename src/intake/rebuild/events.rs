@@ -6,14 +6,14 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::alerts::again;
+use crate::alerts::{again, changes, explain};
 use crate::clock::Moment;
 use crate::config::{Bank, ContinuitySettings, Source};
 use crate::db::{DbError, DbResult, bulk};
 use crate::detect::RuleSetBody;
 use crate::ids::Seq;
 use crate::ledger::store::SourceRow;
-use crate::ledger::{ActorKind, Context};
+use crate::ledger::{ActorKind, BREAK_EXPLAINED, Context};
 use crate::money::Currency;
 use crate::trail::store::EventRow;
 
@@ -42,8 +42,9 @@ impl Rebuild {
         }
         let (kind, at, id) = (row.kind.clone(), Moment(row.recorded_at), row.seq);
         let of_breaks = kind == "alert.opened" && again::is_of_breaks(&body);
-        if of_breaks {
-            // Numbers and breaks are read from the tables.
+        let of_change = kind == "alert.opened" && changes::is_of_change(&body);
+        if of_breaks || of_change || kind == BREAK_EXPLAINED {
+            // Numbers and breaks are read from the tables, and changed there.
             self.flush()?;
         }
         self.take(leaf, row)?;
@@ -52,7 +53,13 @@ impl Rebuild {
             "ruleset.defined" => self.rule_set(id, at, &body)?,
             "program.started" => self.started(&body)?,
             "alert.opened" if of_breaks => self.opened_for_breaks(leaf, id, at, body)?,
+            "alert.opened" if of_change => self.opened_for_change(leaf, id, at, body)?,
+            "record.changed" => self.effects.push(Box::new(move |conn| changes::hits_again(conn, id, &body))),
             "alert.joined" => self.effects.push(Box::new(move |conn| again::join(conn, id, &body))),
+            BREAK_EXPLAINED => {
+                self.effects.push(Box::new(move |conn| explain::again(conn, id, &body)));
+                self.flush()?;
+            }
             "alert.closed" => {
                 self.engine.alerting.close(body["alert"].as_i64().unwrap_or(-1));
                 let comment = private(leaf).map(json).and_then(|said| said["comment"].as_str().map(str::to_owned));
@@ -122,6 +129,17 @@ impl Rebuild {
         Ok(())
     }
 
+    /// What the rules said of a change is in its event; its values are not, so it is not asked for again.
+    fn opened_for_change(&mut self, leaf: &RecordedLeaf, id: Seq, at: Moment, body: Value) -> DbResult<()> {
+        let recipients = mail_to(&body.to_string(), private(leaf)).unwrap_or_default();
+        self.effects.push(Box::new(move |conn| changes::opened_again(conn, id, at, &body, &recipients).map(drop)));
+        self.flush()?;
+        if let Some(row) = crate::alerts::store::alert(&mut self.writer, id)? {
+            self.engine.alerting.remember(&row);
+        }
+        Ok(())
+    }
+
     /// Defines an account, a context or a delivery as its first entry did.
     fn define(&mut self, leaf: &RecordedLeaf, row: &EventRow, body: &Value) -> Result<(), RebuildError> {
         self.engine.tick();
@@ -173,8 +191,7 @@ fn row_differences(one: &EventRow, other: &EventRow) -> String {
 }
 
 fn delivery_kind(body: &Value) -> DeliveryKind {
-    let kinds = [DeliveryKind::Api, DeliveryKind::Import, DeliveryKind::Command];
-    kinds.into_iter().find(|kind| body["kind"] == kind.text()).unwrap_or(DeliveryKind::Command)
+    body["kind"].as_str().and_then(DeliveryKind::parse).unwrap_or(DeliveryKind::Command)
 }
 
 fn context_of(said: Option<&Value>, gone: Option<String>) -> Context {

@@ -16,21 +16,33 @@ use crate::notify::store::PENDING;
 
 /// The gravest alerts of a mail, at most `limit`; of equal ones the oldest first.
 pub fn alerts_of(conn: &mut Conn, calendar: &BusinessCalendar, message_id: &str, limit: i64) -> DbResult<Vec<AlertFact>> {
-    type Found = (String, String, i16, i32, i64, String);
+    type Found = (String, String, i16, i32, i64, Option<String>, i64);
     let rows: Vec<Found> = on_conn!(conn, |c| outbox::table
         .inner_join(alerts::table.on(alerts::id.eq(outbox::about)))
-        .inner_join(accounts::table.on(accounts::id.eq(alerts::account)))
+        .left_join(accounts::table.on(accounts::id.eq(alerts::account)))
         .filter(outbox::state.eq(PENDING))
         .filter(outbox::message_id.eq(message_id))
         .order((alerts::severity.desc(), alerts::id))
         .limit(limit)
-        .select((alerts::reference, alerts::rule, alerts::severity, alerts::business_date, alerts::opened_at, accounts::number))
+        .select((
+            alerts::reference,
+            alerts::rule,
+            alerts::severity,
+            alerts::business_date,
+            alerts::opened_at,
+            accounts::number.nullable(),
+            alerts::account,
+        ))
         .load(c))?;
-    let fact = |(reference, rule, severity, date, opened_at, number): Found| {
+    let fact = |(reference, rule, severity, date, opened_at, number, about): Found| {
         // A severity nobody knows is treated as the gravest.
         let severity = Severity::from_code(severity).unwrap_or(Severity::Critical);
         let due = due_date(calendar, Moment(opened_at), severity);
-        AlertFact::new(reference, severity, &rule, &number, day_date(date), due)
+        match number {
+            Some(number) => AlertFact::new(reference, severity, &rule, &number, day_date(date), due),
+            // No account: a rule on changes opened it.
+            None => AlertFact::of_change(reference, severity, &rule, about, day_date(date), due),
+        }
     };
     Ok(rows.into_iter().map(fact).collect())
 }

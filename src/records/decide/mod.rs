@@ -35,6 +35,9 @@ pub struct State {
     pub effective_at: i64,
     /// Its values.
     pub values: BTreeMap<String, Held>,
+    /// Whether values that are in force are gone, because their time is over or they were erased: what was at
+    /// other paths is not known.
+    pub torn: bool,
 }
 
 /// The keyed digest of a value at a path.
@@ -175,7 +178,7 @@ fn differing(
         let old = match held {
             Some(Held { value: Some(value), .. }) => Old::Value(value.clone()),
             Some(Held { digest: Some(digest), .. }) => Old::Sealed(digest.clone()),
-            _ => said.filter(|_| new).map_or(Old::Nothing, |said| Old::Value(said.clone())),
+            _ => said.filter(|_| new || known.torn).map_or(Old::Nothing, |said| Old::Value(said.clone())),
         };
         fields.push(Changed { path: path.to_owned(), old, new: to.cloned() });
     }
@@ -248,7 +251,8 @@ impl<'a> Before<'a> {
             let same = match (held, said) {
                 (Some(held), Some(said)) => held.is(path, said, digest),
                 (Some(held), None) => held.is_null(),
-                (None, Some(said)) => said.is_null(),
+                // What is not known any more contradicts nothing.
+                (None, Some(said)) => said.is_null() || known.torn,
                 (None, None) => true,
             };
             if !same {

@@ -16,7 +16,7 @@ fn state(body: Value) -> State {
     let Content::Whole { after, .. } = change.content else { panic!("sent whole") };
     let held = |value: Json| Held { seq: 1, n: 0, value: Some(value), digest: None };
     let values = after.0.into_iter().map(|(path, value)| (path, held(value))).collect();
-    State { version: 3, head: 1, exists: true, effective_at: 0, values }
+    State { version: 3, head: 1, exists: true, effective_at: 0, values, torn: false }
 }
 
 fn digest(_: &str, value: &Json) -> String {
@@ -149,4 +149,19 @@ proptest! {
         }
         prop_assert_eq!(ours, state(new));
     }
+}
+
+#[test]
+fn what_is_no_longer_known_contradicts_nothing() {
+    let whole = state(json!({ "b": 1 }));
+    let torn = State { torn: true, ..whole.clone() };
+    let sent = json!({ "before": { "a": 5, "b": 1 }, "after": { "a": 9, "b": 1 } });
+    assert_eq!(told(Some(&whole), sent.clone()), ["/a – → 9", "! /a – / 5"]);
+    assert_eq!(told(Some(&torn), sent), ["/a 5 → 9"], "the sender's word is what there is");
+    let other = json!({ "before": { "a": 5, "b": 2 }, "after": { "a": 5, "b": 2 } });
+    assert_eq!(
+        told(Some(&torn), other),
+        ["/a 5 → 5", "/b 1 → 2", "! /b 1 / 2"],
+        "what is known is compared, and what is sent is kept"
+    );
 }

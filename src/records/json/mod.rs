@@ -4,14 +4,12 @@
 //! order of an object's keys does not matter, and `1.10` is `1.1` and `11e-1`, whatever a float would
 //! make of them. `0.30000000000000004` is not `0.3`.
 
-mod decimal;
-
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-pub use decimal::Decimal;
+pub use crate::money::decimal::Decimal;
 
 /// A value as compact JSON text.
 #[derive(Clone, Debug, PartialEq, Eq)]

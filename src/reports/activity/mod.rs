@@ -7,6 +7,7 @@
 //! Invariant: what `attempted` entries asked for is in no sum.
 
 mod balances;
+mod judged;
 pub(super) mod store;
 
 use std::collections::{BTreeMap, HashMap};
@@ -96,10 +97,11 @@ pub(super) struct OutcomeCounts {
     pub errors: i64,
 }
 
-/// The entries that one rule set looked at.
+/// The entries and changes that one rule set looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Evaluated {
     pub entries: i64,
+    pub changes: i64,
     pub outcomes: BTreeMap<String, OutcomeCounts>,
 }
 
@@ -113,6 +115,8 @@ pub(super) struct Day {
     pub entries_checked: i64,
     /// First and last entry of the date.
     pub span: Option<(Seq, Seq)>,
+    /// Between which places the changes of the date lie, both inclusive.
+    pub changes: Option<(Seq, Seq)>,
 }
 
 /// Entries taken from the database at a time.

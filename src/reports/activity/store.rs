@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use crate::db::schema::{day_figures as figures, day_ranges, entries};
+use crate::db::schema::{day_figures as figures, day_ranges, entries, events, record_changes};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::on_conn;
@@ -88,6 +88,14 @@ pub fn slice(conn: &mut Conn, date: i32, first: Seq, last: Seq, limit: i64) -> D
         .order(entries::seq)
         .limit(limit);
     Ok(on_conn!(conn, |c| query.select(DayEntry::as_select()).load(c))?)
+}
+
+/// The changes of records from a place to before another, with what they say in public; at most `limit`.
+pub fn changes(conn: &mut Conn, (from, end): (Seq, Seq), limit: i64) -> DbResult<Vec<(Seq, String)>> {
+    let query = record_changes::table.inner_join(events::table.on(events::seq.eq(record_changes::seq)));
+    let query = query.filter(record_changes::seq.ge(from)).filter(record_changes::seq.lt(end));
+    let query = query.order(record_changes::seq).limit(limit).select((events::seq, events::body));
+    Ok(on_conn!(conn, |c| query.load(c))?)
 }
 
 /// The sums of a date as the writer keeps them: quick, and always of the log's present size.

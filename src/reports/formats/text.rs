@@ -263,6 +263,20 @@ fn operations(out: &mut String, report: &Report) {
         "  {} carried out, {} waiting, {} holds in force.\n",
         erasures.done_total, erasures.waiting_total, erasures.holds
     ));
+    for run in &erasures.retention {
+        match &run.refused {
+            Some(reason) => out.push_str(&format!("  No values were dropped under event {}: {reason}.\n", run.event)),
+            None => out.push_str(&format!(
+                "  Values of {} critical, {} normal and {} debug changes dropped under event {}, {} held{}.\n",
+                run.critical,
+                run.normal,
+                run.debug,
+                run.event,
+                run.held,
+                if run.more { format!(", more is due than the {} of one run", run.cap) } else { String::new() },
+            )),
+        }
+    }
     section(out, "Mail about these alerts");
     let mail = &report.notifications;
     out.push_str(&format!("  {} sent, {} waiting, {} given up.\n", mail.sent, mail.pending, mail.dead));

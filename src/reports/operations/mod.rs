@@ -15,7 +15,7 @@ use crate::trail::anchor_age::AnchorAge;
 use crate::trail::generations::Origins;
 
 use super::activity::{self, Activity};
-use super::rows::{ErasureItem, Erasures, WaitingErasure};
+use super::rows::{ErasureItem, Erasures, RetentionItem, WaitingErasure};
 use super::signals::{self, direction_text, kind_text};
 use super::{Access, Context, DatedEntry, Integrity, LIST_MAX, Notifications, Recovered, SettingsChange, Span};
 use crate::detect::due;
@@ -124,13 +124,36 @@ pub(super) fn erasures(conn: &mut Conn, window: (Moment, Moment), span: &Span) -
         submitted_at: waiting.submitted_at.to_string(),
         ready_at: waiting.ready_at.map(|at| at.to_string()),
     };
+    let end = span.to + 1;
+    let range = (store::first_event_at(conn, window.0, end)?, store::first_event_at(conn, window.1, end)?);
+    let retention = privacy::retention::runs(conn, range)?.into_iter().map(retention_item).collect();
     Ok(Erasures {
+        retention,
         done: done.into_iter().map(item).collect(),
         done_total,
         waiting: waiting.into_iter().map(waits).collect(),
         waiting_total,
         holds: privacy::holds_in_force(conn, span.to)?,
     })
+}
+
+fn retention_item(listed: privacy::retention::Listed) -> RetentionItem {
+    let (run, refused) = match listed.done {
+        Ok(run) => (Some(run), None),
+        Err(reason) => (None, Some(reason)),
+    };
+    let dropped = run.as_ref().map(|run| run.dropped).unwrap_or_default();
+    RetentionItem {
+        event: listed.event,
+        at: listed.at.to_string(),
+        critical: dropped.critical,
+        normal: dropped.normal,
+        debug: dropped.debug,
+        held: run.as_ref().map_or(0, |run| run.held),
+        more: run.as_ref().is_some_and(|run| run.more),
+        cap: run.as_ref().map_or(0, |run| run.cap),
+        refused,
+    }
 }
 
 /// How many an event of a flood counts; one that is listed singly counts itself.

@@ -161,6 +161,11 @@ pub fn account_link(masked: &str, id: crate::ids::Seq) -> Link {
     link(masked, format!("/accounts/{id}"))
 }
 
+/// The page of a record.
+pub fn record_link(text: &str, id: crate::ids::Seq) -> Link {
+    link(text, format!("/records/{id}"))
+}
+
 /// The page of an alert.
 pub fn alert_link(reference: &str) -> Link {
     link(reference, format!("/alerts/{reference}"))

@@ -1,9 +1,9 @@
-//! What every rule in force answered for the entries of a date.
+//! What every rule in force answered for the entries and changes of a date.
 
 use std::collections::BTreeMap;
 
 use crate::db::{Conn, DbError, DbResult};
-use crate::detect::{Mode, RuleEntry, RuleSetBody, rule};
+use crate::detect::{Looks, Mode, RuleEntry, RuleSetBody, rule};
 use crate::ids::Seq;
 
 use super::super::RuleCounts;
@@ -14,7 +14,8 @@ use super::store::{self, RuleSetRow};
 /// of the newest rule set.
 pub fn rules(conn: &mut Conn, date: i32, seq_to: Seq, day: &Day) -> DbResult<Vec<RuleCounts>> {
     let mut hits: BTreeMap<Seq, BTreeMap<String, i64>> = BTreeMap::new();
-    if let Some(span) = day.span {
+    let spans = day.span.into_iter().chain(day.changes);
+    if let Some(span) = spans.reduce(|one, two| (one.0.min(two.0), one.1.max(two.1))) {
         for (set, rule, n) in store::hit_counts(conn, date, span, seq_to)? {
             hits.entry(set).or_default().insert(rule, n);
         }
@@ -49,7 +50,7 @@ fn counted(row: &RuleSetRow, evaluated: &Evaluated, hits: &BTreeMap<String, i64>
             version: row.version,
             mode: entry.mode,
             severity: entry.severity,
-            evaluated: if entry.mode == Mode::Off { 0 } else { evaluated.entries },
+            evaluated: if entry.mode == Mode::Off { 0 } else { looked_at(&entry.code, evaluated) },
             hits: hits.get(&entry.code).copied().unwrap_or(0),
             not_applicable: outcomes.not_applicable,
             insufficient_history: outcomes.insufficient_history,
@@ -59,6 +60,14 @@ fn counted(row: &RuleSetRow, evaluated: &Evaluated, hits: &BTreeMap<String, i64>
         });
     }
     Ok(())
+}
+
+/// How many entries, or changes, a rule looked at.
+fn looked_at(code: &str, evaluated: &Evaluated) -> i64 {
+    match rule(code).map(|rule| rule.looks()) {
+        Some(Looks::Changes) => evaluated.changes,
+        _ => evaluated.entries,
+    }
 }
 
 /// The rule's sentence, if this program still has the rule and can read its parameters.

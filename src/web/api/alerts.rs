@@ -41,8 +41,13 @@ pub struct AlertView {
     pub severity: &'static str,
     /// `open closed`
     pub state: &'static str,
-    /// Whose movements: the number for a key of its source, masked for everyone else.
+    /// Whose movements: the number for a key of its source, masked for everyone else. Of a rule on changes: the record's
+    /// id, or the actor, likewise.
     pub account: String,
+    /// Of a rule on changes: our number of the record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub record: Option<Seq>,
     /// `YYYY-MM-DD` of the entry that opened it.
     pub business_date: String,
     /// When it was opened, RFC 3339.
@@ -174,7 +179,8 @@ fn alert_view(alert: &Alert, open_number: bool) -> AlertView {
         rule: alert.rule.clone(),
         severity: alert.severity.text(),
         state: alert.state.text(),
-        account: if open_number { alert.account.number.clone() } else { alert.account.masked() },
+        account: if open_number { alert.about.name.clone() } else { alert.about.masked() },
+        record: alert.about.record,
         business_date: day_date(alert.business_date).to_string(),
         opened_at: alert.opened_at.to_string(),
         first_booked_at: alert.first_booked_at.to_string(),
@@ -190,7 +196,6 @@ fn alert_view(alert: &Alert, open_number: bool) -> AlertView {
 }
 
 fn detail_view(detail: &AlertDetail, open_number: bool) -> DbResult<AlertDetailView> {
-    let currency = Currency::parse(&detail.alert.account.currency).map_err(|e| DbError::Corrupt(e.to_string()))?;
     let hits = detail.hits.iter().map(|hit| HitView {
         seq: hit.seq,
         severity: hit.severity.text(),
@@ -199,6 +204,7 @@ fn detail_view(detail: &AlertDetail, open_number: bool) -> DbResult<AlertDetailV
         business_date: day_date(hit.business_date).to_string(),
     });
     let breaks = detail.breaks.iter().map(|b| {
+        let currency = Currency::parse(&b.account.currency).map_err(|e| DbError::Corrupt(e.to_string()))?;
         let plain = b.found.kind == BreakKind::Sequence;
         let text = |value: i64| if plain { value.to_string() } else { Money::new(value, currency).to_string() };
         let found = BreakBody {
@@ -208,12 +214,12 @@ fn detail_view(detail: &AlertDetail, open_number: bool) -> DbResult<AlertDetailV
             difference: b.found.difference().map(text),
             path: None,
         };
-        AlertBreakView { seq: b.found.seq, found, state: b.state.text() }
+        Ok(AlertBreakView { seq: b.found.seq, found, state: b.state.text() })
     });
     Ok(AlertDetailView {
         alert: alert_view(&detail.alert, open_number),
         hit_entries: hits.collect(),
-        breaks: breaks.collect(),
+        breaks: breaks.collect::<DbResult<_>>()?,
         entries: detail.entries.clone(),
         previous: detail.previous.map(|r| r.to_string()),
     })
@@ -294,10 +300,14 @@ pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, reference: P
     let db = app.db.clone();
     let found = web::block(move || db.read(|conn| conn.snapshot(|conn| queue::detail(conn, reference)))).await??;
     let detail = found.ok_or_else(|| Problem::not_found("alert"))?;
-    if caller.source().is_some_and(|source| source != detail.alert.account.source) {
+    if caller.source().is_some_and(|source| source != detail.alert.about.source) {
         return Err(hidden(&req, &caller, "alert").await);
     }
-    let looked_at = json!({ "alert": detail.alert.id, "account": detail.alert.account.id });
+    let about = &detail.alert.about;
+    let looked_at = match about.record {
+        Some(record) => json!({ "alert": detail.alert.id, "record": record }),
+        None => json!({ "alert": detail.alert.id, "account": about.id }),
+    };
     viewed(&req, &app, &caller, looked_at).await?;
     Ok(HttpResponse::Ok().json(detail_view(&detail, matches!(caller, Caller::Sender(_)))?))
 }

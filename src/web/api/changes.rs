@@ -8,16 +8,17 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
+use crate::access::Scope;
 use crate::app::App;
 use crate::ledger::Refusal;
-use crate::records::{ChangeReceipt, ChangeResult, Row, Sender as From};
+use crate::records::{ChangeReceipt, ChangeResult, ReceiptHit, Row, Sender as From};
 use crate::trail::ActError;
 use crate::web::guard::Sender;
 use crate::web::peer::Peer;
 use crate::web::problem::{Problem, ProblemBody};
 
 use super::rows::{Door, Results, take};
-use super::wire::{AtomicRefusal, BatchBody, BreakBody, ReceiptBody, RowBody, UnchangedBody};
+use super::wire::{AtomicRefusal, BatchBody, BreakBody, HitBody, ReceiptBody, RowBody, UnchangedBody};
 
 /// One field of a change.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -82,6 +83,8 @@ pub struct ChangeBody {
 struct Changes {
     app: App,
     from: From,
+    /// Whether its key may know of hits.
+    full: bool,
 }
 
 impl Changes {
@@ -122,8 +125,8 @@ impl Door for Changes {
 
     fn answer(&self, line: u64, result: ChangeResult) -> RowBody {
         match result {
-            ChangeResult::Recorded(receipt) => RowBody::Receipt(body(receipt, "recorded")),
-            ChangeResult::Duplicate(receipt) => RowBody::Receipt(body(receipt, "duplicate")),
+            ChangeResult::Recorded(receipt) => RowBody::Receipt(body(receipt, "recorded", self.full)),
+            ChangeResult::Duplicate(receipt) => RowBody::Receipt(body(receipt, "duplicate", self.full)),
             ChangeResult::Unchanged(seq) => RowBody::Unchanged(UnchangedBody { status: "unchanged", seq }),
             ChangeResult::Rejected(refusal) => RowBody::rejected(line, refusal.into()),
         }
@@ -135,7 +138,9 @@ impl Door for Changes {
     }
 }
 
-fn body(receipt: ChangeReceipt, status: &'static str) -> ReceiptBody {
+fn body(receipt: ChangeReceipt, status: &'static str, full: bool) -> ReceiptBody {
+    let hit = |hit: ReceiptHit| HitBody { rule: hit.rule, severity: hit.severity.text().to_owned(), alert: hit.alert };
+    let hits = if full { receipt.hits } else { Vec::new() };
     let broken = |(path, expected, found): (String, Option<String>, Option<String>)| BreakBody {
         kind: "record".into(),
         expected,
@@ -148,7 +153,7 @@ fn body(receipt: ChangeReceipt, status: &'static str) -> ReceiptBody {
         leaf: hex::encode(receipt.leaf),
         position: receipt.version,
         status,
-        hits: Vec::new(),
+        hits: hits.into_iter().map(hit).collect(),
         breaks: receipt.mismatches.into_iter().map(broken).collect(),
         masked: Some(receipt.masked).filter(|masked| *masked > 0),
     }
@@ -187,6 +192,7 @@ pub async fn create(req: HttpRequest, sender: Sender, app: Data<App>, payload: P
     let origin = actix_web::HttpMessage::extensions(&req).get::<Peer>().and_then(|peer| peer.text());
     let key = &sender.0;
     let from = From { source: key.source, key: Some(key.id), origin };
-    let door = Changes { app: App::clone(&app), from };
+    let full = key.scopes.contains(Scope::ReceiptFull);
+    let door = Changes { app: App::clone(&app), from, full };
     take(&req, &app, door, payload).await
 }

@@ -9,25 +9,30 @@ use serde_json::json;
 
 use crate::access::{Permission, User, users};
 use crate::alerts::queue::{self, AlertDetail, BEHIND_MAX};
-use crate::alerts::{self, Alert, CONTINUITY, ContinuityBreak, Disposition, State};
+use crate::alerts::{self, Alert, CONTINUITY, ContinuityBreak, Disposition, State, What};
 use crate::clock::{Moment, day_date};
 use crate::db::Conn;
 use crate::ids::{AlertRef, Seq};
 use crate::ledger::store::EntryRow as Entry;
 use crate::ledger::{BreakKind, lookup, store as ledger};
 use crate::notify::store::{self as outbox, OutboxRow};
+use crate::records::history::{self, Version};
+use crate::records::store::{self as records, RecordRow};
 use crate::reports::due_date;
-use crate::reports::page::words::{LocalTime, alert_link, count, fact, rule_title, words};
+use crate::reports::page::words::{LocalTime, UNKNOWN, alert_link, count, fact, record_link, rule_title, words};
 use crate::trail::ActError;
 
 use super::cookies::Done;
 use super::desk::{Desk, Page};
 use super::errors::{Trouble, sentence};
 use super::fill::{self, Around, Contexts};
+use super::record::lines;
 use super::views::{
-    AlertPage, BreakRow, Choice, DISPOSITIONS, DecisionForm, DecisionView, EntryRow, Fact, FieldError, HistoryRow,
+    AlertPage, BreakRow, Choice, DISPOSITIONS, DecisionForm, DecisionView, EntryRow, Fact, FieldError, HistoryRow, VersionRow,
 };
 
+/// Changes shown with an alert of a rule on changes.
+const CHANGES: usize = 20;
 /// Other alerts of the account shown below.
 const RELATED: usize = 10;
 /// Later hits named in the history.
@@ -46,6 +51,8 @@ pub(super) struct Sent {
 struct Shown {
     detail: AlertDetail,
     entries: Vec<Entry>,
+    /// The changes behind it, with their records.
+    changes: Vec<(Version, Option<RecordRow>)>,
     contexts: Contexts,
     /// When the entries that later hits came with were recorded.
     recorded: BTreeMap<Seq, Moment>,
@@ -69,10 +76,13 @@ fn read(conn: &mut Conn, reference: AlertRef) -> Result<Shown, Trouble> {
         entries.extend(ledger::entries_at(conn, &before)?);
     }
     let contexts = lookup::contexts(conn, &entries)?;
+    let changes = changes(conn, &detail)?;
     let later: BTreeSet<Seq> = detail.hits.iter().skip(1).take(JOINED).map(|hit| hit.decided_by).collect();
-    let later = ledger::entries_at(conn, &later.into_iter().collect::<Vec<_>>())?;
-    let recorded = later.iter().map(|entry| (entry.seq, Moment(entry.recorded_at))).collect();
-    let mut related = queue::of_account(conn, detail.alert.account.id, RELATED + 1)?;
+    let later: Vec<Seq> = later.into_iter().collect();
+    let of_changes = records::changes_at(conn, &later)?.into_iter().map(|change| (change.seq, Moment(change.recorded_at)));
+    let later = ledger::entries_at(conn, &later)?;
+    let recorded = later.iter().map(|entry| (entry.seq, Moment(entry.recorded_at))).chain(of_changes).collect();
+    let mut related = queue::of_account(conn, detail.alert.about.id, RELATED + 1)?;
     related.retain(|other| other.id != detail.alert.id);
     related.truncate(RELATED);
     let decider = match &detail.alert.decision {
@@ -80,7 +90,23 @@ fn read(conn: &mut Conn, reference: AlertRef) -> Result<Shown, Trouble> {
         None => None,
     };
     let mail = outbox::about(conn, detail.alert.id)?;
-    Ok(Shown { detail, entries, contexts, recorded, related, decider, mail })
+    Ok(Shown { detail, entries, changes, contexts, recorded, related, decider, mail })
+}
+
+/// The newest changes behind an alert of a rule on changes, newest first.
+fn changes(conn: &mut Conn, detail: &AlertDetail) -> Result<Vec<(Version, Option<RecordRow>)>, Trouble> {
+    if detail.alert.about.what == What::Account {
+        return Ok(Vec::new());
+    }
+    let newest: Vec<Seq> = detail.entries.iter().rev().take(CHANGES).copied().collect();
+    let mut found = history::at(conn, &newest)?;
+    found.reverse();
+    let mut changes = Vec::with_capacity(found.len());
+    for version in found {
+        let record = records::record(conn, version.change.record)?;
+        changes.push((version, record));
+    }
+    Ok(changes)
 }
 
 /// `GET /alerts/{reference}`
@@ -145,7 +171,8 @@ fn errors(sent: &Sent) -> Vec<FieldError> {
 async fn render(desk: &Desk, reference: AlertRef, sent: &Sent, errors: Vec<FieldError>) -> Page {
     let shown = desk.read(move |conn| read(conn, reference)).await?;
     let alert = &shown.detail.alert;
-    desk.viewed(json!({ "account": alert.account.id, "alert": alert.id })).await?;
+    let about = if alert.about.record.is_some() { "record" } else { "account" };
+    desk.viewed(json!({ about: alert.about.record.unwrap_or(alert.about.id), "alert": alert.id })).await?;
     let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let may = desk.may(Permission::DecideAlerts);
     let open = alert.state == State::Open;
@@ -163,8 +190,10 @@ async fn render(desk: &Desk, reference: AlertRef, sent: &Sent, errors: Vec<Field
         entries: entries(&shown, time),
         entries_caption: entries_caption(alert).to_owned(),
         breaks: breaks(&shown, time),
-        currency: alert.account.currency.clone(),
+        currency: alert.about.of.clone(),
         entries_note: entries_note(&shown),
+        history_of_changes: shown.changes.iter().map(|(version, record)| changed(version, record.as_ref(), time)).collect(),
+        subject: subject(alert).to_owned(),
         form: (open && may).then(|| form(reference, sent, errors)),
         read_only: (open && !may).then(|| "Your role reads alerts and does not decide them.".to_owned()),
         decision: decision(&shown, time),
@@ -177,8 +206,9 @@ async fn render(desk: &Desk, reference: AlertRef, sent: &Sent, errors: Vec<Field
 fn facts(desk: &Desk, shown: &Shown) -> Vec<Fact> {
     let alert = &shown.detail.alert;
     let due = due_date(&desk.app.calendar, alert.opened_at, alert.severity);
+    let about = fill::about(&alert.about);
     let mut facts = vec![
-        Fact { href: Some(format!("/accounts/{}", alert.account.id)), ..fact("Account", alert.account.masked()) },
+        Fact { href: Some(about.href), ..fact(&words(subject(alert)), about.text) },
         fact("Business date", day_date(alert.business_date).to_string()),
         fact("Hits", count(alert.hits)),
         fact("To be decided by", due.to_string()),
@@ -191,6 +221,21 @@ fn facts(desk: &Desk, shown: &Shown) -> Vec<Fact> {
         facts.push(Fact { href: Some(format!("/alerts/{previous}")), ..fact("Follows", previous.to_string()) });
     }
     facts
+}
+
+/// What the alert is about, in one word.
+fn subject(alert: &Alert) -> &'static str {
+    match alert.about.what {
+        What::Account => "account",
+        What::Record => "record",
+        What::Actor => "actor",
+    }
+}
+
+fn changed(version: &Version, record: Option<&RecordRow>, time: LocalTime) -> VersionRow {
+    let id = version.change.record;
+    let name = record.map_or_else(|| UNKNOWN.to_owned(), |row| format!("{} record {id}", words(&row.kind)));
+    VersionRow { record: Some(record_link(&name, id)), ..lines::version(version, id, time) }
 }
 
 /// What a break expected and found; of several the first.
@@ -232,6 +277,9 @@ fn row(entry: &Entry, crossed: &BTreeMap<Seq, String>, around: &Around<'_>) -> E
 }
 
 fn entries_note(shown: &Shown) -> Option<String> {
+    if shown.changes.len() >= CHANGES {
+        return Some(format!("The newest {CHANGES} changes are shown; the record's page has all of its own."));
+    }
     let full = shown.detail.entries.len() >= BEHIND_MAX;
     full.then(|| format!("The table holds the first {BEHIND_MAX} entries; the account's page has them all."))
 }
@@ -294,7 +342,8 @@ fn events(shown: &Shown, time: LocalTime) -> Vec<HistoryRow> {
     for hit in shown.detail.hits.iter().skip(1).take(JOINED) {
         if let Some(at) = shown.recorded.get(&hit.decided_by) {
             let late = if hit.late { ", found late" } else { "" };
-            let what = format!("Hit joined at entry {}{late}", hit.seq);
+            let at_what = if alert.about.what == What::Account { "entry" } else { "change" };
+            let what = format!("Hit joined at {at_what} {}{late}", hit.seq);
             rows.push(row(*at, rule_title(&alert.rule), what, hit.decided_by));
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::NaiveDate;
 
-use crate::alerts::{Alert, ContinuityBreak, State};
+use crate::alerts::{About, Alert, ContinuityBreak, State};
 use crate::clock::{DAY, HOUR, MINUTE, Moment, day_date};
 use crate::ids::{Seq, is_erased_number, mask_account};
 use crate::intake::Outcomes;
@@ -12,10 +12,10 @@ use crate::ledger::store::{AccountRow, ContextRow, EntryRow as Entry};
 use crate::ledger::{BreakKind, Direction, Kind, Status};
 use crate::money::{Currency, grouped};
 use crate::reports::page::words::{
-    LocalTime, UNKNOWN, account_link, alert_link, break_state, count, link, rule_title, tag, words,
+    LocalTime, UNKNOWN, account_link, alert_link, break_state, count, link, record_link, rule_title, tag, words,
 };
 
-use super::views::{AlertRow, BreakRow, EntryRow, Tag};
+use super::views::{AlertRow, BreakRow, EntryRow, Link, Tag};
 
 /// The account's number, unless it was erased.
 pub(super) fn number(account: &AccountRow) -> String {
@@ -127,12 +127,20 @@ pub(super) fn alert_state(alert: &Alert, past_due: bool) -> Tag {
     }
 }
 
+/// What an alert is about, and its page.
+pub(super) fn about(about: &About) -> Link {
+    match about.record {
+        Some(record) => record_link(&about.masked(), record),
+        None => account_link(&about.masked(), about.id),
+    }
+}
+
 /// An alert in a list.
 pub(super) fn alert_row(alert: &Alert, past_due: bool, due: NaiveDate, time: LocalTime, now: Moment) -> AlertRow {
     AlertRow {
         severity: alert.severity.text().to_owned(),
         alert: alert_link(&alert.reference.to_string()),
-        account: account_link(&alert.account.masked(), alert.account.id),
+        account: about(&alert.about),
         rule: rule_title(&alert.rule),
         why: alert.explanation.sentence.clone(),
         observed: alert.explanation.observed.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
@@ -158,6 +166,7 @@ pub(super) fn break_row(found: &ContinuityBreak, booked: Option<Moment>, time: L
         None => String::new(),
     };
     BreakRow {
+        href: format!("/breaks/{}/{}", found.found.seq, found.found.kind.text()),
         kind: words(found.found.kind.text()),
         account: account_link(&found.account.masked(), found.account.id),
         currency: currency.clone(),

@@ -49,7 +49,7 @@ enum Sees {
 }
 
 /// What whoever administers must see: who came in, who was refused, what was changed about access.
-const SECURITY: [&str; 42] = [
+const SECURITY: [&str; 44] = [
     "mail.dead",
     "mail.resent",
     "mail.acknowledged",
@@ -91,6 +91,8 @@ const SECURITY: [&str; 42] = [
     "datakey.made",
     "keys.rewrapped",
     "parts.erased",
+    "values.pruned",
+    "prune.refused",
     "hold.released",
 ];
 

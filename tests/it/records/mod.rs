@@ -1,10 +1,12 @@
 //! Records besides balances: recorded, refused, broken, sealed, and held against the log.
 
 mod erased;
+mod expired;
 mod house;
+mod judged;
 mod recording;
 mod restoring;
 mod sealed;
 
-pub use house::record_as;
+pub use house::{change, record_as};
 pub use restoring::proposed;

@@ -108,7 +108,11 @@ fn erasures(from: &Report, time: LocalTime) -> Vec<CountRow> {
     let mut rows =
         vec![row("Carried out".to_owned(), erasures.done_total, "private parts of a subject are gone".to_owned(), None)];
     for done in erasures.done.iter().take(ERASURES_NAMED) {
-        let again = (done.cause == "register").then(|| tag("Older copy put right", "warn"));
+        let again = match done.cause.as_str() {
+            "register" => Some(tag("Older copy put right", "warn")),
+            "retention" => Some(tag("Time was over", "info")),
+            _ => None,
+        };
         let note = format!("{}, {}", time.of_text(&done.at), counted(done.places, "private part", "private parts"));
         rows.push(row(format!("Under event {}", done.event), done.places, note, again));
     }
@@ -119,6 +123,22 @@ fn erasures(from: &Report, time: LocalTime) -> Vec<CountRow> {
             None => format!("asked for {}, not approved yet", time.of_text(&waiting.submitted_at)),
         };
         rows.push(row(format!("Proposal {}", waiting.proposal), 1, note, None));
+    }
+    for run in erasures.retention.iter().take(ERASURES_NAMED) {
+        let (n, at) = (run.critical + run.normal + run.debug, time.of_text(&run.at));
+        let (note, mark) = match (&run.refused, run.more) {
+            (Some(reason), _) => {
+                (format!("{at}, nothing was dropped: {}", words(reason)), Some(tag("Clock not believed", "bad")))
+            }
+            (None, more) => {
+                let classes =
+                    format!("critical {}, normal {}, debug {}", count(run.critical), count(run.normal), count(run.debug));
+                let held = if run.held > 0 { format!(", {} held", count(run.held)) } else { String::new() };
+                let left = more.then(|| tag(format!("At its bound of {}", count(run.cap)), "warn"));
+                (format!("{at}: {classes}{held}"), left)
+            }
+        };
+        rows.push(row(format!("Values whose time was over, event {}", run.event), n, note, mark));
     }
     rows.push(row("Legal holds in force".to_owned(), erasures.holds, "nothing of their subjects is erased".to_owned(), None));
     rows

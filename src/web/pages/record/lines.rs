@@ -2,6 +2,7 @@
 
 use crate::clock::Moment;
 use crate::ids::Seq;
+use crate::records::event::Private;
 use crate::records::history::{self, Reading, Version};
 use crate::records::store::FieldRow;
 use crate::records::{Action, Held, Json, State};
@@ -41,12 +42,12 @@ fn field(row: &FieldRow) -> ChangeLine {
 }
 
 /// A change of the history.
-pub(super) fn version(version: &Version, id: Seq, time: LocalTime) -> VersionRow {
+pub(in super::super) fn version(version: &Version, id: Seq, time: LocalTime) -> VersionRow {
     let (change, private) = (&version.change, version.private.clone().unwrap_or_default());
     let (at, recorded) = (time.second(Moment(change.changed_at)), time.second(Moment(change.recorded_at)));
-    let told = |text: &Option<String>| text.clone().map(|text| Json::stored(text).for_people());
     let whence = [&private.who.session_id, &private.who.ip];
     VersionRow {
+        record: None,
         version: count(change.version),
         href: format!("/records/{id}?version={}", change.version),
         recorded: if at[..16] == recorded[..16] { String::new() } else { recorded },
@@ -57,14 +58,24 @@ pub(super) fn version(version: &Version, id: Seq, time: LocalTime) -> VersionRow
             _ => "Changed",
         }
         .to_owned(),
-        who: change.actor.clone().unwrap_or_else(|| if version.private.is_some() { "nobody named" } else { "erased" }.to_owned()),
+        who: change
+            .actor
+            .clone()
+            .unwrap_or_else(|| if version.private.is_some() { "nobody named" } else { "no longer kept" }.to_owned()),
         whence: whence.iter().filter_map(|text| text.as_deref()).collect::<Vec<_>>().join(" · "),
         why: private.reason.clone().unwrap_or_default(),
         lines: version.fields.iter().map(field).collect(),
         tags: tags(version),
-        mismatches: private.mismatches.iter().map(|(path, ours, sent)| line(shown(path), told(ours), told(sent))).collect(),
+        mismatches: mismatches(&private),
+        broken: format!("/breaks/{}/record", change.seq),
         seq: count(change.seq),
     }
+}
+
+/// What a change did not find as we knew it.
+pub(in super::super) fn mismatches(private: &Private) -> Vec<ChangeLine> {
+    let told = |text: &Option<String>| text.clone().map(|text| Json::stored(text).for_people());
+    private.mismatches.iter().map(|(path, ours, sent)| line(shown(path), told(ours), told(sent))).collect()
 }
 
 /// The whole record has the empty path.
@@ -84,7 +95,7 @@ fn tags(version: &Version) -> Vec<Tag> {
         tags.push(tag("Late", "warn"));
     }
     if version.private.is_none() {
-        tags.push(tag("Erased", "neutral"));
+        tags.push(tag("Values gone", "neutral"));
     }
     tags
 }

@@ -164,7 +164,7 @@ fn asker(body: &Body<'_>) -> String {
 }
 
 fn looked_at(body: &Body<'_>) -> String {
-    let fields = ["entry", "alert", "context", "account"];
+    let fields = ["entry", "alert", "context", "record", "account"];
     let found = fields.iter().find_map(|field| Some((*field, body.fields[*field].as_i64()?)));
     found.map_or_else(|| "a customer".to_owned(), |(field, id)| format!("{field} {id}"))
 }
@@ -300,6 +300,14 @@ fn reports(kind: &str, body: &Body<'_>) -> Option<Said> {
                 "The last entry of each of {accounts} at the close of {} was committed to.",
                 body.text("business_date")
             )));
+        }
+        "report.by_user" => {
+            let how = match body.text("format") {
+                "page" => "looked at".to_owned(),
+                format => format!("took {format} of"),
+            };
+            let (from, through) = (body.text("from"), body.text("through"));
+            return Some(plain(format!("{} {how} accesses and changes by user, {from} to {through}.", asker(body))));
         }
         "report.stored" => format!("The report of {date} was stored as version {version}, {}.", body.text("status")),
         "report.computed" => format!("The report of {date} was computed again; version {version} still stands."),

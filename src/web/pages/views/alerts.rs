@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{AlertRow, BreakRow, Chip, Choice, Chrome, Empty, EntryRow, Fact, FieldError, Link, Pager, Tag};
+use super::{AlertRow, BreakRow, Chip, Choice, Chrome, Empty, EntryRow, Fact, FieldError, Link, Pager, Tag, VersionRow};
 
 /// A disposition in words: the value sent, the label and a line of help.
 pub type DispositionWords = (&'static str, &'static str, &'static str);
@@ -85,6 +85,10 @@ pub struct AlertPage {
     pub currency: String,
     /// What the marked rows of the table are.
     pub entries_caption: String,
+    /// The changes behind it, for an alert of a rule on changes.
+    pub history_of_changes: Vec<VersionRow>,
+    /// `account`, `record` or `actor`.
+    pub subject: String,
     /// The breaks it joins, for an alert of continuity.
     pub breaks: Vec<BreakRow>,
     /// What the table leaves out, if anything.

@@ -14,6 +14,14 @@ pub(super) fn said(kind: &str, body: &Body<'_>) -> Option<Said> {
             parts(),
             count(body.number("again"))
         )),
+        "parts.erased" if body.text("cause") == "retention" => {
+            whole(format!("{} dropped, whose time was over; every leaf stays.", capital(&parts())))
+        }
+        "values.pruned" => whole(pruned(body)),
+        "prune.refused" => {
+            let why = words(body.text("reason")).to_lowercase();
+            whole(format!("No values were dropped, because the clock cannot be believed: {why}."))
+        }
         "parts.erased" => about(format!("{} erased; every leaf stays.", capital(&parts())), proposal()),
         "erasure.refused" if body.fields["proposal"].is_i64() => {
             about("An approved erasure was not carried out: something keeps its subject.".to_owned(), proposal())
@@ -27,6 +35,11 @@ pub(super) fn said(kind: &str, body: &Body<'_>) -> Option<Said> {
         "keys.rewrapped" => {
             let keys = body.fields["keys"].as_object().map_or(0, serde_json::Map::len) as i64;
             whole(format!("{} data keys were wrapped for the {} key {}.", count(keys), body.text("for"), body.text("name")))
+        }
+        "value.revealed" if body.fields["record"].is_i64() => {
+            let values = body.counted("fields", "sealed value", "sealed values");
+            let at = link("Record", format!("/records/{}", body.number("record")));
+            about(format!("{} opened {values} of a record.", body.user()), Some(at))
         }
         "value.revealed" => {
             let fields: Vec<String> = body.fields["fields"]
@@ -47,6 +60,29 @@ pub(super) fn said(kind: &str, body: &Body<'_>) -> Option<Said> {
 
 fn a(scope: &str) -> &str {
     if scope == "party" { "a holder" } else { "an account" }
+}
+
+/// What a run of retention did.
+fn pruned(body: &Body<'_>) -> String {
+    let of = |class: &str| body.fields["dropped"][class].as_i64().unwrap_or_default();
+    let dropped: Vec<String> = ["critical", "normal", "debug"]
+        .into_iter()
+        .filter(|class| of(class) > 0)
+        .map(|class| format!("{} of class {class}", count(of(class))))
+        .collect();
+    let held = body.number("held");
+    let mut text = match dropped.is_empty() {
+        true => "Nothing was due to be dropped".to_owned(),
+        false => format!("Values of changes whose time was over were dropped: {}", dropped.join(", ")),
+    };
+    if held > 0 {
+        text.push_str(&format!("; {} held", count(held)));
+    }
+    if body.fields["more"] == true {
+        text.push_str(&format!("; more is due than the {} of one run", count(body.number("cap"))));
+    }
+    text.push('.');
+    text
 }
 
 fn capital(text: &str) -> String {

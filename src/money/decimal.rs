@@ -107,6 +107,21 @@ impl Decimal {
         longer(&self.scaled(low), &other.scaled(low))
     }
 
+    /// How many whole hundredths of another number this is, both without their signs; at most `most`.
+    pub fn percent_of(&self, whole: &Decimal, most: u32) -> u32 {
+        let part = self.times(100);
+        let (mut low, mut high) = (0, most);
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            if whole.times(middle).compare_size(&part) == Ordering::Greater {
+                high = middle - 1;
+            } else {
+                low = middle;
+            }
+        }
+        low
+    }
+
     /// Its digits down to `10^low`.
     fn scaled(&self, low: i32) -> Vec<u8> {
         let mut digits = self.digits.clone();
@@ -200,6 +215,14 @@ mod tests {
         assert_eq!(half("100", "150.0000000000000000000001"), Ordering::Greater);
         assert_eq!(half("-8", "-12"), Ordering::Equal);
         assert_eq!(half("0", "0.01"), Ordering::Greater);
+    }
+
+    #[test]
+    fn a_proportion_is_rounded_down() {
+        let percent = |part: &str, whole: &str| decimal(part).percent_of(&decimal(whole), 1_000_000);
+        assert_eq!((percent("50", "100"), percent("-1", "3"), percent("2", "3")), (50, 33, 66));
+        assert_eq!((percent("0", "7"), percent("1e30", "1")), (0, 1_000_000));
+        assert_eq!(percent("0.0000000000000000000000000000001", "0.0000000000000000000000000000002"), 50);
     }
 
     #[test]
