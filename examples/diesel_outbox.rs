@@ -9,8 +9,6 @@
 //! ```
 #![allow(missing_docs)] // the tables and what Diesel makes of them speak for themselves
 
-#![allow(missing_docs, reason = "tables and columns are what their names say")]
-
 use counterfoil_client::{Change, Client, Document, Outcome, Record, Row, RowKind, Who, fresh_ref, rfc3339};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
