@@ -7,6 +7,7 @@
 //! ```sh
 //! cargo run --example diesel_outbox -- http://127.0.0.1:8080 "$KEY"
 //! ```
+#![allow(missing_docs)] // the tables and what Diesel makes of them speak for themselves
 
 use counterfoil_client::{Change, Client, Document, Outcome, Record, Row, RowKind, Who, fresh_ref, rfc3339};
 use diesel::connection::SimpleConnection;

@@ -45,6 +45,14 @@ def plain(value):
     return value
 
 
+def problem_of(error):
+    """What the server said; whatever stands before it may answer something else."""
+    try:
+        return json.load(error)
+    except ValueError:
+        return {"code": f"http_{error.code}", "detail": error.reason}
+
+
 def now():
     return dt.datetime.now(dt.timezone.utc).isoformat()
 
@@ -107,10 +115,11 @@ class Counterfoil:
                 with urllib.request.urlopen(request, timeout=30) as answer:
                     return json.load(answer, parse_float=decimal.Decimal)
             except urllib.error.HTTPError as error:
-                why = json.load(error)
+                why = problem_of(error)
                 if error.code not in (429, 502, 503, 504):
                     raise Refused(why) from None
-                wait = max(wait, float(error.headers.get("retry-after", 0)))
+                asked = error.headers.get("retry-after", "")
+                wait = max(wait, min(float(asked), 60) if asked.isdigit() else 0)
             except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
                 why = error
             if attempt + 1 < self.attempts:

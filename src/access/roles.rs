@@ -42,6 +42,8 @@ pub enum Permission {
     ReadApprovals,
     /// Propose what somebody else must approve, and take it back.
     Propose,
+    /// Propose that an entry is reversed, a record brought back or a break explained.
+    Correct,
     /// Approve or refuse what somebody else proposed.
     Approve,
     /// Propose what is stored of a customer to be erased, place and release holds.
@@ -54,7 +56,7 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Permission; 15] = [
+    pub const ALL: [Permission; 16] = [
         Permission::ReadStatus,
         Permission::ReadReports,
         Permission::SignReports,
@@ -66,6 +68,7 @@ impl Permission {
         Permission::ManageUsers,
         Permission::ReadApprovals,
         Permission::Propose,
+        Permission::Correct,
         Permission::Approve,
         Permission::KeepPrivacy,
         Permission::Reveal,
@@ -104,7 +107,7 @@ impl Role {
             P::ReadStatus => true,
             P::ReadReports | P::ReadCustomers => self != Role::Admin,
             P::DecideAlerts => matches!(self, Role::Analyst | Role::Officer),
-            P::SignReports | P::Approve | P::KeepPrivacy => self == Role::Officer,
+            P::SignReports | P::Correct | P::Approve | P::KeepPrivacy => self == Role::Officer,
             P::ReadTrail | P::Export | P::Reveal => matches!(self, Role::Officer | Role::Auditor),
             P::ManageUsers => self == Role::Admin,
             P::ReadApprovals | P::ReadActs => self != Role::Analyst,

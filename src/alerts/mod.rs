@@ -17,6 +17,7 @@ pub mod breaks;
 pub mod changes;
 mod cursor;
 mod disposition;
+pub mod explain;
 pub mod grace;
 mod opening;
 pub mod queue;

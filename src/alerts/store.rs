@@ -111,8 +111,11 @@ pub(super) fn records_at(conn: &mut Conn, ids: &[Seq]) -> DbResult<Vec<(Seq, Str
     Ok(on_conn!(conn, |c| query.select((records::id, records::kind, records::reference, records::source)).load(c))?)
 }
 
-/// The changes at these places: place, record, who made it, source.
-pub(super) fn actors_at(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<(Seq, Seq, Option<String>, Seq)>> {
+/// Of a change: its place, its record, who made it, its source.
+pub(super) type Actor = (Seq, Seq, Option<String>, Seq);
+
+/// The changes at these places.
+pub(super) fn actors_at(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<Actor>> {
     use record_changes as of;
     let query = record_changes::table.filter(record_changes::seq.eq_any(places));
     Ok(on_conn!(conn, |c| query.select((of::seq, of::record, of::actor, of::source)).load(c))?)
@@ -302,6 +305,13 @@ pub fn overdue_breaks(conn: &mut Conn, now: Moment, limit: i64) -> DbResult<Vec<
 pub fn set_break_alert(conn: &mut Conn, seq: Seq, kind: i16, alert: Seq) -> DbResult<()> {
     let which = breaks::table.filter(breaks::seq.eq(seq)).filter(breaks::kind.eq(kind));
     on_conn!(conn, |c| diesel::update(which).set(breaks::alert.eq(alert)).execute(c))?;
+    Ok(())
+}
+
+/// Notes that the event at `by` explained a break.
+pub fn set_break_explained(conn: &mut Conn, seq: Seq, kind: i16, by: Seq) -> DbResult<()> {
+    let set = (breaks::state.eq(BreakState::Explained.code()), breaks::closed_by.eq(by));
+    on_conn!(conn, |c| diesel::update(breaks::table.find((seq, kind))).set(set).execute(c))?;
     Ok(())
 }
 

@@ -44,6 +44,8 @@ fn carry_out(app: &App, proposal: &Proposal) -> Result<(), ActError> {
             let reason = proposal.reason.clone().unwrap_or_default();
             intake::define_rules(&app.log(), body, reason, Some(proposal.id)).map(drop)
         }
+        Kind::ExplainBreak => super::breaks::explain(app, proposal),
+        Kind::ReverseEntry => super::reversal::reverse(app, proposal),
         Kind::ReleaseHold => {
             let (id, facts) = (proposal.id, proposal.facts.clone());
             app.log().act(move |tx| privacy::release(tx, id, &facts)).map(drop)

@@ -9,12 +9,14 @@
 
 mod approved;
 mod books;
+mod breaks;
 mod changes;
 mod importing;
 mod inbox;
 mod post;
 mod privacy;
 mod requests;
+mod reversal;
 mod rows;
 mod store;
 
@@ -23,6 +25,7 @@ use std::time::{Duration, Instant};
 
 pub use approved::carry_out_due;
 pub use books::{Books, open_db, require_apart};
+pub use breaks::BreakName;
 pub use changes::WireChanges;
 pub use inbox::{Inbox, Leader, LeaderError};
 pub use post::StandBy;

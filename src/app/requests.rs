@@ -55,7 +55,7 @@ pub enum Request {
 }
 
 /// What an instance that stands by may have the leader append: records of who looked and who was refused.
-pub(super) const APPENDED: &[&str] = &["access.denied", "customer.viewed", "report.read", "session.refused"];
+pub(super) const APPENDED: &[&str] = &["access.denied", "customer.viewed", "report.by_user", "report.read", "session.refused"];
 
 /// An event on its way to the leader.
 #[derive(Debug, Serialize, Deserialize)]

@@ -27,11 +27,25 @@ pub enum Kind {
     /// A rule set comes into force that lets something pass that the present one does not.
     #[serde(rename = "rules.loosen")]
     LoosenRules,
+    /// A break is explained and no longer open.
+    #[serde(rename = "break.explain")]
+    ExplainBreak,
+    /// An entry is cancelled by another one.
+    #[serde(rename = "entry.reverse")]
+    ReverseEntry,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 5] = [Kind::RotateKey, Kind::EraseSubject, Kind::ReleaseHold, Kind::RestoreRecord, Kind::LoosenRules];
+    pub const ALL: [Kind; 7] = [
+        Kind::RotateKey,
+        Kind::EraseSubject,
+        Kind::ReleaseHold,
+        Kind::RestoreRecord,
+        Kind::LoosenRules,
+        Kind::ExplainBreak,
+        Kind::ReverseEntry,
+    ];
 
     /// `log.rotate_key`
     pub fn text(self) -> &'static str {
@@ -41,6 +55,8 @@ impl Kind {
             Kind::ReleaseHold => "hold.release",
             Kind::RestoreRecord => "record.restore",
             Kind::LoosenRules => "rules.loosen",
+            Kind::ExplainBreak => "break.explain",
+            Kind::ReverseEntry => "entry.reverse",
         }
     }
 
@@ -57,6 +73,8 @@ impl Kind {
             Kind::ReleaseHold => "Release a legal hold",
             Kind::RestoreRecord => "Bring a record back to an earlier state",
             Kind::LoosenRules => "Loosen the rules",
+            Kind::ExplainBreak => "Explain a break",
+            Kind::ReverseEntry => "Reverse an entry",
         }
     }
 
@@ -65,6 +83,7 @@ impl Kind {
         match self {
             Kind::RotateKey => matches!(role, Role::Officer | Role::Admin),
             Kind::EraseSubject | Kind::ReleaseHold | Kind::RestoreRecord | Kind::LoosenRules => role == Role::Officer,
+            Kind::ExplainBreak | Kind::ReverseEntry => role == Role::Officer,
         }
     }
 
@@ -74,6 +93,7 @@ impl Kind {
             Kind::RotateKey | Kind::EraseSubject | Kind::ReleaseHold | Kind::RestoreRecord | Kind::LoosenRules => {
                 role == Role::Officer
             }
+            Kind::ExplainBreak | Kind::ReverseEntry => role == Role::Officer,
         }
     }
 
@@ -82,6 +102,7 @@ impl Kind {
     pub fn quarantine(self) -> i64 {
         match self {
             Kind::RotateKey | Kind::ReleaseHold | Kind::RestoreRecord | Kind::LoosenRules => 0,
+            Kind::ExplainBreak | Kind::ReverseEntry => 0,
             Kind::EraseSubject => 7 * DAY,
         }
     }
@@ -92,6 +113,7 @@ impl Kind {
         match self {
             Kind::RotateKey | Kind::LoosenRules => false,
             Kind::EraseSubject | Kind::ReleaseHold | Kind::RestoreRecord => true,
+            Kind::ExplainBreak | Kind::ReverseEntry => true,
         }
     }
 
@@ -125,12 +147,43 @@ impl Kind {
                 effects.extend(said);
                 effects
             }
+            Kind::ExplainBreak => vec![
+                format!(
+                    "The {} break at {} of the log is explained: it is no longer open.",
+                    text("kind"),
+                    facts["break"].as_i64().unwrap_or(0)
+                ),
+                "Nothing that is recorded changes, and an alert it is in stays as it is.".to_owned(),
+                "Should it heal before, nothing is done.".to_owned(),
+            ],
+            Kind::ReverseEntry => reversal(facts),
             Kind::EraseSubject => vec![
                 format!("Private parts of {} and {} are erased for good.", counted(facts, "entries"), counted(facts, "events")),
                 "The log keeps their places, amounts and times, and every proof stays valid.".to_owned(),
             ],
         }
     }
+}
+
+/// What reversing an entry does.
+fn reversal(facts: &Value) -> Vec<String> {
+    let text = |field: &str| facts[field].as_str().unwrap_or("?");
+    let funds = match facts["forced"].as_bool() {
+        Some(true) => "It is recorded even if the balance does not suffice, or is not known.",
+        _ => "Should the balance not suffice then, nothing is done.",
+    };
+    vec![
+        format!(
+            "A {} of {} {} is recorded on the same account; it names entry {}.",
+            text("direction"),
+            text("currency"),
+            text("amount"),
+            facts["entry"].as_i64().unwrap_or(0)
+        ),
+        "Nothing is undone, and an entry is reversed once.".to_owned(),
+        funds.to_owned(),
+        "The bank's core must book it too: until then its next entry does not follow from this one.".to_owned(),
+    ]
 }
 
 /// A verifier key as people tell it apart: the id between its name and its material.

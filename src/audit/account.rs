@@ -11,13 +11,14 @@ use counterfoil_verify::{Hash, Tiles};
 
 use crate::db::{Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
+use crate::ledger::BREAK_EXPLAINED;
 use crate::ledger::history::Newest;
 use crate::ledger::leaves;
 use crate::ledger::order::store as order;
 use crate::ledger::store::{self as ledger, AccountRow, EntryRow};
 use crate::trail::generations::Origins;
 use crate::trail::sealing::store as sealing;
-use crate::trail::store::{self as trail, LogState};
+use crate::trail::store::{self as trail, EventRow, LogState};
 
 use super::beside::Beside;
 use super::checker::Checker;
@@ -71,7 +72,10 @@ fn one(
     let mut checker = Checker::new(origins.at(0).to_owned(), findings, entries);
     checker.erased = Erased::read(conn, beside.register)?;
     checker.sealed = Sealed::read(conn, &beside.keys, &state.origin)?;
-    let mut started = store::events_of(conn, "program.started")?.into_iter().peekable();
+    let mut told = store::events_of(conn, "program.started")?;
+    told.extend(store::events_of(conn, BREAK_EXPLAINED)?.into_iter().filter(|event| is_of(event, account.id)));
+    told.sort_by_key(|event| event.seq);
+    let mut told = told.into_iter().peekable();
     define(conn, account, &mut checker)?;
     let total = rows.len() as u64;
     let mut proven = HashSet::new();
@@ -79,7 +83,7 @@ fn one(
         if n.is_multiple_of(PROGRESS) {
             (options.progress)(n as u64, total);
         }
-        while let Some(event) = started.next_if(|event| event.seq < row.seq) {
+        while let Some(event) = told.next_if(|event| event.seq < row.seq) {
             checker.entries.define(&event, None, &mut checker.findings);
         }
         let part = ledger::entry_part(conn, row.seq)?;
@@ -96,12 +100,19 @@ fn one(
         let aside = order::of(conn, row.seq)?;
         checker.entries.check_alone(row, &hits, aside.as_ref(), &mut checker.findings);
     }
+    told.for_each(|event| checker.entries.define(&event, None, &mut checker.findings));
     (options.progress)(total, total);
     let Checker { mut findings, entries, .. } = checker;
     let Entries { breaks, hits, joining, .. } = entries;
     breaks.finish(conn, Some(account.id), &joining, &mut findings)?;
     hits.finish(conn, &mut findings)?;
     Ok(findings.outcome(state.size, &state.root))
+}
+
+/// Whether an event's public part names this account.
+fn is_of(event: &EventRow, account: Seq) -> bool {
+    let body: serde_json::Value = serde_json::from_str(&event.body).unwrap_or_default();
+    body["account"] == account
 }
 
 /// The account's row against its event.

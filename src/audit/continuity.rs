@@ -11,6 +11,7 @@ use crate::ledger::store::{BreakRow, EntryRow};
 use crate::ledger::{BreakKind, BreakState};
 
 use super::L4;
+use super::event::Event;
 use super::findings::Findings;
 use super::joining::Joining;
 use super::outcomes::Outcomes;
@@ -111,6 +112,13 @@ impl Breaks {
         }
         for seq in &outcomes.frozen {
             self.close((*seq, BreakKind::Chain), BreakState::Frozen, entry.seq);
+        }
+    }
+
+    /// Learns that officers explained one.
+    pub(super) fn explained(&mut self, event: &Event) {
+        if let Some(kind) = BreakKind::parse(&event.text("kind")) {
+            self.close((event.number("break"), kind), BreakState::Explained, event.seq);
         }
     }
 

@@ -181,8 +181,7 @@ fn same_delivery(row: &DeliveryRow, of: Definition<'_>) -> Option<bool> {
     let body: DeliveryBody = of.body()?;
     let origin = of.private::<DeliveryPrivate>()?.is_none_or(|private| private.origin == row.origin);
     let public = row.source == body.source && row.kind == body.kind && row.api_key == body.key;
-    let kind =
-        [DeliveryKind::Api, DeliveryKind::Import, DeliveryKind::Command].into_iter().find(|kind| kind.text() == row.kind)?;
+    let kind = DeliveryKind::parse(&row.kind)?;
     let delivery = Delivery { kind, api_key: row.api_key, origin: row.origin.clone() };
     let found_by = row.fingerprint == delivery_fingerprint(row.source, &delivery, row.started_at.div_euclid(DAY));
     Some(found_by && origin && public && row.started_at == of.event.recorded_at)

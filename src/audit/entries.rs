@@ -14,7 +14,9 @@ use crate::intake::{Body, Map};
 use crate::ledger::continuity::Strictness;
 use crate::ledger::order::store::AsideRow;
 use crate::ledger::store::{EntryRow, entries_at};
-use crate::ledger::{Channel, Context, Direction, Instrument, Kind, LookBacks, NewEntry, PAST_MAX, Parts, Past, Status, history};
+use crate::ledger::{
+    BREAK_EXPLAINED, Channel, Context, Direction, Instrument, Kind, LookBacks, NewEntry, PAST_MAX, Parts, Past, Status, history,
+};
 use crate::money::Currency;
 use crate::records::event::Public;
 use crate::trail::store::{EventPartRow, EventRow};
@@ -32,6 +34,7 @@ use super::outcomes::Outcomes;
 use super::ranges::Ranges;
 use super::references::{Defined, has};
 use super::repeats::Repeats;
+use super::reversed::Reversed;
 use super::runs::Runs;
 use super::settings::Settings;
 use super::states::Stored;
@@ -40,6 +43,7 @@ use super::states::Stored;
 pub(super) struct Entries {
     pub(super) defined: Defined,
     pub(super) breaks: Breaks,
+    pub(super) reversed: Reversed,
     pub(super) figures: Figures,
     pub(super) hits: Hits,
     pub(super) joining: Joining,
@@ -123,6 +127,7 @@ impl Entries {
         Entries {
             defined: Defined::default(),
             breaks: Breaks::default(),
+            reversed: Reversed::default(),
             figures: Figures::default(),
             hits: Hits::default(),
             joining: Joining::default(),
@@ -158,6 +163,7 @@ impl Entries {
                 let hits = self.joining.meet(&Event::read(event, part), findings);
                 self.hits.opened(event.seq, &hits, findings);
             }
+            BREAK_EXPLAINED => self.breaks.explained(&Event::read(event, part)),
             _ => {}
         }
     }
@@ -307,6 +313,7 @@ impl Entries {
             findings.add((L3, "continuity_differs"), "entries", row.seq, detail);
         }
         self.breaks.learn(row, outcomes, &self.settings);
+        self.reversed.learn(row);
         aside.map(|aside| aside.row(row.seq, row.account))
     }
 

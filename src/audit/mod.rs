@@ -40,6 +40,7 @@ mod references;
 mod repeats;
 mod replay;
 mod resumed;
+mod reversed;
 mod run;
 mod runs;
 mod sampled;

@@ -251,13 +251,14 @@ fn edges(run: &mut Run<'_>, mut checker: Checker) -> DbResult<Checker> {
 fn follow(run: &mut Run<'_>, passed: Checker) -> DbResult<()> {
     let Checker { mut findings, entries, follow, erased, sealed, .. } = passed;
     let mut opener = sealed.finish(&mut findings);
-    let Entries { breaks, figures, hits, joining, ranges, repeats, runs, accounts, stored, .. } = entries;
+    let Entries { breaks, reversed, figures, hits, joining, ranges, repeats, runs, accounts, stored, .. } = entries;
     let (conn, size) = (&mut *run.conn, run.size);
     let findings_ref = &mut findings;
     erased.finish(findings_ref);
     ranges.finish(findings_ref);
     figures.finish(conn, findings_ref)?;
     breaks.finish(conn, None, &joining, findings_ref)?;
+    reversed.finish(conn, findings_ref)?;
     hits.finish(conn, findings_ref)?;
     repeats.finish(conn, size, findings_ref)?;
     runs.finish(conn, findings_ref)?;

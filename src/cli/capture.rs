@@ -86,7 +86,7 @@ struct Add {
     /// A column whose values are sealed in the log
     #[arg(long, value_name = "COLUMN")]
     sensitive: Vec<String>,
-    /// The column of an account's holder; with --entries
+    /// The column that names whom a row is about: an account's holder, a record's customer
     #[arg(long, value_name = "COLUMN", default_value = "")]
     subject: String,
     /// The table is one of accounts: a TOML file with account, balance, currency (docs/capture.md)

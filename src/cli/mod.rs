@@ -30,6 +30,7 @@ mod record;
 mod replay;
 mod report;
 mod restore;
+mod reverse;
 mod rules;
 mod secret;
 mod serve;
@@ -82,9 +83,10 @@ enum Command {
     /// Serve pages and interface, and run what runs by the clock
     Serve,
     Import(import::Import),
-    Record(record::Record),
+    Record(Box<record::Record>),
     RestoreRecord(restore::Restore),
     Capture(capture::Capture),
+    Reverse(reverse::Reverse),
     Report(report::Report),
     Nightly(report::Nightly),
     Prune(prune::Prune),
@@ -157,9 +159,10 @@ pub fn main() -> ExitCode {
         Command::Demo(command) => demo::run(&cli.common, command),
         Command::Serve => serve::run(&cli.common),
         Command::Import(command) => import::run(&cli.common, command),
-        Command::Record(command) => record::run(&cli.common, command),
+        Command::Record(command) => record::run(&cli.common, *command),
         Command::RestoreRecord(command) => restore::run(&cli.common, command),
         Command::Capture(command) => capture::run(&cli.common, command),
+        Command::Reverse(command) => reverse::run(&cli.common, command),
         Command::Report(command) => report::report(&cli.common, command),
         Command::Nightly(command) => report::nightly(&cli.common, command),
         Command::Prune(command) => prune::run(&cli.common, command),

@@ -26,6 +26,33 @@ pub(super) struct Proposer {
     password_stdin: bool,
 }
 
+/// The same for a command that without --propose only prints what it would come to.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Proposing {
+    /// Submit it; another officer approves it on page Approvals
+    #[arg(long, requires = "reason")]
+    propose: bool,
+    /// Why: 20 to 2,000 characters, for whoever approves
+    #[arg(long, requires = "propose")]
+    reason: Option<String>,
+    /// Propose it as this user, whose password is read from standard input; another officer then approves.
+    /// Without this, two officers must
+    #[arg(long = "as", value_name = "EMAIL", requires = "password_stdin", requires = "propose")]
+    user: Option<String>,
+    /// Read the password from standard input (so that it is never an argument)
+    #[arg(long, requires = "user")]
+    password_stdin: bool,
+}
+
+impl Proposing {
+    /// Why and by whom, if it is to be submitted.
+    pub fn proposer(self) -> Option<Proposer> {
+        let Proposing { propose, reason, user, password_stdin } = self;
+        let reason = reason.filter(|_| propose)?;
+        Some(Proposer { reason, user, password_stdin })
+    }
+}
+
 impl Proposer {
     /// Why.
     pub fn reason(&self) -> &str {

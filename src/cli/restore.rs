@@ -8,7 +8,7 @@ use crate::approvals::Kind;
 use crate::records::store::record_by_reference;
 use crate::records::{Held, Json, Restoration};
 
-use super::propose::{self, Proposed, Proposer};
+use super::propose::{self, Proposed, Proposing};
 use super::{CliResult, Common, Done};
 
 /// Propose that a record goes back to one of its versions; without --propose print what that would change
@@ -25,16 +25,13 @@ pub(super) struct Restore {
     /// The version to go back to, from 1
     #[arg(long)]
     version: i64,
-    /// Submit it; another officer approves it on page Approvals
-    #[arg(long, requires = "reason")]
-    propose: bool,
     #[command(flatten)]
-    by: Option<Proposer>,
+    by: Proposing,
 }
 
 pub(super) fn run(common: &Common, command: Restore) -> CliResult {
     let (_, db) = common.db()?;
-    let Restore { kind, id, source, version, propose, by } = command;
+    let Restore { kind, id, source, version, by } = command;
     let found = db.read(|conn| {
         let source = source_by_name(conn, &source)?;
         let record = match source {
@@ -56,7 +53,7 @@ pub(super) fn run(common: &Common, command: Restore) -> CliResult {
     if was != is {
         say!("the record {}", if was { "is there again" } else { "is deleted again" });
     }
-    if let Some(by) = by.filter(|_| propose) {
+    if let Some(by) = by.proposer() {
         let (about, facts) = (restoration.about(), restoration.facts());
         let leader = common.leader()?;
         let done = propose::submit(&leader, &by, Proposed { kind: Kind::RestoreRecord, about, facts, detail: None });

@@ -1,6 +1,7 @@
 //! Several books in one installation: each is a log with a sequencer, a database and officers of its own, and has the
 //! settings of the installation except for those that its own section names.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use figment::Figment;
@@ -72,7 +73,17 @@ impl Config {
     pub fn load_books(file: Option<&Path>) -> Result<Vec<Config>, ConfigError> {
         let base = Config::layers(file)?;
         let main = Config::read(&base, None)?;
-        main.book.keys().map(|book| main.of_book(&base, book, None)).collect()
+        let books = main.book.keys().map(|book| main.of_book(&base, book, None)).collect::<Result<Vec<Config>, ConfigError>>()?;
+        // Two books would each take a part of one queue.
+        let mut captured = BTreeSet::new();
+        for capture in std::iter::once(&main).chain(&books).flat_map(|book| &book.capture) {
+            if let Some(table) = capture.table.iter().find(|table| !captured.insert((&capture.url, &table.table))) {
+                let refused =
+                    format!("[[capture]] {}: {} is captured for two books; it has one queue", capture.name, table.table);
+                return Err(ConfigError::Refused(refused));
+            }
+        }
+        Ok(books)
     }
 
     fn of_book(&self, base: &Figment, book: &str, database: Option<&str>) -> Result<Config, ConfigError> {
@@ -83,13 +94,14 @@ impl Config {
         }
         // A captured table is drained into one log.
         figment = figment.merge(Serialized::default("capture", Vec::<Capture>::new()));
-        figment = figment.merge(Serialized::globals(settings)).merge(Serialized::default("book", BookSettings::new()));
+        figment = figment.merge(Serialized::globals(settings));
         let mut config = Config::read(&figment, database).map_err(|e| e.of_book(book))?;
         if config.database.url.is_empty() {
             let refused = "database.url must be set: each book has a database of its own".to_owned();
             return Err(ConfigError::Refused(refused).of_book(book));
         }
         config.name = book.to_owned();
+        config.book.clear();
         config.books = self.books.clone();
         config.server.public_url = format!("{}{}", self.public_url(), config.root());
         Ok(config)
@@ -137,6 +149,7 @@ mod tests {
 
     const TWO: &str = "[server]\npublic_url = \"https://monitor.bank.example/\"\n[bank]\nname = \"Bank\"\nweekend = [\"Sun\"]\n\
         [database]\nurl = \"sqlite:main.db\"\nreaders = 7\nread_url = \"postgres://r/d\"\n\
+        [[capture]]\nname = \"core\"\nurl = \"postgres://capture@core/bank\"\nsource = \"core\"\n\
         [book.savings.database]\nurl = \"sqlite:savings.db\"\n[book.savings.bank]\nname = \"Savings\"\n";
 
     #[test]
@@ -150,6 +163,14 @@ mod tests {
         assert_eq!(book.database.read_url, "", "the replica of another database is not this one's");
         assert_eq!(book.public_url(), "https://monitor.bank.example/b/savings");
         assert!(book.is_https() && book.book.is_empty());
+        assert_eq!((main.capture.len(), book.capture.len()), (1, 0), "a captured table is drained into one log");
+        let capture = "[[capture]]\nname = \"core\"\nurl = \"postgres://c@h/d\"\n";
+        let with = format!("{TWO}{capture}");
+        assert_eq!(
+            (loaded(&with, MAIN)?.capture.len(), loaded(&with, "savings")?.capture.len()),
+            (1, 0),
+            "a queue is one book's"
+        );
         Ok(())
     }
 

@@ -34,7 +34,7 @@ pub struct CapturedTable {
     pub exclude: Vec<String>,
     /// Columns whose values are sealed.
     pub sensitive: Vec<String>,
-    /// Column that names the holder of an account; only with `entries`.
+    /// Column that names whom a row is about: the holder of an account, the customer of a record.
     pub subject: String,
     /// How balances become entries, for a table of accounts.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,8 +94,11 @@ impl CapturedTable {
         if !is_source_name(&self.kind) {
             return Some(format!("type `{}` cannot be the name of a type: {SOURCE_NAME_RULE}", self.kind));
         }
-        if !self.subject.is_empty() && self.entries.is_none() {
-            return Some("subject names the holder of an account: it needs entries".into());
+        if self.sensitive.contains(&self.subject) {
+            return Some(format!(
+                "column {} is sensitive and names the subject, which is not sealed: it can be one of the two",
+                self.subject
+            ));
         }
         let used = self.entries.iter().flat_map(|map| [&map.account, &map.balance, &map.currency_column]);
         let used: Vec<&String> = used.chain([&self.subject]).chain(&self.sensitive).filter(|c| !c.is_empty()).collect();

@@ -50,9 +50,11 @@ impl Config {
                 return refuse(format!("anchor.witness.key of {}: {error}", witness.url));
             }
         }
-        let unfit = super::records::unfit(&self.records).or_else(|| super::retention::unfit(&self.retention));
-        let unfit = unfit.or_else(|| super::forward::unfit(&self.forward));
-        let unfit = unfit.or_else(|| super::capture::unfit(&self.capture)).or_else(|| self.unfit_books());
+        let unfit = super::records::unfit(&self.records)
+            .or_else(|| super::retention::unfit(&self.retention))
+            .or_else(|| super::forward::unfit(&self.forward))
+            .or_else(|| super::capture::unfit(&self.capture))
+            .or_else(|| self.unfit_books());
         if let Some(unfit) = unfit {
             return refuse(unfit);
         }

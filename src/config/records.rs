@@ -42,6 +42,13 @@ pub struct RecordType {
     pub not_cards: Vec<String>,
     /// Path of the value that names the employee a record is about; empty: none.
     pub employee: String,
+    /// Path of the value that names whom a record is about, or `id`: the record's own id; empty: nobody.
+    pub subject: String,
+}
+
+impl RecordType {
+    /// What `subject` says where the record's own id names whom it is about.
+    pub const ID: &'static str = "id";
 }
 
 /// How long values are kept.
@@ -80,6 +87,11 @@ pub(super) fn unfit(records: &Records) -> Option<String> {
         }
         let paths = kind.sensitive.iter().chain(&kind.not_cards);
         let paths = paths.chain((!kind.employee.is_empty()).then_some(&kind.employee));
+        let subject = Some(&kind.subject).filter(|subject| !subject.is_empty() && *subject != RecordType::ID);
+        if subject.is_some_and(|path| kind.sensitive.iter().any(|top| path.starts_with(top.as_str()))) {
+            return Some(format!("[[records.type]] {name}: whom a record is about is looked for by name, and cannot be sealed"));
+        }
+        let paths = paths.chain(subject);
         if let Some(path) = paths.into_iter().find(|path| !path.starts_with('/')) {
             return Some(format!("[[records.type]] {name}: `{path}` is not a path; write a JSON pointer such as /address/city"));
         }

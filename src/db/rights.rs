@@ -63,6 +63,7 @@ pub const RIGHTS: &[(&str, &str, bool)] = &[
     ("records", KEEP, true),
     ("recovery_keys", KEEP, true),
     ("reports", APPEND, true),
+    ("reversals", APPEND, true),
     ("rule_sets", APPEND, true),
     ("sealed_parts", PASS, false),
     ("searches", PASS, false),

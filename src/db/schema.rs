@@ -191,6 +191,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    reversals (seq) {
+        seq -> BigInt,
+        source -> BigInt,
+        reference -> Text,
+    }
+}
+
+diesel::table! {
     asides (seq) {
         seq -> BigInt,
         account -> BigInt,
@@ -641,6 +649,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     forwards,
     log_state,
     asides,
+    reversals,
     entries,
     events,
     tiles,

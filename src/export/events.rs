@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use crate::clock::{DAY, Moment, day_number};
 use crate::db::{Conn, Db, DbError};
 use crate::ids::Seq;
+use crate::ledger::store as ledger;
 use crate::trail::store::{EventRow, event_parts_between, state};
 
 use super::cells::Cell;
@@ -22,7 +23,7 @@ pub(super) fn export(request: &ExportRequest, db: &Db, table: &mut Table<'_>) ->
     let Some(log) = db.read(state)? else { return Ok(()) };
     let start = |date: NaiveDate| Moment(i64::from(day_number(date)) * DAY);
     let place = |at: Option<Moment>, otherwise| match at {
-        Some(at) => db.read(|conn| store::first_at(conn, at, log.size)),
+        Some(at) => db.read(|conn| ledger::first_at(conn, at, log.size)),
         None => Ok(otherwise),
     };
     let first = place(request.from.map(start), 0)?;

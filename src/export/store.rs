@@ -6,7 +6,6 @@ use diesel::dsl::{max, min};
 use diesel::prelude::*;
 
 use crate::alerts::store::{AlertRow, HitRow};
-use crate::clock::Moment;
 use crate::db::schema::{accounts, alerts, breaks, contexts, day_ranges, entries, events, hits, record_changes};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
@@ -116,26 +115,4 @@ pub(super) fn source_refs(conn: &mut Conn, seqs: &[Seq]) -> DbResult<HashMap<Seq
     let changes = changes.select((record_changes::seq, record_changes::source_ref.assume_not_null()));
     let changes: Vec<(i64, String)> = on_conn!(conn, |c| changes.load(c))?;
     Ok(found.into_iter().chain(changes).collect())
-}
-
-/// The first place recorded at or after `at`, or `size` if there is none. Recorded time never
-/// decreases with the place, so a binary search finds it.
-pub(super) fn first_at(conn: &mut Conn, at: Moment, size: Seq) -> DbResult<Seq> {
-    let (mut low, mut high) = (0, size);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match recorded_at(conn, middle)? {
-            Some(recorded) if recorded < at.0 => low = middle + 1,
-            _ => high = middle,
-        }
-    }
-    Ok(low)
-}
-
-fn recorded_at(conn: &mut Conn, seq: Seq) -> DbResult<Option<i64>> {
-    let entry: Option<i64> = on_conn!(conn, |c| entries::table.find(seq).select(entries::recorded_at).first(c).optional())?;
-    if entry.is_some() {
-        return Ok(entry);
-    }
-    Ok(on_conn!(conn, |c| events::table.find(seq).select(events::recorded_at).first(c).optional())?)
 }

@@ -9,6 +9,7 @@ use crate::db::schema::{alerts, breaks, day_refusals};
 use crate::db::{Channel, Conn, DbResult, bulk, wake};
 use crate::ids::Seq;
 use crate::ledger::order::store::AsideRow;
+use crate::ledger::reversals::store::ReversalRow;
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow};
 use crate::ledger::{BreakKind, BreakState, Parts};
 use crate::notify::store::OutboxRow;
@@ -34,6 +35,8 @@ pub(super) struct Batch {
     pub contexts: Vec<ContextRow>,
     pub deliveries: Vec<DeliveryRow>,
     pub asides: Vec<AsideRow>,
+    /// What entries of this batch cancel, by source and reference.
+    pub reversals: BTreeMap<(Seq, String), Seq>,
     pub hits: Vec<HitRow>,
     pub alerts: Vec<AlertRow>,
     pub breaks: Vec<BreakRow>,
@@ -137,6 +140,12 @@ impl Batch {
         bulk::append(conn, &self.sealed)?;
         bulk::append(conn, &self.tiles)?;
         bulk::append(conn, &self.asides)?;
+        let reversal = |((source, reference), seq): (&(Seq, String), &Seq)| ReversalRow {
+            seq: *seq,
+            source: *source,
+            reference: reference.clone(),
+        };
+        bulk::append(conn, &self.reversals.iter().map(reversal).collect::<Vec<_>>())?;
         bulk::append(conn, &self.hits)?;
         bulk::append(conn, &self.alerts)?;
         bulk::append(conn, &self.outbox)?;

@@ -137,6 +137,8 @@ pub(super) struct Engine {
     /// An account whose stored state was not what the log says, to be told.
     pub rejected: Option<Seq>,
     pub look_backs: LookBacks,
+    /// Whether a log is made again: what it took once is taken.
+    pub remade: bool,
     /// In a dry run: what was evaluated so far and is not stored anywhere.
     pub rehearsed: Option<Rehearsed>,
     pub dictionary: Dictionary,
@@ -198,6 +200,7 @@ impl Engine {
             states_held: false,
             rejected: None,
             look_backs: LookBacks::default(),
+            remade: false,
             rehearsed: None,
             dictionary: Dictionary::default(),
             references,

@@ -15,7 +15,7 @@ use super::figures::FigureKey;
 use super::maps::{At, Map};
 use super::references::RefKey;
 use super::refusals::RefusedRow;
-use super::{Delivery, Receipt, Row, RowResult, Submission, sensitive};
+use super::{Delivery, DeliveryKind, Receipt, Row, RowResult, Submission, sensitive};
 
 /// What is known of a row before anything is changed.
 enum Checked {
@@ -114,6 +114,12 @@ impl Engine {
                 return Ok(RowResult::Rejected(unread.refusal.clone()));
             }
         };
+        if let DeliveryKind::Approval { forced } = from.delivery.kind
+            && let Some(refusal) = self.complete_reversal(entry, forced)?
+        {
+            refused.push((row.line, number, sensitive::kept_of_entry(entry, from.sensitive)?));
+            return Ok(RowResult::Rejected(refusal));
+        }
         Ok(match self.check(from, entry, number, i128::from(entry.amount))? {
             Checked::New(fresh) => RowResult::Recorded(self.record(from, entry, fresh)?),
             Checked::Duplicate(receipt) => RowResult::Duplicate(receipt),
@@ -206,6 +212,9 @@ impl Engine {
             if let Some(checked) = self.compare(from, entry, seq)? {
                 return Ok(checked);
             }
+        }
+        if let Some(refusal) = self.reversed_before(from, entry)? {
+            return Ok(Checked::Rejected(refusal));
         }
         if !from.sensitive.is_empty()
             && let Some(refusal) = self.refuse_unsealed(from.sensitive, entry)?

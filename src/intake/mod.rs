@@ -39,6 +39,7 @@ mod record;
 mod references;
 mod refusals;
 mod rehearsal;
+mod reversing;
 mod rules;
 pub mod runs;
 mod sensitive;
@@ -110,6 +111,11 @@ pub enum DeliveryKind {
     Import,
     /// A command.
     Command,
+    /// Two officers; `forced`: whether or not the funds suffice.
+    Approval {
+        /// As approved. It is not stored with the delivery.
+        forced: bool,
+    },
 }
 
 impl DeliveryKind {
@@ -119,7 +125,14 @@ impl DeliveryKind {
             DeliveryKind::Api => "api",
             DeliveryKind::Import => "import",
             DeliveryKind::Command => "command",
+            DeliveryKind::Approval { .. } => "approval",
         }
+    }
+
+    /// From its text. What was approved was recorded, whatever the funds.
+    pub fn parse(text: &str) -> Option<DeliveryKind> {
+        let kinds = [DeliveryKind::Api, DeliveryKind::Import, DeliveryKind::Command, DeliveryKind::Approval { forced: true }];
+        kinds.into_iter().find(|kind| kind.text() == text)
     }
 }
 

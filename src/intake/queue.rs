@@ -132,6 +132,17 @@ impl Queue {
         Ok(())
     }
 
+    /// Takes a notice that makes what waits faster to do, and so goes before it.
+    pub fn push_first(&self, command: Command) -> Result<(), Command> {
+        let mut inner = self.lock();
+        if inner.stopping {
+            return Err(command);
+        }
+        inner.commands.push_front(command);
+        self.work.notify_one();
+        Ok(())
+    }
+
     /// The committer has finished what it was sent.
     pub fn finished(&self, outcome: Outcome) {
         self.lock().outcome = Some(outcome);

@@ -56,6 +56,7 @@ impl Engine {
         let business_date = fresh.business_date;
         let Decided { found, changes, pointers } = self.decide(from, at, seq, entry, business_date)?;
         let notes = self.notes(from.source, entry)?;
+        let cancels = self.cancels(from.source, entry)?;
         let outcomes = outcomes_text(&self.rules, seq, &found, &changes, notes)?;
         let blind = self.blind(seq, entry, from.sensitive)?;
         let recorded = Recorded {
@@ -72,6 +73,7 @@ impl Engine {
         let leaf = self.open.entries.seal(&mut self.tail, &leaf)?;
         self.count(entry, fresh, seq)?;
         self.references.insert(fresh.key, seq);
+        self.open.reversals.extend(cancels.map(|cancelled| (cancelled, seq)));
         self.open_breaks(recorded, &changes);
         let breaks = changes.opened.iter().map(|b| receipt_break(b, entry.currency)).collect();
         let hits = self.raise(from, recorded, found)?;

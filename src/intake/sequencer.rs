@@ -290,8 +290,8 @@ impl Sequencer {
     fn warm(&self) {
         let (db, queue, settings) = (self.db.clone(), self.queue.clone(), self.settings.clone());
         let work = move || {
-            let warmed = |warmth| drop(queue.push(Command::Warmed(Box::new(warmth))));
-            let held = |held| drop(queue.push(Command::Held(held)));
+            let warmed = |warmth| drop(queue.push_first(Command::Warmed(Box::new(warmth))));
+            let held = |held| drop(queue.push_first(Command::Held(held)));
             if let Err(error) = warming::read(&db, &settings.hasher, warmed, held) {
                 tracing::warn!(%error, "the index runs could not be read aside: recording goes on more slowly");
             }

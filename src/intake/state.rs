@@ -111,6 +111,11 @@ impl Body {
         Pointers { position: self.position, prev, jump, aside: self.order.place(seq, moved_at) }
     }
 
+    /// How far booked time has come.
+    pub fn booked_to(&self) -> Option<Moment> {
+        self.order.reached()
+    }
+
     /// Reads what the next entry will be decided with.
     pub fn touch(&self) -> i64 {
         let ancestor = self.ancestors.last().map_or(0, |(_, seq)| *seq);

@@ -162,7 +162,7 @@ impl Jobs {
     /// One thread for each database whose tables are captured.
     fn capture(&mut self, app: &App) -> std::io::Result<()> {
         for settings in &app.config.capture {
-            let (app, drainer) = (app.clone(), Drainer::new(settings));
+            let (app, drainer) = (app.clone(), Drainer::new(app.config.book_name(), settings));
             self.every_or(CAPTURE_EVERY, CAPTURE_AGAIN, "capture", move || drainer.turn(&app).map_err(|e| e.to_string()))?;
         }
         Ok(())

@@ -73,6 +73,11 @@ codes! {
 }
 
 impl Direction {
+    /// The other way.
+    pub fn opposite(self) -> Direction {
+        if self == Direction::Credit { Direction::Debit } else { Direction::Credit }
+    }
+
     /// `amount` with the sign of its effect on the balance.
     pub fn signed(self, amount: i64) -> i64 {
         if self == Direction::Credit { amount } else { -amount }
@@ -158,6 +163,9 @@ codes! {
         RoundingDrift = 8 "rounding_drift",
     }
 }
+
+/// The kind of the event by which a break is explained, be it of an entry or of a record.
+pub const BREAK_EXPLAINED: &str = "break.explained";
 
 codes! {
     /// What became of a break.

@@ -22,10 +22,11 @@ pub mod order;
 mod past;
 mod private;
 mod refusal;
+pub mod reversals;
 pub mod store;
 
 pub use business_date::{BusinessCalendar, SKIPPED_MINUTES_MAX};
-pub use codes::{ActorKind, BreakKind, BreakState, Channel, Direction, Instrument, Kind, Status};
+pub use codes::{ActorKind, BREAK_EXPLAINED, BreakKind, BreakState, Channel, Direction, Instrument, Kind, Status};
 pub use draft::{Draft, FIELDS};
 pub use entry::{Context, FLAG_DATE_STATED, NewEntry, Parts};
 pub use past::{Horizon, LookBacks, PAST_MAX, Past, PastEntry};

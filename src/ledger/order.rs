@@ -35,6 +35,11 @@ pub struct Aside {
 }
 
 impl Order {
+    /// The latest booking time so far.
+    pub fn reached(&self) -> Option<Moment> {
+        self.reached.map(|reached| Moment(reached.at))
+    }
+
     /// Takes the account's next entry, which got the place `seq` and moved money at `moved_at`, or only
     /// attempted to; answers what there is to say when it is not in order.
     pub fn place(&mut self, seq: Seq, moved_at: Option<Moment>) -> Option<Aside> {

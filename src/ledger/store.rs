@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use crate::clock::Moment;
 use crate::db::bulk::{BulkRow, Value, Width};
-use crate::db::schema::{accounts, breaks, contexts, deliveries, entries, entry_parts, sources};
+use crate::db::schema::{accounts, breaks, contexts, deliveries, entries, entry_parts, events, sources};
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 use crate::money::Currency;
@@ -271,6 +271,28 @@ pub fn deliveries_by_fingerprint(conn: &mut Conn, fingerprint: i64) -> DbResult<
 /// Every source.
 pub fn sources(conn: &mut Conn) -> DbResult<Vec<SourceRow>> {
     Ok(on_conn!(conn, |c| sources::table.order(sources::id).select(SourceRow::as_select()).load(c))?)
+}
+
+/// The first place recorded at or after `at`, or `size` if there is none. Recorded time never
+/// decreases with the place, so a binary search finds it.
+pub fn first_at(conn: &mut Conn, at: Moment, size: Seq) -> DbResult<Seq> {
+    let (mut low, mut high) = (0, size);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match recorded_at(conn, middle)? {
+            Some(recorded) if recorded < at.0 => low = middle + 1,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
+}
+
+fn recorded_at(conn: &mut Conn, seq: Seq) -> DbResult<Option<i64>> {
+    let entry: Option<i64> = on_conn!(conn, |c| entries::table.find(seq).select(entries::recorded_at).first(c).optional())?;
+    if entry.is_some() {
+        return Ok(entry);
+    }
+    Ok(on_conn!(conn, |c| events::table.find(seq).select(events::recorded_at).first(c).optional())?)
 }
 
 /// The breaks named at an entry.

@@ -5,6 +5,7 @@ use chrono::Months;
 
 use crate::clock::Moment;
 use crate::db::{Conn, DbResult};
+use crate::records::store as records;
 use crate::trail::ActError;
 
 use super::{Holdings, store};
@@ -22,24 +23,25 @@ pub enum Blocker {
     Hold,
     /// An open alert.
     Alert,
-    /// An open continuity break.
+    /// An open break of an account or a record.
     Break,
     /// The statutory minimum is not over.
     Retention,
 }
 
-/// Everything that keeps a subject at `now`; records are kept for `years` from their last entry.
+/// Everything that keeps a subject at `now`; what is stored is kept for `years` from the last entry or change.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub fn blockers(conn: &mut Conn, holdings: &Holdings, years: u32, now: Moment) -> DbResult<Vec<Blocker>> {
-    let accounts = holdings.accounts();
+    let (accounts, records) = (holdings.accounts(), holdings.records());
+    let last = store::last_of(conn, &holdings.entry_places())?.max(records::last_of(conn, &records)?);
     let found = [
         (Blocker::Unknown, holdings.is_empty()),
         (Blocker::Hold, store::is_held(conn, holdings.subject(), &accounts, &holdings.entry_places())?),
         (Blocker::Alert, store::has_open_alert(conn, &accounts)?),
-        (Blocker::Break, store::has_open_break(conn, &accounts)?),
-        (Blocker::Retention, is_kept(store::last_of(conn, &holdings.entry_places())?, years, now)),
+        (Blocker::Break, store::has_open_break(conn, &accounts)? | records::has_open_break(conn, &records)?),
+        (Blocker::Retention, is_kept(last, years, now)),
     ];
     Ok(found.into_iter().filter(|(_, holds)| *holds).map(|(blocker, _)| blocker).collect())
 }

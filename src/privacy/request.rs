@@ -58,17 +58,20 @@ impl EraseSubject {
 
     fn submit(self, tx: &mut ActTx<'_>, found: &Holdings) -> Result<Seq, ActError> {
         let scope = self.subject.scope;
-        // A holder has no number of its own in the log: the first account stands for it.
-        let first = found.accounts().first().copied().unwrap_or_default();
-        let facts = json!({ "scope": scope.text(), "entries": found.entries(), "events": found.events() });
+        // A holder has no number of its own in the log: the first account or record stands for it.
+        let (accounts, records) = (found.accounts(), found.records());
+        let facts = json!({
+            "scope": scope.text(), "entries": found.entries(), "events": found.events(), "records": records.len(),
+        });
         approvals::submit_in(
             tx,
             Submission {
                 kind: Kind::EraseSubject,
-                about: match scope {
-                    Scope::Account => format!("account {first}"),
-                    Scope::Party => format!("holder of account {first}"),
-                    Scope::Range => "no subject".to_owned(),
+                about: match (scope, accounts.first(), records.first()) {
+                    (Scope::Account, first, _) => format!("account {}", first.copied().unwrap_or_default()),
+                    (Scope::Party, None, Some(first)) => format!("holder of record {first}"),
+                    (Scope::Party, first, _) => format!("holder of account {}", first.copied().unwrap_or_default()),
+                    (Scope::Range, ..) => "no subject".to_owned(),
                 },
                 facts,
                 reason: self.reason,

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
+use crate::records::store as records;
 
 use super::subject::mentions;
 use super::{Ranges, Scope, Subject, store};
@@ -56,8 +57,10 @@ pub struct Holdings {
     contexts: BTreeSet<Seq>,
     /// Those among them that others came from, too.
     shared: BTreeSet<Seq>,
-    /// Events that mention the subject.
+    /// Events that mention the subject, and every change of its own records.
     events: BTreeSet<Seq>,
+    /// Records that are the subject's alone.
+    records: BTreeSet<Seq>,
 }
 
 impl Holdings {
@@ -75,6 +78,7 @@ impl Holdings {
             contexts: BTreeSet::new(),
             shared: BTreeSet::new(),
             events: BTreeSet::new(),
+            records: BTreeSet::new(),
         };
         found.extend(conn, to)?;
         Ok(found)
@@ -98,7 +102,24 @@ impl Holdings {
         self.learn(store::entries_of(conn, &own, from, to)?);
         // An account that became another holder's keeps what is not the subject's.
         self.share(conn, from, to)?;
-        self.mentioned(conn, from, to)
+        self.mentioned(conn, from, to)?;
+        self.own_records(conn, to)
+    }
+
+    /// Records whose id is the subject's name go whole; so does one of which every change names the subject.
+    fn own_records(&mut self, conn: &mut Conn, to: Seq) -> DbResult<()> {
+        let events: Vec<Seq> = self.events.iter().copied().collect();
+        let named: BTreeSet<Seq> = records::defined_as(conn, &events, &self.subject.name)?.into_iter().collect();
+        let mentioned = records::records_at(conn, &events)?;
+        for record in named.iter().copied().chain(mentioned).collect::<BTreeSet<Seq>>() {
+            let places = records::places_of(conn, record, to)?;
+            if named.contains(&record) || places.iter().all(|seq| self.events.contains(seq)) {
+                self.records.insert(record);
+                self.events.insert(record);
+                self.events.extend(places);
+            }
+        }
+        Ok(())
     }
 
     fn learn(&mut self, rows: Vec<store::Place>) {
@@ -169,7 +190,12 @@ impl Holdings {
 
     /// Whether anything is known of the subject.
     pub fn is_empty(&self) -> bool {
-        self.accounts.is_empty()
+        self.accounts.is_empty() && self.records.is_empty()
+    }
+
+    /// Records that are the subject's alone.
+    pub fn records(&self) -> Vec<Seq> {
+        self.records.iter().copied().collect()
     }
 
     /// How many entries are the subject's.

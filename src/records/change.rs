@@ -28,6 +28,7 @@ const TEXTS: &[(&str, usize)] = &[
     ("actor", 256),
     ("actor_kind", 20),
     ("reason", 2000),
+    ("subject", 256),
     ("class", 20),
 ];
 /// Single fields in a list of changes, at most.
@@ -152,6 +153,8 @@ pub struct NewChange {
     pub who: Who,
     /// Why.
     pub reason: Option<String>,
+    /// Whom the record is about, if the sender says.
+    pub subject: Option<String>,
     /// How long its values are kept.
     pub class: Class,
     /// Paths the sender declares sensitive.
@@ -227,6 +230,7 @@ impl NewChange {
         if reason.is_none() && rules.reason == Reason::Required {
             return Err(Refusal::field("reason_required", "reason", format!("a change of type {kind} must say why")));
         }
+        let subject = sent.text("subject")?;
         let who = who(&mut sent)?;
         let mut edit = |path: &str, text: String| {
             let kept = rules.is_sensitive(path, &sensitive) || rules.is_no_card(path);
@@ -235,7 +239,21 @@ impl NewChange {
         let content = content(&mut sent, action, &mut edit)?;
         let class = class.unwrap_or(rules.class).max(rules.class);
         let restores = None;
-        Ok(NewChange { source_ref, kind, id, action, content, changed_at, who, reason, class, sensitive, masked, restores })
+        Ok(NewChange {
+            source_ref,
+            kind,
+            id,
+            action,
+            content,
+            changed_at,
+            who,
+            reason,
+            subject,
+            class,
+            sensitive,
+            masked,
+            restores,
+        })
     }
 }
 

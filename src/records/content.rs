@@ -28,7 +28,7 @@ pub fn text(change: &NewChange, rules: &RecordType, digest: &mut dyn FnMut(&str,
             serde_json::json!({ "fields": fields })
         }
     };
-    serde_json::json!([
+    let mut text = serde_json::json!([
         change.kind,
         change.id,
         change.action.text(),
@@ -38,8 +38,12 @@ pub fn text(change: &NewChange, rules: &RecordType, digest: &mut dyn FnMut(&str,
         change.reason,
         class_text(change.class),
         change.sensitive,
-    ])
-    .to_string()
+    ]);
+    // Changes of before there were subjects have the same text as ever.
+    if let (Some(parts), Some(subject)) = (text.as_array_mut(), &change.subject) {
+        parts.push(subject.clone().into());
+    }
+    text.to_string()
 }
 
 /// What is kept of such a text: a salt and a digest.

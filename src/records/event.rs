@@ -103,6 +103,9 @@ pub struct Private {
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whom the record is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// From which address or file it came to us.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,

@@ -19,6 +19,7 @@ use super::receipt::{ChangeReceipt, ChangeResult, Row, Sender};
 use super::refused::{Refusals, RefusedRow};
 use super::state::{self, SNAPSHOT_EVERY};
 use super::store::{self, ChangeRow, FieldRow, RecordBreakRow, RecordRow, SnapshotRow};
+use super::subject;
 
 /// How far a sender's clock may be ahead of ours.
 pub(super) const AHEAD: i64 = 5 * MINUTE;
@@ -307,6 +308,7 @@ impl<'r> Run<'r> {
         Private {
             who: due.change.who.clone(),
             reason: due.change.reason.clone(),
+            subject: subject::of(due.change, due.rules, due.state.as_ref()),
             origin: self.sender.origin.clone(),
             paths: rows.iter().map(|row| row.path.clone()).collect(),
             digests: sealed.map(|row| (row.old_digest.clone(), row.new_digest.clone())).collect(),

@@ -38,6 +38,9 @@ pub struct Restoration {
     pub existence: (bool, bool),
 }
 
+/// Refusals after which a proposal is tried again: a key is missing.
+const WAITS: &[&str] = &["cannot_be_opened", "not_restored"];
+
 fn missing(what: &str) -> ActError {
     ActError::refused(404, "not_found", format!("there is no such {what}"))
 }
@@ -81,12 +84,21 @@ impl Restoration {
 }
 
 impl Recorder {
-    /// Carries out an approved proposal. Refusals: those of [`Restoration::of`], `409 record_changed`,
-    /// `409 cannot_be_opened`, `409 not_restored`.
+    /// Carries out an approved proposal; it ends without that where it is not what was approved any more.
+    /// Refusals: `409 cannot_be_opened`, `409 not_restored`, for which it waits.
     ///
     /// # Errors
     /// Also when the database fails: then nothing of it is stored.
     pub fn restore(&self, tx: &mut ActTx<'_>, proposal: &Proposal) -> Result<(), ActError> {
+        match self.restored(tx, proposal) {
+            Err(ActError::Refused { code, detail, .. }) if !WAITS.contains(&code) => {
+                approvals::stopped(tx, proposal.id, Kind::RestoreRecord, &detail).map(drop)
+            }
+            done => done,
+        }
+    }
+
+    fn restored(&self, tx: &mut ActTx<'_>, proposal: &Proposal) -> Result<(), ActError> {
         let number = |field: &str| proposal.facts[field].as_i64().unwrap_or(-1);
         let found = Restoration::of(tx.conn, number("record"), number("version"))?;
         if found.newest.seq != number("newest") {
@@ -117,6 +129,7 @@ impl Recorder {
             changed_at: None,
             who: Who { actor, actor_kind: Some("staff".to_owned()), ..Who::default() },
             reason: proposal.reason.clone(),
+            subject: None,
             class: self.kinds.known(&found.record.kind).class,
             sensitive: sealed,
             masked: 0,

@@ -1,5 +1,6 @@
 //! The tables of records, and the queries on them.
 
+use diesel::dsl::max;
 use diesel::prelude::*;
 
 use crate::db::schema::{record_breaks, record_changes, record_fields, record_snapshots, records};
@@ -190,6 +191,67 @@ pub fn break_counts(conn: &mut Conn, date: i32, seq_to: Seq) -> DbResult<(i64, i
 /// The break that a change opened.
 pub fn record_break(conn: &mut Conn, seq: Seq) -> DbResult<Option<RecordBreakRow>> {
     Ok(on_conn!(conn, |c| record_breaks::table.find(seq).select(RecordBreakRow::as_select()).first(c).optional())?)
+}
+
+/// Closes a break by the event at `by`.
+pub fn close_break(conn: &mut Conn, seq: Seq, state: i16, by: Seq) -> DbResult<()> {
+    let set = (record_breaks::state.eq(state), record_breaks::closed_by.eq(by));
+    on_conn!(conn, |c| diesel::update(record_breaks::table.find(seq)).set(set).execute(c))?;
+    Ok(())
+}
+
+/// The records whose changes stand at these places.
+pub fn records_at(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<Seq>> {
+    let mut found = Vec::new();
+    for chunk in places.chunks(CHUNK) {
+        let of = record_changes::table.filter(record_changes::seq.eq_any(chunk)).select(record_changes::record).distinct();
+        let some: Vec<Seq> = on_conn!(conn, |c| of.load(c))?;
+        found.extend(some);
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// Those of these places that define a record of this id.
+pub fn defined_as(conn: &mut Conn, places: &[Seq], reference: &str) -> DbResult<Vec<Seq>> {
+    let mut found = Vec::new();
+    for chunk in places.chunks(CHUNK) {
+        let of = records::table.filter(records::id.eq_any(chunk)).filter(records::reference.eq(reference)).select(records::id);
+        let some: Vec<Seq> = on_conn!(conn, |c| of.load(c))?;
+        found.extend(some);
+    }
+    Ok(found)
+}
+
+/// The places of a record's changes before `to`.
+pub fn places_of(conn: &mut Conn, record: Seq, to: Seq) -> DbResult<Vec<Seq>> {
+    let of = record_changes::table.filter(record_changes::record.eq(record)).filter(record_changes::seq.lt(to));
+    Ok(on_conn!(conn, |c| of.order(record_changes::version).select(record_changes::seq).load(c))?)
+}
+
+/// The latest instant at which one of these records was changed, or that was recorded.
+pub fn last_of(conn: &mut Conn, records: &[Seq]) -> DbResult<Option<i64>> {
+    let mut last = None;
+    for chunk in records.chunks(CHUNK) {
+        let of = record_changes::table.filter(record_changes::record.eq_any(chunk));
+        let of = of.select((max(record_changes::recorded_at), max(record_changes::effective_at)));
+        let (recorded, changed): (Option<i64>, Option<i64>) = on_conn!(conn, |c| of.first(c))?;
+        last = last.max(recorded).max(changed);
+    }
+    Ok(last)
+}
+
+/// Whether one of these records has a break that nobody explained.
+pub fn has_open_break(conn: &mut Conn, records: &[Seq]) -> DbResult<bool> {
+    for chunk in records.chunks(CHUNK) {
+        let of = record_breaks::table.filter(record_breaks::record.eq_any(chunk)).filter(record_breaks::closed_by.is_null());
+        let some: Option<Seq> = on_conn!(conn, |c| of.select(record_breaks::seq).first(c).optional())?;
+        if some.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Removes what is personal at these places; their erasure must be stored before. Snapshots forget the

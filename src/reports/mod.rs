@@ -13,6 +13,7 @@
 //! Not here: the frame of the site around a report's page (`web`), the mail that goes out about it (`notify`), the clock that starts the night's run (`jobs`).
 
 mod activity;
+pub mod by_user;
 mod changes;
 mod closing;
 mod completeness;

@@ -94,13 +94,13 @@ fn measure(app: &App) -> DbResult<()> {
 }
 
 fn captures(app: &App) {
-    let now = app.clock.now();
-    for standing in capture::standings() {
-        let name = standing.name;
+    let (now, book) = (app.clock.now(), app.config.book_name().to_owned());
+    for standing in capture::standings(&book) {
         let lag = standing.oldest_at.map_or(0, |at| (now.0 - at.0).max(0) / SECOND);
-        metrics::gauge!("counterfoil_capture_waiting", "name" => name.clone()).set(standing.waiting as f64);
-        metrics::gauge!("counterfoil_capture_lag_seconds", "name" => name.clone()).set(lag as f64);
-        metrics::gauge!("counterfoil_capture_refused", "name" => name.clone()).set(standing.rejected as f64);
-        metrics::gauge!("counterfoil_capture_failing", "name" => name).set(f64::from(u8::from(standing.failing_since.is_some())));
+        let of = |name: &'static str| metrics::gauge!(name, "book" => book.clone(), "name" => standing.name.clone());
+        of("counterfoil_capture_waiting").set(standing.waiting as f64);
+        of("counterfoil_capture_lag_seconds").set(lag as f64);
+        of("counterfoil_capture_refused").set(standing.rejected as f64);
+        of("counterfoil_capture_failing").set(f64::from(u8::from(standing.failing_since.is_some())));
     }
 }

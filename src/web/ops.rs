@@ -195,7 +195,8 @@ fn read(app: &App) -> Vec<Check> {
         checks.push(report(conn, app)?);
         checks.push(mail(outbox::summary(conn)?));
         checks.push(sealing(conn, app)?);
-        checks.extend(capture::standings().into_iter().map(|standing| captured(&standing, app.clock.now())));
+        checks
+            .extend(capture::standings(app.config.book_name()).into_iter().map(|standing| captured(&standing, app.clock.now())));
         DbResult::Ok(())
     });
     match looked {

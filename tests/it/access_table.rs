@@ -37,6 +37,7 @@ impl Table {
             ("{name}", "app.css".into()),
             ("{id}", "1".into()),
             ("{type}", "customer".into()),
+            ("{kind}", "chain".into()),
             ("{tile:.+}", "0/000.p/1".into()),
         ];
         let path = values.iter().fold(route.path.to_owned(), |path, (name, value)| path.replace(name, value));

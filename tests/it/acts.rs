@@ -21,8 +21,15 @@ use crate::support::program::Program;
 const ASKING: &[&str] = &["/accounts", "/records"];
 
 fn act(site: &Site, session: &SignedIn, route: &Entry, alert: &str) -> Answer {
-    let values =
-        [("{reference}", alert), ("{ref}", alert), ("{seq}", "3"), ("{id}", "1"), ("{account}", "900"), ("{source}", "core")];
+    let values = [
+        ("{reference}", alert),
+        ("{ref}", alert),
+        ("{seq}", "3"),
+        ("{kind}", "chain"),
+        ("{id}", "1"),
+        ("{account}", "900"),
+        ("{source}", "core"),
+    ];
     let path = values.iter().fold(route.path.to_owned(), |path, (name, value)| path.replace(name, value));
     assert!(!path.contains('{'), "a parameter of {path} is not known here: add it to the list");
     let request = site.plain(Method::POST, &path).header("cookie", &session.cookie).header("x-csrf-token", &session.csrf);

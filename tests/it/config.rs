@@ -53,7 +53,7 @@ fn unknown_keys_and_impossible_values_are_refused_by_name() {
     assert!(refused(&capture("").replace("c@h", "c:secret@h")).contains("password_file"));
     assert!(refused(&capture("").replace("h/d", "h/d?password=x")).contains("password_file"));
     assert!(refused(&(capture(table) + table)).contains("twice"));
-    assert!(refused(&capture(&format!("{table}subject = \"holder\""))).contains("needs entries"));
+    assert!(refused(&capture(&format!("{table}subject = \"x\"\nsensitive = [\"x\"]"))).contains("names the subject"));
     assert!(refused(&capture(&format!("{table}exclude = [\"x\"]\nsensitive = [\"x\"]"))).contains("x is excluded and used"));
     let no_currency = "entries = { account = \"id\", balance = \"b\" }";
     assert!(refused(&capture(&format!("{table}{no_currency}"))).contains("currency_column"));

@@ -18,6 +18,7 @@ mod client;
 mod config;
 mod control;
 mod crash;
+mod desk;
 mod durability;
 mod failover;
 mod forward;

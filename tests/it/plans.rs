@@ -15,15 +15,16 @@ use counterfoil::db::{Conn, Db, DbResult};
 use counterfoil::detect::Severity;
 use counterfoil::intake::runs::{self, RunKind};
 use counterfoil::ledger::history::{self, Newest, Window};
-use counterfoil::ledger::{BreakState, lookup, store as ledger};
+use counterfoil::ledger::{BreakState, BusinessCalendar, lookup, reversals, store as ledger};
 use counterfoil::notify::store as outbox;
 use counterfoil::reports;
-use counterfoil::trail::store as trail;
+use counterfoil::trail::{NewEvent, store as trail};
 use diesel::connection::{Connection, InstrumentationEvent, SimpleConnection};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
 use crate::bank::{Bank, entry, on_both};
+use crate::records::{change, record_as};
 
 /// Tables that grow with the bank's business.
 const GROWING: &[&str] = &[
@@ -41,6 +42,9 @@ const GROWING: &[&str] = &[
     "hits",
     "index_pages",
     "outbox",
+    "record_changes",
+    "records",
+    "reversals",
     "tiles",
 ];
 
@@ -70,6 +74,9 @@ fn questions(account: i64, first: i64) -> Vec<Question> {
     let dated = || AlertFilter { business_date: Some(20_514), ..AlertFilter::default() };
     let broken = |state, account, alert| BreakFilter { state, account, alert };
     let context = reports::Context::new(&Config::default(), Clock::fixed(at, 1));
+    let calendar = BusinessCalendar::new(&Config::default().bank);
+    let day = NaiveDate::from_ymd_opt(2026, 3, 2).unwrap();
+    let users = reports::by_user::Question { from: day, through: day, kind: Some("customer".into()), whose: None };
     questions! {
         "history::balance" => |c| history::balance(c, &one, account, at, always);
         "history::balance, known earlier" => |c| history::balance(c, &two, account, at, at);
@@ -110,6 +117,9 @@ fn questions(account: i64, first: i64) -> Vec<Question> {
         "reports::day_figures" => |c| reports::day_figures(c, 20_514);
         "reports::preview" => |c| reports::preview(c, &context, NaiveDate::from_ymd_opt(2026, 3, 2).unwrap());
         "reports::list" => |c| reports::list(c, None, 30);
+        "reports::by_user" => |c| reports::by_user::by_user(c, &calendar, &users);
+        "reversals::of" => |c| reversals::store::of(c, first, "P1");
+        "reversals::between" => |c| reversals::store::between(c, 0, first, 100);
     }
 }
 
@@ -187,6 +197,10 @@ fn fill(bank: &Bank) -> (i64, i64) {
         row["ip"] = serde_json::json!("192.0.2.1");
         bank.record(row);
     }
+    let change = change("C1", serde_json::json!({ "after": { "limit": 1 } }));
+    record_as(bank, bank.source, &[change]);
+    let viewed = serde_json::json!({ "user": 1, "record": bank.db.read(ledger::sources).unwrap()[0].id });
+    bank.intake.log().append(NewEvent::public("customer.viewed", viewed)).unwrap();
     let mut conn = bank.db.connect().unwrap();
     let account = ledger::account_by_number(&mut conn, "ACC-1").unwrap().unwrap().id;
     let first = lookup::store::newest(&mut conn, 1).unwrap()[0].seq;

@@ -31,6 +31,7 @@ use crate::clock::Moment;
 use crate::db::bulk::BulkRow;
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
+use crate::ledger::BREAK_EXPLAINED;
 use crate::trail::sealing::Opener;
 use crate::trail::store::{EventPartRow, EventRow};
 
@@ -106,6 +107,11 @@ impl Follow {
             "recovery.made" | "recovery.tested" | "datakey.made" | "keys.rewrapped" => self.keys.meet(event()),
             "record.defined" => self.records.defined(&event()),
             "record.changed" => self.records.changed(row.seq),
+            BREAK_EXPLAINED => {
+                let event = event();
+                self.records.explained(&event);
+                self.proposals.explained(event);
+            }
             "entries.refused" => self.refusals.meet(&event()),
             _ => {}
         }

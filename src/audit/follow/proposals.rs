@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::approvals::State;
 use crate::approvals::store::ProposalRow;
+use crate::approvals::{Kind, State};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 
+use super::super::L3;
 use super::super::event::Event;
 use super::super::findings::Findings;
 use super::{extra, missing, same, store};
@@ -15,6 +16,8 @@ use super::{extra, missing, same, store};
 pub(super) struct Proposals {
     /// By the place of the submission: it and what followed, in order.
     of: BTreeMap<Seq, Vec<Event>>,
+    /// What says that it was approved, and must have been before.
+    claims: Vec<Event>,
 }
 
 impl Proposals {
@@ -29,7 +32,27 @@ impl Proposals {
         }
     }
 
+    /// A break that was explained.
+    pub(super) fn explained(&mut self, event: Event) {
+        self.claims.push(event);
+    }
+
+    /// Whether what the event claims to carry out was approved before, in these very facts.
+    fn approved(&self, claim: &Event) -> bool {
+        let events = self.of.get(&claim.number("proposal")).map_or(&[][..], Vec::as_slice);
+        let Some(submitted) = events.first().filter(|event| event.body["kind"] == Kind::ExplainBreak.text()) else {
+            return false;
+        };
+        let same = |field: &str| submitted.body["facts"][field] == claim.body[field];
+        let complete = |event: &Event| event.kind == "approval.approved" && event.body["complete"] == true;
+        same("break") && same("kind") && events.iter().any(|event| event.seq < claim.seq && complete(event))
+    }
+
     pub(super) fn finish(mut self, conn: &mut Conn, findings: &mut Findings) -> DbResult<()> {
+        for claim in self.claims.iter().filter(|claim| !self.approved(claim)) {
+            findings.checked(L3, 1);
+            findings.add((L3, "not_approved"), "events", claim.seq, "nobody approved that this break is explained");
+        }
         for row in store::proposals(conn)? {
             match self.of.remove(&row.id) {
                 Some(events) => same("proposals", row.id, &row, &expected(&events, &row), findings),

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use crate::clock::{Moment, day_number, parse_date};
 use crate::db::{Conn, DbResult, bulk};
 use crate::ids::{Seq, erased_number};
+use crate::ledger::BreakKind;
 use crate::records::event::{Private, Public};
+use crate::records::explain::CLOSED;
 use crate::records::store::{ChangeRow, RecordBreakRow, RecordRow};
 use crate::records::{Action, OPEN, class_code, parse_class};
 use crate::trail::sealing::Opener;
@@ -25,6 +27,8 @@ const STRETCH: usize = 500;
 pub(super) struct Records {
     defined: BTreeMap<Seq, RecordRow>,
     changed: Vec<Seq>,
+    /// The events that explained breaks, by the break.
+    explained: HashMap<Seq, Seq>,
 }
 
 /// A change as its event says.
@@ -62,17 +66,17 @@ impl Said {
         }
     }
 
-    fn broken(&self) -> Option<RecordBreakRow> {
-        let public = &self.public;
+    fn broken(&self, explained: &HashMap<Seq, Seq>) -> Option<RecordBreakRow> {
+        let (public, closed_by) = (&self.public, explained.get(&self.seq).copied());
         let business_date = parse_date(&public.date).map(day_number).unwrap_or_default();
         (public.mismatches > 0).then_some(RecordBreakRow {
             seq: self.seq,
             record: public.record,
             fields: public.mismatches as i32,
-            state: OPEN,
+            state: if closed_by.is_some() { CLOSED } else { OPEN },
             business_date,
             opened_at: self.at,
-            closed_by: None,
+            closed_by,
         })
     }
 }
@@ -82,6 +86,12 @@ impl Records {
         let reference = event.private("id").map_or_else(|| erased_number(event.seq), str::to_owned);
         let (id, source, kind) = (event.seq, event.number("source"), event.text("type"));
         self.defined.insert(id, RecordRow { id, source, kind, reference, created_at: event.at });
+    }
+
+    pub(super) fn explained(&mut self, event: &Event) {
+        if event.body["kind"] == BreakKind::Record.text() {
+            self.explained.insert(event.number("break"), event.seq);
+        }
     }
 
     pub(super) fn changed(&mut self, seq: Seq) {
@@ -94,7 +104,7 @@ impl Records {
         for places in self.changed.chunks(STRETCH) {
             let said = said(conn, places)?;
             bulk::append(conn, &said.iter().map(Said::row).collect::<Vec<_>>())?;
-            bulk::append(conn, &said.iter().filter_map(Said::broken).collect::<Vec<_>>())?;
+            bulk::append(conn, &said.iter().filter_map(|said| said.broken(&self.explained)).collect::<Vec<_>>())?;
         }
         Ok(())
     }
@@ -109,7 +119,7 @@ impl Records {
             let said = said(conn, places)?;
             chains.meet(&said, &self.defined, findings);
             changes(conn, &said, (from, to), findings)?;
-            breaks(conn, &said, (from, to), findings)?;
+            breaks(conn, &said, &self.explained, (from, to), findings)?;
             values.compare(conn, &said, (from, to), findings)?;
             from = to;
         }
@@ -180,8 +190,14 @@ fn changes(conn: &mut Conn, said: &[Said], range: (Seq, Seq), findings: &mut Fin
     Ok(())
 }
 
-fn breaks(conn: &mut Conn, said: &[Said], range: (Seq, Seq), findings: &mut Findings) -> DbResult<()> {
-    let expected = said.iter().filter_map(|said| Some((said.seq, said.broken()?)));
+fn breaks(
+    conn: &mut Conn,
+    said: &[Said],
+    explained: &HashMap<Seq, Seq>,
+    range: (Seq, Seq),
+    findings: &mut Findings,
+) -> DbResult<()> {
+    let expected = said.iter().filter_map(|said| Some((said.seq, said.broken(explained)?)));
     let mut expected: BTreeMap<Seq, RecordBreakRow> = expected.collect();
     for row in store::record_breaks(conn, range)? {
         match expected.remove(&row.seq) {

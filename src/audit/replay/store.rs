@@ -7,13 +7,14 @@ use crate::access::store::{KeyRow, UserRow};
 use crate::alerts::store::{AlertRow, HitRow};
 use crate::db::schema::{
     accounts, acts, alerts, anchors, api_keys, asides, breaks, contexts, day_ranges, deliveries, entries, entry_parts,
-    event_parts, events, feed_closings, hits, jobs, outbox, record_breaks, record_changes, records, rule_sets, searches, sources,
-    tiles, users,
+    event_parts, events, feed_closings, hits, jobs, outbox, record_breaks, record_changes, records, reversals, rule_sets,
+    searches, sources, tiles, users,
 };
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::ledger::feeds::store::ClosingRow;
 use crate::ledger::order::store::AsideRow;
+use crate::ledger::reversals::store::ReversalRow;
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow, SourceRow};
 use crate::notify::store::OutboxRow;
 use crate::on_conn;
@@ -44,6 +45,7 @@ between! {
     deliveries.id as DeliveryRow;
     rule_sets.id as RuleSetRow;
     asides.seq as AsideRow;
+    reversals.seq as ReversalRow;
     hits.seq as HitRow;
     breaks.seq as BreakRow;
     alerts.id as AlertRow;

@@ -148,6 +148,7 @@ fn defined(live: &mut Conn, built: &mut Conn, range: (Seq, Seq), expired: &BTree
 /// What was decided, and what officers and jobs made of it.
 fn followed(live: &mut Conn, built: &mut Conn, range: (Seq, Seq), expired: &BTreeSet<Seq>, to: &mut Comparison) -> DbResult<()> {
     placed!(live, built, range, to, asides, |row| (row.seq, String::new()), all);
+    placed!(live, built, range, to, reversals, |row| (row.seq, String::new()), all);
     placed!(live, built, range, to, hits, |row| (row.seq, row.rule.clone()), all);
     placed!(live, built, range, to, breaks, |row| (row.seq, row.kind.to_string()), all);
     placed!(live, built, range, to, alerts, |row| (row.id, String::new()), |row, _, column| {

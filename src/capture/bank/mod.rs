@@ -34,15 +34,20 @@ pub struct Standing {
 }
 
 /// Of this process: only the leader drains.
-static STANDINGS: Mutex<BTreeMap<String, Standing>> = Mutex::new(BTreeMap::new());
+static STANDINGS: Mutex<BTreeMap<(String, String), Standing>> = Mutex::new(BTreeMap::new());
 
-/// How the captures stand that this process drains.
-pub fn standings() -> Vec<Standing> {
-    STANDINGS.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+/// How the captures of a book stand that this process drains.
+pub fn standings(book: &str) -> Vec<Standing> {
+    let all = STANDINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    all.iter().filter(|((of, _), _)| of == book).map(|(_, standing)| standing.clone()).collect()
+}
+
+fn place(book: &str, capture: &Capture) -> (String, String) {
+    (book.to_owned(), capture.name.clone())
 }
 
 /// Notes how a capture stands.
-pub fn note(capture: &Capture, tables: &[Table]) {
+pub fn note(book: &str, capture: &Capture, tables: &[Table]) {
     let named = |table: &&Table| capture.table.iter().any(|known| known.table == table.table);
     let standing = Standing {
         name: capture.name.clone(),
@@ -52,20 +57,20 @@ pub fn note(capture: &Capture, tables: &[Table]) {
         unnamed: tables.iter().filter(|table| !named(table)).map(|table| table.waiting).sum(),
         failing_since: None,
     };
-    STANDINGS.lock().unwrap_or_else(PoisonError::into_inner).insert(standing.name.clone(), standing);
+    STANDINGS.lock().unwrap_or_else(PoisonError::into_inner).insert(place(book, capture), standing);
 }
 
 /// Notes that a capture could not be drained.
-pub fn note_failure(capture: &Capture, now: Moment) {
+pub fn note_failure(book: &str, capture: &Capture, now: Moment) {
     let mut all = STANDINGS.lock().unwrap_or_else(PoisonError::into_inner);
     let standing =
-        all.entry(capture.name.clone()).or_insert_with(|| Standing { name: capture.name.clone(), ..Standing::default() });
+        all.entry(place(book, capture)).or_insert_with(|| Standing { name: capture.name.clone(), ..Standing::default() });
     standing.failing_since.get_or_insert(now);
 }
 
 /// Forgets everything: this process drains no longer.
-pub fn forget(capture: &Capture) {
-    STANDINGS.lock().unwrap_or_else(PoisonError::into_inner).remove(&capture.name);
+pub fn forget(book: &str, capture: &Capture) {
+    STANDINGS.lock().unwrap_or_else(PoisonError::into_inner).remove(&place(book, capture));
 }
 
 /// A capture as it is in the bank's database now: each table with its newest refused rows.

@@ -7,7 +7,7 @@ use crate::money::{Currency, plain};
 use crate::records::Decimal;
 
 use super::super::names::Columns;
-use super::row::{Of, column};
+use super::row::{Of, column, subject};
 
 /// An account's row in the words of the contract.
 pub struct Balance {
@@ -64,7 +64,7 @@ pub fn entry(of: &Of<'_>, map: &EntryMapping, old: Option<&Columns>, new: Option
         (false, "") => "transfer",
         (false, kind) => kind,
     };
-    let holder = Some(&of.table.subject).filter(|name| !name.is_empty()).and_then(|name| column(row, name));
+    let holder = subject(of.table, row);
     let opened = opening.then(|| "opening balance".to_owned());
     Ok(Some(Draft {
         source_ref: Some(of.source_ref.to_owned()),

@@ -24,7 +24,7 @@ use super::{CaptureError, connect, refused};
 use row::{Made, made, reference};
 
 pub use balance::{Balance, moved};
-pub use row::UNKNOWN;
+pub use row::{UNKNOWN, subject};
 
 /// Batches of one turn: whoever wants to stop waits for no more.
 const BATCHES: usize = 20;
@@ -36,6 +36,7 @@ const DETAIL_MAX: usize = 500;
 /// Drains the tables of one capture.
 pub struct Drainer {
     settings: Capture,
+    book: String,
     held: Mutex<Option<Held>>,
 }
 
@@ -54,9 +55,9 @@ struct Batch<'a> {
 }
 
 impl Drainer {
-    /// Of these settings.
-    pub fn new(settings: &Capture) -> Drainer {
-        Drainer { settings: settings.clone(), held: Mutex::new(None) }
+    /// Of these settings of a book.
+    pub fn new(book: &str, settings: &Capture) -> Drainer {
+        Drainer { settings: settings.clone(), book: book.to_owned(), held: Mutex::new(None) }
     }
 
     /// Drains what waits, in bounded batches.
@@ -69,7 +70,7 @@ impl Drainer {
         if done.is_err() {
             // What state it is in is not known: the next turn begins with another.
             *held = None;
-            note_failure(&self.settings, app.clock.now());
+            note_failure(&self.book, &self.settings, app.clock.now());
         }
         done
     }
@@ -96,7 +97,7 @@ impl Drainer {
                 break;
             }
         }
-        note(&self.settings, &store::tables(bank)?);
+        note(&self.book, &self.settings, &store::tables(bank)?);
         sealing.map_or(Ok(()), refused)
     }
 
@@ -109,7 +110,7 @@ impl Drainer {
 
 impl Drop for Drainer {
     fn drop(&mut self) {
-        forget(&self.settings);
+        forget(&self.book, &self.settings);
     }
 }
 

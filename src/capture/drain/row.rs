@@ -140,7 +140,10 @@ impl Of<'_> {
     }
 
     fn change(&self, n: &str, id: &str, action: &str, old: Option<&Columns>, new: Option<&Columns>) -> String {
-        let members = self.members(&format!("{}{n}", self.source_ref), &self.table.kind, id, action);
+        let mut members = self.members(&format!("{}{n}", self.source_ref), &self.table.kind, id, action);
+        if let Some(subject) = new.or(old).and_then(|row| subject(self.table, row)) {
+            members.insert("subject".into(), subject.into());
+        }
         let before = old.filter(|_| action != "create").map(|row| ("before", json(row)));
         let after = new.filter(|_| action != "delete").map(|row| ("after", json(row)));
         with(members, before.into_iter().chain(after))
@@ -219,6 +222,11 @@ fn same(old: Option<&Columns>, new: Option<&Columns>) -> bool {
         |one: &str, two: &str| one == two || matches!((Json::parse(one), Json::parse(two)), (Ok(one), Ok(two)) if one.same(&two));
     old.len() == new.len()
         && old.iter().all(|(column, value)| new.get(column).is_some_and(|other| equal(value.get(), other.get())))
+}
+
+/// Whom a row is about.
+pub fn subject(table: &CapturedTable, row: &Columns) -> Option<String> {
+    Some(&table.subject).filter(|name| !name.is_empty()).and_then(|name| clean(&column(row, name), 256))
 }
 
 /// The text of a column.

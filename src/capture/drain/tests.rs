@@ -52,6 +52,10 @@ fn a_balance_is_an_entry_and_the_rest_a_change() {
     assert_eq!(told, ["debit", "10.40", "10.50", "0.10"]);
     assert!(both.changes.is_empty(), "1.0 and 1.00 are the same");
     assert!(entry.source_ref.as_deref() == Some("r"));
+    let about = CapturedTable { subject: "x".into(), ..table() };
+    let row = queued("UPDATE", Some(r#"{"id": 1, "b": 1, "x": "Ann"}"#), Some(r#"{"id": 1, "b": 2, "x": "Bea"}"#));
+    assert_eq!(changes(&row, &about, false)[0]["subject"], "Bea");
+    assert_eq!(made(&row, &about, "r", false).unwrap().entry.unwrap().party.as_deref(), Some("Bea"));
     let opened = made(&queued("INSERT", None, Some(new)), &table(), "r", false).unwrap().entry.unwrap();
     assert_eq!((opened.kind.as_deref(), opened.reason.as_deref()), (Some("adjustment"), Some("opening balance")));
     let refused = |b: &str| {

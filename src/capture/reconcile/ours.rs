@@ -14,7 +14,7 @@ use crate::records::{Action, NewChange, Recorder, newest, store as records};
 use crate::trail::store as trail;
 
 use super::super::CaptureError;
-use super::super::drain::{Balance, UNKNOWN, moved};
+use super::super::drain::{Balance, UNKNOWN, moved, subject};
 use super::super::install::sealed_paths;
 use super::super::names::Columns;
 use super::Difference;
@@ -102,6 +102,9 @@ impl Ours {
         let mut change = json!({ "type": table.kind, "id": id, "action": action, "actor": UNKNOWN, "reason": REASON });
         if !table.sensitive.is_empty() {
             change["sensitive"] = sealed_paths(table).into();
+        }
+        if let Some(subject) = subject(table, row) {
+            change["subject"] = subject.into();
         }
         match (&known, &state) {
             (Some(record), Some(state)) => match self.read(&change, &after) {

@@ -178,8 +178,7 @@ impl Engine {
             Some(row) => row.clone(),
             None => ledger_store::delivery(&mut self.conn, id)?.ok_or_else(missing)?,
         };
-        let kinds = [DeliveryKind::Api, DeliveryKind::Import, DeliveryKind::Command];
-        let kind = kinds.into_iter().find(|kind| kind.text() == row.kind).ok_or_else(missing)?;
+        let kind = DeliveryKind::parse(&row.kind).ok_or_else(missing)?;
         Ok(Delivery { kind, api_key: row.api_key, origin: row.origin })
     }
 }

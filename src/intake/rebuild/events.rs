@@ -6,14 +6,14 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::alerts::{again, changes};
+use crate::alerts::{again, changes, explain};
 use crate::clock::Moment;
 use crate::config::{Bank, ContinuitySettings, Source};
 use crate::db::{DbError, DbResult, bulk};
 use crate::detect::RuleSetBody;
 use crate::ids::Seq;
 use crate::ledger::store::SourceRow;
-use crate::ledger::{ActorKind, Context};
+use crate::ledger::{ActorKind, BREAK_EXPLAINED, Context};
 use crate::money::Currency;
 use crate::trail::store::EventRow;
 
@@ -43,8 +43,8 @@ impl Rebuild {
         let (kind, at, id) = (row.kind.clone(), Moment(row.recorded_at), row.seq);
         let of_breaks = kind == "alert.opened" && again::is_of_breaks(&body);
         let of_change = kind == "alert.opened" && changes::is_of_change(&body);
-        if of_breaks || of_change {
-            // Numbers and breaks are read from the tables.
+        if of_breaks || of_change || kind == BREAK_EXPLAINED {
+            // Numbers and breaks are read from the tables, and changed there.
             self.flush()?;
         }
         self.take(leaf, row)?;
@@ -56,6 +56,10 @@ impl Rebuild {
             "alert.opened" if of_change => self.opened_for_change(leaf, id, at, body)?,
             "record.changed" => self.effects.push(Box::new(move |conn| changes::hits_again(conn, id, &body))),
             "alert.joined" => self.effects.push(Box::new(move |conn| again::join(conn, id, &body))),
+            BREAK_EXPLAINED => {
+                self.effects.push(Box::new(move |conn| explain::again(conn, id, &body)));
+                self.flush()?;
+            }
             "alert.closed" => {
                 self.engine.alerting.close(body["alert"].as_i64().unwrap_or(-1));
                 let comment = private(leaf).map(json).and_then(|said| said["comment"].as_str().map(str::to_owned));
@@ -187,8 +191,7 @@ fn row_differences(one: &EventRow, other: &EventRow) -> String {
 }
 
 fn delivery_kind(body: &Value) -> DeliveryKind {
-    let kinds = [DeliveryKind::Api, DeliveryKind::Import, DeliveryKind::Command];
-    kinds.into_iter().find(|kind| body["kind"] == kind.text()).unwrap_or(DeliveryKind::Command)
+    body["kind"].as_str().and_then(DeliveryKind::parse).unwrap_or(DeliveryKind::Command)
 }
 
 fn context_of(said: Option<&Value>, gone: Option<String>) -> Context {

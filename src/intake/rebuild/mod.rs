@@ -124,7 +124,8 @@ impl Rebuild {
         let compiled = RuleSetBody::first().compile(0).map_err(DbError::Corrupt)?;
         let conn = db.connect()?;
         let references = References::over(Vec::new());
-        let engine = Engine::at(conn, settings, tail, Arc::new(compiled), references);
+        let mut engine = Engine::at(conn, settings, tail, Arc::new(compiled), references);
+        engine.remade = true;
         Ok(Rebuild {
             engine,
             db: db.clone(),

@@ -45,12 +45,13 @@ impl Table {
     }
 }
 
-fn quoted(cell: &str) -> String {
+/// A cell, in quotes where it needs them.
+pub(in super::super) fn quoted(cell: &str) -> String {
     if cell.contains([',', '"', '\r', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
 }
 
 /// Text that does not begin like a formula.
-fn guarded(text: &str) -> String {
+pub(in super::super) fn guarded(text: &str) -> String {
     match text.chars().next() {
         Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '\0') => format!("'{text}"),
         _ => text.to_owned(),

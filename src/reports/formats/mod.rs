@@ -8,6 +8,7 @@ use crate::db::{DbError, DbResult};
 use super::Report;
 
 pub use csv::csv;
+pub(super) use csv::{guarded, quoted};
 pub use text::text;
 
 /// The contract's JSON, indented, with a line end. What is stored and hashed is this text.

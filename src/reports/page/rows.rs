@@ -5,6 +5,8 @@ use super::{Link, Tag};
 /// A continuity break in a list.
 #[derive(Clone, Debug, Default)]
 pub struct BreakRow {
+    /// Its page; empty where it is not linked.
+    pub href: String,
     /// The kind in words, such as `Chain`.
     pub kind: String,
     /// The masked account and its page.

@@ -10,6 +10,7 @@ mod accounts;
 mod acts;
 mod alerts;
 mod approvals;
+mod breaks;
 mod changes;
 mod entries;
 mod entry;
@@ -18,6 +19,7 @@ mod log;
 mod records;
 mod reports;
 mod rows;
+mod users;
 mod wire;
 
 use actix_web::HttpRequest;
@@ -51,6 +53,7 @@ pub static ROUTES: &[Entry] = &[
     Entry::act("/api/v1/alerts/{ref}/disposition", "alert.decide", Who::Officer(Permission::DecideAlerts), || {
         post().to(alerts::decide)
     }),
+    Entry::get("/api/v1/reports/users", Who::Officer(Permission::ReadTrail), || get().to(users::show)),
     Entry::get("/api/v1/reports/{business_date}", Who::OfficerOrKey(Permission::ReadReports, Scope::Read), || {
         get().to(reports::show)
     }),
@@ -61,6 +64,9 @@ pub static ROUTES: &[Entry] = &[
     Entry::get("/api/v1/log/consistency", Who::OfficerOrKey(Permission::ReadStatus, Scope::Read), || get().to(log::consistency)),
     Entry::get("/api/v1/approvals", APPROVALS, || get().to(approvals::list)),
     Entry::get("/api/v1/approvals/{id}", APPROVALS, || get().to(approvals::show)),
+    Entry::act("/api/v1/breaks/{seq}/{kind}/explanation", "approval.submit", Who::Officer(Permission::Correct), || {
+        post().to(breaks::explain)
+    }),
     Entry::get("/api/v1/acts", Who::Officer(Permission::ReadActs), || get().to(acts::list)),
     Entry::post("/api/v1/feeds/{source}/close", Who::Key(Scope::TotalsWrite), || post().to(feeds::close)),
 ];
@@ -75,7 +81,7 @@ pub static ROUTES: &[Entry] = &[
     paths(
         entries::create, changes::create, records::show, records::changes, records::difference, entry::show, accounts::show,
         accounts::entries, accounts::balance, alerts::list, alerts::show, alerts::decide, approvals::list, approvals::show,
-        acts::list, reports::show, feeds::close, log::checkpoint, log::rotations, log::tile, log::proof, log::consistency, ops::healthz,
+        breaks::explain, acts::list, reports::show, users::show, feeds::close, log::checkpoint, log::rotations, log::tile, log::proof, log::consistency, ops::healthz,
         ops::readyz, ops::openapi
     ),
     tags(

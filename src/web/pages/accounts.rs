@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::web;
 use serde::Deserialize;
 
+use crate::access::Permission;
 use crate::access::searches::{self, Kind, Search};
 use crate::alerts::State;
 use crate::alerts::queue::{self, AlertFilter};
@@ -218,6 +219,7 @@ fn page(desk: &Desk, kind: Kind, query: &str, heading: String, rows: Vec<Account
         rows,
         empty,
         pager: Pager::default(),
+        holders: desk.may(Permission::KeepPrivacy),
     }
 }
 

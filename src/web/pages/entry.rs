@@ -28,8 +28,8 @@ use crate::trail::store as trail;
 
 use super::desk::{Desk, Page};
 use super::errors::{Failure, Trouble, sentence};
-use super::fill;
 use super::views::{BreakRow, Empty, EntryPage, Fact, HitRow, Link, SealedForm, Tag};
+use super::{fill, reversal};
 
 /// Everything the page shows, as read.
 struct Shown {
@@ -49,9 +49,10 @@ struct Shown {
     hits: Vec<(String, HitLine, Option<String>)>,
     after: Option<Seq>,
     leaf: String,
+    reversal: reversal::Standing,
 }
 
-fn read(conn: &mut Conn, heads: &Newest, seq: Seq) -> Result<Shown, Trouble> {
+fn read(conn: &mut Conn, heads: &Newest, seq: Seq, now: Moment) -> Result<Shown, Trouble> {
     let Some(entry) = ledger::entry(conn, seq)? else {
         return Err(match trail::event(conn, seq)? {
             Some(_) => Trouble::Missing("At this place of the log stands an event, not an entry. The trail lists events."),
@@ -86,6 +87,7 @@ fn read(conn: &mut Conn, heads: &Newest, seq: Seq) -> Result<Shown, Trouble> {
         parts: part.map(|part| part.parts()).unwrap_or_default(),
         breaks: breaks::at(conn, seq)?,
         after: history::after(conn, heads, &entry)?,
+        reversal: reversal::read(conn, heads, &entry, now)?,
         leaf: hex::encode(leaf),
         delivery,
         key,
@@ -102,7 +104,7 @@ pub(super) struct Sent {
     reason: String,
 }
 
-fn parse(desk: &Desk, seq: &str) -> Result<Seq, Failure> {
+pub(super) fn parse(desk: &Desk, seq: &str) -> Result<Seq, Failure> {
     let missing = Trouble::Missing("There is no such entry. An address ends with its place in the log, a whole number.");
     seq.parse().ok().filter(|seq| *seq >= 0).ok_or_else(|| desk.fail(missing))
 }
@@ -110,22 +112,32 @@ fn parse(desk: &Desk, seq: &str) -> Result<Seq, Failure> {
 /// `GET /entries/{seq}`
 pub(super) async fn show(desk: Desk, seq: web::Path<String>) -> Page {
     let seq = parse(&desk, &seq)?;
-    let heads = desk.app.newest.clone();
-    let shown = desk.read(move |conn| read(conn, &heads, seq)).await?;
+    let shown = look(&desk, seq).await?;
     desk.viewed(json!({ "account": shown.account.id, "entry": seq })).await?;
-    render(&desk, shown, &Sent::default(), None)
+    render(&desk, shown, &Sent::default(), None, None)
+}
+
+async fn look(desk: &Desk, seq: Seq) -> Result<Shown, Failure> {
+    let (heads, now) = (desk.app.newest.clone(), desk.now());
+    desk.read(move |conn| read(conn, &heads, seq, now)).await
+}
+
+/// The page with a reversal that could not be proposed.
+pub(super) async fn render_tried(desk: &Desk, seq: Seq, tried: reversal::Tried) -> Page {
+    let shown = look(desk, seq).await?;
+    desk.viewed(json!({ "account": shown.account.id, "entry": seq })).await?;
+    render(desk, shown, &Sent::default(), None, Some(tried))
 }
 
 /// `POST /entries/{seq}/reveal`: the page with what is sealed, once.
 pub(super) async fn reveal(desk: Desk, seq: web::Path<String>, sent: web::Form<Sent>) -> Page {
     let (seq, sent) = (parse(&desk, &seq)?, sent.into_inner());
-    let heads = desk.app.newest.clone();
-    let mut shown = desk.read(move |conn| read(conn, &heads, seq)).await?;
+    let mut shown = look(&desk, seq).await?;
     let reason = match checked_text("reason", &sent.reason) {
         Ok(reason) => reason,
         Err(error) => {
             desk.viewed(json!({ "account": shown.account.id, "entry": seq })).await?;
-            return render(&desk, shown, &sent, Some(sentence(&error.to_string())));
+            return render(&desk, shown, &sent, Some(sentence(&error.to_string())), None);
         }
     };
     let keys = KeyFolder::of(&desk.app.config, desk.app.db.address());
@@ -149,7 +161,7 @@ pub(super) async fn reveal(desk: Desk, seq: web::Path<String>, sent: web::Form<S
         reason: reason.or(known.reason),
     };
     shown.revealed = true;
-    render(&desk, shown, &sent, None)
+    render(&desk, shown, &sent, None, None)
 }
 
 /// What a reader who may see it is asked before it is opened.
@@ -163,9 +175,9 @@ fn sealed_form(desk: &Desk, shown: &Shown, sent: &Sent, error: Option<String>) -
     })
 }
 
-fn render(desk: &Desk, shown: Shown, sent: &Sent, error: Option<String>) -> Page {
+fn render(desk: &Desk, shown: Shown, sent: &Sent, error: Option<String>, tried: Option<reversal::Tried>) -> Page {
     let (seq, time) = (shown.entry.seq, desk.time());
-    let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = if error.is_some() || tried.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let empty = |title: &str, text: &str| Empty { title: title.to_owned(), text: text.to_owned(), action: None };
     let page = EntryPage {
         chrome: desk.chrome(&format!("Entry {seq}")),
@@ -184,6 +196,7 @@ fn render(desk: &Desk, shown: Shown, sent: &Sent, error: Option<String>) -> Page
         hits: shown.hits.iter().map(hit).collect(),
         hits_empty: empty("No hit", "Every rule in force was evaluated when it was recorded; none was hit."),
         delivery: delivery(&shown, time),
+        reversal: reversal::view(desk, &shown.reversal, seq, tried),
         log: log(&shown),
     };
     desk.show_as(status, &page)

@@ -166,6 +166,7 @@ pub(super) fn break_row(found: &ContinuityBreak, booked: Option<Moment>, time: L
         None => String::new(),
     };
     BreakRow {
+        href: format!("/breaks/{}/{}", found.found.seq, found.found.kind.text()),
         kind: words(found.found.kind.text()),
         account: account_link(&found.account.masked(), found.account.id),
         currency: currency.clone(),

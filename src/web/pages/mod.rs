@@ -19,6 +19,7 @@ mod alert;
 mod alerts;
 mod approval;
 mod approvals;
+mod breaks;
 mod checkpoints;
 mod contexts;
 mod cookies;
@@ -27,6 +28,7 @@ mod docs;
 mod entry;
 mod errors;
 mod fill;
+mod holders;
 mod mail;
 mod origins;
 mod privacy;
@@ -34,9 +36,11 @@ mod private;
 mod record;
 mod records;
 mod reports;
+mod reversal;
 mod sign_in;
 mod today;
 mod trail;
+pub(super) mod users;
 pub mod views;
 
 use actix_web::web::{get, post};
@@ -74,16 +78,26 @@ pub static ROUTES: &[Entry] = &[
     Entry::act("/accounts/{id}/erasure", "subject.erase", PRIVACY, || post().to(privacy::erase)),
     Entry::act("/accounts/{id}/hold", "hold.place", PRIVACY, || post().to(privacy::hold)),
     Entry::act("/accounts/{id}/hold/release", "hold.release", PRIVACY, || post().to(privacy::release)),
+    Entry::get("/holders", PRIVACY, || get().to(holders::show)),
+    Entry::act("/holders/erasure", "subject.erase", PRIVACY, || post().to(holders::erase)),
+    Entry::act("/holders/hold", "hold.place", PRIVACY, || post().to(holders::hold)),
     Entry::get("/entries/{seq}", CUSTOMERS, || get().to(entry::show)),
     Entry::act("/entries/{seq}/reveal", "entry.reveal", Who::Officer(Permission::Reveal), || post().to(entry::reveal)),
+    Entry::get("/breaks/{seq}/{kind}", CUSTOMERS, || get().to(breaks::show)),
+    Entry::act("/breaks/{seq}/{kind}/explanation", "approval.submit", Who::Officer(Permission::Correct), || {
+        post().to(breaks::propose)
+    }),
+    Entry::act("/entries/{seq}/reversal", "approval.submit", Who::Officer(Permission::Correct), || post().to(reversal::propose)),
     Entry::get("/contexts/{id}/session", CUSTOMERS, || get().to(contexts::session)),
     Entry::get("/contexts/{id}/ip", CUSTOMERS, || get().to(contexts::ip)),
     Entry::get("/records", CUSTOMERS, || get().to(records::form)),
     Entry::asks("/records", CUSTOMERS, || post().to(records::search)),
     Entry::get("/records/found/{id}", CUSTOMERS, || get().to(records::found)),
     Entry::get("/records/{id}", CUSTOMERS, || get().to(record::show)),
-    Entry::act("/records/{id}/restore", "approval.submit", Who::Officer(Permission::Propose), || post().to(record::restore)),
+    Entry::act("/records/{id}/restore", "approval.submit", Who::Officer(Permission::Correct), || post().to(record::restore)),
+    Entry::act("/records/{id}/reveal", "record.reveal", Who::Officer(Permission::Reveal), || post().to(record::reveal)),
     Entry::get("/reports", REPORTS, || get().to(reports::list)),
+    Entry::get("/reports/users", Who::Officer(Permission::ReadTrail), || get().to(users::show)),
     Entry::get("/reports/{date}", REPORTS, || get().to(reports::show)),
     Entry::get("/approvals", APPROVALS, || get().to(approvals::list)),
     Entry::get("/approvals/{id}", APPROVALS, || get().to(approval::show)),

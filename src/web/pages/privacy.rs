@@ -77,12 +77,17 @@ pub(super) async fn erase(desk: Desk, id: web::Path<Seq>, sent: web::Form<Sent>)
     let erase = EraseSubject { subject, reason: reason.clone(), by: Some(desk.user()?), whence: json!({ "ip": desk.peer }) };
     let (db, years) = (desk.app.db.clone(), desk.app.config.privacy.statutory_years);
     let answer = desk.record(move |log| erase.run(&db, log, years)).await?;
-    let beyond = Duration::from_nanos((began.elapsed().as_nanos() % ANSWER_AFTER.as_nanos()) as u64);
-    rt::time::sleep(ANSWER_AFTER - beyond).await;
+    whole_second(began).await;
     match answer {
         Ok(proposal) => Ok(desk.go(&format!("/approvals/{proposal}"), Some(Done::Proposed(proposal)))),
         Err(error) => refused(&desk, *id, "erase-reason", reason, error).await,
     }
+}
+
+/// Waits until a whole number of seconds is over.
+pub(super) async fn whole_second(began: Instant) {
+    let beyond = Duration::from_nanos((began.elapsed().as_nanos() % ANSWER_AFTER.as_nanos()) as u64);
+    rt::time::sleep(ANSWER_AFTER - beyond).await;
 }
 
 /// `POST /accounts/{id}/hold`

@@ -1,6 +1,10 @@
 //! One record: as it is, as it was at an instant, what differs between two, and every change.
 
 pub(super) mod lines;
+mod sealed;
+
+pub(super) use lines::mismatches;
+pub(super) use sealed::reveal;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
@@ -216,6 +220,7 @@ fn page(desk: &Desk, shown: &Shown, asked: Asked) -> RecordPage {
         past,
         values: shown.then.as_ref().map(|(_, state)| values(state)).unwrap_or_default(),
         values_empty: nothing(shown),
+        sealed: sealed::form(desk, shown),
         difference: difference(shown, asked, time),
         restore: restoring(desk, shown, past),
         figures: shown.readings.iter().filter_map(|(path, readings)| lines::figure(path, readings, time)).collect(),
@@ -262,6 +267,9 @@ fn standing(shown: &Shown, asked: Asked, time: LocalTime) -> String {
 
 fn nothing(shown: &Shown) -> Empty {
     let (title, text) = match &shown.then {
+        _ if is_erased_number(&shown.record.reference) => {
+            ("Erased", "What was stored of this record was erased. The log keeps that it changed, and when.")
+        }
         Some((_, state)) if !state.exists => ("Deleted", "The record had been deleted."),
         Some(_) => ("Empty", "The record was there and had no values."),
         None => ("Not yet", "No change was known by then."),

@@ -145,6 +145,7 @@ fn page(desk: &Desk, around: Around, sent: &Sent, (heading, rows): (String, Vec<
         kind: record.as_ref().map_or_else(String::new, |record| words(&record.kind)),
         at: time.second(Moment(row.opened_at)),
         fields: row.fields.to_string(),
+        href: format!("/breaks/{}/record", row.seq),
         state: if row.state == OPEN { tag("Open", "bad") } else { tag("Explained", "good") },
     };
     let nothing = |(title, text): (&str, &str)| Empty { title: title.to_owned(), text: text.to_owned(), action: None };

@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, web};
 use chrono::NaiveDate;
 use serde_json::json;
 
+use crate::access::Permission;
 use crate::clock::{Moment, day_date, parse_date};
 use crate::reports::page::words::{LocalTime, link, report_status, tag, words};
 use crate::reports::{self, Context, Head, Status, Stored, page};
@@ -32,6 +33,7 @@ pub(super) async fn list(desk: Desk, request: HttpRequest) -> Page {
             next: heads.last().filter(|_| more).map(|head| format!("/reports?before={}", head.business_date)),
         },
         rows: heads.iter().map(|head| row(head, time)).collect(),
+        by_user: desk.may(Permission::ReadTrail),
         empty: Empty {
             title: "No report yet".to_owned(),
             text: format!(

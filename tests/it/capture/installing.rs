@@ -80,7 +80,7 @@ fn what_cannot_be_captured_is_refused_with_the_next_step() {
     assert!(refused(&["nowhere"]).contains("there is no table nowhere"));
     assert!(refused(&["t", "--exclude", "b"]).contains("has no column b; it has a, id"));
     assert!(refused(&["t", "--exclude", "id"]).contains("part of the primary key"));
-    assert!(refused(&["t", "--subject", "a"]).contains("needs entries"));
+    assert!(refused(&["t", "--subject", "a", "--sensitive", "a"]).contains("names the subject"));
     let as_visitor = bank.capture(&["add", &bank.core.url_as("visitor"), "t"]).failed_with(2);
     assert!(as_visitor.stderr.contains("permission denied"), "{}", as_visitor.stderr);
     bank.sql("DROP ROLE visitor");

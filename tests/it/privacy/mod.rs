@@ -5,6 +5,7 @@ mod erasure;
 mod house;
 mod outsiders;
 mod pages;
+mod records;
 mod register;
 mod request;
 mod sealing;

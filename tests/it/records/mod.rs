@@ -8,5 +8,5 @@ mod recording;
 mod restoring;
 mod sealed;
 
-pub use house::record_as;
+pub use house::{change, record_as};
 pub use restoring::proposed;

@@ -62,9 +62,11 @@ fn a_restored_record_has_its_values_again_sealed_ones_too() {
 
         let stale = proposed(&site, record, 2);
         send(&site, "R5", ann(7, "T1"));
-        assert!(carry_out_due(&site.app).is_err(), "the record changed since");
+        carry_out_due(&site.app).unwrap();
         let proposal = site.app.db.read(|conn| approvals::find(conn, stale)).unwrap().unwrap();
-        assert_eq!((proposal.state, state().version), (State::Approved, 5));
+        let why = proposal.end.and_then(|end| end.comment).unwrap_or_default();
+        assert_eq!((proposal.state, state().version), (State::Refused, 5), "the record changed since: {why}");
+        assert!(why.contains("propose it again"), "{why}");
         let same = site.app.db.read(|conn| Restoration::of(conn, record, 5)).map(drop).unwrap_err();
         assert!(same.to_string().contains("in that state now"), "{same}");
         assert_eq!(verified(&site.bank).findings, [], "{kind:?}");

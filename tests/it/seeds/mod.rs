@@ -12,6 +12,7 @@ mod history_query;
 mod integrity_check;
 mod orm_events;
 mod price_tracker;
+mod retention;
 mod roll_back;
 mod simple_audit_log;
 mod table;

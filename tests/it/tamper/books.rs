@@ -101,6 +101,7 @@ fn fill(bank: Bank) -> Bank {
     proposals(&bank);
     private(&bank);
     records(&bank);
+    super::explained::explained(&bank);
     let bank = bank.restart();
     let more = |n: i64| entry(&format!("M{n}"), &format!("ACC-{}", n % 3), "2026-03-02T11:00:00Z", 1_000 + n, 1_001 + n);
     (0..160).for_each(|n| drop(bank.record(more(n))));
@@ -165,6 +166,15 @@ fn entries(bank: &Bank, other: i64) {
     reversal["reverses"] = json!("L4");
     reversal["account_seq"] = json!(4);
     bank.record(reversal);
+    for n in [3, 2] {
+        let before = if n == 3 { 30 } else { 20 };
+        let mut row = entry(&format!("RV{n}"), "LATE", &format!("2026-03-02T10:3{}:00Z", 4 - n), before, before - 10);
+        row["kind"] = json!("reversal");
+        row["direction"] = json!("debit");
+        row["reverses"] = json!(format!("L{n}"));
+        row["account_seq"] = json!(8 - n);
+        bank.record(row);
+    }
     beside(bank);
     bank.submit_rows(other, vec![Bank::row(1, entry("F1", "ACC-2", "2026-03-02T10:40:00Z", balance[2], balance[2] + 1))], false)
         .unwrap();

@@ -6,6 +6,7 @@ pub mod books;
 mod combos;
 mod command;
 pub mod edits;
+mod explained;
 mod matrix;
 mod schema;
 mod shown;

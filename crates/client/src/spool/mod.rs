@@ -137,10 +137,11 @@ impl Spool {
         make_private(&folder)?;
         let lock = lock(&folder)?;
         let mut segments = segment::all(&folder)?;
-        let cursor = cursor::read(&folder)?.unwrap_or(Position { segment: segments.first().map_or(1, |s| s.number), at: 0 });
-        if segments.last().is_some_and(|newest| newest.number < cursor.segment) {
+        let known = cursor::read(&folder)?;
+        if known.is_some_and(|cursor| segments.last().is_none_or(|newest| newest.number < cursor.segment)) {
             return Err(SpoolError::Damaged { path: folder.join("cursor"), at: 0, what: "it names a file that is missing" });
         }
+        let cursor = known.unwrap_or(Position { segment: segments.first().map_or(1, |s| s.number), at: 0 });
         for gone in segments.extract_if(.., |segment| segment.number < cursor.segment) {
             fs::remove_file(&gone.path).map_err(failed(&gone.path))?;
         }

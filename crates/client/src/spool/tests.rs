@@ -121,6 +121,10 @@ fn a_cursor_that_cannot_be_read_sends_again_and_one_that_points_nowhere_is_refus
     assert_eq!(all(&open(dir.path())).len(), 4, "again: they are duplicates to the server");
     cursor::write(dir.path(), Position { segment: 7, at: 0 }).unwrap();
     assert!(matches!(Spool::open(dir.path(), Limits::default()), Err(SpoolError::Damaged { .. })));
+    // Somebody took the rows away and left the cursor: new rows before it would be passed over.
+    cursor::write(dir.path(), Position { segment: 1, at: 50 }).unwrap();
+    fs::remove_file(dir.path().join(&files(dir.path())[0])).unwrap();
+    assert!(matches!(Spool::open(dir.path(), Limits::default()), Err(SpoolError::Damaged { .. })));
 }
 
 #[test]

@@ -58,6 +58,7 @@ fn broken(item: &BreakItem, time: LocalTime) -> BreakRow {
         (None, None) => String::new(),
     };
     BreakRow {
+        href: String::new(),
         kind: words(&item.kind),
         account: account_link(&item.account, item.account_id),
         currency: item.currency.clone(),

@@ -2,6 +2,7 @@
 
 use crate::clock::Moment;
 use crate::ids::Seq;
+use crate::records::event::Private;
 use crate::records::history::{self, Reading, Version};
 use crate::records::store::FieldRow;
 use crate::records::{Action, Held, Json, State};
@@ -44,7 +45,6 @@ fn field(row: &FieldRow) -> ChangeLine {
 pub(in super::super) fn version(version: &Version, id: Seq, time: LocalTime) -> VersionRow {
     let (change, private) = (&version.change, version.private.clone().unwrap_or_default());
     let (at, recorded) = (time.second(Moment(change.changed_at)), time.second(Moment(change.recorded_at)));
-    let told = |text: &Option<String>| text.clone().map(|text| Json::stored(text).for_people());
     let whence = [&private.who.session_id, &private.who.ip];
     VersionRow {
         record: None,
@@ -66,9 +66,16 @@ pub(in super::super) fn version(version: &Version, id: Seq, time: LocalTime) -> 
         why: private.reason.clone().unwrap_or_default(),
         lines: version.fields.iter().map(field).collect(),
         tags: tags(version),
-        mismatches: private.mismatches.iter().map(|(path, ours, sent)| line(shown(path), told(ours), told(sent))).collect(),
+        mismatches: mismatches(&private),
+        broken: format!("/breaks/{}/record", change.seq),
         seq: count(change.seq),
     }
+}
+
+/// What a change did not find as we knew it.
+pub(in super::super) fn mismatches(private: &Private) -> Vec<ChangeLine> {
+    let told = |text: &Option<String>| text.clone().map(|text| Json::stored(text).for_people());
+    private.mismatches.iter().map(|(path, ours, sent)| line(shown(path), told(ours), told(sent))).collect()
 }
 
 /// The whole record has the empty path.

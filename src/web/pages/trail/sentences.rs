@@ -301,6 +301,14 @@ fn reports(kind: &str, body: &Body<'_>) -> Option<Said> {
                 body.text("business_date")
             )));
         }
+        "report.by_user" => {
+            let how = match body.text("format") {
+                "page" => "looked at".to_owned(),
+                format => format!("took {format} of"),
+            };
+            let (from, through) = (body.text("from"), body.text("through"));
+            return Some(plain(format!("{} {how} accesses and changes by user, {from} to {through}.", asker(body))));
+        }
         "report.stored" => format!("The report of {date} was stored as version {version}, {}.", body.text("status")),
         "report.computed" => format!("The report of {date} was computed again; version {version} still stands."),
         "report.read" => {

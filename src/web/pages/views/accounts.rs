@@ -27,6 +27,26 @@ pub struct AccountsPage {
     pub empty: Empty,
     /// The way on.
     pub pager: Pager,
+    /// Whether the reader may go on to holders.
+    pub holders: bool,
+}
+
+/// An erasure and a hold by the name of a holder.
+#[derive(Clone, Debug, Default, Template)]
+#[template(path = "accounts/holder.html")]
+pub struct HoldersPage {
+    /// The frame.
+    pub chrome: Chrome,
+    /// What was sent and could not be taken.
+    pub hold_name: String,
+    /// See above.
+    pub hold_reason: String,
+    /// See above.
+    pub erase_name: String,
+    /// See above.
+    pub erase_reason: String,
+    /// What is wrong with it.
+    pub errors: Vec<FieldError>,
 }
 
 /// An account in a list.

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{BreakRow, Chrome, Empty, Fact, Link, Tag};
+use super::{BreakRow, Chrome, Empty, Fact, FieldError, Link, Tag};
 
 /// Everything that is known of one entry.
 #[derive(Clone, Debug, Default, Template)]
@@ -38,6 +38,8 @@ pub struct EntryPage {
     pub hits: Vec<HitRow>,
     /// Said when there are none.
     pub hits_empty: Empty,
+    /// Cancelling it.
+    pub reversal: ReversalView,
     /// How and when it came.
     pub delivery: Vec<Fact>,
     /// Place, leaf and rule set.
@@ -55,6 +57,36 @@ pub struct SealedForm {
     pub reason: String,
     /// What is wrong with it.
     pub error: Option<String>,
+}
+
+/// Cancelling an entry.
+#[derive(Clone, Debug, Default)]
+pub struct ReversalView {
+    /// The entry that did.
+    pub reversed: Option<Link>,
+    /// The proposal that is open.
+    pub waiting: Option<Link>,
+    /// What it would come to.
+    pub facts: Vec<Fact>,
+    /// Why it cannot be.
+    pub why_not: Option<String>,
+    /// Proposing it, for who may.
+    pub form: Option<ReversalForm>,
+}
+
+/// Proposing that an entry is cancelled.
+#[derive(Clone, Debug, Default)]
+pub struct ReversalForm {
+    /// Where it is sent.
+    pub action: String,
+    /// Whether the funds do not suffice, or nobody knows.
+    pub must_force: bool,
+    /// Whether that was chosen.
+    pub forced: bool,
+    /// The reason as typed.
+    pub reason: String,
+    /// What is wrong with it.
+    pub errors: Vec<FieldError>,
 }
 
 /// A rule an entry hit.

@@ -11,6 +11,7 @@ mod accounts;
 mod acts;
 mod alerts;
 mod approvals;
+mod breaks;
 mod contexts;
 mod docs;
 mod entry;
@@ -22,23 +23,27 @@ mod rows;
 mod signin;
 mod today;
 mod trail;
+mod users;
 
-pub use accounts::{AccountPage, AccountRow, AccountsPage, ContextRow, PrivacyForms};
+pub use accounts::{AccountPage, AccountRow, AccountsPage, ContextRow, HoldersPage, PrivacyForms};
 pub use acts::{ActsPage, ActsRow};
 pub use alerts::{AlertPage, AlertsPage, DISPOSITIONS, DecisionForm, DecisionView, DispositionWords, HistoryRow};
 pub use approvals::{ApprovalPage, ApprovalsPage, ProposalRow, VerdictForm};
+pub use breaks::{BreakPage, ExplainForm};
 pub use contexts::{ContextAccountRow, ContextPage};
 pub use docs::{ApiBody, ApiGroup, ApiOperation, ApiParameter, ApiResponse, DocsPage, ErrorPage, Words};
-pub use entry::{EntryPage, HitRow, SealedForm};
+pub use entry::{EntryPage, HitRow, ReversalForm, ReversalView, SealedForm};
 pub use mail::{LetterRow, MailPage};
 pub use parts::{Chip, Choice, Chrome, Empty, FieldError, Flash, NavItem, Pager, UserBadge};
 pub use records::{
-    ChangeLine, DifferenceView, RecordBreakRow, RecordPage, RecordRow, RecordsPage, RestoreForm, ValueRow, VersionRow,
+    ChangeLine, DifferenceView, RecordBreakRow, RecordPage, RecordRow, RecordSealed, RecordsPage, RestoreForm, ValueRow,
+    VersionRow,
 };
 pub use reports::{ReportRow, ReportShowPage, ReportsPage, SignoffForm};
 pub use rows::AlertRow;
 pub use signin::SignInPage;
 pub use today::{SourceRow, TodayPage};
 pub use trail::{AnchorRow, ErasureRow, TrailEventRow, TrailPage};
+pub use users::{UserRow, UsersPage};
 
 pub use crate::reports::page::{BreakRow, EntryRow, Fact, Figure, Link, SignatureRow, Tag, Tile};

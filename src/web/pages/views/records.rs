@@ -56,6 +56,8 @@ pub struct RecordBreakRow {
     pub at: String,
     /// In how many fields.
     pub fields: String,
+    /// The page of the break.
+    pub href: String,
     /// Its state.
     pub state: Tag,
 }
@@ -92,6 +94,8 @@ pub struct RecordPage {
     pub values: Vec<ValueRow>,
     /// Said when there are none.
     pub values_empty: Empty,
+    /// What is sealed of them, for a reader who may see it.
+    pub sealed: Option<RecordSealed>,
     /// What differs between two instants, if that was asked for.
     pub difference: Option<DifferenceView>,
     /// Going back to the state that is shown.
@@ -102,6 +106,21 @@ pub struct RecordPage {
     pub history: Vec<VersionRow>,
     /// The way on in them.
     pub pager: Pager,
+}
+
+/// The form by which what is sealed is shown.
+#[derive(Clone, Debug, Default)]
+pub struct RecordSealed {
+    /// Where it goes.
+    pub action: String,
+    /// The version whose values are opened.
+    pub version: String,
+    /// How many, in words.
+    pub fields: String,
+    /// The reason as written so far.
+    pub reason: String,
+    /// What is wrong with it.
+    pub error: Option<String>,
 }
 
 /// A value of a state.
@@ -183,6 +202,8 @@ pub struct VersionRow {
     pub tags: Vec<Tag>,
     /// What did not fit: field, ours, sent.
     pub mismatches: Vec<ChangeLine>,
+    /// The page of its break, if it has one.
+    pub broken: String,
     /// Its place in the log.
     pub seq: String,
 }

@@ -12,6 +12,8 @@ pub struct ReportsPage {
     pub chrome: Chrome,
     /// What is listed, in one sentence.
     pub summary: String,
+    /// Whether the reader may see the report by user.
+    pub by_user: bool,
     /// The newest version of each day, newest day first.
     pub rows: Vec<ReportRow>,
     /// Said when there are none.

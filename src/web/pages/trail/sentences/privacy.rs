@@ -36,6 +36,11 @@ pub(super) fn said(kind: &str, body: &Body<'_>) -> Option<Said> {
             let keys = body.fields["keys"].as_object().map_or(0, serde_json::Map::len) as i64;
             whole(format!("{} data keys were wrapped for the {} key {}.", count(keys), body.text("for"), body.text("name")))
         }
+        "value.revealed" if body.fields["record"].is_i64() => {
+            let values = body.counted("fields", "sealed value", "sealed values");
+            let at = link("Record", format!("/records/{}", body.number("record")));
+            about(format!("{} opened {values} of a record.", body.user()), Some(at))
+        }
         "value.revealed" => {
             let fields: Vec<String> = body.fields["fields"]
                 .as_array()

@@ -1,5 +1,6 @@
 //! What changed of records, and who looked.
 
+use crate::ledger::BREAK_EXPLAINED;
 use crate::reports::page::words::{count, counted, link, words};
 
 use super::super::super::views::Link;
@@ -14,6 +15,11 @@ pub(super) fn said(kind: &str, body: &Body<'_>) -> Option<Said> {
             about(text, None)
         }
         "record.changed" => about(changed(body, &source), record()),
+        BREAK_EXPLAINED => {
+            let (kind, seq) = (body.text("kind"), body.number("break"));
+            let at = Some(link("Break", format!("/breaks/{seq}/{kind}")));
+            about(format!("Two officers explained the {} break at {}.", words(kind).to_lowercase(), count(seq)), at)
+        }
         "changes.refused" => {
             let flood = if body.fields["counted_only"] == true { " in a flood" } else { "" };
             let codes = body.fields["codes"].as_object().into_iter().flat_map(|codes| codes.keys());

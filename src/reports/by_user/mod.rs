@@ -1,0 +1,303 @@
+//! Who looked at what, and who changed it: accesses and changes by user over a period, for a type of
+//! record and a role.
+//!
+//! Counted from the log as it is asked for, and not stored. Officers' views, searches, exports, reveals,
+//! acts and refusals; and changes of records by whom their source names. It looks at so many events and
+//! changes at most; that there are more is said.
+
+mod csv;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use chrono::NaiveDate;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::access::{Role, User, users};
+use crate::clock::Moment;
+use crate::db::{Conn, DbResult};
+use crate::ids::Seq;
+use crate::ledger::BusinessCalendar;
+use crate::ledger::store::first_at;
+use crate::trail::{attempts, store as trail};
+
+pub use csv::csv;
+
+/// Days of a period at most.
+pub const DAYS_MAX: i64 = 92;
+/// Events and changes that are looked at, each, at most.
+pub const LOOKED_AT_MAX: usize = 200_000;
+/// Lines at most.
+pub const LINES_MAX: usize = 1_000;
+/// Read at once.
+const PAGE: i64 = 10_000;
+
+/// Whose lines are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Users of this role.
+    Role(Role),
+    /// People whom a source names as having changed something.
+    Source,
+}
+
+impl Whose {
+    /// `officer`, …, `source`
+    pub fn text(self) -> &'static str {
+        match self {
+            Whose::Role(role) => role.text(),
+            Whose::Source => "source",
+        }
+    }
+
+    /// From its text.
+    pub fn parse(text: &str) -> Option<Whose> {
+        if text == Whose::Source.text() { Some(Whose::Source) } else { Role::parse(text).map(Whose::Role) }
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// First day, in the bank's zone.
+    pub from: NaiveDate,
+    /// Last day.
+    pub through: NaiveDate,
+    /// Of this type of records only; none: accounts, alerts and every record.
+    pub kind: Option<String>,
+    /// Of these people only.
+    pub whose: Option<Whose>,
+}
+
+/// One person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct UserLine {
+    /// The user's number; none: whom a source names, or the command line.
+    pub user: Option<Seq>,
+    /// The user's address, or the name a source gives.
+    pub name: String,
+    /// `officer`, …, `source`, `command`.
+    pub role: &'static str,
+    /// Pages and answers about customers that were seen.
+    pub views: i64,
+    /// How many accounts, records and alerts those were about.
+    pub subjects: i64,
+    /// Searches; of what type a search was is not public, so that all count.
+    pub searches: i64,
+    /// Exports; they are of no type.
+    pub exports: i64,
+    /// Sealed values that were opened, page by page.
+    pub reveals: i64,
+    /// Changes of records.
+    pub changes: i64,
+    /// Acts that were done; they are of no type.
+    pub acts: i64,
+    /// Acts, pages and sign-ins that were refused or denied; they are of no type.
+    pub refusals: i64,
+}
+
+/// The report.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ByUser {
+    /// By role, then name.
+    pub lines: Vec<UserLine>,
+    /// All of them.
+    pub lines_total: i64,
+    /// Events and changes that were looked at.
+    pub looked_at: i64,
+    /// Whether there are more of them than were looked at: ask for fewer days.
+    pub truncated: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Person {
+    User(Seq),
+    Named(String),
+    Command,
+}
+
+#[derive(Default)]
+struct Counting {
+    lines: BTreeMap<Person, UserLine>,
+    subjects: HashMap<Person, HashSet<(&'static str, String)>>,
+    looked_at: usize,
+    truncated: bool,
+}
+
+/// Counts.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn by_user(conn: &mut Conn, calendar: &BusinessCalendar, question: &Question) -> DbResult<ByUser> {
+    let (begin, end) = (calendar.day(question.from).0, calendar.day(question.through).1);
+    let size = trail::state(conn)?.map_or(0, |state| state.size);
+    let span = (first_at(conn, begin, size)?, first_at(conn, end, size)?);
+    let known = users::list(conn)?;
+    let mut counting = Counting::default();
+    let kind = question.kind.as_deref();
+    counting.looks(conn, span, kind)?;
+    counting.changes(conn, span, kind, &known)?;
+    counting.acts(conn, (begin, end))?;
+    Ok(counting.report(&known, question.whose))
+}
+
+impl Counting {
+    fn line(&mut self, person: Person) -> &mut UserLine {
+        self.lines.entry(person).or_default()
+    }
+
+    /// Reads events of a kind, page by page, within the bound.
+    fn each(
+        &mut self,
+        conn: &mut Conn,
+        kind: &str,
+        (mut from, to): (Seq, Seq),
+        mut each: impl FnMut(&mut Counting, &mut Conn, Vec<Value>) -> DbResult<()>,
+    ) -> DbResult<()> {
+        let mut left = LOOKED_AT_MAX;
+        loop {
+            let rows = store::bodies(conn, kind, (from, to), PAGE)?;
+            let (read, last) = (rows.len(), rows.last().map(|(seq, _)| *seq));
+            let (taken, whole) = (read.min(left), read <= left);
+            self.looked_at += taken;
+            self.truncated |= !whole;
+            left -= taken;
+            let bodies = rows.into_iter().take(taken).map(|(_, body)| serde_json::from_str(&body).unwrap_or_default());
+            each(self, conn, bodies.collect())?;
+            match last.filter(|_| read as i64 == PAGE && whole) {
+                Some(last) => from = last + 1,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn looks(&mut self, conn: &mut Conn, span: (Seq, Seq), kind: Option<&str>) -> DbResult<()> {
+        self.each(conn, "customer.viewed", span, |counting, conn, bodies| {
+            let wanted = of_kind(conn, &bodies, kind)?;
+            for (body, _) in bodies.iter().zip(wanted).filter(|(_, wanted)| *wanted) {
+                let person = person(body);
+                counting.line(person.clone()).views += 1;
+                if let Some(subject) = subject(body) {
+                    counting.subjects.entry(person).or_default().insert(subject);
+                }
+            }
+            Ok(())
+        })?;
+        self.each(conn, "value.revealed", span, |counting, conn, bodies| {
+            let wanted = of_kind(conn, &bodies, kind)?;
+            for (body, _) in bodies.iter().zip(wanted).filter(|(_, wanted)| *wanted) {
+                counting.line(person(body)).reveals += 1;
+            }
+            Ok(())
+        })?;
+        self.each(conn, "search.made", span, |counting, _, bodies| {
+            bodies.iter().for_each(|body| counting.line(person(body)).searches += 1);
+            Ok(())
+        })?;
+        self.each(conn, "export.made", span, |counting, _, bodies| {
+            bodies.iter().for_each(|body| counting.line(person(body)).exports += 1);
+            Ok(())
+        })
+    }
+
+    fn changes(&mut self, conn: &mut Conn, (mut from, to): (Seq, Seq), kind: Option<&str>, known: &[User]) -> DbResult<()> {
+        let users: HashMap<&str, Seq> = known.iter().map(|user| (user.email.as_str(), user.id)).collect();
+        let mut left = LOOKED_AT_MAX;
+        loop {
+            let mut rows = store::changes(conn, (from, to), PAGE)?;
+            let (read, last) = (rows.len(), rows.last().map(|(seq, ..)| *seq));
+            let whole = read <= left;
+            rows.truncate(left);
+            self.looked_at += rows.len();
+            self.truncated |= !whole;
+            left -= rows.len();
+            let kinds = match kind {
+                Some(_) => store::kinds(conn, &distinct(rows.iter().map(|(_, record, _)| *record)))?,
+                None => HashMap::new(),
+            };
+            for (_, record, actor) in rows {
+                if kind.is_some_and(|kind| kinds.get(&record).map(String::as_str) != Some(kind)) {
+                    continue;
+                }
+                let user = actor.as_deref().and_then(|actor| users.get(actor));
+                let person = user.map_or_else(|| Person::Named(actor.clone().unwrap_or_default()), |user| Person::User(*user));
+                self.line(person).changes += 1;
+            }
+            match last.filter(|_| read as i64 == PAGE && whole) {
+                Some(last) => from = last + 1,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn acts(&mut self, conn: &mut Conn, (begin, end): (Moment, Moment)) -> DbResult<()> {
+        let (counts, more) = attempts::counts(conn, begin, end)?;
+        self.truncated |= more;
+        for counts in counts {
+            let line = self.line(counts.user.map_or(Person::Command, Person::User));
+            line.acts += counts.succeeded;
+            line.refusals += counts.refused + counts.denied;
+        }
+        Ok(())
+    }
+
+    fn report(self, known: &[User], whose: Option<Whose>) -> ByUser {
+        let Counting { lines, subjects, looked_at, truncated } = self;
+        let mut lines: Vec<UserLine> = lines.into_iter().map(|(person, line)| finished(person, line, &subjects, known)).collect();
+        if let Some(whose) = whose {
+            lines.retain(|line| line.role == whose.text());
+        }
+        lines.sort_by(|one, other| (one.role, &one.name).cmp(&(other.role, &other.name)));
+        let lines_total = lines.len() as i64;
+        lines.truncate(LINES_MAX);
+        ByUser { lines, lines_total, looked_at: looked_at as i64, truncated }
+    }
+}
+
+fn finished(
+    person: Person,
+    line: UserLine,
+    subjects: &HashMap<Person, HashSet<(&'static str, String)>>,
+    known: &[User],
+) -> UserLine {
+    let seen = subjects.get(&person).map_or(0, HashSet::len) as i64;
+    let (user, name, role) = match person {
+        Person::User(id) => match known.iter().find(|user| user.id == id) {
+            Some(user) => (Some(id), user.email.clone(), user.role.text()),
+            None => (Some(id), format!("user {id}"), "unknown"),
+        },
+        Person::Named(name) if name.is_empty() => (None, "nobody named".to_owned(), Whose::Source.text()),
+        Person::Named(name) => (None, name, Whose::Source.text()),
+        Person::Command => (None, "command line".to_owned(), "command"),
+    };
+    UserLine { user, name, role, subjects: seen, ..line }
+}
+
+fn person(body: &Value) -> Person {
+    body["user"].as_i64().map_or(Person::Command, Person::User)
+}
+
+/// What was looked at.
+fn subject(body: &Value) -> Option<(&'static str, String)> {
+    // An entry is its account's, an alert or a proposal stands for itself where no account is named.
+    ["record", "account", "alert", "proposal"].into_iter().find_map(|what| {
+        let value = &body[what];
+        (value.is_i64() || value.is_string()).then(|| (what, value.to_string()))
+    })
+}
+
+/// Which of these events are about a record of this type; all of them where none is asked for.
+fn of_kind(conn: &mut Conn, bodies: &[Value], kind: Option<&str>) -> DbResult<Vec<bool>> {
+    let Some(kind) = kind else { return Ok(vec![true; bodies.len()]) };
+    let record = |body: &Value| body["record"].as_i64();
+    let kinds = store::kinds(conn, &distinct(bodies.iter().filter_map(record)))?;
+    let is = |body: &Value| record(body).and_then(|id| kinds.get(&id)).is_some_and(|of| of == kind);
+    Ok(bodies.iter().map(is).collect())
+}
+
+fn distinct(ids: impl Iterator<Item = Seq>) -> Vec<Seq> {
+    ids.collect::<BTreeSet<_>>().into_iter().collect()
+}

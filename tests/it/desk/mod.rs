@@ -1,0 +1,8 @@
+//! The officer's desk: what one proposes there and another approves, from the pages and from the shell.
+
+mod by_user;
+mod explaining;
+mod house;
+mod restoring;
+mod revealing;
+mod reversing;
