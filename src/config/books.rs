@@ -149,7 +149,6 @@ mod tests {
 
     const TWO: &str = "[server]\npublic_url = \"https://monitor.bank.example/\"\n[bank]\nname = \"Bank\"\nweekend = [\"Sun\"]\n\
         [database]\nurl = \"sqlite:main.db\"\nreaders = 7\nread_url = \"postgres://r/d\"\n\
-        [[capture]]\nname = \"core\"\nurl = \"postgres://capture@core/bank\"\nsource = \"core\"\n\
         [book.savings.database]\nurl = \"sqlite:savings.db\"\n[book.savings.bank]\nname = \"Savings\"\n";
 
     #[test]
@@ -163,7 +162,6 @@ mod tests {
         assert_eq!(book.database.read_url, "", "the replica of another database is not this one's");
         assert_eq!(book.public_url(), "https://monitor.bank.example/b/savings");
         assert!(book.is_https() && book.book.is_empty());
-        assert_eq!((main.capture.len(), book.capture.len()), (1, 0), "a captured table is drained into one log");
         let capture = "[[capture]]\nname = \"core\"\nurl = \"postgres://c@h/d\"\n";
         let with = format!("{TWO}{capture}");
         assert_eq!(
