@@ -94,7 +94,7 @@ impl Config {
         }
         // A captured table is drained into one log.
         figment = figment.merge(Serialized::default("capture", Vec::<Capture>::new()));
-        figment = figment.merge(Serialized::globals(settings));
+        figment = figment.merge(Serialized::defaults(settings));
         let mut config = Config::read(&figment, database).map_err(|e| e.of_book(book))?;
         if config.database.url.is_empty() {
             let refused = "database.url must be set: each book has a database of its own".to_owned();
@@ -169,6 +169,16 @@ mod tests {
             (1, 0),
             "a queue is one book's"
         );
+        Ok(())
+    }
+
+    #[test]
+    fn the_database_of_the_command_line_is_the_book_s() -> Result<(), Box<dyn std::error::Error>> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("c.toml");
+        std::fs::write(&path, TWO)?;
+        let copy = Config::load_book(Some(&path), Some("sqlite:copy.db"), "savings")?;
+        assert_eq!((copy.database.url.as_str(), copy.bank.name.as_str()), ("sqlite:copy.db", "Savings"));
         Ok(())
     }
 

@@ -227,7 +227,8 @@ impl NewChange {
         let sensitive = sensitive(sent.raw("sensitive"))?;
         let mut masked = 0;
         let reason = sent.text("reason")?.map(|text| mask(text, &mut masked));
-        if reason.is_none() && rules.reason == Reason::Required {
+        let said = reason.as_deref().is_some_and(|reason| !reason.trim().is_empty());
+        if !said && rules.reason == Reason::Required {
             return Err(Refusal::field("reason_required", "reason", format!("a change of type {kind} must say why")));
         }
         let subject = sent.text("subject")?;

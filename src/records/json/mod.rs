@@ -63,7 +63,7 @@ pub fn shape(raw: &RawValue) -> Shape {
 }
 
 impl Json {
-    /// Reads a value; `edit` may change every text in it.
+    /// Reads a value; `edit` may change every text in it, and every whole number, which is a text then.
     ///
     /// # Errors
     /// What is wrong: no JSON, a key twice, a number beyond all measure.
@@ -157,7 +157,13 @@ fn write(raw: &RawValue, form: Form, edit: &mut dyn FnMut(String) -> String, out
         }
         Some(b'-' | b'0'..=b'9') => {
             let number = Decimal::parse(text)?;
-            out.push_str(&if form == Form::Normal { number.to_string() } else { text.to_owned() });
+            let edited = is_whole(text).then(|| edit(text.to_owned())).filter(|edited| edited != text);
+            out.push_str(&match (form, edited) {
+                // What is not a number any more is a text.
+                (_, Some(edited)) => serde_json::Value::from(edited).to_string(),
+                (Form::Normal, None) => number.to_string(),
+                (Form::AsSent, None) => text.to_owned(),
+            });
             Ok(())
         }
         _ => {
@@ -165,6 +171,14 @@ fn write(raw: &RawValue, form: Form, edit: &mut dyn FnMut(String) -> String, out
             Ok(())
         }
     }
+}
+
+/// Whether a number is written with digits alone, but for its sign and zeros behind the point: digits that may stand for
+/// something else than a quantity.
+fn is_whole(number: &str) -> bool {
+    let digits = number.trim_start_matches('-');
+    let (whole, behind) = digits.split_once('.').unwrap_or((digits, ""));
+    whole.bytes().all(|b| b.is_ascii_digit()) && behind.bytes().all(|b| b == b'0')
 }
 
 fn list<T>(

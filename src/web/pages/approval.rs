@@ -141,7 +141,15 @@ fn next(desk: &Desk, proposal: &Proposal) -> String {
         }
         (State::Approved, _) => format!("It is approved and about to be carried out, until {until} at the latest."),
         (State::CarriedOut, _) => "It was approved and has been carried out.".to_owned(),
-        (State::Refused, _) => "An officer said no; nothing was done.".to_owned(),
+        (State::Refused, _) => match &proposal.end {
+            Some(Word { by: None, comment, .. }) => {
+                let why = comment.as_deref().unwrap_or("the reason was erased");
+                format!(
+                    "It was approved, and ended when it was to be carried out, without an officer's no: {why}. Nothing was done."
+                )
+            }
+            _ => "An officer said no; nothing was done.".to_owned(),
+        },
         (State::Withdrawn, _) => "It was taken back; nothing was done.".to_owned(),
         (State::Expired, _) => "Nobody dealt with it in time; nothing was done.".to_owned(),
     }

@@ -110,6 +110,8 @@ fn officers_reverse_once_and_nobody_reverses_what_they_did() {
         carry_out_due(&site.app).unwrap();
         assert_eq!((state(&site, id), reversals(&site).len()), (State::Refused, 2));
         assert!(ending(&site, id).contains(&format!("entry {theirs} has reversed it already")), "{}", ending(&site, id));
+        let shown = page(&site, &ada, &format!("/approvals/{id}")).text;
+        assert!(shown.contains("without an officer") && !shown.contains("An officer said no"), "{shown}");
         // A sender gives back in parts: in one submission, atomic or not, and later.
         let third = site.bank.record(entry("E3", "ACC-1", "2026-03-02T11:30:00Z", 100, 70)).seq;
         let pair = || vec![sent("CORE-3", "E3", 70, 80), sent("CORE-4", "E3", 80, 90)];

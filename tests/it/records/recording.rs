@@ -129,6 +129,7 @@ fn what_cannot_be_taken_says_why_and_keeps_its_bytes_once() {
     });
     let refused = |more: Value, code: &str| site.post(CHANGES, &change("R1", more)).problem(422, code);
     refused(json!({ "after": {} }), "reason_required");
+    refused(json!({ "after": {}, "reason": "  " }), "reason_required");
     refused(json!({ "type": "price", "after": {} }), "record_type_unknown");
     refused(json!({ "type": "Price", "after": {} }), "record_type_invalid");
     refused(json!({ "reason": "x", "after": {}, "nope": 1 }), "unknown_field");
@@ -136,7 +137,7 @@ fn what_cannot_be_taken_says_why_and_keeps_its_bytes_once() {
     refused(json!({ "reason": "x", "fields": [{ "path": "limit", "new": 1 }] }), "path_invalid");
     refused(json!({ "reason": "x", "after": {}, "changed_at": "2099-01-01T00:00:00Z" }), "time_ahead");
     refused(json!({ "reason": "x", "after": {}, "action": "delete" }), "field_not_allowed");
-    assert_eq!(site.events("changes.refused").len(), 8);
+    assert_eq!(site.events("changes.refused").len(), 9);
     let taken = site.post(CHANGES, &change("R1", json!({ "reason": "x", "after": { "a": 1 }, "class": "debug" })));
     assert_eq!(taken.status, 201, "{taken:#?}");
     assert_eq!(site.events("record.changed")[0]["class"], "critical", "a sender may only lengthen");
@@ -153,6 +154,12 @@ fn card_numbers_in_free_text_are_masked_and_told() {
     let row = json!({ "after": { "note": "card 4111 1111 1111 1111", "account": "4111111111111111" }, "reason": "lost 5555555555554444" });
     let answer = site.post(CHANGES, &change("R1", row)).json();
     assert_eq!(answer["masked"], 2, "{answer}");
+    // Written as a number it is one all the same; a fraction is none.
+    let numbers = json!({ "id": "N", "after": { "card": 378282246310005_i64, "of": ["x", 6011111111111117_i64], "rate": 0.4111111111111111 } });
+    let answer = site.post(CHANGES, &change("R3", numbers)).json();
+    assert_eq!(answer["masked"], 2, "{answer}");
+    let number = site.get("/api/v1/records/customer/N").json()["document"].clone();
+    assert_eq!(number, json!({ "card": "378282*****0005", "of": ["x", "601111******1117"], "rate": 0.4111111111111111 }));
     let stored = crate::privacy::everything(&mut site.bank.db.connect().unwrap());
     assert!(!stored.contains("4111 1111 1111 1111") && !stored.contains("5555555555554444"));
     assert!(stored.contains("4111 11** **** 1111") && stored.contains("4111111111111111"), "an account number stays");
