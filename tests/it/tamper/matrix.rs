@@ -33,6 +33,10 @@ const IN_PART: &[(&str, &str, &str)] = &[
 /// Pages that something reads: those of a run that was merged away wait to be removed.
 const READ: &str = "run IN (SELECT id FROM index_runs)";
 
+/// Leaves of full tiles: those of the open one have no stored hash by themselves, so that what is changed there is named
+/// as a range of leaves.
+const IN_FULL_TILES: &str = "seq < (SELECT size / 256 * 256 FROM log_state)";
+
 /// Tables whose findings have no place in the log to name.
 const WITHOUT_PLACE: &[&str] = &["log_state"];
 
@@ -66,7 +70,8 @@ fn cases(conn: &mut Conn) -> Vec<Case> {
         let part = IN_PART.iter().find(|(table, name, _)| *table == column.table && *name == column.name);
         let first = cases.last().is_none_or(|last: &Case| last.column.table != column.table);
         let whole = if column.table == "index_pages" { READ } else { "1 = 1" };
-        let which = part.map_or(whole, |(.., which)| which);
+        let in_tiles = matches!(column.table.as_str(), "entries" | "events").then_some(IN_FULL_TILES);
+        let which = part.map_or(in_tiles.unwrap_or(whole), |(.., which)| which);
         let mut add = |what, which| cases.push(Case { what, column: column.clone(), which });
         if first {
             [What::Head, What::Middle, What::Tail].into_iter().for_each(|what| add(what, whole));
