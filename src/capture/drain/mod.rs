@@ -2,6 +2,7 @@
 
 mod balance;
 mod emptied;
+mod hidden;
 mod row;
 
 use std::sync::mpsc::sync_channel;
@@ -19,8 +20,9 @@ use crate::records::{ChangeResult, Row as ChangeRow, Sender};
 
 use super::bank::store::{self, Queued, Rejected};
 use super::bank::{forget, note, note_failure};
-use super::install::store::installation;
+use super::install::store::{captured, installation};
 use super::{CaptureError, connect, refused};
+use hidden::hidden;
 use row::{Made, made, reference};
 
 pub use balance::{Balance, moved};
@@ -91,14 +93,14 @@ impl Drainer {
         let origin = Some(format!("capture {}", self.settings.name));
         let sender = Sender { source: *source, key: None, origin };
         let batch = Batch { app, settings: &self.settings, installation, sender };
-        let (tables, sealing) = batch.tables()?;
+        let (tables, waits) = batch.tables(bank)?;
         for _ in 0..BATCHES {
             if !bank.transaction("BEGIN", |bank| batch.run(bank, &tables))? {
                 break;
             }
         }
         note(&self.book, &self.settings, &store::tables(bank)?);
-        sealing.map_or(Ok(()), refused)
+        waits.map_or(Ok(()), refused)
     }
 
     fn begin(&self, app: &App) -> Result<Held, CaptureError> {
@@ -115,20 +117,28 @@ impl Drop for Drainer {
 }
 
 impl Batch<'_> {
-    /// The tables that can be drained, and why the others cannot.
-    fn tables(&self) -> Result<(Vec<&str>, Option<String>), CaptureError> {
+    /// The tables that can be drained, and why the first of the others cannot.
+    fn tables(&self, bank: &mut Outside) -> Result<(Vec<&str>, Option<String>), CaptureError> {
         let kinds = self.app.record_kinds();
-        let seals = |table: &&CapturedTable| !table.sensitive.is_empty() || !kinds.known(&table.kind).sensitive.is_empty();
-        let all = || self.settings.table.iter();
-        if !all().any(|table| seals(&table)) {
-            return Ok((all().map(|table| table.table.as_str()).collect(), None));
+        let seals = |table: &CapturedTable| !table.sensitive.is_empty() || !kinds.known(&table.kind).sensitive.is_empty();
+        let mut unsealed = None;
+        if self.settings.table.iter().any(seals) {
+            let status = self.app.db.read(|conn| self.app.sealing(conn))?;
+            unsealed = (!status.is_ready()).then(|| format!("tables with sensitive columns wait: {}", status.text()));
         }
-        let status = self.app.db.read(|conn| self.app.sealing(conn))?;
-        if status.is_ready() {
-            return Ok((all().map(|table| table.table.as_str()).collect(), None));
+        let all = captured(bank)?;
+        let (mut free, mut waits) = (Vec::new(), None);
+        for table in &self.settings.table {
+            let why = match &unsealed {
+                Some(why) if seals(table) => Some(why.clone()),
+                _ => hidden(bank, table, &all)?,
+            };
+            match why {
+                None => free.push(table.table.as_str()),
+                Some(why) => waits = waits.or(Some(format!("[[capture]] {}: {why}", self.settings.name))),
+            }
         }
-        let why = format!("[[capture]] {}: tables with sensitive columns wait: {}", self.settings.name, status.text());
-        Ok((all().filter(|table| !seals(table)).map(|table| table.table.as_str()).collect(), Some(why)))
+        Ok((free, waits))
     }
 
     /// One batch; answers whether there may be more.
@@ -143,6 +153,7 @@ impl Batch<'_> {
         if rows.is_empty() {
             return Ok(false);
         }
+        self.still_named(bank, &rows)?;
         let mut rejected = Vec::new();
         let mut rest = &rows[..];
         while let Some(first) = rest.first() {
@@ -161,6 +172,17 @@ impl Batch<'_> {
         }
         store::delete(bank, &rows.iter().map(|row| row.id).collect::<Vec<_>>())?;
         Ok(true)
+    }
+
+    /// A command on a table that rows come after is visible once they are: so it is looked again when they were read.
+    fn still_named(&self, bank: &mut Outside, rows: &[Queued]) -> Result<(), CaptureError> {
+        let all = captured(bank)?;
+        for table in self.settings.table.iter().filter(|table| rows.iter().any(|row| row.table == table.table)) {
+            if let Some(why) = hidden(bank, table, &all)? {
+                return refused(format!("[[capture]] {}: {why}", self.settings.name));
+            }
+        }
+        Ok(())
     }
 
     fn table(&self, row: &Queued) -> Option<&CapturedTable> {

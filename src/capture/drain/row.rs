@@ -136,6 +136,8 @@ impl Of<'_> {
         if let Some(map) = &self.table.entries {
             row.remove(&map.balance);
         }
+        // A row that was queued before the triggers knew of it.
+        row.retain(|column, _| !self.table.exclude.contains(column));
         row
     }
 

@@ -174,6 +174,15 @@ fn capture(bank: &mut Outside, table: &Table, exclude: &[String], done: &mut Vec
             bank.row(next, &json!([]))?
         }
     };
+    if let Some(column) = known.iter().flat_map(|row| &row.excluded).find(|column| !exclude.contains(column))
+        && (exclude.is_empty() || table.columns.contains_key(column))
+    {
+        return refused(format!(
+            "column {column} of {} is excluded: name it with --exclude again (or by its new name, if it was renamed); to capture it \
+             from now on, run `capture remove` first",
+            table.name
+        ));
+    }
     let function = Function::of(id, exclude, &table.types);
     let differs = match &known {
         Some(row) => check::problems(bank, row, Some(table), &function, exclude)?,
