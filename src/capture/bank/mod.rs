@@ -46,8 +46,10 @@ fn place(book: &str, capture: &Capture) -> (String, String) {
     (book.to_owned(), capture.name.clone())
 }
 
-/// Notes how a capture stands.
-pub fn note(book: &str, capture: &Capture, tables: &[Table]) {
+/// Notes how a capture stands; `waits`: some of its tables cannot be drained.
+pub fn note(book: &str, capture: &Capture, tables: &[Table], waits: bool) {
+    let mut all = STANDINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    let failing_since = all.get(&place(book, capture)).and_then(|before| before.failing_since).filter(|_| waits);
     let named = |table: &&Table| capture.table.iter().any(|known| known.table == table.table);
     let standing = Standing {
         name: capture.name.clone(),
@@ -55,9 +57,9 @@ pub fn note(book: &str, capture: &Capture, tables: &[Table]) {
         oldest_at: tables.iter().filter(named).filter_map(|table| table.oldest_at).min().map(Moment),
         rejected: tables.iter().map(|table| table.rejected).sum(),
         unnamed: tables.iter().filter(|table| !named(table)).map(|table| table.waiting).sum(),
-        failing_since: None,
+        failing_since,
     };
-    STANDINGS.lock().unwrap_or_else(PoisonError::into_inner).insert(place(book, capture), standing);
+    all.insert(place(book, capture), standing);
 }
 
 /// Notes that a capture could not be drained.

@@ -99,7 +99,7 @@ impl Drainer {
                 break;
             }
         }
-        note(&self.book, &self.settings, &store::tables(bank)?);
+        note(&self.book, &self.settings, &store::tables(bank)?, waits.is_some());
         waits.map_or(Ok(()), refused)
     }
 

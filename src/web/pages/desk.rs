@@ -185,6 +185,19 @@ impl Desk {
         web::block(move || work(&log)).await.map_err(|e| self.fail(Trouble::Broken(e.to_string())))
     }
 
+    /// Submits a proposal of the reader; answers its number, or why it was refused.
+    pub(super) async fn propose(
+        &self,
+        kind: approvals::Kind,
+        about: String,
+        facts: serde_json::Value,
+        reason: String,
+    ) -> Result<Result<Seq, ActError>, Failure> {
+        let (by, whence) = (Some(self.user()?), json!({ "ip": self.peer }));
+        let submission = approvals::Submission { kind, about, facts, reason, detail: None, by, whence };
+        self.record(move |log| approvals::submit(log, submission)).await
+    }
+
     /// Records that the reader looked at a customer. Without the record there is no page.
     pub(super) async fn viewed(&self, what: serde_json::Value) -> Result<(), Failure> {
         self.note("customer.viewed", what).await

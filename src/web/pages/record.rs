@@ -12,7 +12,7 @@ use chrono::{NaiveDateTime, TimeZone};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::approvals::{self, Kind, Submission};
+use crate::approvals::Kind;
 use crate::clock::Moment;
 use crate::db::Conn;
 use crate::ids::{Seq, is_erased_number};
@@ -152,16 +152,7 @@ pub(super) async fn restore(desk: Desk, id: web::Path<Seq>, sent: web::Form<Sent
     let version = sent.version;
     let worked_out = desk.read(move |conn| Ok(Restoration::of(conn, id, version))).await?;
     let found = worked_out.map_err(|error| desk.fail(error.into()))?;
-    let submission = Submission {
-        kind: Kind::RestoreRecord,
-        about: found.about(),
-        facts: found.facts(),
-        reason: sent.reason.clone(),
-        detail: None,
-        by: Some(desk.user()?),
-        whence: json!({ "ip": desk.peer }),
-    };
-    match desk.record(move |log| approvals::submit(log, submission)).await? {
+    match desk.propose(Kind::RestoreRecord, found.about(), found.facts(), sent.reason.clone()).await? {
         Ok(seq) => Ok(desk.go(&format!("/approvals/{seq}"), Some(Done::Proposed(seq)))),
         Err(ActError::Refused { status: 422, detail, .. }) => {
             let asked = Asked { version: Some(version), ..Asked::default() };

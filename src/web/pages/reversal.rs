@@ -2,10 +2,9 @@
 
 use actix_web::web;
 use serde::Deserialize;
-use serde_json::json;
 
 use crate::access::Permission;
-use crate::approvals::{self, Kind, Submission};
+use crate::approvals::{self, Kind};
 use crate::clock::Moment;
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
@@ -77,16 +76,7 @@ pub(super) async fn propose(desk: Desk, seq: web::Path<String>, sent: web::Form<
         }
         Err(error) => return Err(desk.fail(error.into())),
     };
-    let submission = Submission {
-        kind: Kind::ReverseEntry,
-        about,
-        facts,
-        reason: sent.reason.clone(),
-        detail: None,
-        by: Some(desk.user()?),
-        whence: json!({ "ip": desk.peer }),
-    };
-    match desk.record(move |log| approvals::submit(log, submission)).await? {
+    match desk.propose(Kind::ReverseEntry, about, facts, sent.reason.clone()).await? {
         Ok(seq) => Ok(desk.go(&format!("/approvals/{seq}"), Some(Done::Proposed(seq)))),
         Err(ActError::Refused { status: 422, detail, .. }) => {
             entry::render_tried(&desk, seq, Tried { sent, error: sentence(&detail) }).await
