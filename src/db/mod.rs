@@ -22,6 +22,7 @@ mod replica;
 pub mod rights;
 pub mod roles;
 pub mod schema;
+pub mod segments;
 mod wake;
 
 use std::sync::Arc;
@@ -81,6 +82,14 @@ pub enum DbError {
     /// A stored value that cannot be read back.
     #[error("the database holds a value that cannot be read: {0}")]
     Corrupt(String),
+}
+
+impl DbError {
+    /// Whether another session came in between (SQLSTATE 40001): the same again may well succeed.
+    pub fn came_between(&self) -> bool {
+        use diesel::result::{DatabaseErrorKind, Error};
+        matches!(self, DbError::Query(Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _)))
+    }
 }
 
 /// The result of anything that asks a database.
