@@ -69,7 +69,7 @@ fn kills_under_load(kind: Kind) {
     let key = issued.succeeded().stdout.trim().to_owned();
     let numbers = AtomicU64::new(1);
     let kept = Mutex::new(HashMap::new());
-    for round in 0..rounds(3) {
+    for round in 0..rounds(10) {
         let mut server = Program::new(dir.path()).args(["--database", &database]).spawn_serve();
         let (stop, tried) = (AtomicBool::new(false), Mutex::new(Vec::new()));
         std::thread::scope(|scope| {
