@@ -29,6 +29,13 @@ fn code(rest: &[u8]) -> Option<u8> {
     u8::try_from(digit(0)? * 16 + digit(1)?).ok()
 }
 
+/// A line of HTML without its tags.
+pub(crate) fn untagged(line: &str) -> String {
+    let mut parts = line.split('<');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once('>').map_or("", |(_, after)| after))
+}
+
 /// What runs of lines in base64 hold, in their order.
 pub(crate) fn in_base64(text: &str) -> Vec<String> {
     let is_one = |line: &&str| !line.is_empty() && line.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b));

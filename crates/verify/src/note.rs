@@ -162,7 +162,7 @@ impl Note {
     }
 
     fn find_in(text: &str) -> Option<Self> {
-        let bare = |line: &'_ str| line.trim_start_matches(['>', ' ', '\u{a0}', '\t']).trim_end().to_owned();
+        let bare = |line: &'_ str| mail::untagged(line.trim_start_matches(['>', ' ', '\u{a0}', '\t'])).trim().to_owned();
         let lines: Vec<String> = text.lines().map(bare).collect();
         let is_signature = |line: &String| signature(line).is_some();
         let first = lines.iter().rposition(is_signature)?;

@@ -218,6 +218,7 @@ fn a_note_is_found_in_a_mail() {
         printed.replace('\n', "\r\n"),
         format!("Dear all,\n\nthe checkpoint:\n\n{printed}\nYours\n"),
         format!("From: monitor\r\n\r\n{quoted}\r\n-- \r\nIT\r\n"),
+        format!("<p>Keep it:</p>\n<pre style=\"x\">{}</pre>", printed.trim_end()),
         format!("    {}", printed.replace('\n', "\n    ")),
         format!("{}\n{printed}", Note::sign("an\nolder\none\n", &[&log]).unwrap()),
         format!("Content-Transfer-Encoding: quoted-printable\r\n\r\nGr=C3=BC=C3=9Fe\r\n\r\n{}", quoted_printable(&printed)),
