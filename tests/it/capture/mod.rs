@@ -2,9 +2,12 @@
 
 mod draining;
 mod entries;
+mod hiding;
 mod house;
 mod installing;
 mod load;
+mod owners;
 mod reconciling;
+mod sealed;
 
 pub use house::Core;
