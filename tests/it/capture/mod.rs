@@ -8,6 +8,7 @@ mod installing;
 mod load;
 mod owners;
 mod reconciling;
+mod restoring;
 mod sealed;
 
 pub use house::Core;
