@@ -24,7 +24,7 @@ mod retention;
 mod values;
 
 pub use books::{BookSettings, MAIN as MAIN_BOOK};
-pub use capture::{Capture, CapturedTable, EntryMapping};
+pub use capture::{Capture, CapturedTable, EntryMapping, ROLE_MISSING};
 pub use database::{Database, Roles};
 pub use forward::{Forward, ForwardFormat, ForwardFrom};
 pub use privacy::{PRIVATE_FIELDS, Privacy};
