@@ -75,6 +75,10 @@ pub trait Rule: Sync {
     }
     /// Parameters of the first rule set.
     fn defaults(&self) -> serde_json::Value;
+    /// Whether a hit can tell something of a sealed value: then the sender is not told of hits.
+    fn knows_sealed_values(&self) -> bool {
+        false
+    }
     /// Checks parameters; the error names what is wrong.
     fn compile(&self, parameters: &serde_json::Value) -> Result<Box<dyn Check>, String>;
     /// Whether some entry hits with the parameters `before` and not with `after`; both can be compiled.

@@ -116,7 +116,7 @@ pub struct Private {
     pub digests: Vec<(Option<String>, Option<String>)>,
     /// Where `before` is not our last state: path, what we have, what was sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub mismatches: Vec<(String, Option<String>, Option<String>)>,
+    pub mismatches: Vec<Told>,
     /// By which the same content is known again: a salt and a digest.
     pub content: String,
 }
@@ -136,6 +136,14 @@ impl Public {
     pub fn effective_at(&self) -> Option<Moment> {
         Moment::parse(&self.effective_at).ok()
     }
+/// Where a change did not find what we had: path, what we have, what was sent.
+pub type Told = (String, Option<String>, Option<String>);
+
+/// Whether it is about a sealed value: of that no sender is told, else it could hold guesses against it.
+pub fn is_of_sealed((path, expected, found): &Told) -> bool {
+    !path.is_empty() && expected.is_none() && found.is_none()
+}
+
 }
 
 impl Private {
@@ -152,8 +160,25 @@ pub fn changed(public: &Public, private: &Private) -> NewEvent {
 }
 
 /// What is told of mismatches: the first of them, with the beginnings of their values.
-pub fn told(mismatches: &[(String, Option<Json>, Option<Json>)]) -> Vec<(String, Option<String>, Option<String>)> {
+pub fn told(mismatches: &[(String, Option<Json>, Option<Json>)]) -> Vec<Told> {
     let short = |value: &Option<Json>| value.as_ref().map(|value| value.as_str().chars().take(TOLD_MAX).collect());
-    let told = mismatches.iter().take(MISMATCHES_TOLD);
-    told.map(|(path, expected, found)| (path.clone(), short(expected), short(found))).collect()
+    let told = mismatches.iter().map(|(path, expected, found)| (path.clone(), short(expected), short(found)));
+    // Sealed ones last: how many others are told does not depend on them.
+    let (mut told, sealed): (Vec<Told>, Vec<Told>) = told.partition(|found| !is_of_sealed(found));
+    told.extend(sealed);
+    told.truncate(MISMATCHES_TOLD);
+    told
+}
+
+/// Leaves out what is told of mismatches, the last first, until the private part has at most `max` bytes; whether
+/// it has then.
+pub fn fit(private: &mut Private, max: usize) -> bool {
+    let size = |private: &Private| serde_json::to_string(private).map_or(usize::MAX, |text| text.len());
+    let mut left = size(private);
+    while left > max {
+        let Some(found) = private.mismatches.pop() else { return false };
+        let freed = serde_json::to_string(&found).map_or(0, |text| text.len());
+        left = if private.mismatches.is_empty() { size(private) } else { left.saturating_sub(freed + 1) };
+    }
+    true
 }

@@ -89,6 +89,21 @@ pub fn difference(from: &State, to: &State) -> Vec<Difference> {
     found
 }
 
+/// The same, as a source may know it: sealed values that different changes set count as different, so that
+/// nobody can hold a guess against one.
+pub fn difference_for_sources(from: &State, to: &State) -> Vec<Difference> {
+    let mut found = difference(from, to);
+    for (path, one) in from.values.iter().filter(|(_, held)| held.value.is_none()) {
+        let Some(two) = to.values.get(path).filter(|two| two.value.is_none()) else { continue };
+        let listed = found.iter().any(|found| found.path == *path);
+        if !listed && (one.seq, one.n) != (two.seq, two.n) {
+            found.push(Difference { path: path.clone(), from: Some(one.clone()), to: Some(two.clone()) });
+        }
+    }
+    found.sort_by(|one, two| one.path.cmp(&two.path));
+    found
+}
+
 /// A number at an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {

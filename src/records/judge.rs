@@ -177,7 +177,7 @@ fn touches_sensitive(seen: &Seen<'_>) -> bool {
     let also = &seen.change.sensitive;
     let gone = seen.state.filter(|_| seen.change.action == Action::Delete);
     let gone = gone.is_some_and(|state| state.values.keys().any(|path| seen.kind.is_sensitive(path, also)));
-    gone || seen.decision.fields.iter().any(|field| super::fields::is_sealed(seen.kind, also, field))
+    gone || seen.decision.fields.iter().any(|field| !field.same && super::fields::is_sealed(seen.kind, also, field))
 }
 
 /// The record, or the first change that its actor made.

@@ -13,6 +13,7 @@
 mod cards;
 mod change;
 mod content;
+mod conflicts;
 mod decide;
 mod document;
 pub mod event;

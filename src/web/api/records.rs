@@ -11,6 +11,7 @@ use crate::clock::Moment;
 use crate::config::Class;
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
+use crate::records::event::is_of_sealed;
 use crate::records::history::{self, Version};
 use crate::records::store::{self, ChangeRow, RecordRow};
 use crate::records::{self, Action, Axis, Held, State, class_code, class_text};
@@ -84,7 +85,7 @@ pub struct ChangeView {
     pub reason: Option<String>,
     /// What differs.
     pub fields: Vec<FieldView>,
-    /// In how many fields what was sent as `before` was not our last state.
+    /// In how many fields what was sent as `before` was not our last state; sealed ones are not counted.
     pub breaks: usize,
     /// The change whose state it restores.
     pub restores: Option<Seq>,
@@ -245,7 +246,7 @@ fn change_view(version: &Version) -> ChangeView {
         actor: change.actor.clone(),
         reason: private.reason,
         fields: fields.collect(),
-        breaks: private.mismatches.len(),
+        breaks: private.mismatches.iter().filter(|found| !is_of_sealed(found)).count(),
         restores: change.restores,
     }
 }
@@ -278,7 +279,7 @@ pub async fn difference(
         let one = state_at(conn, record.id, from, Axis::Effective)?.map(|(_, state)| state);
         let two = state_at(conn, record.id, to, Axis::Effective)?.map(|(_, state)| state);
         let nothing = State::default();
-        let list = history::difference(one.as_ref().unwrap_or(&nothing), two.as_ref().unwrap_or(&nothing));
+        let list = history::difference_for_sources(one.as_ref().unwrap_or(&nothing), two.as_ref().unwrap_or(&nothing));
         let sealed = |held: &Option<Held>| held.as_ref().is_some_and(|held| held.value.is_none());
         let fields = list.iter().map(|found| FieldView {
             path: found.path.clone(),

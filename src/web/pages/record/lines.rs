@@ -14,6 +14,8 @@ use super::super::views::{ChangeLine, Figure, Tag, VersionRow};
 /// Decimals that a drawing can show.
 const DECIMALS_MAX: i32 = 9;
 const SEALED: &str = "sealed";
+/// The value that was there already.
+const SEALED_AGAIN: &str = "sealed, the same";
 
 fn line(path: &str, old: Option<String>, new: Option<String>) -> ChangeLine {
     let sign = match (&old, &new) {
@@ -38,7 +40,11 @@ fn field(row: &FieldRow) -> ChangeLine {
         (None, Some(_)) => Some(SEALED.to_owned()),
         (None, None) => None,
     };
-    line(&row.path, shown(&row.old, &row.old_digest), shown(&row.new, &row.new_digest))
+    let mut line = line(&row.path, shown(&row.old, &row.old_digest), shown(&row.new, &row.new_digest));
+    if row.old_digest.is_some() && row.old_digest == row.new_digest {
+        SEALED_AGAIN.clone_into(&mut line.new);
+    }
+    line
 }
 
 /// A change of the history.
