@@ -12,6 +12,7 @@ pub mod due;
 pub mod examples;
 mod high_frequency;
 mod high_value;
+mod outcome;
 mod recent;
 mod rule_set;
 pub mod store;
@@ -20,6 +21,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use outcome::RuleOutcome;
 pub use recent::{Placed, Recent};
 pub use rule_set::{ActiveRule, Mode, RuleEntry, RuleSet, RuleSetBody};
 
@@ -73,12 +75,12 @@ pub trait Rule: Sync {
     fn looks(&self) -> Looks {
         Looks::Entries
     }
-    /// Parameters of the first rule set.
-    fn defaults(&self) -> serde_json::Value;
     /// Whether a hit can tell something of a sealed value: then the sender is not told of hits.
     fn knows_sealed_values(&self) -> bool {
         false
     }
+    /// Parameters of the first rule set.
+    fn defaults(&self) -> serde_json::Value;
     /// Checks parameters; the error names what is wrong.
     fn compile(&self, parameters: &serde_json::Value) -> Result<Box<dyn Check>, String>;
     /// Whether some entry hits with the parameters `before` and not with `after`; both can be compiled.

@@ -64,6 +64,9 @@ pub struct Public {
     /// The change whose state it restores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restores: Option<Seq>,
+    /// The proposal by which two officers restored it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<Seq>,
     /// The rule set it was judged by; none before there were rules on changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<Seq>,
@@ -72,23 +75,8 @@ pub struct Public {
     pub outcomes: Vec<RuleOutcome>,
 }
 
-/// What one rule said of the change.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RuleOutcome {
-    /// The rule's code.
-    pub rule: String,
-    /// `hit not_applicable insufficient_history error`
-    pub outcome: String,
-    /// Of a hit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub severity: Option<String>,
-    /// Of a hit that is counted by actor: the first change that the actor made; else it is of the record.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub about: Option<Seq>,
-    /// Of a hit: proportions, counts and times of day, never a value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<Evidence>,
-}
+/// What one rule said of the change; of a hit that is counted by actor `about` is the first change that the actor made.
+pub type RuleOutcome = crate::detect::RuleOutcome<Evidence>;
 
 fn is_zero(n: &u32) -> bool {
     *n == 0
@@ -136,14 +124,6 @@ impl Public {
     pub fn effective_at(&self) -> Option<Moment> {
         Moment::parse(&self.effective_at).ok()
     }
-/// Where a change did not find what we had: path, what we have, what was sent.
-pub type Told = (String, Option<String>, Option<String>);
-
-/// Whether it is about a sealed value: of that no sender is told, else it could hold guesses against it.
-pub fn is_of_sealed((path, expected, found): &Told) -> bool {
-    !path.is_empty() && expected.is_none() && found.is_none()
-}
-
 }
 
 impl Private {
@@ -157,6 +137,14 @@ impl Private {
 pub fn changed(public: &Public, private: &Private) -> NewEvent {
     let value = |part: Result<Value, serde_json::Error>| part.unwrap_or_default();
     NewEvent::with_private(CHANGED, value(serde_json::to_value(public)), value(serde_json::to_value(private)))
+}
+
+/// Where a change did not find what we had: path, what we have, what was sent.
+pub type Told = (String, Option<String>, Option<String>);
+
+/// Whether it is about a sealed value: of that no sender is told, else it could hold guesses against it.
+pub fn is_of_sealed((path, expected, found): &Told) -> bool {
+    !path.is_empty() && expected.is_none() && found.is_none()
 }
 
 /// What is told of mismatches: the first of them, with the beginnings of their values.

@@ -8,7 +8,7 @@ use crate::ids::Seq;
 use crate::trail::store as trail;
 
 use super::decide::{Held, State};
-use super::event::Private;
+use super::event::{Private, Public, RuleOutcome};
 use super::json::Json;
 use super::store::{self, ChangeRow, FieldRow};
 
@@ -21,6 +21,10 @@ pub struct Version {
     pub fields: Vec<FieldRow>,
     /// Who and why; `None` when it was erased or its time was over.
     pub private: Option<Private>,
+    /// What the rules said of it, unless that is *clear*.
+    pub outcomes: Vec<RuleOutcome>,
+    /// The proposal by which two officers restored it.
+    pub proposal: Option<Seq>,
 }
 
 /// Changes of a record, newest first: those before version `before`, at most `limit`; and whether there are
@@ -53,9 +57,12 @@ fn whole(conn: &mut Conn, changes: Vec<ChangeRow>) -> DbResult<Vec<Version>> {
     }
     let mut versions = Vec::with_capacity(changes.len());
     for change in changes {
-        let part = trail::event(conn, change.seq)?.and_then(|(_, part)| part);
-        let private = part.and_then(|part| Private::read(&part.body));
-        versions.push(Version { fields: fields.remove(&change.seq).unwrap_or_default(), change, private });
+        let (row, part) = trail::event(conn, change.seq)?.unzip();
+        let public = row.and_then(|row| Public::read(&row.body));
+        let (outcomes, proposal) = public.map(|public| (public.outcomes, public.proposal)).unwrap_or_default();
+        let private = part.flatten().and_then(|part| Private::read(&part.body));
+        let fields = fields.remove(&change.seq).unwrap_or_default();
+        versions.push(Version { change, fields, private, outcomes, proposal });
     }
     Ok(versions)
 }

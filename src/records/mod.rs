@@ -10,10 +10,11 @@
 //! Not here: how changes arrive (`web`, `cli`), who may see them (`web`), the rules on them (`detect`), their
 //! alerts (`alerts`).
 
+mod actor;
 mod cards;
 mod change;
-mod content;
 mod conflicts;
+mod content;
 mod decide;
 mod document;
 pub mod event;
@@ -33,6 +34,7 @@ mod state;
 pub mod store;
 mod subject;
 
+pub use actor::actor_key;
 pub use change::{Action, Content, Listed, NewChange, Who, class_text, parse_class};
 pub use decide::{Held, State};
 pub use document::{Document, check_path, is_at_or_below};

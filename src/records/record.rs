@@ -23,7 +23,7 @@ use super::store::{self, ChangeRow, FieldRow, RecordBreakRow, RecordRow, Snapsho
 use super::subject;
 
 /// How far a sender's clock may be ahead of ours.
-pub(super) const AHEAD: i64 = 5 * MINUTE;
+const AHEAD: i64 = 5 * MINUTE;
 /// Fields that one change may touch.
 const FIELDS_MAX: usize = 300;
 /// An event's parts have at most this many bytes each.
@@ -301,6 +301,7 @@ impl<'r> Run<'r> {
             masked: due.change.masked,
             mismatches: due.decision.mismatches.len() as u32,
             restores: due.change.restores,
+            proposal: due.change.proposal,
             rules: None,
             outcomes: Vec::new(),
         }
