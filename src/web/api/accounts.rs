@@ -15,7 +15,7 @@ use crate::ledger::history::{self, Balance, LATE_MAX, Newest, Window};
 use crate::ledger::store::{self, AccountRow};
 use crate::money::{Currency, Money};
 use crate::web::guard::{Caller, Sender, hidden};
-use crate::web::params::{Params, moment, place};
+use crate::web::params::{Params, forwards, moment, place};
 use crate::web::problem::{Problem, ProblemBody};
 
 use super::entry::{EntryView, Views};
@@ -213,6 +213,9 @@ pub async fn entries(req: HttpRequest, sender: Sender, app: Data<App>, number: P
     let query = Params::of(&req, &["from", "to", "after", "limit"])?;
     let after = query.read("after", place)?.unwrap_or(0);
     let window = Window { from: query.read("from", moment)?, to: query.read("to", moment)?, after };
+    if let (Some(from), Some(to)) = (window.from, window.to) {
+        forwards(&from, &to, "to")?;
+    }
     let (limit, full) = (query.limit()?, Caller::Sender(sender.0.clone()).sees_hits());
     let newest = app.newest.clone();
     let read = move |conn: &mut Conn, account: AccountRow| {

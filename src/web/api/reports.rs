@@ -90,10 +90,10 @@ fn choose(req: &HttpRequest, named: &str) -> Result<(NaiveDate, Format), Problem
     Ok((date, format))
 }
 
-fn write(report: &Report, format: Format) -> DbResult<String> {
+fn write(ctx: &Context, report: &Report, format: Format) -> DbResult<String> {
     match format {
         Format::Json => formats::json(report),
-        Format::Html => Ok(page::frozen(report)),
+        Format::Html => Ok(page::frozen_in(report, &ctx.root)),
         Format::Csv => Ok(formats::csv(report)),
         Format::Text => Ok(formats::text(report)),
     }
@@ -116,7 +116,7 @@ fn find(conn: &mut Conn, ctx: &Context, date: NaiveDate, version: Option<i32>, f
             return Ok(None);
         }
         let report = reports::preview(conn, ctx, date)?;
-        return Ok(Some(Written { text: write(&report, format)?, version: 0, status: report.status.text(), sha256: None }));
+        return Ok(Some(Written { text: write(ctx, &report, format)?, version: 0, status: report.status.text(), sha256: None }));
     };
     let (version, status) = (stored.head.version, stored.head.status.text());
     let (text, sha256) = match format {
@@ -126,7 +126,7 @@ fn find(conn: &mut Conn, ctx: &Context, date: NaiveDate, version: Option<i32>, f
             // From the frozen body, so that what was printed then is printed for ever.
             let report: Report = serde_json::from_str(&stored.body)
                 .map_err(|e| DbError::Corrupt(format!("report {date} version {version} cannot be read: {e}")))?;
-            (write(&report, format)?, None)
+            (write(ctx, &report, format)?, None)
         }
     };
     Ok(Some(Written { text, version, status, sha256 }))

@@ -226,9 +226,15 @@ impl Desk {
         errors::failure(self, trouble)
     }
 
+    /// A proposal by its number, and its page for who may read it.
+    pub(super) fn proposal(&self, id: Seq) -> Link {
+        let href = if self.may(Permission::ReadApprovals) { format!("/approvals/{id}") } else { String::new() };
+        Link { text: format!("proposal {id}"), href }
+    }
+
     /// A page for a refusal.
     pub(super) fn refuse(&self, status: u16, detail: &str) -> Failure {
-        self.fail(Trouble::Refused { status, detail: detail.to_owned() })
+        self.fail(Trouble::Refused { status, code: "", detail: detail.to_owned() })
     }
 
     /// Prints a page.

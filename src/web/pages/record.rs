@@ -22,6 +22,7 @@ use crate::records::store::{self, ChangeRow, RecordRow};
 use crate::records::{self, Axis, Restoration, State};
 use crate::reports::page::words::{LocalTime, UNKNOWN, count, counted, fact, mono, tag, words};
 use crate::trail::ActError;
+use crate::web::params::forwards;
 
 use super::cookies::Done;
 use super::desk::{Desk, Page};
@@ -124,13 +125,17 @@ fn read(conn: &mut Conn, id: Seq, asked: Asked) -> Result<Shown, Trouble> {
 pub(super) async fn show(desk: Desk, id: web::Path<Seq>, request: HttpRequest) -> Page {
     let (id, time) = (*id, desk.time());
     let asked = desk.asked(&request, &["at", "version", "from", "to", "before"], |query| {
-        Ok(Asked {
+        let asked = Asked {
             at: query.read("at", |text| instant(text, time))?,
             version: query.read("version", str::parse)?,
             from: query.read("from", |text| instant(text, time))?,
             to: query.read("to", |text| instant(text, time))?,
             before: query.read("before", str::parse)?,
-        })
+        };
+        if let (Some(from), Some(to)) = (asked.from, asked.to) {
+            forwards(&time.second(from), &time.second(to), "to")?;
+        }
+        Ok(asked)
     })?;
     let shown = desk.read(move |conn| read(conn, id, asked)).await?;
     let version = shown.then.as_ref().map(|(change, _)| change.version);

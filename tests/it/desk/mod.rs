@@ -6,3 +6,4 @@ mod house;
 mod restoring;
 mod revealing;
 mod reversing;
+mod telling;

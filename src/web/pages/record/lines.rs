@@ -9,6 +9,7 @@ use crate::records::{Action, Held, Json, State};
 use crate::reports::page::charts::{Point, Unit, steps};
 use crate::reports::page::words::{LocalTime, UNKNOWN, count, counted, money, tag};
 
+use super::super::fill::unjudged;
 use super::super::views::{ChangeLine, Figure, Tag, VersionRow};
 
 /// Decimals that a drawing can show.
@@ -94,6 +95,7 @@ fn tags(version: &Version) -> Vec<Tag> {
     if version.private.as_ref().is_some_and(|private| !private.mismatches.is_empty()) {
         tags.push(tag("Break", "bad"));
     }
+    tags.extend(version.outcomes.iter().filter_map(|said| unjudged(&said.rule, &said.outcome)));
     if version.change.restores.is_some() {
         tags.push(tag("Restored", "info"));
     }
@@ -125,10 +127,11 @@ pub(super) fn figure(path: &str, readings: &[Reading], time: LocalTime) -> Optio
     let points = points?;
     let (first, last) = (points.first()?, points.last()?);
     let finding = format!(
-        "{} since {}, {} before; {} looked at.",
+        "{} since {}; {} at first, since {}; {} looked at.",
         last.text,
         last.label,
         first.text,
+        first.label,
         counted(points.len() as i64, "change", "changes")
     );
     let name = path.trim_start_matches('/').replace('/', " · ");
