@@ -111,6 +111,12 @@ pub fn hits_of_alert(conn: &mut Conn, alert: Seq, limit: i64) -> DbResult<Vec<Hi
     Ok(on_conn!(conn, |c| query.select(HitRow::as_select()).load(c))?)
 }
 
+/// How many hits an alert had where the log ended before place `end`, and the gravest of them.
+pub fn hits_before(conn: &mut Conn, alert: Seq, end: Seq) -> DbResult<(i64, Option<i16>)> {
+    let query = hits::table.filter(hits::alert.eq(alert)).filter(hits::decided_by.lt(end));
+    Ok(on_conn!(conn, |c| query.select((diesel::dsl::count_star(), diesel::dsl::max(hits::severity))).first(c))?)
+}
+
 /// The newest closed alert of every rule and account: (rule, account, id).
 pub fn newest_closed(conn: &mut Conn) -> DbResult<Vec<(String, Seq, Seq)>> {
     let query = alerts::table.filter(alerts::state.eq(CLOSED)).order(alerts::id);

@@ -18,12 +18,14 @@ mod rule_set;
 pub mod store;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 use serde::{Deserialize, Serialize};
 
 pub use outcome::RuleOutcome;
 pub use recent::{Placed, Recent};
 pub use rule_set::{ActiveRule, Mode, RuleEntry, RuleSet, RuleSetBody};
+pub use versions::{RuleDifference, differences};
 
 use crate::clock::Moment;
 use crate::ids::Seq;

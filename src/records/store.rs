@@ -156,7 +156,7 @@ pub fn breaks_newest(conn: &mut Conn, limit: i64) -> DbResult<Vec<RecordBreakRow
 
 /// The newest breaks that nobody explained, at most `limit`; and how many there are.
 pub fn open_breaks(conn: &mut Conn, limit: i64) -> DbResult<(Vec<RecordBreakRow>, i64)> {
-    let open = || record_breaks::table.filter(record_breaks::closed_by.is_null());
+    let open = || record_breaks::table.filter(record_breaks::state.eq(super::OPEN));
     let (rows, all) = (open().order(record_breaks::seq.desc()).limit(limit), open().count());
     let rows: Vec<RecordBreakRow> = on_conn!(conn, |c| rows.select(RecordBreakRow::as_select()).load(c))?;
     Ok((rows, on_conn!(conn, |c| all.get_result(c))?))

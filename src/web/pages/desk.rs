@@ -278,6 +278,7 @@ fn navigation(role: Role, path: &str, waiting: u64) -> Vec<NavItem> {
     let here = |href: &str| match href {
         "/" => path == "/",
         "/accounts" => ["/accounts", "/search/", "/contexts/", "/holders"].iter().any(|start| path.starts_with(start)),
+        "/trail" => ["/trail", "/rules"].iter().any(|start| path.starts_with(start)),
         _ => path.starts_with(href),
     };
     let item = |(label, href, _): &(&str, &str, Permission)| NavItem {

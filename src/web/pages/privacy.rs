@@ -125,7 +125,7 @@ async fn subject(desk: &Desk, id: Seq) -> Result<Subject, Failure> {
 async fn refused(desk: &Desk, id: Seq, field: &'static str, reason: String, error: ActError) -> Page {
     match error {
         ActError::Refused { status: 422, detail, .. } => {
-            account::render(desk, id, None, Some(Tried { field, reason, error: sentence(&detail) })).await
+            account::render(desk, id, account::Asked::default(), Some(Tried { field, reason, error: sentence(&detail) })).await
         }
         error => Err(desk.fail(error.into())),
     }

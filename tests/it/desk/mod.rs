@@ -7,3 +7,4 @@ mod restoring;
 mod revealing;
 mod reversing;
 mod telling;
+mod travelling;

@@ -18,7 +18,7 @@ const SEALED: &str = "sealed";
 /// The value that was there already.
 const SEALED_AGAIN: &str = "sealed, the same";
 
-fn line(path: &str, old: Option<String>, new: Option<String>) -> ChangeLine {
+pub(in super::super) fn line(path: &str, old: Option<String>, new: Option<String>) -> ChangeLine {
     let sign = match (&old, &new) {
         (None, Some(_)) => "+",
         (Some(_), None) => "−",
