@@ -84,7 +84,7 @@ pub enum ExportError {
     #[error("the export cannot be written: {0}")]
     Write(#[from] io::Error),
     /// Dates the wrong way round.
-    #[error("--from {0} is after --to {1}")]
+    #[error("--to: {}", crate::clock::backwards(.0, .1))]
     Dates(NaiveDate, NaiveDate),
 }
 

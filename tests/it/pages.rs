@@ -118,7 +118,7 @@ fn entries_are_paged_by_key_and_every_page_is_the_account_s() {
         path = next.rsplit("href=\"").next().unwrap().split(['"', '#']).next().unwrap().to_owned();
     }
     assert_eq!((rows, pages), (131, 3));
-    assert_eq!(get(&site, &who, &format!("/accounts/{id}?at=0")).status, 404);
+    assert_eq!(get(&site, &who, &format!("/accounts/{id}?entry=0")).status, 404);
 }
 
 #[test]
