@@ -26,7 +26,7 @@ mod values;
 
 pub use archive::{Archive, ArchiveFormat};
 pub use books::{BookSettings, MAIN as MAIN_BOOK};
-pub use capture::{Capture, CapturedTable, EntryMapping};
+pub use capture::{Capture, CapturedTable, EntryMapping, ROLE_MISSING};
 pub use database::{Database, Roles};
 pub use forward::{Forward, ForwardFormat, ForwardFrom};
 pub use privacy::{PRIVATE_FIELDS, Privacy};

@@ -34,6 +34,8 @@ fn carry_out(app: &App, proposal: &Proposal) -> Result<(), ActError> {
     match proposal.kind {
         Kind::RotateKey => rotate_key(app, proposal),
         Kind::EraseSubject => super::privacy::erase(app, proposal),
+        // Whoever drains the table does it there, and notes it.
+        Kind::RestoreRecord if proposal.facts["at_source"].is_string() => Ok(()),
         Kind::RestoreRecord => {
             let (recorder, proposal) = (app.recorder.clone(), proposal.clone());
             app.log().act(move |tx| recorder.restore(tx, &proposal))
@@ -42,7 +44,7 @@ fn carry_out(app: &App, proposal: &Proposal) -> Result<(), ActError> {
             let unread = |e: serde_json::Error| ActError::Db(DbError::Corrupt(format!("proposal {}: rules: {e}", proposal.id)));
             let body: RuleSetBody = serde_json::from_value(proposal.facts["rules"].clone()).map_err(unread)?;
             let reason = proposal.reason.clone().unwrap_or_default();
-            intake::define_rules(&app.log(), body, reason, Some(proposal.id)).map(drop)
+            ended(app, proposal, intake::define_rules(&app.log(), body, reason, Some(proposal.id)).map(drop))
         }
         Kind::ExplainBreak => super::breaks::explain(app, proposal),
         Kind::ReverseEntry => super::reversal::reverse(app, proposal),
@@ -53,6 +55,13 @@ fn carry_out(app: &App, proposal: &Proposal) -> Result<(), ActError> {
     }
 }
 
+/// What is refused now will be refused whenever it is tried: the proposal ends, and says why.
+fn ended(app: &App, proposal: &Proposal, done: Result<(), ActError>) -> Result<(), ActError> {
+    let Err(ActError::Refused { detail, .. }) = done else { return done };
+    let (id, kind) = (proposal.id, proposal.kind);
+    app.log().act(move |tx| approvals::stopped(tx, id, kind, &detail)).map(drop)
+}
+
 /// Another key signs the log from now on, and the first checkpoint with it bears both signatures.
 fn rotate_key(app: &App, proposal: &Proposal) -> Result<(), ActError> {
     let key = |field: &str| -> Result<VerifierKey, ActError> {
@@ -61,7 +70,8 @@ fn rotate_key(app: &App, proposal: &Proposal) -> Result<(), ActError> {
     };
     let (old, new, id) = (key("old")?, key("new")?, proposal.id);
     if old != app.signer.verifier() {
-        return Err(ActError::refused(409, "key_changed", "the key was changed since this was proposed: propose it again"));
+        let changed = ActError::refused(409, "key_changed", "the key was changed since this was proposed: propose it again");
+        return ended(app, proposal, Err(changed));
     }
     let (log, named) = (app.log(), new.to_string());
     app.signer.rotate(&log, &new, move |tx, event| {

@@ -57,6 +57,11 @@ pub struct WireChanges {
 }
 
 impl App {
+    /// What records changes.
+    pub fn recorder(&self) -> &crate::records::Recorder {
+        &self.recorder
+    }
+
     /// The types of records as the settings know them.
     pub fn record_kinds(&self) -> &Kinds {
         &self.recorder.kinds

@@ -238,12 +238,20 @@ impl App {
         }
     }
 
+    /// The log's name.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn origin(&self) -> DbResult<String> {
+        self.db.read(origin)
+    }
+
     /// Whether sensitive fields can be sealed now.
     ///
     /// # Errors
     /// When the database or a key file cannot be read.
     pub fn sealing(&self, conn: &mut Conn) -> DbResult<sealing::Status> {
-        let origin = crate::trail::store::state(conn)?.map(|state| state.origin).unwrap_or_default();
+        let origin = origin(conn)?;
         sealing::status(conn, &KeyFolder::of(&self.config, self.db.address()), &origin)
     }
 
@@ -267,4 +275,8 @@ impl App {
     pub fn log(&self) -> Log {
         Log::new(self.post.clone())
     }
+}
+
+fn origin(conn: &mut Conn) -> DbResult<String> {
+    Ok(crate::trail::store::state(conn)?.map(|state| state.origin).unwrap_or_default())
 }

@@ -34,6 +34,8 @@ pub struct WireReceipt {
     position: i64,
     hits: Vec<ReceiptHit>,
     breaks: Vec<ReceiptBreak>,
+    #[serde(default)]
+    foreign: bool,
 }
 
 /// A refusal as text.
@@ -129,6 +131,7 @@ impl From<RowResult> for WireResult {
             position: r.position,
             hits: r.hits,
             breaks: r.breaks,
+            foreign: r.foreign,
         };
         match result {
             RowResult::Recorded(receipt) => WireResult::Recorded(wire(receipt)),
@@ -144,7 +147,8 @@ impl From<WireResult> for RowResult {
             let mut leaf = [0; 32];
             // The leader wrote it: 64 hexadecimal digits.
             let _ = hex::decode_to_slice(&w.leaf, &mut leaf);
-            Receipt { seq: w.seq, leaf, position: w.position, hits: w.hits, breaks: w.breaks }
+            let WireReceipt { seq, position, hits, breaks, foreign, .. } = w;
+            Receipt { seq, leaf, position, hits, breaks, foreign }
         };
         match result {
             WireResult::Recorded(wire) => RowResult::Recorded(receipt(wire)),

@@ -130,6 +130,19 @@ impl Kind {
                 format!("Hold {} no longer keeps its subject from being erased.", facts["hold"].as_i64().unwrap_or(0)),
                 "What is stored stays as it is; erasing it is another proposal.".to_owned(),
             ],
+            Kind::RestoreRecord if facts["at_source"].is_string() => vec![
+                format!(
+                    "In the bank's own table, by [[capture]] {}, the row of record {} gets the values of version {} again: {} change.",
+                    text("at_source"),
+                    facts["record"].as_i64().unwrap_or(0),
+                    facts["version"].as_i64().unwrap_or(0),
+                    counted(facts, "fields")
+                ),
+                "It is one transaction there. Columns that are excluded, that the version did not have, and balances stay as they are."
+                    .to_owned(),
+                "Should the row be any other than the record says now, nothing is done.".to_owned(),
+                "What the table then reports is recorded as a new change that names the old one.".to_owned(),
+            ],
             Kind::RestoreRecord => vec![
                 format!(
                     "Record {} gets the values it had in version {} again: {} change.",

@@ -7,6 +7,7 @@ use counterfoil_verify::rotation::{Rotation, retired_at};
 use counterfoil_verify::{Checkpoint, Note, Origin, VerifierKey};
 use serde_json::Value;
 
+use crate::clock::Moment;
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::leaves;
@@ -18,7 +19,7 @@ use crate::trail::tree::Tree;
 
 use super::beside::Beside;
 use super::findings::Findings;
-use super::{Given, L0};
+use super::{L0, Options};
 
 /// Checkpoints read at once.
 const PAGE: i64 = 500;
@@ -36,10 +37,13 @@ struct Against<'a> {
 pub(super) fn compare(
     conn: &mut Conn,
     beside: &Beside,
-    given: &Given,
+    options: &Options<'_>,
     state: &LogState,
     findings: &mut Findings,
 ) -> DbResult<()> {
+    let given = options.given;
+    // Where the clock was set back, the log's own time stands in.
+    let latest = options.now.0.max(state.recorded_at);
     let origins = Origins::of(conn)?;
     let pinned = if given.keys.is_empty() { own(conn, &beside.keys, state)? } else { given.keys.clone() };
     let (rotations, keys) = (rotations::all(conn)?, rotations::trusted(conn, pinned.clone())?);
@@ -56,11 +60,22 @@ pub(super) fn compare(
                 let detail = format!("checkpoint {} does not follow checkpoint {}: one is missing", row.number, last.number);
                 findings.add((L0, "checkpoint_missing"), "checkpoints", row.size, detail);
             }
+            if row.signed_at > latest {
+                let detail = format!("checkpoint {} says that it was signed at {}", row.number, Moment(row.signed_at));
+                findings.add((L0, "checkpoint_postdated"), "checkpoints", row.size, detail);
+            }
             if let Err(why) = against.holds(conn, &row)? {
                 let detail = format!("checkpoint {}: {}", row.number, why.text);
                 findings.add((L0, why.kind), "checkpoints", row.size, detail);
             }
             last = row;
+        }
+    }
+    for said in &against.rotations {
+        findings.checked(L0, 1);
+        if let Err(why) = is_state(conn, state, said.size, &said.root)? {
+            let detail = format!("the change of the key at {} leaves: {}", said.size, why.text);
+            findings.add((L0, why.kind), "key_rotations", i64::try_from(said.size).unwrap_or(i64::MAX), detail);
         }
     }
     outside(conn, beside, &against, &last, findings)?;

@@ -109,7 +109,7 @@ impl<'a> Run<'a> {
 /// L0: the log against what it once signed.
 pub(super) fn checkpoints(run: &mut Run<'_>, beside: &Beside) -> DbResult<()> {
     match &run.state {
-        Some(state) => super::checkpoints::compare(run.conn, beside, run.options.given, state, &mut run.findings),
+        Some(state) => super::checkpoints::compare(run.conn, beside, &run.options, state, &mut run.findings),
         None => Ok(()),
     }
 }

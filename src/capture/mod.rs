@@ -17,15 +17,21 @@ mod drain;
 mod install;
 mod names;
 mod reconcile;
+mod restore;
 
 pub use bank::{Standing, Table as TableStanding, list, standings};
 pub use drain::Drainer;
 pub use install::{Added, Removed, Spec, add};
 pub use reconcile::{Difference, Found, Reconcile};
+pub use restore::{Offer, offer};
+
+/// The columns of a table that the type of its records seals, by the settings.
+pub use drain::sealed_by_type;
 
 use crate::app::LeaderError;
-use crate::config::{Capture, CapturedTable};
+use crate::config::{Capture, CapturedTable, Config};
 use crate::db::{DbError, Outside};
+use crate::records::Kinds;
 use crate::trail::ActError;
 
 /// Why something about a capture was not done.
@@ -54,13 +60,16 @@ fn refused<T>(text: impl Into<String>) -> Result<T, CaptureError> {
 /// # Errors
 /// When the file with the password cannot be read, or nobody answers.
 pub fn connect(capture: &Capture) -> Result<Outside, CaptureError> {
-    if capture.password_file.is_empty() {
-        return Ok(Outside::connect(&capture.url, None)?);
+    connect_to(capture, &capture.url, &capture.password_file)
+}
+
+fn connect_to(capture: &Capture, url: &str, password_file: &str) -> Result<Outside, CaptureError> {
+    if password_file.is_empty() {
+        return Ok(Outside::connect(url, None)?);
     }
-    let text = std::fs::read_to_string(&capture.password_file).map_err(|e| {
-        CaptureError::Refused(format!("[[capture]] {}: password_file {}: {e}", capture.name, capture.password_file))
-    })?;
-    Ok(Outside::connect(&capture.url, Some(text.trim_end_matches(['\r', '\n'])))?)
+    let text = std::fs::read_to_string(password_file)
+        .map_err(|e| CaptureError::Refused(format!("[[capture]] {}: password file {password_file}: {e}", capture.name)))?;
+    Ok(Outside::connect(url, Some(text.trim_end_matches(['\r', '\n'])))?)
 }
 
 /// Whether the settings mean this table, with or without its schema.
@@ -72,15 +81,24 @@ pub fn is_called(table: &CapturedTable, name: &str) -> bool {
 ///
 /// # Errors
 /// When the bank's database does not answer.
-pub fn check(bank: &mut Outside, settings: &Capture) -> Result<Vec<(String, Vec<String>)>, CaptureError> {
+pub fn check(bank: &mut Outside, settings: &Capture, config: &Config) -> Result<Vec<(String, Vec<String>)>, CaptureError> {
     let there = match install::store::installation(bank)? {
         Some(_) => install::store::captured(bank)?,
         None => Vec::new(),
     };
+    let kinds = Kinds::new(&config.records);
     let mut found = Vec::new();
     for captured in &there {
         let known = settings.table.iter().find(|table| table.table == captured.name);
-        found.push((captured.name.clone(), install::check(bank, captured, known)?));
+        let of_type = known.map(|table| drain::sealed_by_type(&kinds, table)).unwrap_or_default();
+        let mut problems = install::check(bank, captured, known.map(|table| (table, &of_type[..])))?;
+        if let (Some(table), Some(owner)) = (known, &captured.drained_as)
+            && owner.source != settings.source()
+        {
+            let we = install::store::Owner { log: owner.log.clone(), source: settings.source().to_owned() };
+            problems.push(drain::another(table, owner, &we, &config.capture));
+        }
+        found.push((captured.name.clone(), problems));
     }
     for table in settings.table.iter().filter(|table| !there.iter().any(|captured| captured.name == table.table)) {
         found.push((table.table.clone(), vec!["is in the settings and not captured: run `capture add`".to_owned()]));

@@ -22,6 +22,12 @@ pub fn path(column: &str) -> String {
     format!("/{}", column.replace('~', "~0").replace('/', "~1"))
 }
 
+/// The column that a path of a record lies in.
+pub fn column_of(path: &str) -> String {
+    let first = path.strip_prefix('/').unwrap_or(path).split('/').next().unwrap_or_default();
+    first.replace("~1", "/").replace("~0", "~")
+}
+
 /// Reads a row.
 pub fn columns(json: &str) -> Option<Columns> {
     serde_json::from_str(json).ok()
@@ -73,7 +79,7 @@ mod tests {
         assert_eq!(id, "EU~11~0/1.10");
         assert_eq!(key_values(&both, &id).unwrap(), ["EU/1~", "1.10"]);
         assert_eq!((record_id(&key(&["none"]), &row), record_id(&key(&["gone"]), &row)), (None, None));
-        assert_eq!(path("a/b~"), "/a~1b~0");
+        assert_eq!((path("a/b~"), column_of("/a~1b~0/deeper")), ("/a~1b~0".to_owned(), "a/b~".to_owned()));
         assert_eq!((identifier("a\"b"), literal("a'b")), ("\"a\"\"b\"".to_owned(), "'a''b'".to_owned()));
     }
 }

@@ -1,18 +1,19 @@
 //! `capture add | list | check | remove | reconcile`: tables of the bank's own PostgreSQL.
 
-use std::path::{Path, PathBuf};
+mod add;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::app::Request;
-use crate::capture::{self, Reconcile, Spec};
+use crate::capture::{self, Reconcile};
 use crate::clock::{Clock, Moment};
-use crate::config::{Capture as Settings, Config, EntryMapping};
+use crate::config::{Capture as Settings, Config};
 use crate::db::Outside;
 
 use super::{CliResult, Common, Done, table};
+use add::{Add, database};
 
 /// Differences printed one by one; the rest is counted.
 const PRINTED: usize = 1_000;
@@ -67,39 +68,9 @@ enum Action {
     },
 }
 
-#[derive(Debug, Args)]
-struct Add {
-    /// The bank's database, as a role that owns the table: postgres://…, or a capture of the settings
-    #[arg(value_name = "URL")]
-    place: String,
-    /// The table, schema.table
-    table: String,
-    /// The source that the changes belong to; the database's name without this
-    #[arg(long)]
-    source: Option<String>,
-    /// The type of the records; the table's name without this
-    #[arg(long = "type", value_name = "TYPE", default_value = "")]
-    kind: String,
-    /// A column that never leaves the bank's database
-    #[arg(long, value_name = "COLUMN")]
-    exclude: Vec<String>,
-    /// A column whose values are sealed in the log
-    #[arg(long, value_name = "COLUMN")]
-    sensitive: Vec<String>,
-    /// The column that names whom a row is about: an account's holder, a record's customer
-    #[arg(long, value_name = "COLUMN", default_value = "")]
-    subject: String,
-    /// The table is one of accounts: a TOML file with account, balance, currency (docs/capture.md)
-    #[arg(long, value_name = "FILE")]
-    entries: Option<PathBuf>,
-    /// The role that drains the queue, if it is another one: it gets the rights that takes, and no more
-    #[arg(long, value_name = "ROLE")]
-    drain_as: Option<String>,
-}
-
 pub(super) fn run(common: &Common, command: Capture) -> CliResult {
     match command.action {
-        Action::Add(command) => add(&common.config()?, &command),
+        Action::Add(command) => command.run(&common.config()?),
         Action::List { place, json } => list(&common.config()?, place.as_deref(), json),
         Action::Check { place } => check(&common.config()?, place.as_deref()),
         Action::Remove { place, table, discard } => remove(common, &place, &table, discard),
@@ -123,71 +94,6 @@ fn wanted(config: &Config, place: Option<&str>) -> anyhow::Result<Vec<Settings>>
     };
     anyhow::ensure!(!all.is_empty(), "the settings have no [[capture]]; `capture add` prints one");
     Ok(all)
-}
-
-/// The database's name in a URL, as a name for its capture.
-fn database(url: &str) -> String {
-    let name = url.split('?').next().and_then(|url| url.rsplit_once('/')).map_or("", |(_, name)| name).to_lowercase();
-    let name: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).take(64).collect();
-    if name.is_empty() { "bank".to_owned() } else { name }
-}
-
-/// The URL without the password that it may hold.
-fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (rest, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-    let rest = match rest.rsplit_once('@') {
-        Some((role, host)) => format!("{}@{host}", role.split(':').next().unwrap_or_default()),
-        None => rest.to_owned(),
-    };
-    let kept: Vec<&str> = parameters.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("password=")).collect();
-    let sign = if kept.is_empty() { "" } else { "?" };
-    format!("{scheme}://{rest}{sign}{}", kept.join("&"))
-}
-
-fn add(config: &Config, command: &Add) -> CliResult {
-    let mut capture = named(config, &command.place)?;
-    let mut bank = capture::connect(&capture)?;
-    if command.place.contains("://") {
-        let name = command.source.clone().unwrap_or_else(|| capture.name.clone());
-        let known = config.capture.iter().find(|known| known.name == name).cloned();
-        let url = without_password(&command.place);
-        capture = known.unwrap_or(Settings { name, url, ..Settings::default() });
-    }
-    let spec = Spec {
-        table: command.table.clone(),
-        kind: command.kind.clone(),
-        exclude: command.exclude.clone(),
-        sensitive: command.sensitive.clone(),
-        subject: command.subject.clone(),
-        entries: command.entries.as_deref().map(mapping).transpose()?,
-        role: command.drain_as.clone(),
-    };
-    let added = capture::add(&mut bank, &spec)?;
-    added.done.iter().for_each(|line| eprintln!("{line}"));
-    added.warnings.iter().for_each(|line| eprintln!("Note: {line}."));
-    if capture.table.contains(&added.table) {
-        eprintln!("The settings have it already.");
-        return Ok(Done::Well);
-    }
-    let changed = !capture.table.is_empty();
-    capture.table.retain(|table| table.table != added.table.table);
-    capture.table.push(added.table);
-    let name = capture.name.clone();
-    say!("{}", toml::to_string(&json!({ "capture": [capture] }))?.trim_end());
-    let place = if changed { format!("in place of [[capture]] {name}") } else { "into the settings".to_owned() };
-    eprintln!("Put this {place} and start `serve` again; until then, what changes waits in the bank's database.");
-    Ok(Done::Well)
-}
-
-fn mapping(file: &Path) -> anyhow::Result<EntryMapping> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let map: EntryMapping = toml::from_str(&text).with_context(|| format!("{} is no mapping", file.display()))?;
-    match map.unfit() {
-        Some(unfit) => anyhow::bail!("{}: {unfit}", file.display()),
-        None => Ok(map),
-    }
 }
 
 fn list(config: &Config, place: Option<&str>, json: bool) -> CliResult {
@@ -221,7 +127,7 @@ fn check(config: &Config, place: Option<&str>) -> CliResult {
     let mut found = 0;
     for settings in wanted(config, place)? {
         let mut bank = capture::connect(&settings)?;
-        for (table, problems) in capture::check(&mut bank, &settings)? {
+        for (table, problems) in capture::check(&mut bank, &settings, config)? {
             found += problems.len();
             problems.iter().for_each(|problem| say!("{} {table}: {problem}", settings.name));
             if problems.is_empty() {
@@ -291,16 +197,4 @@ fn reconcile_one(
     }
     eprintln!("{}: {found}", table.table);
     Ok(found.differing - found.recorded)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_is_never_printed() {
-        assert_eq!(without_password("postgres://a:s@h/d?password=s&sslmode=require"), "postgres://a@h/d?sslmode=require");
-        assert_eq!(without_password("postgres://a@h/d"), "postgres://a@h/d");
-        assert_eq!((database("postgres://a@h/Core Bank?x=/y"), database("postgres://h/")), ("core_bank".into(), "bank".into()));
-    }
 }

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 
 use crate::db::rights::{OWNER, READER, WRITER};
 use crate::db::{Db, migrate, roles};
+use crate::trail::store;
 
 use super::{CliResult, Common, Done};
 
@@ -19,7 +20,11 @@ enum Action {
     /// Apply what is missing
     Up,
     /// Take back the newest migration, with what it holds
-    Down,
+    Down {
+        /// Also where the log has leaves: what only the newest schema keeps is lost for good
+        #[arg(long)]
+        lose_what_it_holds: bool,
+    },
     /// List every migration and whether it is applied
     Status,
     /// Print the SQL that splits PostgreSQL's roles, to be pasted as a superuser
@@ -39,8 +44,15 @@ pub(super) fn run(common: &Common, command: Migrate) -> CliResult {
                 eprintln!("One role may do everything here; `counterfoil migrate roles` prints how to split them.");
             }
         }
-        Action::Down => {
+        Action::Down { lose_what_it_holds } => {
             let _lease = db.lease()?.context("another process holds the log; stop it before the schema is taken back")?;
+            // Before its first migration there is none to ask.
+            let leaves = store::state(&mut conn).ok().flatten().map_or(0, |state| state.size);
+            anyhow::ensure!(
+                leaves == 0 || lose_what_it_holds,
+                "the log has {leaves} leaves, and what only this schema keeps would be lost: make a `backup` first, then say \
+                 --lose-what-it-holds"
+            );
             say!("took back {}", migrate::down(&mut conn)?);
         }
         Action::Status => {

@@ -5,6 +5,7 @@ use clap::Args;
 
 use crate::access::store::source_by_name;
 use crate::approvals::Kind;
+use crate::capture::{self, Offer};
 use crate::records::store::record_by_reference;
 use crate::records::{Held, Json, Restoration};
 
@@ -25,13 +26,17 @@ pub(super) struct Restore {
     /// The version to go back to, from 1
     #[arg(long)]
     version: i64,
+    /// Do it in the bank's own table, for a captured record: one transaction there, if the row is still as recorded
+    #[arg(long, requires = "propose")]
+    at_source: bool,
     #[command(flatten)]
     by: Proposing,
 }
 
 pub(super) fn run(common: &Common, command: Restore) -> CliResult {
-    let (_, db) = common.db()?;
-    let Restore { kind, id, source, version, by } = command;
+    let (config, db) = common.db()?;
+    let Restore { kind, id, source, version, at_source, by } = command;
+    let of = (source.clone(), kind.clone());
     let found = db.read(|conn| {
         let source = source_by_name(conn, &source)?;
         let record = match source {
@@ -54,7 +59,13 @@ pub(super) fn run(common: &Common, command: Restore) -> CliResult {
         say!("the record {}", if was { "is there again" } else { "is deleted again" });
     }
     if let Some(by) = by.proposer() {
-        let (about, facts) = (restoration.about(), restoration.facts());
+        let about = restoration.about();
+        let facts = match at_source.then(|| capture::offer(&config, &of.0, &of.1, was)) {
+            None => restoration.facts(),
+            Some(Some(Offer::May(from))) => restoration.facts_at_source(&from.capture),
+            Some(Some(Offer::Not(why))) => anyhow::bail!("it cannot be done in the bank's own table: {why}"),
+            Some(None) => anyhow::bail!("the record was not captured from a table: leave --at-source out"),
+        };
         let leader = common.leader()?;
         let done = propose::submit(&leader, &by, Proposed { kind: Kind::RestoreRecord, about, facts, detail: None });
         leader.close();

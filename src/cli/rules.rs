@@ -65,7 +65,10 @@ fn activate(leader: &Leader, body: RuleSetBody, by: &Proposer) -> anyhow::Result
     let version = body.version;
     body.require_all().map_err(anyhow::Error::msg)?;
     body.compile(0).map_err(anyhow::Error::msg)?;
-    let loosens = leader.db().read(rules_in_force)?.loosened_by(&body);
+    let present = leader.db().read(rules_in_force)?;
+    let (force, next) = (present.version, present.version + 1);
+    anyhow::ensure!(version == next, "the rule set in force has version {force}; the new one must have version {next}");
+    let loosens = present.loosened_by(&body);
     if loosens.is_empty() {
         leader.perform(Request::SetRules { body, reason: by.reason().to_owned() })?;
         eprintln!("Rule set {version} is in force.");

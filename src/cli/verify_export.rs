@@ -8,7 +8,7 @@ use clap::Args;
 use counterfoil_verify::check::{Level, Report, Scope, check, follow_rotations, open_notes};
 use counterfoil_verify::files::{Export, Files};
 use counterfoil_verify::folder::{Bundle, Folder};
-use counterfoil_verify::{Policy, VerifierKey};
+use counterfoil_verify::{Note, Policy, VerifierKey};
 use indicatif::ProgressBar;
 use serde_json::json;
 
@@ -58,6 +58,12 @@ impl Exported {
     pub(super) fn kept(&self) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
         let read = |path: &PathBuf| {
             let content = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            let noted = Note::find(&content).is_some();
+            anyhow::ensure!(
+                noted,
+                "there is no signed checkpoint in {}: give the note, or the mail that holds it",
+                path.display()
+            );
             Ok((path.display().to_string(), content))
         };
         self.checkpoint.iter().map(read).collect()

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{SOURCE_NAME_RULE, is_source_name};
 use crate::money::Currency;
 
+/// What `capture add` prints where the role that drains belongs, when nobody named it.
+pub const ROLE_MISSING: &str = "<role that drains>";
+
 /// One `[[capture]]`: a database whose tables are captured.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
@@ -15,6 +18,11 @@ pub struct Capture {
     pub url: String,
     /// File with the role's password; empty: libpq finds it by itself, or none is needed.
     pub password_file: String,
+    /// The same for a role that may write to the tables: where two officers decide it, a row is brought back to an earlier
+    /// state there. Empty: that is not offered.
+    pub restore_url: String,
+    /// File with that role's password.
+    pub restore_password_file: String,
     /// The source that the changes belong to; empty: the name.
     pub source: String,
     /// The tables.
@@ -125,6 +133,9 @@ fn wrong(capture: &Capture) -> Option<String> {
     if let Some(wrong) = url_unfit(&capture.url) {
         return Some(wrong);
     }
+    if let Some(wrong) = url_unfit(&capture.restore_url).filter(|_| !capture.restore_url.is_empty()) {
+        return Some(format!("restore_{wrong}"));
+    }
     let tables = &capture.table;
     for (at, table) in tables.iter().enumerate() {
         if tables[..at].iter().any(|other| other.table == table.table) {
@@ -141,6 +152,9 @@ fn wrong(capture: &Capture) -> Option<String> {
 fn url_unfit(url: &str) -> Option<String> {
     let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
     let Some(rest) = rest else { return Some("url must be postgres://role@host/database".into()) };
+    if rest.contains(ROLE_MISSING) {
+        return Some(format!("url has `{ROLE_MISSING}` yet: write that role; `capture add --drain-as ROLE` gives it its rights"));
+    }
     let role = rest.rsplit_once('@').map_or("", |(role, _)| role);
     let parameter = rest.split_once('?').is_some_and(|(_, all)| all.split('&').any(|pair| pair.starts_with("password=")));
     (role.contains(':') || parameter)

@@ -21,7 +21,14 @@ const SQLITE_QUERY: &str = "SELECT type AS kind, name, tbl_name AS owner, coales
     WHERE tbl_name NOT LIKE '%diesel%' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND tbl_name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
     ORDER BY 1, 2";
 
+/// Segments of one table are the same in number, place and name only: each fact is one line.
 const POSTGRES_QUERY: &str = "
+    WITH segment AS (
+      SELECT c.oid, p.relname::text AS parent, c.relname AS name, count(*) OVER (PARTITION BY p.oid) AS segments,
+          substring(bound FROM 'FROM [(]''([0-9]+)''[)]')::bigint AS low, substring(bound FROM 'TO [(]''([0-9]+)''[)]')::bigint AS high
+        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent
+          CROSS JOIN LATERAL pg_get_expr(c.relpartbound, c.oid) AS bound
+        WHERE p.relnamespace = 'public'::regnamespace AND p.relkind = 'p')
     SELECT 'column' AS kind, c.relname || '.' || a.attname AS name, c.relname::text AS owner,
         format_type(a.atttypid, a.atttypmod) || (CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END) AS text
       FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -31,13 +38,26 @@ const POSTGRES_QUERY: &str = "
     UNION ALL SELECT 'constraint', conname::text, conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint
       WHERE connamespace = 'public'::regnamespace AND contype <> 'n' AND conrelid::regclass::text NOT LIKE '%diesel%'
     UNION ALL SELECT 'trigger', tgname::text, tgrelid::regclass::text,
-        replace(pg_get_triggerdef(oid), ' public.', ' ') || ' enabled ' || tgenabled::text
-      FROM pg_trigger WHERE NOT tgisinternal AND tgrelid::regclass::text NOT LIKE '%diesel%'
-    UNION ALL SELECT 'function', proname::text, proname::text, prosrc FROM pg_proc
+        replace(pg_get_triggerdef(pg_trigger.oid), ' public.', ' ') || ' enabled ' || tgenabled::text
+      FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
+      WHERE NOT tgisinternal AND c.relnamespace = 'public'::regnamespace AND c.relname NOT LIKE '%diesel%'
+    UNION ALL SELECT 'function', proname::text, proname::text,
+        prosrc || (CASE WHEN prosecdef THEN ' as its owner' ELSE '' END) || coalesce(' ' || proconfig::text, '') FROM pg_proc
       WHERE pronamespace = 'public'::regnamespace AND proname NOT LIKE '%diesel%'
     UNION ALL SELECT 'rule', rulename::text, tablename::text, definition FROM pg_rules WHERE schemaname = 'public'
     UNION ALL SELECT 'policy', policyname::text, tablename::text, coalesce(qual, '') FROM pg_policies WHERE schemaname = 'public'
     UNION ALL SELECT 'view', viewname::text, viewname::text, definition FROM pg_views WHERE schemaname = 'public'
+    UNION ALL SELECT 'places', parent, parent, CASE WHEN min(low) = 0 AND sum(high - low) = max(high) THEN 'each in a segment'
+        ELSE 'some in none' END FROM segment GROUP BY parent
+    UNION ALL SELECT 'segment trigger', name, parent, text || (CASE count(*) WHEN max(segments) THEN '' ELSE ', not in each' END)
+      FROM (SELECT tgname::text AS name, parent, segments,
+          replace(replace(pg_get_triggerdef(t.oid), ' public.', ' '), ' segments.' || s.name || ' ', ' each ') || ' enabled ' || tgenabled::text
+          AS text FROM segment s JOIN pg_trigger t ON t.tgrelid = s.oid) AS guard GROUP BY name, parent, text
+    UNION ALL SELECT 'segment index', name, parent, text || (CASE count(*) WHEN max(segments) THEN '' ELSE ', not in each' END)
+      FROM (SELECT coalesce(i.inhparent::regclass::text, 'another') AS name, parent, segments,
+          (CASE WHEN x.indisunique THEN 'unique' ELSE '' END) || substring(pg_get_indexdef(x.indexrelid) FROM ' USING .*') AS text
+          FROM segment s JOIN pg_index x ON x.indrelid = s.oid LEFT JOIN pg_inherits i ON i.inhrelid = x.indexrelid) AS indexed
+      GROUP BY name, parent, text
     ORDER BY 1, 2, 3";
 
 /// One thing the schema consists of.

@@ -22,6 +22,7 @@ mod replica;
 pub mod rights;
 pub mod roles;
 pub mod schema;
+pub mod segments;
 mod wake;
 
 use std::sync::Arc;
@@ -81,6 +82,29 @@ pub enum DbError {
     /// A stored value that cannot be read back.
     #[error("the database holds a value that cannot be read: {0}")]
     Corrupt(String),
+}
+
+impl DbError {
+    /// Whether another session came in between (SQLSTATE 40001): the same again may well succeed.
+    pub fn came_between(&self) -> bool {
+        use diesel::result::{DatabaseErrorKind, Error};
+        matches!(self, DbError::Query(Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _)))
+    }
+
+    /// What of its own rules the database refused a row by, without any value of it; `None` for every other failure.
+    pub fn refused_by(&self) -> Option<String> {
+        use diesel::result::{DatabaseErrorKind as Is, Error::DatabaseError};
+        let DbError::Query(DatabaseError(kind, about)) = self else { return None };
+        let what = match kind {
+            Is::UniqueViolation => "such a row is there",
+            Is::ForeignKeyViolation => "it refers to a row that is not there",
+            Is::NotNullViolation => "a column may not be empty",
+            Is::CheckViolation => "a check fails",
+            _ => return None,
+        };
+        let named = about.constraint_name().or(about.column_name());
+        Some(named.map_or_else(|| what.to_owned(), |name| format!("{what}: {name}")))
+    }
 }
 
 /// The result of anything that asks a database.

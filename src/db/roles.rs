@@ -43,8 +43,15 @@ pub fn setup_sql(database: &str) -> String {
     }
     sql.push_str(
         "DO $$ DECLARE f regprocedure; BEGIN
-  FOR f IN SELECT oid FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname ~ '^(refuse|guard|is_being)_' LOOP
+  FOR f IN SELECT oid FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname ~ '^(refuse|guard|is_being|make)_' LOOP
     EXECUTE format('ALTER FUNCTION %s OWNER TO counterfoil_owner', f);
+  END LOOP;
+END $$;
+DO $$ DECLARE t regclass; BEGIN
+  IF to_regnamespace('segments') IS NULL THEN RETURN; END IF;
+  ALTER SCHEMA segments OWNER TO counterfoil_owner;
+  FOR t IN SELECT oid FROM pg_class WHERE relnamespace = to_regnamespace('segments') AND relkind = 'r' LOOP
+    EXECUTE format('ALTER TABLE %s OWNER TO counterfoil_owner', t);
   END LOOP;
 END $$;
 ",
@@ -70,8 +77,20 @@ GRANT USAGE ON SCHEMA public TO {WRITER}, {READER};
             let _ = writeln!(sql, "GRANT SELECT ON public.{table} TO {READER};");
         }
     }
+    sql.push_str(&SEGMENTS.replace("{WRITER}", WRITER).replace("{READER}", READER));
     sql
 }
+
+/// Segments are read and written through their tables alone; the writer may have more made. Before the
+/// migration that brings them there is nothing to say.
+const SEGMENTS: &str = "DO $$ BEGIN
+  IF to_regnamespace('segments') IS NULL THEN RETURN; END IF;
+  REVOKE ALL ON SCHEMA segments FROM PUBLIC, {WRITER}, {READER};
+  REVOKE ALL ON ALL TABLES IN SCHEMA segments FROM PUBLIC, {WRITER}, {READER};
+  REVOKE ALL ON FUNCTION public.make_segments(BIGINT), public.guard_segment(TEXT, TEXT) FROM PUBLIC, {WRITER}, {READER};
+  GRANT EXECUTE ON FUNCTION public.make_segments(BIGINT) TO {WRITER};
+END $$;
+";
 
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -193,8 +212,11 @@ struct Held {
 }
 
 const HELD: &str = "
-    WITH ours AS (SELECT oid, relname, relacl, relowner FROM pg_class
-        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p'))
+    WITH ours AS (SELECT oid, CASE relnamespace WHEN 'public'::regnamespace THEN '' ELSE 'segments.' END || relname AS relname,
+          relacl, relowner FROM pg_class
+        WHERE relnamespace IN ('public'::regnamespace, to_regnamespace('segments')) AND relkind IN ('r', 'p')),
+      functions AS (SELECT proname || '()' AS name, proacl, proowner FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+        AND proname IN ('refuse_change', 'guard_proposal', 'make_segments', 'guard_segment'))
     SELECT c.relname::text AS object, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee)::text END AS holder,
         a.privilege_type || CASE WHEN a.is_grantable THEN ' with grant option' ELSE '' END AS privilege
       FROM ours c CROSS JOIN LATERAL aclexplode(c.relacl) a WHERE a.grantee <> c.relowner
@@ -202,8 +224,9 @@ const HELD: &str = "
         a.privilege_type
       FROM ours c JOIN pg_attribute t ON t.attrelid = c.oid CROSS JOIN LATERAL aclexplode(t.attacl) a WHERE a.grantee <> c.relowner
     UNION ALL SELECT relname::text, pg_get_userbyid(relowner)::text, 'OWNER' FROM ours
-    UNION ALL SELECT proname || '()', pg_get_userbyid(proowner)::text, 'OWNER' FROM pg_proc
-      WHERE pronamespace = 'public'::regnamespace AND proname IN ('refuse_change', 'guard_proposal')
+    UNION ALL SELECT name, pg_get_userbyid(proowner)::text, 'OWNER' FROM functions
+    UNION ALL SELECT name, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee)::text END, a.privilege_type
+      FROM functions f CROSS JOIN LATERAL aclexplode(f.proacl) a WHERE a.grantee <> f.proowner AND name ~ 'segment'
     ORDER BY 1, 2, 3";
 
 /// What the roles are that must be no more than writer and reader.
@@ -227,7 +250,8 @@ pub fn compare(conn: &mut Conn) -> DbResult<Vec<Difference>> {
     let mut found = Vec::new();
     for Held { object, holder, privilege } in held {
         let table = object.split(['.', '(']).next().unwrap_or_default();
-        if !matches!(table, "refuse_change" | "guard_proposal") && !RIGHTS.iter().any(|(name, ..)| *name == table) {
+        let ours = matches!(table, "refuse_change" | "guard_proposal" | "make_segments" | "guard_segment" | "segments");
+        if !ours && !RIGHTS.iter().any(|(name, ..)| *name == table) {
             continue;
         }
         let role = [WRITER, READER].into_iter().find(|role| *role == holder).unwrap_or_default();
@@ -254,5 +278,5 @@ fn expected() -> BTreeSet<(String, &'static str, String)> {
         let writer = writer.split(", ").map(move |right| (table.to_owned(), WRITER, right.to_owned()));
         writer.chain(reader.then(|| (table.to_owned(), READER, "SELECT".to_owned())))
     });
-    each.collect()
+    each.chain([("make_segments()".to_owned(), WRITER, "EXECUTE".to_owned())]).collect()
 }

@@ -42,7 +42,11 @@ impl Rule for HighValue {
     fn compile(&self, parameters: &serde_json::Value) -> Result<Box<dyn Check>, String> {
         let read: Parameters = serde_json::from_value(parameters.clone()).map_err(|e| format!("high-value: {e}"))?;
         let amount = read.threshold.checked().map_err(|e| format!("high-value: threshold: {e}"))?;
-        Ok(Box::new(Threshold { lines: amount.lines(), amount }))
+        let lines = amount.lines();
+        if amount.has_zero() {
+            return Err("high-value: threshold: 0 would be hit by every entry; name a line above it".to_owned());
+        }
+        Ok(Box::new(Threshold { lines, amount }))
     }
     fn loosens(&self, before: &serde_json::Value, after: &serde_json::Value) -> bool {
         let read = |value: &serde_json::Value| serde_json::from_value::<Parameters>(value.clone());

@@ -269,6 +269,11 @@ impl PerCurrency {
         Ok(self)
     }
 
+    /// Whether a line is nothing at all.
+    pub(crate) fn has_zero(&self) -> bool {
+        std::iter::once(&self.default).chain(self.own.values()).any(|line| line.bytes().all(|b| matches!(b, b'0' | b'.')))
+    }
+
     /// Whether some currency has a higher line in `after`.
     pub(crate) fn raised(&self, after: &PerCurrency) -> bool {
         let named = self.own.keys().chain(after.own.keys()).filter_map(|code| Currency::parse(code).ok());

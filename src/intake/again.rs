@@ -86,8 +86,8 @@ impl Engine {
         Ok(vec![REVERSES_UNKNOWN.to_owned()])
     }
 
-    /// The receipt of an entry as it was at recording.
-    pub fn receipt_again(&mut self, row: &EntryRow) -> DbResult<Receipt> {
+    /// The receipt of an entry as it was at recording; `sent` is the number of its account.
+    pub fn receipt_again(&mut self, row: &EntryRow, sent: &str) -> DbResult<Receipt> {
         let corrupt = |what: String| DbError::Corrupt(format!("entry {}: {what}", row.seq));
         let outcomes = Outcomes::read(row.outcomes.as_deref()).map_err(|e| corrupt(e.to_string()))?;
         let currency = row.money()?;
@@ -104,7 +104,9 @@ impl Engine {
             breaks.push(receipt_break(&found, currency));
         }
         let leaf = row.leaf_hash(self.origins.at(row.seq)).map_err(|e| corrupt(e.to_string()))?;
-        Ok(Receipt { seq: row.seq, leaf, position: row.position, hits, breaks })
+        let at = self.account(sent)?.filter(|at| self.accounts.get(*at).id == row.account);
+        let foreign = at.is_some_and(|at| self.accounts.get(at).source != row.source);
+        Ok(Receipt { seq: row.seq, leaf, position: row.position, hits, breaks, foreign })
     }
 
     /// The reference of the alert that a hit joined.

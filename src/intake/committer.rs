@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, sync_channel};
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
+use crate::db::segments::Segments;
 use crate::db::{Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
 use crate::trail::{Act, ActError, ActTx, Changed, Side, Tail, store as trail_store};
@@ -46,6 +47,8 @@ pub(super) struct Committer {
     pub well: Arc<AtomicBool>,
     /// The epoch this process writes in.
     pub epoch: i64,
+    /// How far the database has room for leaves.
+    pub segments: Segments,
 }
 
 impl Committer {
@@ -61,8 +64,14 @@ impl Committer {
     pub fn work(&mut self, job: Job) -> bool {
         match job {
             Job::Stop => return false,
-            Job::Batch(sealed) => self.batch(sealed),
-            Job::Act(act, tail, done) => self.act(act, tail, done),
+            Job::Batch(sealed) => {
+                self.segments.keep_ahead(&mut self.conn, sealed.size_before);
+                self.batch(sealed);
+            }
+            Job::Act(act, tail, done) => {
+                self.segments.keep_ahead(&mut self.conn, tail.next_seq());
+                self.act(act, tail, done);
+            }
             Job::Side(side, done) => {
                 let epoch = self.epoch;
                 let result = self.conn.write(|conn| {
@@ -138,7 +147,8 @@ impl Committer {
         done(result);
     }
 
-    /// Commits a batch; once more where only the connection was lost, so that its senders need not notice.
+    /// Commits a batch; once more where only the connection was lost, or another session came in between, so
+    /// that its senders need not notice.
     fn commit(&mut self, batch: &Batch, size_before: Seq, tail: &Tail) -> DbResult<()> {
         let mut again = true;
         loop {
@@ -146,7 +156,7 @@ impl Committer {
             tracing::error!(%error, "a batch could not be committed");
             match self.left_behind(size_before, tail) {
                 Left::All => return Ok(()),
-                Left::Nothing { reconnected: true } if again => again = false,
+                Left::Nothing { reconnected } if again && (reconnected || error.came_between()) => again = false,
                 Left::Nothing { .. } | Left::Unknown => return Err(error),
             }
         }

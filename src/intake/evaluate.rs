@@ -197,7 +197,7 @@ impl Engine {
                 }
                 let first = *currencies.entry(entry.account.as_str()).or_insert(entry.currency);
                 if first != entry.currency {
-                    outcome = Checked::Rejected(currency_mismatch(first, entry.currency));
+                    outcome = Checked::Rejected(currency_mismatch(Some(first), entry.currency));
                 }
             }
             checked.push(outcome);
@@ -222,9 +222,10 @@ impl Engine {
             return Ok(Checked::Rejected(refusal));
         }
         let account = account.map_or_else(|| self.account(&entry.account), |at| Ok(Some(at)))?;
-        if let Some(kept_in) = account.map(|at| self.accounts.get(at).currency)
-            && kept_in != entry.currency
+        if let Some(state) = account.map(|at| self.accounts.get(at))
+            && state.currency != entry.currency
         {
+            let kept_in = Some(state.currency).filter(|_| state.source == from.source);
             return Ok(Checked::Rejected(currency_mismatch(kept_in, entry.currency)));
         }
         let date = entry.business_date.unwrap_or_else(|| self.settings.calendar.business_date(entry.booked_at));
@@ -262,7 +263,7 @@ impl Engine {
         if same != *entry {
             return Ok(Some(Checked::Rejected(conflict(seq))));
         }
-        Ok(Some(Checked::Duplicate(self.receipt_again(&row)?)))
+        Ok(Some(Checked::Duplicate(self.receipt_again(&row, &entry.account)?)))
     }
 
     /// In a dry run: compares with an entry that would have been recorded before.
@@ -270,7 +271,8 @@ impl Engine {
         let rehearsed = self.rehearsed.as_ref()?;
         let date = entry.business_date.unwrap_or_else(|| self.settings.calendar.business_date(entry.booked_at));
         let same = rehearsed.same(seq, entry, date)?;
-        let receipt = Receipt { seq, leaf: [0; 32], position: 0, hits: Vec::new(), breaks: Vec::new() };
+        let (hits, breaks) = (Vec::new(), Vec::new());
+        let receipt = Receipt { seq, leaf: [0; 32], position: 0, hits, breaks, foreign: false };
         Some(if same { Checked::Duplicate(receipt) } else { Checked::Rejected(conflict(seq)) })
     }
 
@@ -312,7 +314,9 @@ fn conflict(first: Seq) -> Refusal {
     Refusal::conflict(Some(first), format!("source_ref was already used for entry {first} with other content; use a new one"))
 }
 
-fn currency_mismatch(account: Currency, sent: Currency) -> Refusal {
-    let detail = format!("the account is kept in {account}; an entry in {sent} cannot be recorded on it");
+/// `account` is its currency, if the sender may know.
+fn currency_mismatch(account: Option<Currency>, sent: Currency) -> Refusal {
+    let kept = account.map_or_else(|| "another currency".to_owned(), |currency| currency.to_string());
+    let detail = format!("the account is kept in {kept}; an entry in {sent} cannot be recorded on it");
     Refusal::field("currency_mismatch", "currency", detail)
 }

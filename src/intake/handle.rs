@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::db::segments::Segments;
 use crate::db::{Db, DbError, Lease, migrate};
 use crate::ids::Seq;
 use crate::ledger::leaves;
@@ -98,7 +99,8 @@ impl Stages {
         let held = Arc::new(AtomicUsize::new(engine.accounts.len()));
         let (acts, well) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
         let (kept, told) = (acts.clone(), well.clone());
-        let committer = Committer { db: db.clone(), conn, clock, queue: queue.clone(), acts: kept, well: told, epoch };
+        let segments = Segments::default();
+        let committer = Committer { db: db.clone(), conn, clock, queue: queue.clone(), acts: kept, well: told, epoch, segments };
         let sequencer = Sequencer::new(db.clone(), settings, queue.clone(), jobs.clone(), (size.clone(), held.clone()));
         let (threads, lease, db) = (Mutex::default(), Mutex::default(), db.clone());
         let shared = Shared { queue, jobs, size, held, acts, well, threads, lease, db, epoch };

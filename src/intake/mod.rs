@@ -178,6 +178,8 @@ pub struct Receipt {
     pub hits: Vec<ReceiptHit>,
     /// Breaks opened by this entry.
     pub breaks: Vec<ReceiptBreak>,
+    /// Whether the account is another source's: its sender is told nothing of what is on it.
+    pub foreign: bool,
 }
 
 /// A hit on a receipt.

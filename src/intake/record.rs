@@ -45,7 +45,8 @@ impl Engine {
 
     fn place(&mut self, from: &mut From<'_>, entry: &mut NewEntry, fresh: Fresh) -> DbResult<Receipt> {
         let at = self.account_for(from.source, entry, fresh.account)?;
-        let account = self.accounts.get(at).id;
+        let state = self.accounts.get(at);
+        let (account, foreign) = (state.id, state.source != from.source);
         self.prepare_seal(from.sensitive, entry)?;
         let mut to = Engine::growing(&mut self.tail, &self.settings, &mut self.open);
         let context = self.dictionary.context(&mut to, &mut self.conn, from.source, &entry.context)?;
@@ -77,7 +78,7 @@ impl Engine {
         self.open_breaks(recorded, &changes);
         let breaks = changes.opened.iter().map(|b| receipt_break(b, entry.currency)).collect();
         let hits = self.raise(from, recorded, found)?;
-        Ok(Receipt { seq, leaf, position: pointers.position, hits, breaks })
+        Ok(Receipt { seq, leaf, position: pointers.position, hits, breaks, foreign })
     }
 
     /// Runs the rules and places the entry on its account.

@@ -27,6 +27,18 @@ pub fn mask(text: &str) -> (String, u32) {
     (out, found)
 }
 
+/// Whether a text holds a card number that was masked.
+pub fn is_masked(text: &str) -> bool {
+    let plain: Vec<char> = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
+    let digits = |of: &[char]| of.iter().all(char::is_ascii_digit);
+    let at = |at: usize| {
+        let stars = plain[at..].iter().take_while(|c| **c == '*').count();
+        let behind = plain.get(at + stars..at + stars + 4);
+        (3..=9).contains(&stars) && at >= 6 && digits(&plain[at - 6..at]) && behind.is_some_and(digits)
+    };
+    (1..plain.len()).any(|n| plain[n] == '*' && plain[n - 1] != '*' && at(n))
+}
+
 /// How many characters the card number has that the text begins with: whole groups of digits, the most
 /// that make one.
 fn card(chars: &[char]) -> Option<usize> {
@@ -108,5 +120,14 @@ mod tests {
         ] {
             assert_eq!(mask(text), (masked.to_owned(), found), "{text}");
         }
+    }
+
+    #[test]
+    fn a_masked_number_is_known_as_one() {
+        for text in ["4111 1111 1111 1111", "paid with 5500-0000-0000-0004.", "378282246310005"] {
+            let (masked, found) = mask(text);
+            assert!(found == 1 && is_masked(&masked) && !is_masked(text), "{masked}");
+        }
+        assert!(!is_masked("***") && !is_masked("123456 ** 1234") && !is_masked("a 12345***1234"));
     }
 }

@@ -32,6 +32,7 @@ mod state;
 pub mod store;
 mod subject;
 
+pub use cards::is_masked;
 pub use change::{Action, Content, Listed, NewChange, Who, class_text, parse_class};
 pub use decide::{Held, State};
 pub use document::{Document, check_path, is_at_or_below};
@@ -41,6 +42,6 @@ pub use judge::ReceiptHit;
 pub use kinds::{CAPTURED_TABLE, Kinds};
 pub use receipt::{ChangeReceipt, ChangeResult, Row, Sender};
 pub use record::{OPEN, Recorder, class_code};
-pub use restore::{Restoration, opened};
+pub use restore::{AtSource, Restoration, opened};
 pub use reveal::{RevealRecord, Revealed};
 pub use state::{Axis, SNAPSHOT_EVERY, TORN, apply, at_version, held, in_force, newest, snapshot_body};

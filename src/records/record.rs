@@ -300,7 +300,9 @@ impl<'r> Run<'r> {
     fn private(&self, tx: &ActTx<'_>, due: &Due<'_>, rows: &[FieldRow]) -> Private {
         let sealed = rows.iter().filter(|row| row.sealed.is_some());
         let told = |found: &Mismatch| {
-            let open = !due.rules.is_sensitive(&found.path, &due.change.sensitive) || found.path.is_empty();
+            let was_sealed =
+                due.state.as_ref().and_then(|state| state.values.get(&found.path)).is_some_and(|was| was.value.is_none());
+            let open = !(was_sealed || due.rules.is_sensitive(&found.path, &due.change.sensitive)) || found.path.is_empty();
             let value = |value: &Option<super::json::Json>| value.clone().filter(|_| open);
             (found.path.clone(), value(&found.expected), value(&found.found))
         };

@@ -38,6 +38,21 @@ pub struct Restoration {
     pub existence: (bool, bool),
 }
 
+/// A restoration that is done in the bank's own table, worked out.
+#[derive(Clone, Debug)]
+pub struct AtSource {
+    /// What it comes to.
+    pub found: Restoration,
+    /// The newest state.
+    pub now: State,
+    /// The state that it goes back to.
+    pub then: State,
+    /// That state's values, the sealed ones opened.
+    pub document: Document,
+    /// Who proposed it.
+    pub actor: Option<String>,
+}
+
 /// Refusals after which a proposal is tried again: a key is missing.
 const WAITS: &[&str] = &["cannot_be_opened", "not_restored"];
 
@@ -77,6 +92,13 @@ impl Restoration {
         })
     }
 
+    /// The same for one that is done in the bank's own table, by the capture of this name.
+    pub fn facts_at_source(&self, capture: &str) -> Value {
+        let mut facts = self.facts();
+        facts["at_source"] = capture.into();
+        facts
+    }
+
     /// What it is about: of one record there is one open proposal.
     pub fn about(&self) -> String {
         format!("record {}", self.record.id)
@@ -98,20 +120,31 @@ impl Recorder {
         }
     }
 
-    fn restored(&self, tx: &mut ActTx<'_>, proposal: &Proposal) -> Result<(), ActError> {
+    /// Works out an approved proposal. Refusals as of [`Restoration::of`], `409 record_changed`, and for which it waits
+    /// `409 cannot_be_opened`.
+    ///
+    /// # Errors
+    /// Also when the database or a key cannot be read.
+    pub fn at_source(&self, conn: &mut Conn, origin: &str, proposal: &Proposal) -> Result<AtSource, ActError> {
         let number = |field: &str| proposal.facts[field].as_i64().unwrap_or(-1);
-        let found = Restoration::of(tx.conn, number("record"), number("version"))?;
+        let found = Restoration::of(conn, number("record"), number("version"))?;
         if found.newest.seq != number("newest") {
             let detail = "the record was changed since this was proposed: propose it again";
             return Err(ActError::refused(409, "record_changed", detail));
         }
         let actor = match proposal.submitted_by {
-            Some(user) => users::find(tx.conn, user)?.map(|user| user.email),
+            Some(user) => users::find(conn, user)?.map(|user| user.email),
             None => None,
         };
-        let then = state::at_version(tx.conn, &found.target)?;
-        let mut opener = Opener::of(self.keys(), tx.origin())?;
-        let after = document(tx.conn, &mut opener, &then)?;
+        let (now, then) = (state::at_version(conn, &found.newest)?, state::at_version(conn, &found.target)?);
+        let mut opener = Opener::of(self.keys(), origin)?;
+        let document = document(conn, &mut opener, &then)?;
+        Ok(AtSource { found, now, then, document, actor })
+    }
+
+    fn restored(&self, tx: &mut ActTx<'_>, proposal: &Proposal) -> Result<(), ActError> {
+        let origin = tx.origin().to_owned();
+        let AtSource { found, then, document: after, actor, .. } = self.at_source(tx.conn, &origin, proposal)?;
         let sealed = then.values.iter().filter(|(_, held)| held.value.is_none()).map(|(path, _)| path.clone()).collect();
         let (was, is) = found.existence;
         let change = NewChange {

@@ -23,7 +23,8 @@ impl AnchorAge {
         let of =
             |anchor: Option<Seq>, since: i64| AnchorAge { anchor, since: Moment(since), hours: (now.0 - since).max(0) / HOUR };
         if let Some(row) = store::newest_anchor(conn)? {
-            return Ok(Some(of(Some(row.id), row.signed_at)));
+            // No later than it came back, whatever the list of checkpoints says.
+            return Ok(Some(of(Some(row.id), row.signed_at.min(row.returned_at))));
         }
         Ok(store::event(conn, 0)?.map(|(created, _)| of(None, created.recorded_at)))
     }

@@ -36,6 +36,8 @@ pub enum Compared {
     },
     /// No checkpoint of this log: unreadable, of another log, or not signed by its key.
     NotThisLog(String),
+    /// No checkpoint at all.
+    Nothing,
 }
 
 /// Holds a returned text against the log.
@@ -44,8 +46,7 @@ pub enum Compared {
 /// When the database cannot be read.
 pub fn compare(conn: &mut Conn, keys: &[VerifierKey], text: &str, leaves: LeafHashes) -> DbResult<Compared> {
     let Some(note) = (text.len() <= TEXT_MAX).then(|| Note::find(text)).flatten() else {
-        let words = "there is no checkpoint in it; paste the lines from the log's name to the signature";
-        return Ok(Compared::NotThisLog(words.to_owned()));
+        return Ok(Compared::Nothing);
     };
     let opened = Checkpoint::open(&note, keys, Origin::OfKey);
     let (signed, by) = match opened {
@@ -82,6 +83,7 @@ impl Compared {
             Compared::Consistent { size } => ("anchor.returned", json!({ "size": size })),
             Compared::Contradicts { size, why } => ("anchor.contradicted", json!({ "size": size, "why": why })),
             Compared::NotThisLog(why) => ("anchor.refused", json!({ "why": why })),
+            Compared::Nothing => ("anchor.refused", json!({ "why": "there is no checkpoint in it" })),
         };
         body["how"] = kind.into();
         if let (Some(body), Some(by)) = (body.as_object_mut(), by.as_object()) {

@@ -226,7 +226,7 @@ fn mail(owed: outbox::Summary) -> Check {
 /// What waits in the bank's database waits for somebody to look; entries are taken all the same.
 fn captured(standing: &capture::Standing, now: Moment) -> Check {
     let since = |at: Option<Moment>| at.is_some_and(|at| now.0 - at.0 > CAPTURE_GRACE);
-    let capture::Standing { name, waiting, rejected, unnamed, .. } = standing;
+    let capture::Standing { name, waiting, rejected, unnamed, why, .. } = standing;
     let mut detail = format!("{name}: {waiting} rows wait, {rejected} were refused");
     if *unnamed > 0 {
         detail += &format!(", {unnamed} are of tables that are not in the settings");
@@ -234,7 +234,10 @@ fn captured(standing: &capture::Standing, now: Moment) -> Check {
     if let Some(at) = standing.failing_since {
         detail += &format!("; failing since {at}");
     }
-    match since(standing.failing_since) || since(standing.oldest_at) || *rejected > 0 || *unnamed > 0 {
+    if let Some(why) = why {
+        detail += &format!("; {why}");
+    }
+    match why.is_some() || since(standing.failing_since) || since(standing.oldest_at) || *rejected > 0 || *unnamed > 0 {
         false => Check::new("capture", true, detail),
         true => Check::warning("capture", format!("{detail}: see `counterfoil capture list` and `capture check`")),
     }

@@ -231,8 +231,10 @@ fn rules_that_catch_less_take_a_second_person_and_those_that_catch_more_do_not()
             other => panic!("{kind:?}: {other:?}"),
         };
         assert_eq!(refused(next(&|body| body.rules.clear())), "rule_set_incomplete");
-        let beyond = json!({ "threshold": { "default": "99999999999999999999" } });
-        assert_eq!(refused(next(&|body| body.rules[0].parameters = beyond.clone())), "rule_set_invalid");
+        for beyond in ["99999999999999999999", "0"] {
+            let beyond = json!({ "threshold": { "default": beyond } });
+            assert_eq!(refused(next(&|body| body.rules[0].parameters = beyond.clone())), "rule_set_invalid");
+        }
         let higher = json!({ "threshold": { "default": "10000", "USD": "10000.01" } });
         for looser in [
             next(&|body| body.rules[0].mode = Mode::DryRun),
@@ -261,5 +263,17 @@ fn rules_that_catch_less_take_a_second_person_and_those_that_catch_more_do_not()
         app::carry_out_due(&site.app).unwrap();
         assert_eq!((in_force().version, in_force().rules[0].mode), (3, Mode::Off));
         assert_eq!(state(bank, id), State::CarriedOut);
+        // Approved, and overtaken by another set before it is carried out: it ends and says why.
+        let looser = next(&|body| body.rules[1].mode = Mode::Off);
+        let facts = json!({ "rules": looser, "loosens": in_force().loosened_by(&looser) });
+        let (reason, whence, about) = (WHY.to_owned(), json!({}), "rules".to_owned());
+        let submission = Submission { kind: What::LoosenRules, about, facts, reason, detail: None, by: Some(ada), whence };
+        let id = approvals::submit(&log, submission).unwrap();
+        approve(bank, id, bob).unwrap();
+        define_rules(&log, next(&|body| body.rules[0].mode = Mode::Live), "a test".into(), None).unwrap();
+        app::carry_out_due(&site.app).unwrap();
+        assert_eq!((in_force().version, state(bank, id)), (4, State::Refused));
+        let why = bank.db.read(|conn| approvals::find(conn, id)).unwrap().unwrap().end.unwrap().comment.unwrap();
+        assert!(why.contains("must have version 5"), "{why}");
     });
 }

@@ -135,8 +135,8 @@ fn what_an_officer_brings_back_is_compared_and_recorded() {
         assert_eq!((returned.len(), returned[0]["size"].as_u64(), &returned[0]["how"]), (1, Some(size), &json!("officer")));
         assert_eq!(site.app.db.read(trail::newest_anchor).unwrap().unwrap().size, size as i64);
         let changed = old.replacen(&size.to_string(), &(size - 1).to_string(), 1);
-        for text in [changed.as_str(), "nothing", ""] {
-            assert!(send(text).header("set-cookie").contains("fails."), "{text}");
+        for (text, told) in [(changed.as_str(), "fails."), ("nothing", "absent."), ("", "absent.")] {
+            assert!(send(text).header("set-cookie").contains(told), "{text}");
         }
         assert_eq!(site.events("anchor.refused").len(), 3);
         let page = Answer::of(site.plain(Method::GET, "/trail").header("cookie", &who.cookie).send().unwrap()).text;

@@ -187,6 +187,8 @@ fn read_through(step: &str) -> Option<&'static str> {
     let words: Vec<&str> = step.split_whitespace().collect();
     let after = |sign: &[&str]| words.windows(sign.len() + 1).find(|w| w[..sign.len()] == *sign).map(|w| w[sign.len()]);
     let table = after(&["SCAN"]).or_else(|| after(&["Seq", "Scan", "on"]))?;
+    // PostgreSQL names the segment.
+    let table = table.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('_');
     GROWING.iter().find(|growing| **growing == table).copied()
 }
 

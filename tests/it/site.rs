@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use counterfoil::access::{Door, Origin, Role, Scopes, keys, users};
 use counterfoil::app::App;
+use counterfoil::clock::Clock;
 use counterfoil::config::Config;
 use counterfoil::trail::store as trail;
 use counterfoil::web;
@@ -13,7 +14,7 @@ use reqwest::Method;
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use serde_json::Value;
 
-use crate::bank::{Bank, Kind};
+use crate::bank::{Bank, Home, Kind};
 
 pub const PASSWORD: &str = "tinder ocelot brick";
 
@@ -43,12 +44,24 @@ impl Site {
     }
 
     pub fn with(kind: Kind, change: impl FnOnce(&mut Config)) -> Site {
-        let bank = Bank::with(kind, |config| {
-            config.server.listen = "127.0.0.1:0".into();
-            config.server.admin_listen = "127.0.0.1:0".into();
-            config.server.workers = 2;
-            change(config);
-        });
+        Site::of(Bank::with(kind, |config| Site::configure(config, change)))
+    }
+
+    /// One whose clock is that of the machine.
+    pub fn now(kind: Kind, change: impl FnOnce(&mut Config)) -> Site {
+        let mut config = Config::default();
+        Site::configure(&mut config, change);
+        Site::of(Bank::at(Home::new(kind), config, Clock::system()))
+    }
+
+    fn configure(config: &mut Config, change: impl FnOnce(&mut Config)) {
+        config.server.listen = "127.0.0.1:0".into();
+        config.server.admin_listen = "127.0.0.1:0".into();
+        config.server.workers = 2;
+        change(config);
+    }
+
+    fn of(bank: Bank) -> Site {
         let app = App::new(bank.config.clone(), bank.db.clone(), bank.clock.clone(), bank.intake.clone()).unwrap();
         let (leave, left) = tokio::sync::oneshot::channel();
         let (tell, told) = sync_channel(1);

@@ -48,7 +48,7 @@ fn a_key_sees_what_its_own_source_sent_and_nothing_else() {
             assert_eq!(listed, [if source == "core" { rows[0].2 } else { rows[1].2 }]);
             let account = get(key, &format!("/api/v1/accounts/{own}")).json();
             assert_eq!((&account["newest"], &account["balance"]["seq"]), (&Value::Null, &Value::Null), "{account}");
-            assert_eq!(account["balance"]["balance"], "40000.00");
+            assert_eq!((&account["balance"]["balance"], &account["balance"]["reason"]), (&Value::Null, &json!("another_source")));
             for of_account in ["", "/entries", "/balance"] {
                 get(key, &format!("/api/v1/accounts/{other}{of_account}")).problem(404, "not_found");
             }
@@ -62,6 +62,41 @@ fn a_key_sees_what_its_own_source_sent_and_nothing_else() {
         }
         let denied = site.events("access.denied").iter().filter(|e| e["reason"] == "report_of_all_sources").count();
         assert_eq!(denied, 2, "{:?}", site.events("access.denied"));
+    });
+}
+
+#[test]
+fn an_entry_on_another_source_s_account_is_recorded_and_its_sender_learns_nothing_of_the_account() {
+    on_both(|kind| {
+        let site = Site::open(kind);
+        site.post(ENTRIES, &entry("a", "VICTIM", "2026-03-02T10:00:00Z", 4_100_000, 4_150_000));
+        let spy = site.issue("spy", "entries:write read receipt:full");
+        let send = |body: &Value| as_key(&site, &spy, Method::POST, ENTRIES, Some(body));
+        let probe = entry("p", "VICTIM", "2026-03-02T10:01:00Z", 100, 20_100);
+        for (sent, status) in [("recorded", 201), ("duplicate", 200)] {
+            let answer = send(&probe);
+            assert_eq!((answer.status, &answer.json()["status"]), (status, &json!(sent)));
+            let receipt = answer.json();
+            assert_eq!((&receipt["position"], &receipt["hits"]), (&Value::Null, &json!([])), "{receipt}");
+            let breaks = receipt["breaks"].as_array().unwrap();
+            let kinds: Vec<&str> = breaks.iter().map(|found| found["kind"].as_str().unwrap()).collect();
+            assert_eq!(kinds, ["chain", "foreign_source"]);
+            assert_eq!(
+                (&breaks[0]["found"], &breaks[0]["expected"], &breaks[0]["difference"]),
+                (&json!("100.00"), &Value::Null, &Value::Null)
+            );
+            assert!(!answer.text.contains("4150000"), "{}", answer.text);
+        }
+        let mut attempted = entry("t", "VICTIM", "2026-03-02T10:02:00Z", 100, 200);
+        attempted["status"] = json!("attempted");
+        attempted.as_object_mut().unwrap().retain(|field, _| !field.starts_with("balance"));
+        attempted["amount"] = json!("1.00");
+        attempted["direction"] = json!("credit");
+        assert_eq!(send(&attempted).json()["position"], Value::Null);
+        let mut foreign = entry("e", "VICTIM", "2026-03-02T10:03:00Z", 100, 200);
+        foreign["currency"] = json!("EUR");
+        let refused = send(&foreign).problem(422, "currency_mismatch");
+        assert!(!refused["detail"].as_str().unwrap().contains("USD"), "{refused}");
     });
 }
 

@@ -15,6 +15,8 @@ use counterfoil_verify::export::{leaves_path, parse_bundle_line, parse_leaf};
 use counterfoil_verify::heads::KIND;
 use counterfoil_verify::heads_proof::{Claim, HeadsProof};
 use counterfoil_verify::{SignerKey, VerifierKey};
+use lettre::message::header::ContentTransferEncoding;
+use lettre::message::{Body, Message};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -206,6 +208,14 @@ fn the_page_accepts_a_real_export_and_refuses_five_others() {
 
     let text = desk.accepts(&key, "#files", &[bundle("export.cfx", &exported), kept.clone()]);
     assert!(text.contains(&exported.checkpoint().size.to_string()) && text.contains("1 kept by you"), "{text}");
+    // And as a mail program saves it.
+    let body = Body::new_with_encoding(format!("Dear all,\n\n{good}\nregards\n"), ContentTransferEncoding::QuotedPrintable);
+    let (from, to) = ("monitor@bank.example".parse().unwrap(), "officer@bank.example".parse().unwrap());
+    let mail = Message::builder().from(from).to(to).subject("Checkpoint").body(body.unwrap()).unwrap().formatted();
+    assert!(!String::from_utf8_lossy(&mail).contains(&good), "it is encoded");
+    let saved = desk.put("saved.eml", mail);
+    let text = desk.accepts(&key, "#files", &[bundle("export.cfx", &exported), saved]);
+    assert!(text.contains("1 kept by you"), "{text}");
     desk.shoot("verifier-good");
     for (path, content) in &exported.0 {
         desk.put(&format!("folder/{path}"), content);

@@ -70,8 +70,9 @@ pub struct Receipt {
     pub seq: i64,
     /// The RFC 6962 hash of its leaf, lower-case hex.
     pub leaf: String,
-    /// Its number on its account or record, from 1.
-    pub position: i64,
+    /// Its number on its account or record, from 1; none on an account of another source.
+    #[serde(default)]
+    pub position: Option<i64>,
     /// Rules it hit.
     #[serde(default)]
     pub hits: Vec<Hit>,

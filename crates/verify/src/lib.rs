@@ -19,6 +19,7 @@ pub mod heads;
 pub mod heads_proof;
 pub mod key;
 pub mod leaf;
+mod mail;
 pub mod note;
 pub mod policy;
 mod proof;

@@ -8,6 +8,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::key::{Algorithm, SignerKey, VerifierKey, is_name};
+use crate::mail;
 use crate::text::{base64, from_base64, hex};
 
 /// Longest note in bytes.
@@ -146,12 +147,22 @@ impl Note {
     }
 
     /// Finds a checkpoint's note in a text such as a saved mail: quoted with `>`, with other words
-    /// around it, with other line ends. What is found is only its form; the signature decides.
+    /// around it, with other line ends, in quoted-printable or base64. What is found is only its form; the
+    /// signature decides.
     #[must_use]
     pub fn find(bytes: impl AsRef<[u8]>) -> Option<Self> {
         let bytes = bytes.as_ref();
-        let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= MAX_BYTES)?;
-        let bare = |line: &'_ str| line.trim_start_matches(['>', ' ', '\u{a0}', '\t']).trim_end().to_owned();
+        if bytes.len() > MAX_BYTES {
+            return None;
+        }
+        let text = String::from_utf8_lossy(bytes);
+        let decoded = || Self::find_in(&mail::unquoted(&text));
+        let encoded = || mail::in_base64(&text).iter().rev().find_map(|text| Self::find_in(text));
+        Self::find_in(&text).or_else(decoded).or_else(encoded)
+    }
+
+    fn find_in(text: &str) -> Option<Self> {
+        let bare = |line: &'_ str| mail::untagged(line.trim_start_matches(['>', ' ', '\u{a0}', '\t'])).trim().to_owned();
         let lines: Vec<String> = text.lines().map(bare).collect();
         let is_signature = |line: &String| signature(line).is_some();
         let first = lines.iter().rposition(is_signature)?;

@@ -29,8 +29,10 @@ pub struct Standing {
     pub rejected: i64,
     /// Rows of tables that the settings do not name: nobody drains them.
     pub unnamed: i64,
-    /// Since when the bank's database or the log could not be reached.
+    /// Since when the bank's database or the log could not be reached, or tables wait.
     pub failing_since: Option<Moment>,
+    /// Why a table waits, with what to do.
+    pub why: Option<String>,
 }
 
 /// Of this process: only the leader drains.
@@ -46,10 +48,10 @@ fn place(book: &str, capture: &Capture) -> (String, String) {
     (book.to_owned(), capture.name.clone())
 }
 
-/// Notes how a capture stands; `waits`: some of its tables cannot be drained.
-pub fn note(book: &str, capture: &Capture, tables: &[Table], waits: bool) {
+/// Notes how a capture stands; `waits`: why one of its tables cannot be drained.
+pub fn note(book: &str, capture: &Capture, tables: &[Table], waits: Option<&str>) {
     let mut all = STANDINGS.lock().unwrap_or_else(PoisonError::into_inner);
-    let failing_since = all.get(&place(book, capture)).and_then(|before| before.failing_since).filter(|_| waits);
+    let failing_since = all.get(&place(book, capture)).and_then(|before| before.failing_since).filter(|_| waits.is_some());
     let named = |table: &&Table| capture.table.iter().any(|known| known.table == table.table);
     let standing = Standing {
         name: capture.name.clone(),
@@ -58,6 +60,7 @@ pub fn note(book: &str, capture: &Capture, tables: &[Table], waits: bool) {
         rejected: tables.iter().map(|table| table.rejected).sum(),
         unnamed: tables.iter().filter(|table| !named(table)).map(|table| table.waiting).sum(),
         failing_since,
+        why: waits.map(str::to_owned),
     };
     all.insert(place(book, capture), standing);
 }
@@ -68,6 +71,11 @@ pub fn note_failure(book: &str, capture: &Capture, now: Moment) {
     let standing =
         all.entry(place(book, capture)).or_insert_with(|| Standing { name: capture.name.clone(), ..Standing::default() });
     standing.failing_since.get_or_insert(now);
+}
+
+/// Whether a capture was drained by this process, or tried.
+pub fn was_tried(book: &str, capture: &Capture) -> bool {
+    STANDINGS.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&place(book, capture))
 }
 
 /// Forgets everything: this process drains no longer.

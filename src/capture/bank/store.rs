@@ -45,6 +45,8 @@ pub struct Queued {
     pub role: Option<String>,
     /// What it called its program.
     pub application: Option<String>,
+    /// What the columns to be sealed were called then.
+    pub sealed: Option<Vec<String>>,
 }
 
 /// How the queue of a table stands.
@@ -81,12 +83,13 @@ pub fn hold_turn(bank: &mut Outside) -> DbResult<()> {
     bank.execute(&format!("SET lock_timeout = '60s'; SELECT pg_advisory_lock({TURN}); SET lock_timeout = '10s'"))
 }
 
-/// The first rows of these tables, in their order.
-pub fn read(bank: &mut Outside, tables: &[&str]) -> DbResult<Vec<Queued>> {
+/// The first rows of these tables, in their order; `version`: of what is made there.
+pub fn read(bank: &mut Outside, tables: &[&str], version: i32) -> DbResult<Vec<Queued>> {
+    let sealed = if version < 2 { "NULL" } else { "q.sealed" };
     let sql = format!(
         "SELECT json_build_object('id', q.id, 'table', k.name, 'key', k.key_columns, 'txid', q.txid, 'at', (extract(epoch FROM q.at) * 1000000)::bigint, \
             'action', q.action, 'old', q.old::text, 'new', q.new::text, 'actor', q.actor, 'session', q.session, 'ip', q.ip, \
-            'reason', q.reason, 'role', q.role, 'application', q.application)::text AS line \
+            'reason', q.reason, 'role', q.role, 'application', q.application, 'sealed', {sealed})::text AS line \
          FROM (SELECT *, row_number() OVER (ORDER BY id) AS n, \
                 sum(coalesce(pg_column_size(old), 0) + coalesce(pg_column_size(new), 0)) OVER (ORDER BY id) AS size \
             FROM (SELECT * FROM counterfoil_capture.queue WHERE capture = ANY(ARRAY(SELECT id FROM counterfoil_capture.captured \

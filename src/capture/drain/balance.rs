@@ -7,7 +7,7 @@ use crate::money::{Currency, plain};
 use crate::records::Decimal;
 
 use super::super::names::Columns;
-use super::row::{Of, column, subject};
+use super::row::{Of, column};
 
 /// An account's row in the words of the contract.
 pub struct Balance {
@@ -64,7 +64,7 @@ pub fn entry(of: &Of<'_>, map: &EntryMapping, old: Option<&Columns>, new: Option
         (false, "") => "transfer",
         (false, kind) => kind,
     };
-    let holder = subject(of.table, row);
+    let holder = of.subject(row);
     let opened = opening.then(|| "opening balance".to_owned());
     Ok(Some(Draft {
         source_ref: Some(of.source_ref.to_owned()),

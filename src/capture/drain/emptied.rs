@@ -6,8 +6,9 @@ use crate::records::{Action, Row as ChangeRow, store as records};
 
 use super::super::CaptureError;
 use super::super::bank::store::{Queued, Rejected};
-use super::Batch;
+use super::super::install::store::Captured;
 use super::row::{Context, Of, reference};
+use super::{Batch, hides};
 
 /// Records looked at in one go.
 const RECORDS: i64 = 200;
@@ -15,11 +16,12 @@ const RECORDS: i64 = 200;
 impl Batch<'_> {
     /// Deletes every record of the table that is there, and says last that the table was emptied. Done again, it
     /// goes on where it stopped; once that was said, nothing is done: what is there now came after it.
-    pub(super) fn emptied(&self, row: &Queued) -> Result<Vec<Rejected>, CaptureError> {
+    pub(super) fn emptied(&self, row: &Queued, all: &[Captured]) -> Result<Vec<Rejected>, CaptureError> {
         let Some(table) = self.table(row) else { return Ok(Vec::new()) };
         let source_ref = reference(&self.installation, row);
-        let of =
-            Of { row, table, source_ref: &source_ref, context: Context::of(row), reason_required: self.reason_required(table) };
+        let hides = hides(row, table, all);
+        let (context, reason_required) = (Context::of(row), self.reason_required(table));
+        let of = Of { row, table, hides: &hides, source_ref: &source_ref, context, reason_required };
         let line = row.id.unsigned_abs();
         let known = self.app.db.read(|conn| records::change_by_reference(conn, self.sender.source, &source_ref))?;
         if known.is_some() {

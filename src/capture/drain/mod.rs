@@ -7,6 +7,7 @@ mod row;
 
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::access::keys;
 use crate::app::App;
@@ -16,22 +17,26 @@ use crate::db::Outside;
 use crate::ids::Seq;
 use crate::intake::{Delivery, DeliveryKind, Refused, Row as EntryRow, RowResult, Submission};
 use crate::ledger::Refusal;
-use crate::records::{ChangeResult, Row as ChangeRow, Sender};
+use crate::records::{ChangeResult, Kinds, Row as ChangeRow, Sender};
 
 use super::bank::store::{self, Queued, Rejected};
-use super::bank::{forget, note, note_failure};
-use super::install::store::{captured, installation};
-use super::{CaptureError, connect, refused};
-use hidden::hidden;
+use super::bank::{forget, note, note_failure, was_tried};
+use super::install::store::{Captured, Owner, captured, claim, installation, table};
+use super::names::column_of;
+use super::restore::{self, Restoring};
+use super::{CaptureError, connect, install, refused};
 use row::{Made, made, reference};
 
 pub use balance::{Balance, moved};
+pub use hidden::Hides;
 pub use row::{UNKNOWN, subject};
 
 /// Batches of one turn: whoever wants to stop waits for no more.
 const BATCHES: usize = 20;
 /// How far the bank's clock may be ahead: less than what the log takes.
 const AHEAD: i64 = 4 * MINUTE;
+/// How long what was approved rests after it could not be brought back.
+const RESTORE_AGAIN: Duration = Duration::from_secs(15);
 /// Characters of a refusal that are kept in the bank's database.
 const DETAIL_MAX: usize = 500;
 
@@ -40,12 +45,15 @@ pub struct Drainer {
     settings: Capture,
     book: String,
     held: Mutex<Option<Held>>,
+    /// When what was approved and could not be brought back is tried again.
+    again: Mutex<Option<Instant>>,
 }
 
-/// A connection, and the source that the log knows the capture by.
+/// A connection, the source that the log knows the capture by, and whose the rows are that are drained.
 struct Held {
     bank: Outside,
     source: Seq,
+    owner: Owner,
 }
 
 /// A batch on its way.
@@ -53,13 +61,16 @@ struct Batch<'a> {
     app: &'a App,
     settings: &'a Capture,
     installation: String,
+    /// Of what is made in the bank's database.
+    version: i32,
     sender: Sender,
+    owner: Owner,
 }
 
 impl Drainer {
     /// Of these settings of a book.
     pub fn new(book: &str, settings: &Capture) -> Drainer {
-        Drainer { settings: settings.clone(), book: book.to_owned(), held: Mutex::new(None) }
+        Drainer { settings: settings.clone(), book: book.to_owned(), held: Mutex::new(None), again: Mutex::new(None) }
     }
 
     /// Drains what waits, in bounded batches.
@@ -78,12 +89,12 @@ impl Drainer {
     }
 
     fn drain(&self, app: &App, held: &mut Option<Held>) -> Result<(), CaptureError> {
-        let Held { bank, source } = match held {
+        let Held { bank, source, owner } = match held {
             Some(held) => held,
             None => held.insert(self.begin(app)?),
         };
         let name = &self.settings.name;
-        let Some((installation, _)) = installation(bank)? else {
+        let Some((installation, version)) = installation(bank)? else {
             return refused(format!("[[capture]] {name}: nothing is captured there yet; `capture add` makes what is needed"));
         };
         let ahead = store::now(bank)? - app.clock.now().0;
@@ -92,21 +103,38 @@ impl Drainer {
         }
         let origin = Some(format!("capture {}", self.settings.name));
         let sender = Sender { source: *source, key: None, origin };
-        let batch = Batch { app, settings: &self.settings, installation, sender };
+        let batch = Batch { app, settings: &self.settings, installation, version, sender, owner: owner.clone() };
         let (tables, waits) = batch.tables(bank)?;
         for _ in 0..BATCHES {
             if !bank.transaction("BEGIN", |bank| batch.run(bank, &tables))? {
                 break;
             }
         }
-        note(&self.book, &self.settings, &store::tables(bank)?, waits.is_some());
+        let restored = if version < 2 { Ok(()) } else { self.restore(app, bank, owner) };
+        let why = waits.clone().or(restored.err());
+        note(&self.book, &self.settings, &store::tables(bank)?, why.as_deref());
         waits.map_or(Ok(()), refused)
+    }
+
+    /// Brings back what was approved; what fails holds up nobody who is drained.
+    fn restore(&self, app: &App, bank: &mut Outside, owner: &Owner) -> Result<(), String> {
+        let mut again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
+        if again.is_some_and(|at| Instant::now() < at) {
+            return Err("what was approved could not be brought back in the bank's table: it is tried again".to_owned());
+        }
+        *again = None;
+        Restoring { app, settings: &self.settings, owner }.turn(bank).map_err(|error| {
+            *again = Some(Instant::now() + RESTORE_AGAIN);
+            tracing::warn!(capture = self.settings.name, %error, "what was approved could not be brought back");
+            "what was approved could not be brought back in the bank's table: it is tried again".to_owned()
+        })
     }
 
     fn begin(&self, app: &App) -> Result<Held, CaptureError> {
         let name = self.settings.source().to_owned();
         let bank = connect(&self.settings)?;
-        Ok(Held { bank, source: app.log().act(move |tx| keys::ensure_source(tx, &name))? })
+        let owner = Owner { source: name.clone(), log: app.origin()? };
+        Ok(Held { bank, source: app.log().act(move |tx| keys::ensure_source(tx, &name))?, owner })
     }
 }
 
@@ -120,18 +148,22 @@ impl Batch<'_> {
     /// The tables that can be drained, and why the first of the others cannot.
     fn tables(&self, bank: &mut Outside) -> Result<(Vec<&str>, Option<String>), CaptureError> {
         let kinds = self.app.record_kinds();
-        let seals = |table: &CapturedTable| !table.sensitive.is_empty() || !kinds.known(&table.kind).sensitive.is_empty();
+        let all = captured(bank)?;
+        let seals = |table: &CapturedTable| {
+            let captured = all.iter().find(|captured| captured.name == table.table);
+            let triggers = captured.is_some_and(|captured| captured.hides().iter().any(|is| is.how == install::How::Sealed));
+            triggers || !table.sensitive.is_empty() || !kinds.known(&table.kind).sensitive.is_empty()
+        };
         let mut unsealed = None;
         if self.settings.table.iter().any(seals) {
             let status = self.app.db.read(|conn| self.app.sealing(conn))?;
             unsealed = (!status.is_ready()).then(|| format!("tables with sensitive columns wait: {}", status.text()));
         }
-        let all = captured(bank)?;
         let (mut free, mut waits) = (Vec::new(), None);
         for table in &self.settings.table {
             let why = match &unsealed {
                 Some(why) if seals(table) => Some(why.clone()),
-                _ => hidden(bank, table, &all)?,
+                _ => self.held_back(bank, table, &all)?,
             };
             match why {
                 None => free.push(table.table.as_str()),
@@ -149,11 +181,11 @@ impl Batch<'_> {
         }
         // Lost commits are drained again, and known again.
         bank.execute("SET LOCAL synchronous_commit = off")?;
-        let rows = store::read(bank, tables)?;
+        let rows = store::read(bank, tables, self.version)?;
         if rows.is_empty() {
             return Ok(false);
         }
-        self.still_named(bank, &rows)?;
+        let all = self.still_free(bank, &rows)?;
         let mut rejected = Vec::new();
         let mut rest = &rows[..];
         while let Some(first) = rest.first() {
@@ -162,8 +194,8 @@ impl Batch<'_> {
             let next = if alone { 1 } else { rest.iter().position(|row| row.action == "TRUNCATE").unwrap_or(rest.len()) };
             let (some, later) = rest.split_at(next);
             match alone {
-                true => rejected.extend(self.emptied(first)?),
-                false => rejected.extend(self.record(some)?),
+                true => rejected.extend(self.emptied(first, &all)?),
+                false => rejected.extend(self.record(bank, some, &all)?),
             }
             rest = later;
         }
@@ -174,15 +206,55 @@ impl Batch<'_> {
         Ok(true)
     }
 
-    /// A command on a table that rows come after is visible once they are: so it is looked again when they were read.
-    fn still_named(&self, bank: &mut Outside, rows: &[Queued]) -> Result<(), CaptureError> {
+    /// What is captured there, as of after these rows were read: a command on a table, and a new `capture add`, that rows
+    /// come after is visible once they are.
+    fn still_free(&self, bank: &mut Outside, rows: &[Queued]) -> Result<Vec<Captured>, CaptureError> {
         let all = captured(bank)?;
         for table in self.settings.table.iter().filter(|table| rows.iter().any(|row| row.table == table.table)) {
-            if let Some(why) = hidden(bank, table, &all)? {
+            if let Some(why) = self.held_back(bank, table, &all)? {
                 return refused(format!("[[capture]] {}: {why}", self.settings.name));
             }
         }
-        Ok(())
+        Ok(all)
+    }
+
+    /// Why a table is not drained: something of it could go out in the clear, or its rows are another's.
+    fn held_back(&self, bank: &mut Outside, settings: &CapturedTable, all: &[Captured]) -> Result<Option<String>, CaptureError> {
+        let Some(captured) = all.iter().find(|captured| captured.name == settings.table) else { return Ok(None) };
+        let of_type = sealed_by_type(self.app.record_kinds(), settings);
+        if !(of_type.is_empty() && settings.exclude.is_empty() && settings.sensitive.is_empty() && captured.hides().is_empty()) {
+            let there = table(bank, captured.relation)?;
+            if let Some(why) = install::exposed(settings, &of_type, captured, there.as_ref()) {
+                return Ok(Some(why));
+            }
+        }
+        if self.version < 2 {
+            return Ok(None);
+        }
+        let owner = match &captured.drained_as {
+            Some(owner) => Some(owner.clone()),
+            None => {
+                if let Some(first) = self.untried(settings) {
+                    let why = format!("{} waits until [[capture]] {first}, which names it too, was tried", settings.table);
+                    return Ok(Some(why));
+                }
+                claim(bank, captured.id, &self.owner)?;
+                super::install::store::captured(bank)?
+                    .into_iter()
+                    .find(|row| row.id == captured.id)
+                    .and_then(|row| row.drained_as)
+            }
+        };
+        let other = owner.filter(|owner| *owner != self.owner);
+        Ok(other.map(|owner| another(settings, &owner, &self.owner, &self.app.config.capture)))
+    }
+
+    /// An earlier section that names a table too, and that may lead to the same database: of two, the first has it.
+    fn untried(&self, settings: &CapturedTable) -> Option<&str> {
+        let config = &self.app.config;
+        let earlier = config.capture.iter().take_while(|other| other.name != self.settings.name);
+        let names = |other: &&Capture| other.table.iter().any(|table| table.table == settings.table);
+        earlier.filter(names).find(|other| !was_tried(config.book_name(), other)).map(|other| other.name.as_str())
     }
 
     fn table(&self, row: &Queued) -> Option<&CapturedTable> {
@@ -194,19 +266,21 @@ impl Batch<'_> {
     }
 
     /// Records rows in their order; answers those that were refused.
-    fn record(&self, rows: &[Queued]) -> Result<Vec<Rejected>, CaptureError> {
+    fn record(&self, bank: &mut Outside, rows: &[Queued], all: &[Captured]) -> Result<Vec<Rejected>, CaptureError> {
         let (mut entries, mut changes) = (Vec::new(), Vec::new());
         for row in rows {
             let Some(table) = self.table(row) else { continue };
             let line = row.id.unsigned_abs();
-            match made(row, table, &reference(&self.installation, row), self.reason_required(table)) {
+            let hides = hides(row, table, all);
+            match made(row, (table, &hides), &reference(&self.installation, row), self.reason_required(table)) {
                 Ok(Made { entry, changes: made }) => {
                     entries.extend(entry.map(|draft| {
                         let bytes = Vec::new();
                         let entry = draft.check().map_err(|refusal| Refused { refusal, bytes });
                         EntryRow { line, entry, with_next: false }
                     }));
-                    changes.extend(made.iter().map(|json| self.app.read_change(line, json.as_bytes())));
+                    let made = made.iter().map(|json| self.app.read_change(line, json.as_bytes()));
+                    changes.extend(self.named(bank, row, made.collect())?);
                 }
                 Err(refusal) => changes.push(self.app.refuse_change(line, refusal, &[])),
             }
@@ -217,6 +291,18 @@ impl Batch<'_> {
         rejected.sort_by_key(|row| row.id);
         rejected.dedup_by_key(|row| row.id);
         Ok(rejected)
+    }
+
+    /// Changes of a row, with the version that they restore where two officers decided it.
+    fn named(&self, bank: &mut Outside, row: &Queued, mut changes: Vec<ChangeRow>) -> Result<Vec<ChangeRow>, CaptureError> {
+        if self.version < 2 || row.action == "DDL" || !restore::store::is_session(&row.session) {
+            return Ok(changes);
+        }
+        let Some(mark) = restore::restored_by(bank, self.app, &self.owner, row.txid)? else { return Ok(changes) };
+        for change in changes.iter_mut().filter_map(|row| row.change.as_mut().ok()).filter(|change| change.id == mark.record) {
+            change.restores = Some(mark.change);
+        }
+        Ok(changes)
     }
 
     fn entries(&self, rows: Vec<EntryRow>) -> Result<Vec<Rejected>, CaptureError> {
@@ -255,6 +341,36 @@ impl Batch<'_> {
     fn source(&self) -> Seq {
         self.sender.source
     }
+}
+
+/// What of a row must not go out in the clear.
+fn hides(row: &Queued, settings: &CapturedTable, all: &[Captured]) -> Hides {
+    match all.iter().find(|captured| captured.name == settings.table) {
+        Some(captured) => Hides::of_queued(settings, captured, row.id, row.sealed.as_deref().unwrap_or_default()),
+        None => Hides::of_names(settings, &[]),
+    }
+}
+
+/// The columns that the type of a table's records seals.
+pub fn sealed_by_type(kinds: &Kinds, settings: &CapturedTable) -> Vec<String> {
+    kinds.known(&settings.kind).sensitive.iter().map(|path| column_of(path)).collect()
+}
+
+/// That the rows of a table are another source's, naming the section that has them if it is one of these.
+pub fn another(settings: &CapturedTable, owner: &Owner, we: &Owner, sections: &[Capture]) -> String {
+    let section = sections.iter().find(|section| section.source() == owner.source).filter(|_| owner.log == we.log);
+    let (by, instead) = match section {
+        Some(section) => (
+            format!("by [[capture]] {}, whose url leads to the same database", section.name),
+            "take the table out of one of the two sections".to_owned(),
+        ),
+        None => (
+            format!("for source {} of the log {}", owner.source, owner.log),
+            "take the table out of the settings here, or, if nobody drains it there any more, run `capture add` with --hand-over"
+                .to_owned(),
+        ),
+    };
+    format!("{} waits: its rows are drained {by}: one queue has one source; {instead}", settings.table)
 }
 
 /// What goes to the refused rows; what is refused only for now stays in the queue.

@@ -10,9 +10,9 @@ use crate::ledger::{Draft, Refusal};
 use crate::records::{CAPTURED_TABLE, Json};
 
 use super::super::bank::store::Queued;
-use super::super::install::sealed_paths;
 use super::super::names::{Columns, columns, record_id, text};
 use super::balance;
+use super::hidden::Hides;
 
 /// Who changed a row of which nobody said who.
 pub const UNKNOWN: &str = "unknown";
@@ -75,14 +75,22 @@ pub fn reference(installation: &str, row: &Queued) -> String {
 ///
 /// # Errors
 /// Why it cannot be recorded.
-pub fn made(row: &Queued, table: &CapturedTable, source_ref: &str, reason_required: bool) -> Result<Made, Refusal> {
-    let of = Of { row, table, source_ref, context: Context::of(row), reason_required };
+pub fn made(
+    row: &Queued,
+    (table, hides): (&CapturedTable, &Hides),
+    source_ref: &str,
+    reason_required: bool,
+) -> Result<Made, Refusal> {
+    let of = Of { row, table, hides, source_ref, context: Context::of(row), reason_required };
     if row.action == "DDL" {
         return Ok(Made { entry: None, changes: vec![of.structure()] });
     }
     let read = |json: &Option<String>| match json {
         None => Ok(None),
-        Some(json) => columns(json).map(Some).ok_or_else(|| Refusal::unreadable("the captured row cannot be read")),
+        Some(json) => {
+            let row = columns(json).ok_or_else(|| Refusal::unreadable("the captured row cannot be read"))?;
+            hides.without(row).map(Some)
+        }
     };
     let (old, new) = (read(&row.old)?, read(&row.new)?);
     let entry = match &table.entries {
@@ -98,6 +106,8 @@ pub struct Of<'a> {
     pub row: &'a Queued,
     /// Its table's settings.
     pub table: &'a CapturedTable,
+    /// What of it must not go out in the clear.
+    pub hides: &'a Hides,
     /// Its reference.
     pub source_ref: &'a str,
     /// Who and why.
@@ -136,14 +146,12 @@ impl Of<'_> {
         if let Some(map) = &self.table.entries {
             row.remove(&map.balance);
         }
-        // A row that was queued before the triggers knew of it.
-        row.retain(|column, _| !self.table.exclude.contains(column));
         row
     }
 
     fn change(&self, n: &str, id: &str, action: &str, old: Option<&Columns>, new: Option<&Columns>) -> String {
         let mut members = self.members(&format!("{}{n}", self.source_ref), &self.table.kind, id, action);
-        if let Some(subject) = new.or(old).and_then(|row| subject(self.table, row)) {
+        if let Some(subject) = new.or(old).and_then(|row| self.subject(row)) {
             members.insert("subject".into(), subject.into());
         }
         let before = old.filter(|_| action != "create").map(|row| ("before", json(row)));
@@ -169,10 +177,16 @@ impl Of<'_> {
         if let Some(reason) = self.context.reason.clone().or(unknown) {
             put("reason", &reason);
         }
-        if !self.table.sensitive.is_empty() && kind != CAPTURED_TABLE {
-            members.insert("sensitive".into(), Value::from(sealed_paths(self.table)));
+        let sealed = self.hides.paths();
+        if !sealed.is_empty() && kind != CAPTURED_TABLE {
+            members.insert("sensitive".into(), Value::from(sealed));
         }
         members
+    }
+
+    /// Whom a row is about, unless that is sealed: a subject is not.
+    pub fn subject(&self, row: &Columns) -> Option<String> {
+        if self.hides.seals(&self.table.subject) { None } else { subject(self.table, row) }
     }
 
     /// How the table is made since a command on it. With the time, each differs from the one before: what is not

@@ -3,9 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::row::{made, reference};
+use super::hidden::Hides;
+use super::row::{made as made_of, reference};
 use super::store::Queued;
 use crate::config::{CapturedTable, EntryMapping};
+use crate::ledger::Refusal;
 
 fn queued(action: &str, old: Option<&str>, new: Option<&str>) -> Queued {
     let row = json!({
@@ -18,6 +20,10 @@ fn queued(action: &str, old: Option<&str>, new: Option<&str>) -> Queued {
 fn table() -> CapturedTable {
     let entries = EntryMapping { account: "id".into(), balance: "b".into(), currency: "EUR".into(), ..EntryMapping::default() };
     CapturedTable { table: "public.a".into(), kind: "a".into(), entries: Some(entries), ..CapturedTable::default() }
+}
+
+fn made(row: &Queued, table: &CapturedTable, source_ref: &str, reason: bool) -> Result<super::row::Made, Refusal> {
+    made_of(row, (table, &Hides::of_names(table, &[])), source_ref, reason)
 }
 
 fn changes(row: &Queued, table: &CapturedTable, reason: bool) -> Vec<Value> {

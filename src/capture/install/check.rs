@@ -3,6 +3,7 @@
 use crate::db::Outside;
 
 use super::definition::{Function, TRIGGERS, VERSION};
+use super::hidden::{Hidden, How, exposed};
 use super::store::{self, Captured, Made, Table, Trigger};
 use super::{CaptureError, CapturedTable};
 
@@ -11,7 +12,11 @@ use super::{CaptureError, CapturedTable};
 ///
 /// # Errors
 /// When the bank's database does not answer.
-pub fn check(bank: &mut Outside, captured: &Captured, settings: Option<&CapturedTable>) -> Result<Vec<String>, CaptureError> {
+pub fn check(
+    bank: &mut Outside,
+    captured: &Captured,
+    settings: Option<(&CapturedTable, &[String])>,
+) -> Result<Vec<String>, CaptureError> {
     let mut found = Vec::new();
     match store::installation(bank)? {
         Some((_, version)) if version != VERSION => {
@@ -21,15 +26,19 @@ pub fn check(bank: &mut Outside, captured: &Captured, settings: Option<&Captured
     }
     let table = store::table(bank, captured.relation)?;
     let types = table.as_ref().map(|table| table.types.clone()).unwrap_or_default();
-    let function = Function::of(captured.id, &captured.excluded, &types);
-    found.extend(problems(bank, captured, table.as_ref(), &function, &captured.excluded)?);
+    let function = Function::of(captured.id, &captured.hidden, &types);
+    found.extend(problems(bank, captured, table.as_ref(), &function, &captured.hidden)?);
     match settings {
         None => found.push(format!("{} is in no [[capture.table]] of the settings: nobody drains its rows", captured.name)),
-        Some(settings) if sorted(&settings.exclude) != sorted(&captured.excluded) => found.push(format!(
-            "the settings exclude {:?}, the triggers {:?}: run `capture add` again, or correct the settings",
-            settings.exclude, captured.excluded
-        )),
-        Some(_) => {}
+        Some((settings, of_type)) => {
+            found.extend(exposed(settings, of_type, captured, table.as_ref()));
+            if sorted(&settings.exclude) != sorted(&captured.excluded) {
+                found.push(format!(
+                    "the settings exclude {:?}, the triggers {:?}: run `capture add` again, or correct the settings",
+                    settings.exclude, captured.excluded
+                ));
+            }
+        }
     }
     if store::events(bank)?.0 < 2 {
         found.push("commands on captured tables (DDL) are not recorded: run `capture add` once as a superuser".into());
@@ -43,13 +52,13 @@ fn sorted(names: &[String]) -> Vec<&String> {
     names
 }
 
-/// What differs between a captured table and what it should be with `function` and these columns excluded.
+/// What differs between a captured table and what it should be with `function` and these columns hidden.
 pub fn problems(
     bank: &mut Outside,
     captured: &Captured,
     table: Option<&Table>,
     function: &Function,
-    excluded: &[String],
+    hidden: &[Hidden],
 ) -> Result<Vec<String>, CaptureError> {
     let Some(table) = table else {
         return Ok(vec![format!("the table {} is gone", captured.name)]);
@@ -65,8 +74,12 @@ pub fn problems(
         found.push(format!("the primary key is {:?}, it was {:?} when the table was added", table.key, captured.key_columns));
     }
     found.extend(columns(captured, table));
-    if sorted(excluded) != sorted(&captured.excluded) {
-        found.push(format!("excluded are {excluded:?}, they were {:?}", captured.excluded));
+    for (how, word) in [(How::Excluded, "excluded"), (How::Sealed, "sealed")] {
+        let of = |all: &[Hidden]| all.iter().filter(|one| one.how == how).map(|one| one.name.clone()).collect::<Vec<_>>();
+        let (is, was) = (of(hidden), of(&captured.hides()));
+        if sorted(&is) != sorted(&was) {
+            found.push(format!("{word} are {is:?}, they were {was:?}"));
+        }
     }
     let bare = function.name.rsplit('.').next().unwrap_or_default();
     found.extend(function_problem(store::function(bank, bare)?.as_ref(), function));
@@ -76,16 +89,38 @@ pub fn problems(
 
 fn columns(captured: &Captured, table: &Table) -> Vec<String> {
     let mut found = Vec::new();
+    let mut renamed = Vec::new();
     for (column, kind) in &table.columns {
         match captured.columns.get(column) {
-            None => found.push(format!("column {column} is new")),
+            None => match former(captured, table, column) {
+                Some(name) => {
+                    found.push(format!("column {name} is called {column} now"));
+                    renamed.push(name);
+                }
+                None => found.push(format!("column {column} is new")),
+            },
+            Some(_)
+                if captured
+                    .names
+                    .get(column)
+                    .is_some_and(|were| !table.numbers.get(column).is_some_and(|is| were.contains(is))) =>
+            {
+                found.push(format!("column {column} is not the one that was called so"));
+            }
             Some(was) if was != kind => found.push(format!("column {column} is {kind}, it was {was}")),
             Some(_) => {}
         }
     }
-    let gone = captured.columns.keys().filter(|column| !table.columns.contains_key(*column));
+    let gone = captured.columns.keys().filter(|column| !table.columns.contains_key(*column) && !renamed.contains(column));
     found.extend(gone.map(|column| format!("column {column} is gone")));
     found
+}
+
+/// What a column was called when the table was added.
+fn former<'a>(captured: &'a Captured, table: &Table, column: &str) -> Option<&'a String> {
+    let number = table.numbers.get(column)?;
+    let was = |name: &&String| captured.names.get(*name).is_some_and(|numbers| numbers.contains(number));
+    captured.columns.keys().filter(|name| !table.columns.contains_key(*name)).find(was)
 }
 
 fn function_problem(made: Option<&Made>, function: &Function) -> Option<String> {

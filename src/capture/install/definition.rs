@@ -1,11 +1,15 @@
 //! The SQL that `add` runs for one table, and that `check` holds what is there against. Pure.
 
-use super::super::names::{identifier, literal};
+use super::super::names::identifier;
+use super::hidden::{Hidden, How, called};
+use super::store::Table;
 
 /// The version of everything that is made in the bank's database.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = 2;
 /// Its schema.
 pub const SCHEMA: &str = include_str!("../schema.sql");
+/// What brings one of an earlier version to the next, by the version that it makes.
+pub const UPGRADES: &[(i32, &str)] = &[(2, include_str!("../upgrade_2.sql"))];
 /// Its functions but those of single tables.
 pub const FUNCTIONS: &str = include_str!("../functions.sql");
 /// Its event triggers.
@@ -54,10 +58,10 @@ pub struct Function {
 }
 
 impl Function {
-    /// Of a table with this number, these excluded columns and columns of these types.
-    pub fn of(id: i32, excluded: &[String], types: &[String]) -> Function {
+    /// Of a table with this number, these hidden columns and columns of these types.
+    pub fn of(id: i32, hidden: &[Hidden], types: &[String]) -> Function {
         let name = format!("counterfoil_capture.captured_{id}");
-        Function { name, body: body(id, excluded), settings: settings(types) }
+        Function { name, body: body(id, hidden), settings: settings(types) }
     }
 
     /// Makes it, or makes it anew.
@@ -74,21 +78,26 @@ impl Function {
     }
 }
 
-fn body(id: i32, excluded: &[String]) -> String {
-    if excluded.is_empty() {
+fn body(id: i32, hidden: &[Hidden]) -> String {
+    if hidden.is_empty() {
         return format!(
             "\n-- counterfoil capture, version {VERSION}\nBEGIN\n    \
              INSERT INTO counterfoil_capture.queue (capture, action, old, new) VALUES ({id}, TG_OP, to_jsonb(OLD), to_jsonb(NEW));\n    \
              RETURN NULL;\nEND\n"
         );
     }
-    let columns: Vec<String> = excluded.iter().map(|column| literal(column)).collect();
-    let columns = format!("ARRAY[{}]::text[]", columns.join(", "));
+    let sealed = called(hidden, How::Sealed).unwrap_or_else(|| "NULL".into());
+    let (without, unless) = match called(hidden, How::Excluded) {
+        None => (["to_jsonb(OLD)", "to_jsonb(NEW)"].map(str::to_owned), ""),
+        Some(names) => (
+            ["OLD", "NEW"].map(|row| format!("to_jsonb({row}) - {names}")),
+            "IF TG_OP = 'UPDATE' AND before = after THEN\n        RETURN NULL;\n    END IF;\n    ",
+        ),
+    };
+    let [before, after] = without;
     format!(
-        "\n-- counterfoil capture, version {VERSION}\nDECLARE\n    before jsonb := to_jsonb(OLD) - {columns};\n    \
-         after jsonb := to_jsonb(NEW) - {columns};\nBEGIN\n    \
-         IF TG_OP = 'UPDATE' AND before = after THEN\n        RETURN NULL;\n    END IF;\n    \
-         INSERT INTO counterfoil_capture.queue (capture, action, old, new) VALUES ({id}, TG_OP, before, after);\n    \
+        "\n-- counterfoil capture, version {VERSION}\nDECLARE\n    before jsonb := {before};\n    after jsonb := {after};\nBEGIN\n    \
+         {unless}INSERT INTO counterfoil_capture.queue (capture, action, old, new, sealed) VALUES ({id}, TG_OP, before, after, {sealed});\n    \
          RETURN NULL;\nEND\n"
     )
 }
@@ -146,14 +155,37 @@ pub fn without(table: Option<&str>, id: i32) -> String {
     sql + &format!("DROP FUNCTION IF EXISTS counterfoil_capture.captured_{id}();\n")
 }
 
-/// What a role needs that drains the queue, and nothing more.
-pub fn grants(role: &str) -> String {
+/// What a role needs that drains the queue and compares the table, and nothing more: it sees no excluded column.
+pub fn grants(role: &str, table: &Table, hidden: &[Hidden]) -> String {
     let role = identifier(role);
+    let left_out = |number: &i16| hidden.iter().any(|is| is.how == How::Excluded && is.number == *number);
+    let columns = table.numbers.iter().filter(|(_, number)| !left_out(number)).map(|(name, _)| identifier(name));
     format!(
         "GRANT USAGE ON SCHEMA counterfoil_capture TO {role};\n\
          GRANT SELECT, DELETE ON counterfoil_capture.queue TO {role};\n\
          GRANT SELECT, INSERT, DELETE ON counterfoil_capture.rejected TO {role};\n\
-         GRANT SELECT ON counterfoil_capture.installation, counterfoil_capture.captured TO {role};\n"
+         GRANT SELECT ON counterfoil_capture.installation, counterfoil_capture.captured, counterfoil_capture.restored TO {role};\n\
+         GRANT UPDATE (drained_as) ON counterfoil_capture.captured TO {role};\n\
+         GRANT SELECT ({}) ON {} TO {role};\n",
+        columns.collect::<Vec<_>>().join(", "),
+        table.name
+    )
+}
+
+/// What a role needs that brings rows back: it deletes none, and sees and writes no excluded column.
+pub fn restorer_grants(role: &str, table: &Table, hidden: &[Hidden]) -> String {
+    let role = identifier(role);
+    let left_out = |number: &i16| hidden.iter().any(|is| is.how == How::Excluded && is.number == *number);
+    let columns = table.numbers.iter().filter(|(_, number)| !left_out(number)).map(|(name, _)| name);
+    let all: Vec<String> = columns.clone().map(|name| identifier(name)).collect();
+    let written: Vec<String> = columns.filter(|name| !table.key.contains(name)).map(|name| identifier(name)).collect();
+    let update = if written.is_empty() { String::new() } else { format!(", UPDATE ({})", written.join(", ")) };
+    format!(
+        "GRANT USAGE ON SCHEMA counterfoil_capture TO {role};\n\
+         GRANT SELECT, INSERT ON counterfoil_capture.restored TO {role};\n\
+         GRANT SELECT ({0}), INSERT ({0}){update} ON {1} TO {role};\n",
+        all.join(", "),
+        table.name
     )
 }
 
@@ -167,9 +199,10 @@ mod tests {
         let plain = Function::of(7, &[], &types(&["int4", "numeric"]));
         assert_eq!(plain.settings, ["search_path = pg_catalog, pg_temp"]);
         assert!(plain.body.contains("VALUES (7, TG_OP, to_jsonb(OLD), to_jsonb(NEW))"), "{}", plain.body);
-        let odd = Function::of(7, &["it's".to_owned()], &types(&["timestamptz", "float8"]));
+        let left_out = Hidden { how: How::Excluded, name: "it's".to_owned(), number: 2 };
+        let odd = Function::of(7, &[left_out], &types(&["timestamptz", "float8"]));
         assert_eq!(odd.settings[1..], ["timezone = 'UTC'", "extra_float_digits = 1"]);
-        assert!(odd.body.contains("- ARRAY['it''s']::text[]"), "{}", odd.body);
+        assert!(odd.body.contains("to_jsonb(OLD) - ARRAY['it''s', (pg_identify"), "{}", odd.body);
         assert_eq!(Function::of(7, &[], &types(&["_text"])).settings.len(), 6);
         assert!(triggers("s.\"T\"", "f").contains("AFTER INSERT ON s.\"T\" FOR EACH ROW EXECUTE FUNCTION f();"));
     }

@@ -2,20 +2,26 @@
 
 mod check;
 mod definition;
+mod hidden;
 mod remove;
 pub mod store;
+
+use std::collections::BTreeSet;
 
 use serde_json::json;
 
 use crate::config::{CapturedTable, EntryMapping};
 use crate::db::Outside;
+use crate::records::Kinds;
 
-use super::names::{literal, path};
-use super::{CaptureError, refused};
-use definition::{EVENTS, FUNCTIONS, Function, SCHEMA, VERSION};
+use super::names::literal;
+use super::{CaptureError, refused, sealed_by_type};
+use definition::{EVENTS, FUNCTIONS, Function, SCHEMA, UPGRADES, VERSION};
+use hidden::{hidden, let_out, names};
 use store::{Captured, Table};
 
 pub use check::check;
+pub use hidden::{Hidden, How, exposed, present};
 pub use remove::{Removed, remove};
 
 /// What to capture, and how.
@@ -35,6 +41,12 @@ pub struct Spec {
     pub entries: Option<EntryMapping>,
     /// The role that drains the queue, if it is another than the one that connects.
     pub role: Option<String>,
+    /// The role that brings rows back, if any may.
+    pub restorer: Option<String>,
+    /// Whether another source may have the table's rows from now on.
+    pub hand_over: bool,
+    /// The types of records as the settings know them: what they seal is sealed.
+    pub kinds: Kinds,
 }
 
 /// What `add` came to.
@@ -55,15 +67,22 @@ pub struct Added {
 pub fn add(bank: &mut Outside, spec: &Spec) -> Result<Added, CaptureError> {
     bank.transaction("BEGIN", |bank| {
         let table = find(bank, &spec.table)?;
-        let settings = settings(spec, &table)?;
+        settings_of(spec, &table)?;
         let mut done = Vec::new();
         schema(bank, &mut done)?;
         // After it, so that what is there is looked at by nobody else meanwhile.
         bank.execute(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.name))?;
+        // Again, now that no command can change it any more.
+        let table = store::table(bank, table.oid)?.unwrap_or(table);
+        let settings = settings_of(spec, &table)?;
         let warnings = events(bank, &mut done)?;
-        capture(bank, &table, &spec.exclude, &mut done)?;
+        let hidden = hidden(&table, &settings.exclude, &settings.sensitive);
+        capture(bank, &table, (&settings, &hidden, spec.hand_over), &mut done)?;
         if let Some(role) = &spec.role {
-            bank.execute(&definition::grants(role))?;
+            bank.execute(&definition::grants(role, &table, &hidden))?;
+        }
+        if let Some(role) = &spec.restorer {
+            bank.execute(&definition::restorer_grants(role, &table, &hidden))?;
         }
         Ok(Added { table: settings, done, warnings })
     })
@@ -93,7 +112,7 @@ fn find(bank: &mut Outside, name: &str) -> Result<Table, CaptureError> {
 }
 
 /// The settings of the table, once everything they name is there.
-fn settings(spec: &Spec, table: &Table) -> Result<CapturedTable, CaptureError> {
+fn settings_of(spec: &Spec, table: &Table) -> Result<CapturedTable, CaptureError> {
     let map = spec.entries.iter().flat_map(|map| [&map.account, &map.balance, &map.currency_column]);
     let named = spec.exclude.iter().chain(&spec.sensitive).chain([&spec.subject]).chain(map).filter(|name| !name.is_empty());
     for column in named {
@@ -108,7 +127,7 @@ fn settings(spec: &Spec, table: &Table) -> Result<CapturedTable, CaptureError> {
     let bare = table.name.rsplit('.').next().unwrap_or_default().trim_matches('"').to_lowercase();
     let allowed = |c: char| if c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c) { c } else { '_' };
     let kind = if spec.kind.is_empty() { bare.chars().map(allowed).collect() } else { spec.kind.clone() };
-    let settings = CapturedTable {
+    let mut settings = CapturedTable {
         table: table.name.clone(),
         kind,
         exclude: spec.exclude.clone(),
@@ -116,6 +135,11 @@ fn settings(spec: &Spec, table: &Table) -> Result<CapturedTable, CaptureError> {
         subject: spec.subject.clone(),
         entries: spec.entries.clone(),
     };
+    let of_type = sealed_by_type(&spec.kinds, &settings).into_iter();
+    let of_type = of_type.filter(|column| table.columns.contains_key(column) && !spec.exclude.contains(column));
+    settings.sensitive.extend(of_type);
+    let mut seen = BTreeSet::new();
+    settings.sensitive.retain(|column| seen.insert(column.clone()));
     match settings.unfit() {
         Some(unfit) => refused(unfit),
         None => Ok(settings),
@@ -140,7 +164,11 @@ fn schema(bank: &mut Outside, done: &mut Vec<String>) -> Result<(), CaptureError
                 "a newer counterfoil made the schema (version {version}, this one knows {VERSION}): use that one"
             ));
         }
-        Some(_) => {}
+        Some((_, version)) => {
+            for (_, sql) in UPGRADES.iter().filter(|(makes, _)| *makes > version) {
+                bank.execute(sql)?;
+            }
+        }
     }
     bank.execute(FUNCTIONS)?;
     bank.execute(&format!("UPDATE counterfoil_capture.installation SET version = {VERSION} WHERE version <> {VERSION}"))?;
@@ -164,7 +192,12 @@ fn events(bank: &mut Outside, done: &mut Vec<String>) -> Result<Vec<String>, Cap
 }
 
 /// The function and the triggers of a table, and its row in `captured`.
-fn capture(bank: &mut Outside, table: &Table, exclude: &[String], done: &mut Vec<String>) -> Result<(), CaptureError> {
+fn capture(
+    bank: &mut Outside,
+    table: &Table,
+    (settings, hidden, hand_over): (&CapturedTable, &[Hidden], bool),
+    done: &mut Vec<String>,
+) -> Result<(), CaptureError> {
     let known = store::captured(bank)?.into_iter().find(|row| row.relation == table.oid || row.name == table.name);
     let id: i32 = match &known {
         Some(row) => row.id,
@@ -174,20 +207,17 @@ fn capture(bank: &mut Outside, table: &Table, exclude: &[String], done: &mut Vec
             bank.row(next, &json!([]))?
         }
     };
-    if let Some(column) = known.iter().flat_map(|row| &row.excluded).find(|column| !exclude.contains(column))
-        && (exclude.is_empty() || table.columns.contains_key(column))
-    {
-        return refused(format!(
-            "column {column} of {} is excluded: name it with --exclude again (or by its new name, if it was renamed); to capture it \
-             from now on, run `capture remove` first",
-            table.name
-        ));
+    if let Some(known) = &known {
+        still_hidden(known, table, hidden)?;
     }
-    let function = Function::of(id, exclude, &table.types);
-    let differs = match &known {
-        Some(row) => check::problems(bank, row, Some(table), &function, exclude)?,
+    let function = Function::of(id, hidden, &table.types);
+    let mut differs = match &known {
+        Some(row) => check::problems(bank, row, Some(table), &function, hidden)?,
         None => Vec::new(),
     };
+    if let Some(owner) = known.as_ref().filter(|_| hand_over).and_then(|known| known.drained_as.as_ref()) {
+        differs.push(format!("its rows went to source {} of {} and go to whoever drains them next", owner.source, owner.log));
+    }
     if known.is_some() && differs.is_empty() {
         done.push(format!("{} is captured already, as it should be", table.name));
         return Ok(());
@@ -198,7 +228,19 @@ fn capture(bank: &mut Outside, table: &Table, exclude: &[String], done: &mut Vec
     }
     bank.execute(&function.sql())?;
     bank.execute(&definition::triggers(&table.name, &function.name))?;
-    note(bank, id, table, (exclude, &differs))?;
+    let captured = Captured {
+        id,
+        relation: table.oid,
+        name: table.name.clone(),
+        key_columns: table.key.clone(),
+        excluded: settings.exclude.clone(),
+        columns: table.columns.clone(),
+        hidden: hidden.to_vec(),
+        names: names(known.as_ref(), table),
+        since: told(bank, id, table.oid, (&settings.exclude, &differs))?,
+        drained_as: known.as_ref().and_then(|known| known.drained_as.clone()).filter(|_| !hand_over),
+    };
+    store::note(bank, &captured)?;
     if known.is_some() {
         done.extend(differs.into_iter().map(|what| format!("set right: {what}")));
     } else {
@@ -207,36 +249,37 @@ fn capture(bank: &mut Outside, table: &Table, exclude: &[String], done: &mut Vec
     Ok(())
 }
 
-/// Notes the capture, and puts the structure of the table into the queue: so the log has it, once.
-fn note(bank: &mut Outside, id: i32, table: &Table, (exclude, set_right): (&[String], &[String])) -> Result<(), CaptureError> {
+/// Refuses to let a column out that was hidden.
+fn still_hidden(known: &Captured, table: &Table, hidden: &[Hidden]) -> Result<(), CaptureError> {
+    let Some((column, how)) = let_out(known, table, hidden) else { return Ok(()) };
+    let (is, open) = match how {
+        How::Excluded => ("excluded", "to capture it"),
+        How::Sealed => ("sealed", "to record it in the clear"),
+    };
+    refused(format!(
+        "column {column} of {} is {is}: name it with {} again (or by its new name, if it was renamed); {open} from now on, run \
+         `capture remove` first",
+        table.name,
+        how.option()
+    ))
+}
+
+/// Puts the structure of the table into the queue, so that the log has it, once; answers that row's number: every row
+/// of the table that was queued before has a smaller one, since nobody writes to the table meanwhile.
+fn told(bank: &mut Outside, id: i32, oid: i64, (exclude, set_right): (&[String], &[String])) -> Result<i64, CaptureError> {
     let list = |names: &[String]| {
         let names: Vec<String> = names.iter().map(|name| literal(name)).collect();
         format!("ARRAY[{}]::text[]", names.join(", "))
     };
-    let columns = serde_json::to_string(&table.columns).unwrap_or_default();
-    bank.execute(&format!(
-        "INSERT INTO counterfoil_capture.captured (id, relation, name, key_columns, excluded, columns) OVERRIDING SYSTEM VALUE \
-         VALUES ({id}, {}, {}, {}, {}, {}::jsonb)",
-        table.oid,
-        literal(&table.name),
-        list(&table.key),
-        list(exclude),
-        literal(&columns),
-    ))?;
-    bank.execute(&format!(
-        "INSERT INTO counterfoil_capture.queue (capture, action, new) SELECT {id}, 'DDL', counterfoil_capture.structure({}) \
+    let inserted = bank.fetched(&format!(
+        "INSERT INTO counterfoil_capture.queue (capture, action, new) SELECT {id}, 'DDL', counterfoil_capture.structure({oid}) \
          || jsonb_build_object('command', 'capture add', 'role', session_user, 'transaction', txid_current(), \
-            'version', {VERSION}, 'excluded', {}, 'set_right', {})",
-        table.oid,
+            'version', {VERSION}, 'excluded', {}, 'set_right', {}) RETURNING id::text AS line",
         list(exclude),
         list(set_right),
     ))?;
-    Ok(())
-}
-
-/// The paths of a table's columns that are sealed.
-pub fn sealed_paths(table: &CapturedTable) -> Vec<String> {
-    table.sensitive.iter().map(|column| path(column)).collect()
+    let number = inserted.into_iter().flatten().next().and_then(|line| line.parse().ok());
+    number.map_or_else(|| refused("the bank's database did not say under which number it queued a row"), Ok)
 }
 
 /// What is captured there under this name.

@@ -7,6 +7,8 @@ use serde_json::json;
 
 use crate::db::{DbResult, Outside};
 
+use super::hidden::{Hidden, How, Names};
+
 /// A table of the bank.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Table {
@@ -20,6 +22,8 @@ pub struct Table {
     pub key: Vec<String>,
     /// Column to type, in words.
     pub columns: BTreeMap<String, String>,
+    /// Column to its number.
+    pub numbers: BTreeMap<String, i16>,
     /// The names of these types.
     pub types: Vec<String>,
 }
@@ -39,6 +43,33 @@ pub struct Captured {
     pub excluded: Vec<String>,
     /// Column to type when it was added.
     pub columns: BTreeMap<String, String>,
+    /// The columns that are left out or sealed.
+    pub hidden: Vec<Hidden>,
+    /// Every name of its columns.
+    pub names: Names,
+    /// Rows of the queue with smaller numbers were queued under an earlier definition.
+    pub since: i64,
+    /// Whose its rows are, once somebody drained them.
+    pub drained_as: Option<Owner>,
+}
+
+/// Who has the rows of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
+pub struct Owner {
+    /// The log, by its origin.
+    pub log: String,
+    /// The source there.
+    pub source: String,
+}
+
+impl Captured {
+    /// The hidden columns, also those that an earlier program noted by name.
+    pub fn hides(&self) -> Vec<Hidden> {
+        if !self.hidden.is_empty() {
+            return self.hidden.clone();
+        }
+        self.excluded.iter().map(|name| Hidden { how: How::Excluded, name: name.clone(), number: 0 }).collect()
+    }
 }
 
 /// A trigger, and its function.
@@ -67,6 +98,8 @@ const TABLE: &str = "SELECT json_build_object('oid', c.oid::bigint, 'name', form
     'key', coalesce((SELECT json_agg(a.attname ORDER BY k.n) FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(attnum, n) \
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum WHERE i.indrelid = c.oid AND i.indisprimary), '[]'), \
     'columns', coalesce((SELECT json_object_agg(a.attname, format_type(a.atttypid, a.atttypmod)) FROM pg_attribute a \
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '{}'), \
+    'numbers', coalesce((SELECT json_object_agg(a.attname, a.attnum) FROM pg_attribute a \
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '{}'), \
     'types', coalesce((SELECT json_agg(DISTINCT t.typname) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'))::text AS line \
@@ -105,10 +138,12 @@ pub fn installation(bank: &mut Outside) -> DbResult<Option<(String, i32)>> {
     Ok(rows.into_iter().next())
 }
 
-/// The tables that are captured.
+/// The tables that are captured; what an earlier version did not note is empty.
 pub fn captured(bank: &mut Outside) -> DbResult<Vec<Captured>> {
     let sql = "SELECT json_build_object('id', id, 'relation', relation::bigint, 'name', name, 'key_columns', key_columns, 'excluded', excluded, \
-        'columns', columns)::text AS line FROM counterfoil_capture.captured WHERE $1 <> '' ORDER BY id";
+        'columns', columns, 'hidden', coalesce(to_jsonb(k)->'hidden', '[]'), 'names', coalesce(to_jsonb(k)->'names', '{}'), \
+        'since', coalesce(to_jsonb(k)->'since', '0'), 'drained_as', to_jsonb(k)->'drained_as')::text AS line \
+        FROM counterfoil_capture.captured k WHERE $1 <> '' ORDER BY id";
     bank.rows(sql, &json!([]))
 }
 
@@ -141,4 +176,28 @@ pub fn waiting(bank: &mut Outside, id: i32, most: i64) -> DbResult<(i64, i64)> {
         (SELECT count(*) FROM (SELECT 1 FROM counterfoil_capture.rejected WHERE capture = ($1::jsonb->>0)::int LIMIT ($1::jsonb->>1)::int) r))::text \
         AS line";
     bank.row(sql, &json!([id, most]))
+}
+
+/// Notes whose the rows of a table are, unless somebody else has them.
+pub fn claim(bank: &mut Outside, id: i32, owner: &Owner) -> DbResult<()> {
+    let sql = "WITH mine AS (UPDATE counterfoil_capture.captured SET drained_as = $1::jsonb->1 WHERE id = ($1::jsonb->>0)::int \
+        AND drained_as IS NULL RETURNING 1) SELECT count(*)::text AS line FROM mine";
+    bank.row::<i64>(sql, &json!([id, owner])).map(drop)
+}
+
+/// Notes a capture.
+pub fn note(bank: &mut Outside, captured: &Captured) -> DbResult<()> {
+    let row = json!({
+        "id": captured.id, "relation": captured.relation, "name": captured.name, "key_columns": captured.key_columns,
+        "excluded": captured.excluded, "columns": captured.columns, "hidden": captured.hidden, "names": captured.names,
+        "since": captured.since, "drained_as": captured.drained_as,
+    });
+    let columns = "id, relation, name, key_columns, excluded, columns, hidden, names, since, drained_as";
+    let sql = format!(
+        "WITH noted AS (INSERT INTO counterfoil_capture.captured ({columns}) OVERRIDING SYSTEM VALUE \
+         SELECT {columns} FROM jsonb_to_record($1::jsonb) AS r(id int, relation oid, name text, key_columns text[], excluded text[], \
+            columns jsonb, hidden jsonb, names jsonb, since bigint, drained_as jsonb) RETURNING 1) \
+         SELECT count(*)::text AS line FROM noted"
+    );
+    bank.row::<i64>(&sql, &row).map(drop)
 }

@@ -3,8 +3,10 @@
 //! Whoever compares holds the turn, so that nothing is drained meanwhile, and reads the table in one snapshot
 //! as a stream. Rows of which a change waits in that snapshot are passed over: they are about to be recorded.
 
+mod difference;
 mod ours;
 mod record;
+mod refused;
 mod store;
 
 use std::collections::HashSet;
@@ -17,13 +19,19 @@ use crate::clock::Clock;
 use crate::config::{Capture, CapturedTable};
 use crate::db::Outside;
 use crate::ids::Seq;
-use crate::ledger::Refusal;
+use crate::records::Kinds;
 
 use super::bank::store::hold_turn;
-use super::install::store::{Captured, Table, installation, table};
+use super::drain::{Hides, another, sealed_by_type};
+use super::install::store::{Captured, Owner, Table, installation, table};
+use super::install::{How, exposed, present};
 use super::names::{columns, key_values, record_id};
 use super::{CaptureError, connect, install, refused};
 use ours::{Ours, REASON, Unlike};
+use refused::Refused;
+
+pub use difference::Difference;
+pub use ours::with_after;
 
 /// Records of the log looked up in the table at once.
 const RECORDS: i64 = 500;
@@ -40,63 +48,6 @@ pub struct Reconcile<'a> {
     pub record: bool,
 }
 
-/// What differs of one row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Difference {
-    /// The log does not have it.
-    Unrecorded {
-        /// The record's id.
-        id: String,
-    },
-    /// The log has other values.
-    Differs {
-        /// The record's id.
-        id: String,
-        /// Where.
-        paths: Vec<String>,
-    },
-    /// The log has another balance.
-    Balance {
-        /// The record's id.
-        id: String,
-        /// Ours, if there is one.
-        ours: Option<String>,
-        /// The table's.
-        theirs: String,
-    },
-    /// The log has it and the table does not.
-    Gone {
-        /// The record's id.
-        id: String,
-    },
-    /// The row cannot be read as a record or a balance.
-    Unreadable {
-        /// The record's id.
-        id: String,
-        /// Why.
-        detail: String,
-    },
-}
-
-impl Difference {
-    fn unreadable(id: &str, refusal: &Refusal) -> Difference {
-        Difference::Unreadable { id: id.to_owned(), detail: refusal.detail.clone() }
-    }
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Difference::Unrecorded { id } => write!(f, "{id}: the log does not have it"),
-            Difference::Differs { id, paths } => write!(f, "{id}: differs at {}", paths.join(" ")),
-            Difference::Balance { id, ours: None, theirs } => write!(f, "{id}: balance {theirs}, the log has none"),
-            Difference::Balance { id, ours: Some(ours), theirs } => write!(f, "{id}: balance {theirs}, the log has {ours}"),
-            Difference::Gone { id } => write!(f, "{id}: is gone, the log has it"),
-            Difference::Unreadable { id, detail } => write!(f, "{id}: cannot be compared: {detail}"),
-        }
-    }
-}
-
 /// What a comparison came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
@@ -108,7 +59,7 @@ pub struct Found {
     pub differing: u64,
     /// Of these, recorded now.
     pub recorded: u64,
-    /// Refused rows that need nobody any more, because the table was recorded as it is.
+    /// Refused rows that need nobody any more, because their records were recorded as they are.
     pub settled: i64,
     /// Whether it was looked for records that the table does not have.
     pub both_ways: bool,
@@ -136,6 +87,7 @@ struct Run<'a> {
     table: Table,
     /// Of whom changes wait.
     pending: HashSet<String>,
+    refused: Refused,
     installation: String,
     /// What tells this run's references from those of others.
     run: String,
@@ -154,7 +106,13 @@ impl Reconcile<'_> {
         let Some(there) = table(&mut bank, captured.relation)? else {
             return refused(format!("the table {} is gone", captured.name));
         };
-        let ours = Ours::open(self.leader.config(), self.leader.db(), self.settings.source())?;
+        let config = self.leader.config();
+        let ours = Ours::open(config, self.leader.db(), self.settings.source())?;
+        self.is_ours(&captured, &ours)?;
+        let of_type = sealed_by_type(&Kinds::new(&config.records), self.table);
+        if let Some(why) = exposed(self.table, &of_type, &captured, Some(&there)) {
+            return refused(why);
+        }
         if self.record && ours.source().is_none() {
             return refused("nothing came from this capture yet: put it into the settings and start `serve` first");
         }
@@ -162,25 +120,35 @@ impl Reconcile<'_> {
         let run = hex::encode(Clock::system().random::<6>());
         let both_ways = self.settings.table.iter().filter(|table| table.kind == self.table.kind).count() == 1;
         let found = Found { both_ways, ..Found::default() };
-        let pending = HashSet::new();
-        let mut run = Run { of: self, ours, captured, table: there, pending, installation, run, count: 0, found };
+        let (pending, refused) = (HashSet::new(), Refused::default());
+        let mut run = Run { of: self, ours, captured, table: there, pending, refused, installation, run, count: 0, found };
         hold_turn(&mut bank)?;
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        let last = bank.transaction(begin, |bank| run.compare(bank, tell))?;
-        if self.record && run.found.recorded == run.found.differing {
-            run.found.settled = store::settle(&mut bank, run.captured.id, last)?;
+        bank.transaction(begin, |bank| run.compare(bank, tell))?;
+        if self.record {
+            let clean = run.found.recorded == run.found.differing;
+            let settled = run.refused.settled(run.found.both_ways, clean);
+            run.found.settled = store::settle(&mut bank, &settled)?;
         }
         run.note()?;
         Ok(run.found)
     }
+
+    /// What is recorded of a table from here must belong to the source that has its rows.
+    fn is_ours(&self, captured: &Captured, ours: &Ours) -> Result<(), CaptureError> {
+        let we = Owner { log: ours.origin().to_owned(), source: self.settings.source().to_owned() };
+        match &captured.drained_as {
+            Some(owner) if *owner != we => refused(another(self.table, owner, &we, &self.leader.config().capture)),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Run<'_> {
-    /// Answers the highest number of a row that was refused before.
-    fn compare(&mut self, bank: &mut Outside, tell: &mut dyn FnMut(&Difference)) -> Result<i64, CaptureError> {
+    fn compare(&mut self, bank: &mut Outside, tell: &mut dyn FnMut(&Difference)) -> Result<(), CaptureError> {
         self.look_at_queue(bank)?;
-        let last = store::last_refused(bank, self.captured.id)?;
-        store::open(bank, &self.table, &self.captured)?;
+        self.refused = Refused::read(bank, self.captured.id, &self.captured.key_columns)?;
+        let hides = self.open(bank)?;
         loop {
             let some = store::next(bank)?;
             if some.is_empty() {
@@ -193,18 +161,38 @@ impl Run<'_> {
                 let id = record_id(&self.captured.key_columns, &row).ok_or_else(unread)?;
                 if self.pending.contains(&id) {
                     self.found.waiting += 1;
+                    self.refused.note(&id, false);
                 } else {
+                    self.refused.note(&id, true);
                     rows.push((id, row));
                 }
             }
             self.found.rows += rows.len() as u64;
-            let unlike = self.ours.compare(self.of.table, &rows)?;
+            let unlike = self.ours.compare((self.of.table, &hides), &rows)?;
             self.take(unlike, tell)?;
         }
         if self.found.both_ways {
             self.gone(bank, tell)?;
         }
-        Ok(last)
+        Ok(())
+    }
+
+    /// Begins to read the table without what never leaves; answers what of its rows is hidden.
+    fn open(&self, bank: &mut Outside) -> Result<Hides, CaptureError> {
+        let changed = || refused(format!("{} was altered just now: compare again", self.table.name));
+        let there = table(bank, self.captured.relation)?;
+        let Some(there) = there.filter(|there| there.numbers == self.table.numbers && there.name == self.table.name) else {
+            return changed();
+        };
+        let hidden = present(&self.captured, &there);
+        let out = |number: &i16| hidden.iter().any(|is| is.how == How::Excluded && is.number == *number);
+        let columns: Vec<&String> = there.numbers.iter().filter(|(_, number)| !out(number)).map(|(name, _)| name).collect();
+        store::open(bank, &there, &columns)?;
+        // From here on nobody can change them.
+        if !store::called(bank, &there, &hidden)? {
+            return changed();
+        }
+        Ok(Hides::of_names(self.of.table, &hidden))
     }
 
     fn look_at_queue(&mut self, bank: &mut Outside) -> Result<(), CaptureError> {
@@ -242,7 +230,7 @@ impl Run<'_> {
     fn without(&self, id: String) -> Unlike {
         let change =
             json!({ "type": self.of.table.kind, "id": id, "action": "delete", "actor": super::drain::UNKNOWN, "reason": REASON });
-        Unlike { differences: vec![Difference::Gone { id }], change: Some(change), ..Unlike::default() }
+        Unlike { id: id.clone(), differences: vec![Difference::Gone { id }], change: Some(change), ..Unlike::default() }
     }
 
     /// Tells what differs, and records it if that is wanted.
@@ -251,7 +239,12 @@ impl Run<'_> {
             tell(difference);
             self.found.differing += 1;
         }
-        if self.of.record { self.record(unlike) } else { Ok(()) }
+        let differing: Vec<String> = unlike.iter().map(|unlike| unlike.id.clone()).collect();
+        let taken = if self.of.record { self.record(unlike)? } else { HashSet::new() };
+        for id in differing {
+            self.refused.note(&id, taken.contains(&id));
+        }
+        Ok(())
     }
 
     fn note(&self) -> Result<(), CaptureError> {

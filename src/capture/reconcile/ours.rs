@@ -14,8 +14,7 @@ use crate::records::{Action, NewChange, Recorder, newest, store as records};
 use crate::trail::store as trail;
 
 use super::super::CaptureError;
-use super::super::drain::{Balance, UNKNOWN, moved, subject};
-use super::super::install::sealed_paths;
+use super::super::drain::{Balance, Hides, UNKNOWN, moved, subject};
 use super::super::names::Columns;
 use super::Difference;
 
@@ -35,6 +34,8 @@ pub struct Ours {
 /// What differs of one row, and what would record it.
 #[derive(Default)]
 pub struct Unlike {
+    /// The record's id.
+    pub id: String,
     /// What to tell.
     pub differences: Vec<Difference>,
     /// A change of the record, without its reference.
@@ -64,18 +65,23 @@ impl Ours {
         self.source
     }
 
-    /// Compares rows of the table: each with its record's id.
-    pub fn compare(&self, table: &CapturedTable, rows: &[(String, Columns)]) -> Result<Vec<Unlike>, CaptureError> {
-        let compared = self.db.read(|conn| {
-            conn.snapshot(|conn| rows.iter().map(|(id, row)| self.one(conn, table, id, row)).collect::<DbResult<Vec<Unlike>>>())
-        })?;
-        Ok(compared)
+    /// The log's name.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
-    fn one(&self, conn: &mut Conn, table: &CapturedTable, id: &str, row: &Columns) -> DbResult<Unlike> {
-        let mut unlike = Unlike::default();
-        self.record(conn, table, (id, row), &mut unlike)?;
-        if let Some(map) = &table.entries {
+    /// Compares rows of the table: each with its record's id. Only what differs is answered.
+    pub fn compare(&self, of: (&CapturedTable, &Hides), rows: &[(String, Columns)]) -> Result<Vec<Unlike>, CaptureError> {
+        let compared = self.db.read(|conn| {
+            conn.snapshot(|conn| rows.iter().map(|(id, row)| self.one(conn, of, id, row)).collect::<DbResult<Vec<Unlike>>>())
+        })?;
+        Ok(compared.into_iter().filter(|unlike| !unlike.differences.is_empty()).collect())
+    }
+
+    fn one(&self, conn: &mut Conn, of: (&CapturedTable, &Hides), id: &str, row: &Columns) -> DbResult<Unlike> {
+        let mut unlike = Unlike { id: id.to_owned(), ..Unlike::default() };
+        self.record(conn, of, (id, row), &mut unlike)?;
+        if let Some(map) = &of.0.entries {
             match Balance::of(map, row) {
                 Ok(is) => self.balance(conn, id, &is, &mut unlike)?,
                 Err(refusal) => unlike.differences.push(Difference::unreadable(id, &refusal)),
@@ -84,7 +90,13 @@ impl Ours {
         Ok(unlike)
     }
 
-    fn record(&self, conn: &mut Conn, table: &CapturedTable, (id, row): (&str, &Columns), unlike: &mut Unlike) -> DbResult<()> {
+    fn record(
+        &self,
+        conn: &mut Conn,
+        (table, hides): (&CapturedTable, &Hides),
+        (id, row): (&str, &Columns),
+        unlike: &mut Unlike,
+    ) -> DbResult<()> {
         let balance = table.entries.as_ref().map(|map| map.balance.as_str());
         let members = row.iter().filter(|(column, _)| Some(column.as_str()) != balance);
         let members: Vec<String> =
@@ -100,10 +112,11 @@ impl Ours {
         };
         let action = if state.is_some() { "update" } else { "create" };
         let mut change = json!({ "type": table.kind, "id": id, "action": action, "actor": UNKNOWN, "reason": REASON });
-        if !table.sensitive.is_empty() {
-            change["sensitive"] = sealed_paths(table).into();
+        let sealed = hides.paths();
+        if !sealed.is_empty() {
+            change["sensitive"] = sealed.into();
         }
-        if let Some(subject) = subject(table, row) {
+        if let Some(subject) = subject(table, row).filter(|_| !hides.seals(&table.subject)) {
             change["subject"] = subject.into();
         }
         match (&known, &state) {
@@ -134,6 +147,11 @@ impl Ours {
 
     fn balance(&self, conn: &mut Conn, id: &str, is: &Balance, unlike: &mut Unlike) -> DbResult<()> {
         let account = ledger::account_by_number(conn, &is.account)?;
+        if let Some(account) = account.as_ref().filter(|account| account.currency != is.currency.code()) {
+            let (ours, theirs) = (account.currency.clone(), is.currency.code().to_owned());
+            unlike.differences.push(Difference::Currency { id: id.to_owned(), ours, theirs });
+            return Ok(());
+        }
         let newest = match account {
             Some(account) => history::newest(conn, &self.newest, account.id)?,
             None => None,

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use crate::db::{DbResult, Outside};
 
-use super::super::install::store::{Captured, Table};
-use super::super::names::{identifier, literal};
+use super::super::install::Hidden;
+use super::super::install::store::Table;
+use super::super::names::identifier;
 
 /// Rows fetched at once.
 const ROWS: i64 = 500;
@@ -22,14 +23,21 @@ pub fn waiting(bank: &mut Outside, id: i32) -> DbResult<Vec<Waiting>> {
     bank.rows(sql, &json!([id, WAITING_MAX + 1]))
 }
 
-/// Begins to read a table, without its excluded columns.
-pub fn open(bank: &mut Outside, table: &Table, captured: &Captured) -> DbResult<()> {
-    let names: Vec<String> = captured.excluded.iter().map(|name| literal(name)).collect();
+/// Begins to read these columns of a table.
+pub fn open(bank: &mut Outside, table: &Table, columns: &[&String]) -> DbResult<()> {
+    let names: Vec<String> = columns.iter().map(|name| identifier(name)).collect();
     bank.execute(&format!(
-        "DECLARE captured_rows NO SCROLL CURSOR FOR SELECT (to_jsonb(t) - ARRAY[{}]::text[])::text AS line FROM {} t",
+        "DECLARE captured_rows NO SCROLL CURSOR FOR SELECT to_jsonb(t)::text AS line FROM (SELECT {} FROM {}) t",
         names.join(", "),
         table.name
     ))
+}
+
+/// Whether these columns are called so at the moment, whatever this transaction's snapshot says.
+pub fn called(bank: &mut Outside, table: &Table, columns: &[Hidden]) -> DbResult<bool> {
+    let sql = "SELECT to_json(coalesce(bool_and((pg_identify_object_as_address('pg_class'::regclass, ($1::jsonb->>0)::oid, \
+        (c->>'number')::int)).object_names[3] IS NOT DISTINCT FROM c->>'name'), true))::text AS line FROM jsonb_array_elements($1::jsonb->1) c";
+    bank.row(sql, &json!([table.oid, columns]))
 }
 
 /// The next of its rows; none: that was all.
@@ -52,15 +60,18 @@ pub fn existing(bank: &mut Outside, table: &Table, keys: &[Vec<String>]) -> DbRe
     bank.rows(&sql, &json!(keys))
 }
 
-/// The highest number of a refused row of a table.
-pub fn last_refused(bank: &mut Outside, id: i32) -> DbResult<i64> {
-    let sql = "SELECT coalesce(max(id), 0)::text AS line FROM counterfoil_capture.rejected WHERE capture = ($1::jsonb->>0)::int";
-    bank.row(sql, &json!([id]))
+/// Refused rows of a table after one of them: number, action, the row before, the row after.
+pub fn refused(bank: &mut Outside, id: i32, after: i64) -> DbResult<Vec<(i64, String, Option<String>, Option<String>)>> {
+    let sql = format!(
+        "SELECT json_build_array(id, action, old::text, new::text)::text AS line FROM counterfoil_capture.rejected \
+         WHERE capture = ($1::jsonb->>0)::int AND id > ($1::jsonb->>1)::bigint ORDER BY id LIMIT {ROWS}"
+    );
+    bank.rows(&sql, &json!([id, after]))
 }
 
-/// Takes refused rows away up to one; answers how many.
-pub fn settle(bank: &mut Outside, id: i32, last: i64) -> DbResult<i64> {
-    let sql = "WITH gone AS (DELETE FROM counterfoil_capture.rejected WHERE capture = ($1::jsonb->>0)::int \
-        AND id <= ($1::jsonb->>1)::bigint RETURNING 1) SELECT count(*)::text AS line FROM gone";
-    bank.row::<Value>(sql, &json!([id, last])).map(|count| count.as_i64().unwrap_or(0))
+/// Takes these refused rows away; answers how many.
+pub fn settle(bank: &mut Outside, rows: &[i64]) -> DbResult<i64> {
+    let sql = "WITH gone AS (DELETE FROM counterfoil_capture.rejected \
+        WHERE id = ANY(ARRAY(SELECT jsonb_array_elements_text($1::jsonb)::bigint)) RETURNING 1) SELECT count(*)::text AS line FROM gone";
+    bank.row::<Value>(sql, &json!(rows)).map(|count| count.as_i64().unwrap_or(0))
 }

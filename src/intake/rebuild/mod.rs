@@ -19,6 +19,7 @@ use counterfoil_verify::{Hash, Tiles, leaf};
 use crate::alerts::again as alerts_again;
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, SessionKind};
+use crate::db::segments::Segments;
 use crate::db::{Address, Conn, Db, DbError, DbResult, migrate};
 use crate::detect::RuleSetBody;
 use crate::ids::Seq;
@@ -101,6 +102,7 @@ pub struct Rebuild {
     numbers: Map<Seq, String>,
     contexts: Map<Seq, Context>,
     deliveries: Map<Seq, Delivery>,
+    segments: Segments,
     met: Met,
 }
 
@@ -139,6 +141,7 @@ impl Rebuild {
             numbers: Map::default(),
             contexts: Map::default(),
             deliveries: Map::default(),
+            segments: Segments::default(),
             met: Met::default(),
         })
     }
@@ -220,6 +223,7 @@ impl Rebuild {
         }
         let Sealed { batch, size_before, tail, .. } = self.engine.seal()?;
         let effects = std::mem::take(&mut self.effects);
+        self.segments.keep_ahead(&mut self.writer, size_before);
         self.writer.write(|conn| {
             match tail.next_seq() == size_before {
                 true => batch.write_without_leaves(conn, tail.epoch())?,

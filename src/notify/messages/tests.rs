@@ -311,3 +311,12 @@ fn no_canary_gets_out() {
     let shown = alerts(&frame(), envelope(), Severity::High, &list, 2).unwrap();
     assert!(shown.text.contains("•••• 4821") && shown.text.contains("•••• 22"));
 }
+
+#[test]
+fn the_checkpoint_is_found_in_a_mail_as_it_goes_out() {
+    let note = counterfoil_verify::Note::parse(frame().checkpoint.unwrap().note).unwrap();
+    let list = [alert(1, Severity::High, "high-value", "DE02120300000000202051")];
+    let sent = raw(&alerts(&frame(), envelope(), Severity::High, &list, 1).unwrap());
+    assert!(!sent.contains(&note.to_string()), "as it goes out it is encoded");
+    assert_eq!(counterfoil_verify::Note::find(&sent), Some(note));
+}

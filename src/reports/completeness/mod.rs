@@ -60,7 +60,9 @@ fn totals(name: &str, received: Received<'_>) -> DbResult<Source> {
     let empty = BTreeMap::new();
     let sums = received.sums.unwrap_or(&empty);
     let announced = !received.closing.is_empty();
-    let nothing = sums.is_empty() && received.refused.is_empty() && !announced;
+    // Rows of which none could be taken are no feed: what should have come has not.
+    let nothing = sums.is_empty() && !announced;
+    let refused: i64 = received.refused.values().sum();
     let entries: i64 = sums.values().map(|s| s.booked.entries).sum();
     let expected: i64 = received.closing.iter().map(|c| c.entries).sum();
     let currencies = currencies(sums, &received.closing)?;
@@ -77,7 +79,7 @@ fn totals(name: &str, received: Received<'_>) -> DbResult<Source> {
         expected: announced.then_some(expected),
         entries: known(entries),
         attempted: known(sums.values().map(|s| s.attempted).sum()),
-        rejected: known(received.refused.values().sum()),
+        rejected: if refused > 0 { Some(refused) } else { known(0) },
         rejected_by_code: received.refused,
         duplicates: None,
         closes: received.closes,
@@ -177,6 +179,6 @@ mod tests {
         let source = check(&[], Vec::new(), 0);
         assert_eq!((source.state, source.entries, source.rejected), (SourceState::NotReceived, None, None));
         let source = check(&[], Vec::new(), 3);
-        assert_eq!((source.state, source.entries, source.rejected), (SourceState::NotAnnounced, Some(0), Some(3)));
+        assert_eq!((source.state, source.entries, source.rejected), (SourceState::NotReceived, None, Some(3)));
     }
 }

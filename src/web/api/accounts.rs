@@ -54,7 +54,8 @@ pub struct BalanceView {
     pub seq: Option<Seq>,
     /// When that entry was booked, RFC 3339.
     pub booked_at: Option<String>,
-    /// Why it is not known: `no_entry`, `not_stated` or `too_many_late_entries`; or why the balance
+    /// Why it is not told: `no_entry`, `not_stated`, `too_many_late_entries`, or `another_source` if that sent
+    /// the entry that says so; or why the balance
     /// given may be another: `order_not_proven`, where entries of one instant can be put in several orders.
     pub reason: Option<&'static str>,
     /// Booked before this, RFC 3339.
@@ -139,9 +140,12 @@ fn balance_view(conn: &mut Conn, newest: &Newest, account: &AccountRow, at: Mome
     };
     match history::balance(conn, newest, account.id, at, known_at)? {
         Balance::Known { minor, seq, booked_at, proven } => {
-            view.balance = Some(Money::new(minor, currency).to_string());
-            view.reason = (!proven).then_some("order_not_proven");
-            (view.seq, view.booked_at) = (own(conn, account, seq)?, Some(booked_at.to_string()));
+            view.seq = own(conn, account, seq)?;
+            if view.seq.is_some() {
+                view.balance = Some(Money::new(minor, currency).to_string());
+                view.booked_at = Some(booked_at.to_string());
+            }
+            view.reason = if view.seq.is_none() { Some("another_source") } else { (!proven).then_some("order_not_proven") };
         }
         Balance::NoEntry => view.reason = Some("no_entry"),
         Balance::NotStated { seq } => (view.seq, view.reason) = (own(conn, account, seq)?, Some("not_stated")),

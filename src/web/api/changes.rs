@@ -151,7 +151,7 @@ fn body(receipt: ChangeReceipt, status: &'static str, full: bool) -> ReceiptBody
     ReceiptBody {
         seq: receipt.seq,
         leaf: hex::encode(receipt.leaf),
-        position: receipt.version,
+        position: Some(receipt.version),
         status,
         hits: hits.into_iter().map(hit).collect(),
         breaks: receipt.mismatches.into_iter().map(broken).collect(),

@@ -120,9 +120,10 @@ pub struct ReceiptBody {
     /// The RFC 6962 hash of its leaf, lower-case hex.
     #[schema(example = "5f2d6e2a1c0b7d9a4e6f8091a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5")]
     pub leaf: String,
-    /// Our number of the entry on its account, or of the change on its record, from 1.
+    /// Our number of the entry on its account, or of the change on its record, from 1; `null` on an account
+    /// of another source.
     #[schema(example = 3)]
-    pub position: i64,
+    pub position: Option<i64>,
     /// `recorded`, or `duplicate`: the same content came before, this is its first receipt.
     #[schema(example = "recorded")]
     pub status: &'static str,
@@ -223,16 +224,18 @@ impl From<ReceiptBreak> for BreakBody {
 }
 
 impl ReceiptBody {
-    /// A receipt as this key may see it.
+    /// A receipt as this key may see it: of an account that is another source's, nothing but what was sent.
     pub fn new(receipt: Receipt, status: &'static str, full: bool) -> ReceiptBody {
-        let hits = if full { receipt.hits } else { Vec::new() };
+        let Receipt { foreign, .. } = receipt;
+        let hits = if full && !foreign { receipt.hits } else { Vec::new() };
+        let told = |found: ReceiptBreak| if foreign { ReceiptBreak { expected: None, difference: None, ..found } } else { found };
         ReceiptBody {
             seq: receipt.seq,
             leaf: hex::encode(receipt.leaf),
-            position: receipt.position,
+            position: (!foreign).then_some(receipt.position),
             status,
             hits: hits.into_iter().map(HitBody::from).collect(),
-            breaks: receipt.breaks.into_iter().map(BreakBody::from).collect(),
+            breaks: receipt.breaks.into_iter().map(told).map(BreakBody::from).collect(),
             masked: None,
         }
     }
@@ -289,7 +292,7 @@ mod tests {
             found: Some("990.00".into()),
             difference: Some("-510.00".into()),
         };
-        Receipt { seq: 7, leaf: [0xab; 32], position: 3, hits: vec![hit], breaks: vec![found] }
+        Receipt { seq: 7, leaf: [0xab; 32], position: 3, hits: vec![hit], breaks: vec![found], foreign: false }
     }
 
     #[test]

@@ -35,11 +35,14 @@ pub(super) async fn bring_back(desk: Desk, sent: web::Form<Sent>) -> Page {
             Ok(returned::compare(conn, &keys, &text, leaves::hashes)?)
         })
         .await?;
-    let holds = matches!(compared, Compared::Consistent { .. });
+    let done = match compared {
+        Compared::Consistent { .. } => Done::CheckpointHolds,
+        Compared::Nothing => Done::CheckpointAbsent,
+        Compared::Contradicts { .. } | Compared::NotThisLog(_) => Done::CheckpointFails,
+    };
     let recorded = desk.record(move |log| log.act(move |tx| compared.record(tx, "officer", &json!({ "user": user })))).await?;
     let seq = recorded.map_err(|e| desk.fail(e.into()))?;
-    let done = if holds { Done::CheckpointHolds(seq) } else { Done::CheckpointFails(seq) };
-    Ok(desk.go("/trail", Some(done)))
+    Ok(desk.go("/trail", Some(done(seq))))
 }
 
 /// Said while nothing has come back.
@@ -99,9 +102,10 @@ impl Held {
         let (value, note) = match &self.newest {
             None => ("Never".to_owned(), "no checkpoint has come back from outside".to_owned()),
             Some(anchor) => {
-                let age = (now.0 - anchor.signed_at).max(0) / HOUR;
+                let since = anchor.signed_at.min(anchor.returned_at);
+                let age = (now.0 - since).max(0) / HOUR;
                 let late = if age > i64::from(hours) { format!("; older than {hours} h") } else { String::new() };
-                (format!("{age} h"), format!("since the checkpoint of {}{late}", time.second(Moment(anchor.signed_at))))
+                (format!("{age} h"), format!("since the checkpoint of {}{late}", time.second(Moment(since))))
             }
         };
         Tile { label: "Anchor age".to_owned(), values: vec![value], note, ..Tile::default() }

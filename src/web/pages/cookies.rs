@@ -52,6 +52,8 @@ pub(super) enum Done {
     CheckpointHolds(i64),
     /// A checkpoint came back that is none: the event with this number says why.
     CheckpointFails(i64),
+    /// What came back holds no checkpoint; the event with this number says that somebody tried.
+    CheckpointAbsent(i64),
     /// A hold was placed by the event with this number.
     HoldPlaced(i64),
     /// The proposal with this number was submitted.
@@ -74,6 +76,7 @@ impl Done {
             Done::AlertClosed(seq) => format!("closed.{seq}"),
             Done::CheckpointHolds(seq) => format!("holds.{seq}"),
             Done::CheckpointFails(seq) => format!("fails.{seq}"),
+            Done::CheckpointAbsent(seq) => format!("absent.{seq}"),
             Done::HoldPlaced(seq) => format!("held.{seq}"),
             Done::Proposed(seq) => format!("proposed.{seq}"),
             Done::MailResent(mails) => format!("resent.{mails}"),
@@ -90,6 +93,7 @@ impl Done {
             Some(("closed", seq)) => seq.parse().ok().map(Done::AlertClosed),
             Some(("holds", seq)) => seq.parse().ok().map(Done::CheckpointHolds),
             Some(("fails", seq)) => seq.parse().ok().map(Done::CheckpointFails),
+            Some(("absent", seq)) => seq.parse().ok().map(Done::CheckpointAbsent),
             Some(("held", seq)) => seq.parse().ok().map(Done::HoldPlaced),
             Some(("proposed", seq)) => seq.parse().ok().map(Done::Proposed),
             Some(("resent", mails)) => mails.parse().ok().map(Done::MailResent),
@@ -125,6 +129,13 @@ impl Done {
             Done::CheckpointFails(seq) => (
                 "bad",
                 format!("Not a state of this log. Event {seq} says why; keep the mail, and call who answers for this log."),
+            ),
+            Done::CheckpointAbsent(seq) => (
+                "warn",
+                format!(
+                    "There is no checkpoint in what was pasted. Paste the whole mail, or the lines from the log's name to the \
+                     signature. Event {seq}."
+                ),
             ),
             Done::SignedOut => ("good", "You have signed out.".to_owned()),
         };

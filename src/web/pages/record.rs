@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::approvals::Kind;
+use crate::capture::{self, Offer};
 use crate::clock::Moment;
 use crate::db::Conn;
 use crate::ids::{Seq, is_erased_number};
@@ -25,8 +26,8 @@ use crate::trail::ActError;
 
 use super::cookies::Done;
 use super::desk::{Desk, Page};
-use super::errors::{Trouble, sentence};
-use super::views::{DifferenceView, Empty, Fact, FieldError, Pager, RecordPage, RestoreForm, ValueRow};
+use super::errors::{Failure, Trouble, sentence};
+use super::views::{DifferenceView, Empty, Fact, FieldError, Pager, RecordPage, RestoreAtSource, RestoreForm, ValueRow};
 
 /// Changes of one page.
 const PAGE: i64 = 25;
@@ -144,6 +145,8 @@ pub(super) async fn show(desk: Desk, id: web::Path<Seq>, request: HttpRequest) -
 pub(super) struct Sent {
     version: i64,
     reason: String,
+    /// `yes`: in the bank's own table too.
+    at_source: String,
 }
 
 /// `POST /records/{id}/restore`: proposed to another officer.
@@ -152,7 +155,11 @@ pub(super) async fn restore(desk: Desk, id: web::Path<Seq>, sent: web::Form<Sent
     let version = sent.version;
     let worked_out = desk.read(move |conn| Ok(Restoration::of(conn, id, version))).await?;
     let found = worked_out.map_err(|error| desk.fail(error.into()))?;
-    match desk.propose(Kind::RestoreRecord, found.about(), found.facts(), sent.reason.clone()).await? {
+    let facts = match sent.at_source.as_str() {
+        "yes" => at_source(&desk, id, &found).await?,
+        _ => found.facts(),
+    };
+    match desk.propose(Kind::RestoreRecord, found.about(), facts, sent.reason.clone()).await? {
         Ok(seq) => Ok(desk.go(&format!("/approvals/{seq}"), Some(Done::Proposed(seq)))),
         Err(ActError::Refused { status: 422, detail, .. }) => {
             let asked = Asked { version: Some(version), ..Asked::default() };
@@ -166,6 +173,16 @@ pub(super) async fn restore(desk: Desk, id: web::Path<Seq>, sent: web::Form<Sent
             desk.show_as(StatusCode::UNPROCESSABLE_ENTITY, &page)
         }
         Err(error) => Err(desk.fail(error.into())),
+    }
+}
+
+/// The facts of a proposal that is carried out in the bank's own table.
+async fn at_source(desk: &Desk, id: Seq, found: &Restoration) -> Result<serde_json::Value, Failure> {
+    let shown = desk.read(move |conn| read(conn, id, Asked::default())).await?;
+    match capture::offer(&desk.app.config, &shown.source, &shown.record.kind, found.existence.0) {
+        Some(Offer::May(from)) => Ok(found.facts_at_source(&from.capture)),
+        Some(Offer::Not(why)) => Err(desk.fail(ActError::refused(409, "not_offered", why).into())),
+        None => Err(desk.fail(ActError::refused(409, "not_offered", "this record was not captured from a table").into())),
     }
 }
 
@@ -184,6 +201,10 @@ fn restoring(desk: &Desk, shown: &Shown, past: bool) -> Option<RestoreForm> {
         difference,
         reason: String::new(),
         errors: Vec::new(),
+        at_source: capture::offer(&desk.app.config, &shown.source, &shown.record.kind, state.exists).map(|offer| match offer {
+            Offer::May(from) => RestoreAtSource { may: true, text: from.table.table },
+            Offer::Not(why) => RestoreAtSource { may: false, text: why },
+        }),
         may: desk.session.as_ref().is_some_and(|session| Kind::RestoreRecord.may_submit(session.role)),
     })
 }

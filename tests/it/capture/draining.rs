@@ -119,36 +119,3 @@ fn sensitive_columns_wait_until_they_can_be_sealed() {
         assert!(serving.server.log().contains("tables with sensitive columns wait"), "{}", serving.server.log());
     });
 }
-
-#[test]
-fn a_renamed_column_does_not_let_out_what_was_excluded() {
-    on_both(|kind| {
-        let bank = Core::new(kind, &format!("{CUSTOMERS}; CREATE TABLE plain (id int PRIMARY KEY)"));
-        bank.add("customer", &["--exclude", "photo"]);
-        bank.configure(&bank.capture(&["add", "core", "plain"]).succeeded().stdout);
-        let serving = bank.serve();
-        bank.sql("INSERT INTO customer (no, name, photo) VALUES ('A', 'Ann', 'canary-1')");
-        bank.drained(&serving);
-        bank.sql(
-            "ALTER TABLE customer RENAME photo TO picture; UPDATE customer SET name = 'Anna', picture = 'canary-2'; \
-             INSERT INTO plain VALUES (1)",
-        );
-        bank.until(&serving, "the other table", || (serving.get("/api/v1/records/plain/1").0 == 200).then_some(()));
-        bank.until(&serving, "why it waits", || serving.server.log().contains("it has no column photo").then_some(()));
-        assert_eq!(serving.changes("customer", "A").len(), 1, "{kind:?}: what came after the command waits");
-        let forgotten = bank.capture(&["add", "core", "customer"]);
-        assert!(
-            forgotten.code == Some(2) && forgotten.stderr.contains("column photo of public.customer is excluded"),
-            "{forgotten:?}"
-        );
-        drop(serving);
-        bank.configure(&bank.capture(&["add", "core", "customer", "--exclude", "picture"]).succeeded().stdout);
-        let serving = bank.serve();
-        bank.drained(&serving);
-        assert_eq!(serving.record("customer", "A")["document"]["name"], "Anna");
-        let text = serving.text("/api/v1/records/customer/A/changes").1;
-        assert!(!text.contains("63616e617279") && !text.contains("canary") && !text.contains("picture"), "{text}");
-        drop(serving);
-        bank.verified();
-    });
-}

@@ -4,7 +4,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use counterfoil::capture::{self, CaptureError, Drainer, Spec};
+use counterfoil::config::Capture;
+use counterfoil::db::Outside;
+
 use crate::bank::{Home, Kind};
+use crate::privacy::everything;
+use crate::site::Site;
 use crate::support::cluster::{Database, cluster};
 use crate::support::program::{Output, Program, Server};
 
@@ -46,7 +52,9 @@ impl Core {
 
     /// Adds a table under the source `core`, and puts what is printed into the settings.
     pub fn add(&self, table: &str, more: &[&str]) -> Output {
-        let added = self.capture(&[&["add", self.core.url(), table, "--source", "core"], more].concat()).succeeded();
+        let added = self
+            .capture(&[&["add", self.core.url(), table, "--source", "core", "--drain-as", "postgres"], more].concat())
+            .succeeded();
         if !added.stdout.trim().is_empty() {
             self.configure(&added.stdout);
         }
@@ -72,7 +80,7 @@ impl Core {
             if let Some(found) = look() {
                 return found;
             }
-            assert!(began.elapsed() < Duration::from_secs(60), "{what} did not come\n{}", serving.server.log());
+            assert!(began.elapsed() < Duration::from_secs(120), "{what} did not come\n{}", serving.server.log());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -119,5 +127,61 @@ impl Serving {
     pub fn readiness(&self) -> Value {
         let checks = self.get("/readyz").1["checks"].as_array().unwrap().clone();
         checks.into_iter().find(|check| check["name"] == "capture").unwrap_or_default()
+    }
+}
+
+/// A bank's core beside a site, drained when the story says so.
+pub struct Beside {
+    pub core: Database<'static>,
+    pub site: Site,
+    pub settings: Capture,
+}
+
+impl Beside {
+    /// With tables made by this SQL.
+    pub fn new(site: Site, sql: &str) -> Beside {
+        let core = cluster().empty_database();
+        core.sql(sql).unwrap();
+        let settings = Capture { name: "core".into(), url: core.url().to_owned(), ..Capture::default() };
+        Beside { core, site, settings }
+    }
+
+    #[track_caller]
+    pub fn sql(&self, sql: &str) -> String {
+        self.core.sql(sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// Adds a table, and puts it into the settings.
+    pub fn add(&mut self, spec: Spec) -> Result<(), CaptureError> {
+        let added = capture::add(&mut Outside::connect(self.core.url(), None)?, &spec)?;
+        self.settings.table.retain(|table| table.table != added.table.table);
+        self.settings.table.push(added.table);
+        Ok(())
+    }
+
+    /// One turn of whoever drains, with the settings as they are.
+    pub fn turn(&self) -> Result<(), CaptureError> {
+        Drainer::new("main", &self.settings).turn(&self.site.app)
+    }
+
+    pub fn waiting(&self) -> String {
+        self.sql("SELECT count(*) FROM counterfoil_capture.queue")
+    }
+
+    /// Everything that the log's database holds, and every file beside it.
+    pub fn stored(&self) -> String {
+        let mut all = everything(&mut self.site.bank.db.connect().unwrap());
+        let (Home::Sqlite(dir) | Home::Postgres(_, dir)) = &self.site.bank.home;
+        let mut folders = vec![dir.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false => all.push_str(&String::from_utf8_lossy(&std::fs::read(path).unwrap())),
+                }
+            }
+        }
+        all
     }
 }

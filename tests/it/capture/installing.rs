@@ -90,22 +90,42 @@ fn what_cannot_be_captured_is_refused_with_the_next_step() {
 fn a_drainer_with_no_more_rights_than_it_needs_and_no_superuser_is_enough() {
     let sql = "CREATE ROLE core_owner LOGIN; CREATE ROLE core_drainer LOGIN; GRANT CREATE ON SCHEMA public TO core_owner; \
         DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO core_owner', current_database()); END $$; \
-        SET ROLE core_owner; CREATE TABLE t (id int PRIMARY KEY, a text); RESET ROLE; CREATE ROLE core_app LOGIN; \
+        SET ROLE core_owner; CREATE TABLE t (id int PRIMARY KEY, a text, photo text); RESET ROLE; CREATE ROLE core_app LOGIN; \
         GRANT INSERT ON t TO core_app";
     let bank = Core::new(Kind::Sqlite, sql);
     let owner = bank.core.url_as("core_owner");
-    let added = bank.capture(&["add", &owner, "t", "--source", "core", "--drain-as", "core_drainer"]).succeeded();
+    let added =
+        bank.capture(&["add", &owner, "t", "--source", "core", "--drain-as", "core_drainer", "--exclude", "photo"]).succeeded();
     assert!(added.stderr.contains("NOT recorded: only a superuser"), "{}", added.stderr);
-    bank.configure(&added.stdout.replace("core_owner@", "core_drainer@"));
+    assert!(added.stdout.contains("postgres://core_drainer@") && !added.stdout.contains("core_owner"), "{}", added.stdout);
+    bank.configure(&added.stdout);
     let found = bank.capture(&["check"]).failed_with(1);
     assert_eq!(found.stdout.lines().count(), 1, "only that commands are not recorded: {}", found.stdout);
     let serving = bank.serve();
-    bank.sql("SET SESSION AUTHORIZATION core_app; INSERT INTO t VALUES (1, 'x')");
+    bank.sql("SET SESSION AUTHORIZATION core_app; INSERT INTO t VALUES (1, 'x', 'p')");
     bank.drained(&serving);
     assert_eq!(serving.record("t", "1")["document"]["a"], "x");
+    // The same role compares, and what is excluded it cannot read.
+    bank.capture(&["reconcile", "core"]).succeeded();
+    let may = "SELECT has_column_privilege('core_drainer', 't', 'a', 'SELECT'), has_column_privilege('core_drainer', 't', 'photo', 'SELECT')";
+    assert_eq!(bank.sql(may), "t|f");
     drop(serving);
     bank.sql(
         "DROP SCHEMA counterfoil_capture CASCADE; DROP OWNED BY core_owner, core_app, core_drainer; \
         DROP ROLE core_owner, core_app, core_drainer",
     );
+}
+
+#[test]
+fn settings_without_a_role_that_drains_are_refused_until_it_is_named() {
+    let bank = Core::new(Kind::Sqlite, "CREATE TABLE t (id int PRIMARY KEY)");
+    let added = bank.capture(&["add", bank.core.url(), "t"]).succeeded();
+    let source = format!("source = \"{}\"", bank.core.name());
+    assert!(added.stdout.contains(&source) && !added.stdout.contains("postgres@"), "{}", added.stdout);
+    assert!(added.stderr.contains("write the role that drains"), "{}", added.stderr);
+    bank.configure(&added.stdout);
+    let refused = bank.capture(&["check"]).failed_with(2).stderr;
+    assert!(refused.contains("<role that drains>") && refused.contains("--drain-as"), "{refused}");
+    bank.configure(&added.stdout.replace("<role that drains>", "postgres"));
+    bank.capture(&["check"]).succeeded();
 }

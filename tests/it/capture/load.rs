@@ -35,18 +35,22 @@ fn story(kind: Kind, rounds: u32, seconds: u32) {
     std::fs::write(dir.path().join("m.toml"), MAPPING).unwrap();
     let program = Program::new(dir.path()).args(["--config", "c.toml", "--database", &home.url()]);
     std::fs::write(dir.path().join("c.toml"), "").unwrap();
-    let add = ["capture", "add", core.url(), "pgbench_accounts", "--source", "core", "--entries", "m.toml"];
+    let add =
+        ["capture", "add", core.url(), "pgbench_accounts", "--source", "core", "--drain-as", "postgres", "--entries", "m.toml"];
     let added = program.clone().args(add).run().succeeded();
     std::fs::write(dir.path().join("c.toml"), added.stdout).unwrap();
     for round in 0..rounds {
         let mut server = program.spawn_serve();
-        let mut load = cluster.pgbench(core.name(), &["-n", "-c", "4", "-T", &seconds.to_string()]);
+        let under_load = |seconds: u32| cluster.pgbench(core.name(), &["-n", "-c", "4", "-T", &seconds.to_string()]);
+        let mut load = under_load(seconds);
         std::thread::sleep(Duration::from_millis(u64::from(seconds) * 500));
         if round % 2 == 0 {
             server.kill9();
         } else {
-            // The load ends with it.
+            // The load ends with it: the other half comes after.
             cluster.restart_immediately(Duration::from_millis(200));
+            drop(load.wait());
+            load = under_load(seconds.div_ceil(2));
         }
         drop(load.wait());
     }
@@ -54,7 +58,7 @@ fn story(kind: Kind, rounds: u32, seconds: u32) {
     let server = program.spawn_serve();
     let began = Instant::now();
     while core.sql("SELECT count(*) FROM counterfoil_capture.queue").unwrap() != "0" {
-        assert!(began.elapsed() < Duration::from_secs(120), "the queue is not drained\n{}", server.log());
+        assert!(began.elapsed() < Duration::from_secs(600), "the queue is not drained\n{}", server.log());
         std::thread::sleep(Duration::from_millis(100));
     }
     drop(server);
@@ -76,11 +80,11 @@ fn story(kind: Kind, rounds: u32, seconds: u32) {
 fn after_a_kill_of_either_side_under_load_every_change_of_balance_is_there_once() {
     let many = rounds(1);
     if many == 1 {
-        // One round kills the program, another the bank's server.
-        story(Kind::Sqlite, 2, 2);
+        // A minute: in one half the program is killed, in the other the bank's server.
+        story(Kind::Sqlite, 2, 30);
         story(Kind::Postgres, 1, 2);
     } else {
-        // At most ten minutes and ten kills of either side.
+        // Ten minutes and ten kills of either side, where twenty rounds or more are asked for.
         story(Kind::Sqlite, many.min(20), 30);
         story(Kind::Postgres, many.min(4), 30);
     }

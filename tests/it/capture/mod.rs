@@ -2,9 +2,13 @@
 
 mod draining;
 mod entries;
+mod hiding;
 mod house;
 mod installing;
 mod load;
+mod owners;
 mod reconciling;
+mod restoring;
+mod sealed;
 
 pub use house::Core;

@@ -66,3 +66,44 @@ fn a_trigger_that_was_off_for_a_while_is_found_and_made_good() {
         assert_eq!(events.matches("capture.reconciled").count(), 10, "each comparison is in the log");
     });
 }
+
+#[test]
+fn other_currencies_are_told_odd_keys_are_escaped_and_refused_rows_settled_one_by_one() {
+    on_both(|kind| {
+        let tables = "CREATE TABLE accounts (id text PRIMARY KEY, balance numeric, ccy text); CREATE TABLE note (k text PRIMARY KEY, v text)";
+        let bank = Core::new(kind, tables);
+        let mapping = "account = \"id\"\nbalance = \"balance\"\ncurrency_column = \"ccy\"\n";
+        std::fs::write(bank.dir.path().join("m.toml"), mapping).unwrap();
+        bank.add("note", &[]);
+        bank.configure(&bank.capture(&["add", "core", "accounts", "--entries", "m.toml"]).succeeded().stdout);
+        let serving = bank.serve();
+        bank.sql(
+            "INSERT INTO accounts VALUES ('A', 5, 'EUR'), ('B', 5, 'EUR'); \
+             INSERT INTO note VALUES (E'a\\x1b[2J', 'x'), ('long', repeat('n', 20000)), ('longer', repeat('n', 20000)), ('gone', repeat('n', 20000)); \
+             UPDATE note SET v = 'short' WHERE k = 'long'; DELETE FROM note WHERE k = 'gone'",
+        );
+        bank.drained(&serving);
+        let refused =
+            || bank.sql("SELECT string_agg(coalesce(new->>'k', old->>'k'), ' ' ORDER BY id) FROM counterfoil_capture.rejected");
+        assert!(refused().contains("\u{1b}"), "{}", refused());
+        bank.sql(
+            "ALTER TABLE accounts DISABLE TRIGGER USER; UPDATE accounts SET ccy = 'USD' WHERE id = 'A'; \
+             ALTER TABLE accounts ENABLE ALWAYS TRIGGER \"00_counterfoil_update\"",
+        );
+        bank.drained(&serving);
+        let found = bank.capture(&["reconcile", "core"]).failed_with(1).stdout;
+        assert!(found.contains("public.accounts A: is in USD, the log has the account in EUR"), "{found}");
+        assert!(found.contains("public.note a\\u{1b}[2J: the log does not have it"), "{found}");
+        assert!(!found.contains('\u{1b}'), "nothing writes to the terminal");
+        // The odd key and the longer text are in nobody's way: what agrees is settled.
+        let recorded = bank.capture(&["reconcile", "core", "note", "--record"]).failed_with(1);
+        assert!(!recorded.stdout.contains('\u{1b}') && !recorded.stderr.contains('\u{1b}'), "{recorded:?}");
+        assert_eq!(refused(), "a\u{1b}[2J longer", "{}", recorded.stderr);
+        bank.sql("DELETE FROM note WHERE k <> 'long'");
+        bank.drained(&serving);
+        bank.capture(&["reconcile", "core", "note", "--record"]).succeeded();
+        assert_eq!(bank.sql("SELECT count(*) FROM counterfoil_capture.rejected"), "0");
+        drop(serving);
+        bank.verified();
+    });
+}

@@ -30,7 +30,7 @@ fn what_is_sent_is_in_the_log_with_its_receipt() {
         let record = || Record::new("customer", "C-1");
         assert!(matches!(client.change(&Change::create("C1", record(), &state(1))).unwrap(), Outcome::Recorded(_)));
         let between = Change::between("C2", record(), &state(1), &state(2)).unwrap().by(Who::actor("bob")).because("by letter");
-        assert_eq!(client.change(&between).unwrap().receipt().unwrap().position, 2);
+        assert_eq!(client.change(&between).unwrap().receipt().unwrap().position, Some(2));
         assert!(matches!(client.change(&Change::update("C3", record(), None, &state(2))).unwrap(), Outcome::Unchanged(Some(_))));
         let stale = Change::between("C4", record(), &state(9), &state(3)).unwrap();
         let broken = client.change(&stale).unwrap().receipt().unwrap().breaks.clone();

@@ -6,3 +6,5 @@ mod house;
 mod restoring;
 mod revealing;
 mod reversing;
+
+pub use house::{approve, ending, officer, page, proposal_of, send, state};

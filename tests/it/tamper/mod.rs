@@ -8,5 +8,6 @@ mod command;
 pub mod edits;
 mod explained;
 mod matrix;
+mod rewritten;
 mod schema;
 mod shown;

@@ -5,6 +5,7 @@ use counterfoil_verify::heads::Close;
 use counterfoil_verify::heads_proof::HeadsProof;
 use counterfoil_verify::key::{Algorithm, KeyError, SignerKey, VerifierKey};
 use counterfoil_verify::note::{MAX_BYTES, MAX_SIGNATURES, Note, NoteError};
+use counterfoil_verify::text;
 use counterfoil_verify::{Checkpoint, Policy, TlogProof, export};
 use proptest::prelude::*;
 
@@ -186,6 +187,24 @@ fn signatures_of_one_text_come_together() {
     assert_eq!(note, cosigned, "another text's signatures stay out");
 }
 
+/// As a mail program writes it: each byte that is not plain as a code, lines broken softly.
+fn quoted_printable(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let codes: Vec<String> = line
+            .bytes()
+            .map(|b| if b.is_ascii_graphic() && b != b'=' || b == b' ' { char::from(b).to_string() } else { format!("={b:02X}") })
+            .collect();
+        let broken: Vec<String> = codes.chunks(40).map(<[String]>::concat).collect();
+        out.push_str(&(broken.join("=\r\n") + "\r\n"));
+    }
+    out
+}
+
+fn wrapped(text: &str) -> String {
+    text.as_bytes().chunks(76).map(|line| format!("{}\r\n", String::from_utf8_lossy(line))).collect()
+}
+
 #[test]
 fn a_note_is_found_in_a_mail() {
     let log = signer("bank.example/trail", 1);
@@ -199,8 +218,14 @@ fn a_note_is_found_in_a_mail() {
         printed.replace('\n', "\r\n"),
         format!("Dear all,\n\nthe checkpoint:\n\n{printed}\nYours\n"),
         format!("From: monitor\r\n\r\n{quoted}\r\n-- \r\nIT\r\n"),
+        format!("<p>Keep it:</p>\n<pre style=\"x\">{}</pre>", printed.trim_end()),
         format!("    {}", printed.replace('\n', "\n    ")),
         format!("{}\n{printed}", Note::sign("an\nolder\none\n", &[&log]).unwrap()),
+        format!("Content-Transfer-Encoding: quoted-printable\r\n\r\nGr=C3=BC=C3=9Fe\r\n\r\n{}", quoted_printable(&printed)),
+        format!(
+            "Content-Transfer-Encoding: base64\r\n\r\n{}\r\n--b--\r\n",
+            wrapped(&text::base64(format!("Dear all,\n\n{printed}").as_bytes()))
+        ),
     ] {
         assert_eq!(Note::find(&mail).as_ref(), Some(&note), "{mail}");
     }

@@ -36,8 +36,8 @@ pub use entry::{EntryPage, HitRow, ReversalForm, ReversalView, SealedForm};
 pub use mail::{LetterRow, MailPage};
 pub use parts::{Chip, Choice, Chrome, Empty, FieldError, Flash, NavItem, Pager, UserBadge};
 pub use records::{
-    ChangeLine, DifferenceView, RecordBreakRow, RecordPage, RecordRow, RecordSealed, RecordsPage, RestoreForm, ValueRow,
-    VersionRow,
+    ChangeLine, DifferenceView, RecordBreakRow, RecordPage, RecordRow, RecordSealed, RecordsPage, RestoreAtSource, RestoreForm,
+    ValueRow, VersionRow,
 };
 pub use reports::{ReportRow, ReportShowPage, ReportsPage, SignoffForm};
 pub use rows::AlertRow;

@@ -171,8 +171,19 @@ pub struct RestoreForm {
     pub reason: String,
     /// What is wrong with it.
     pub errors: Vec<FieldError>,
+    /// Whether it can be done in the bank's own table, for a record that came from one.
+    pub at_source: Option<RestoreAtSource>,
     /// Whether the reader may propose it.
     pub may: bool,
+}
+
+/// Going back in the bank's own table.
+#[derive(Clone, Debug, Default)]
+pub struct RestoreAtSource {
+    /// Whether it is offered.
+    pub may: bool,
+    /// The table, or why it is not.
+    pub text: String,
 }
 
 /// A change in the history.
