@@ -13,6 +13,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+mod archive;
 mod books;
 mod capture;
 mod check;
@@ -23,6 +24,7 @@ mod records;
 mod retention;
 mod values;
 
+pub use archive::{Archive, ArchiveFormat};
 pub use books::{BookSettings, MAIN as MAIN_BOOK};
 pub use capture::{Capture, CapturedTable, EntryMapping, ROLE_MISSING};
 pub use database::{Database, Roles};
@@ -61,6 +63,8 @@ pub struct Config {
     pub records: Records,
     /// How long values of changes are kept.
     pub retention: Retention,
+    /// Closed ranges of the log in files of their own.
+    pub archive: Archive,
     /// What is known of each source beforehand.
     pub source: Vec<Source>,
     /// Other systems that get the log.

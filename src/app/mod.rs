@@ -8,6 +8,7 @@
 //! Not here: what a request does (the rooms below), how it is asked for (`cli`, `web`).
 
 mod approved;
+mod archives;
 mod books;
 mod breaks;
 mod changes;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use approved::carry_out_due;
+pub use archives::{ArchiveError, archive_due};
 pub use books::{Books, open_db, require_apart};
 pub use breaks::BreakName;
 pub use changes::WireChanges;

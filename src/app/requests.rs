@@ -12,6 +12,7 @@ use crate::access::users::{self, AddUser, ResetPassword};
 use crate::approvals;
 use crate::audit::Verified;
 use crate::detect::RuleSetBody;
+use crate::export::archive;
 use crate::ids::Seq;
 use crate::import::{self, Finish, RunRow};
 use crate::intake::{self, Delivery, DeliveryKind, Submission};
@@ -42,6 +43,7 @@ pub enum Request {
     NoteImport(RunRow),
     FinishImport(Finish),
     NoteExport { body: Value, private: Value },
+    NoteArchive { body: Value, private: Value },
     NoteVerified(Verified),
     Propose(approvals::Submission),
     Letters(letters::Order),
@@ -101,7 +103,7 @@ impl Request {
             Request::Privacy(request) => request.act(),
             Request::Prune => "values.prune",
             Request::BeginImport { .. } | Request::NoteImport(_) | Request::FinishImport(_) => return None,
-            Request::NoteExport { .. } | Request::NoteVerified(_) => return None,
+            Request::NoteExport { .. } | Request::NoteArchive { .. } | Request::NoteVerified(_) => return None,
             Request::Submit { .. } | Request::Append { .. } | Request::Changes(_) | Request::NoteCapture { .. } => return None,
         })
     }
@@ -118,7 +120,8 @@ impl Request {
             // Whoever asks for these waits for no more than that they are done.
             Request::AddUser(_) | Request::ResetPassword(_) | Request::DisableUser { .. } => Ok(Value::Null),
             Request::RevokeKey { .. } | Request::SetRules { .. } => Ok(Value::Null),
-            Request::NoteExport { .. } | Request::NoteVerified(_) | Request::NoteCapture { .. } => Ok(Value::Null),
+            Request::NoteExport { .. } | Request::NoteArchive { .. } => Ok(Value::Null),
+            Request::NoteVerified(_) | Request::NoteCapture { .. } => Ok(Value::Null),
             _ => Err(RequestError {
                 failed: true,
                 code: "answer_lost".into(),
@@ -241,6 +244,7 @@ fn perform(app: &App, log: &Log, request: Request) -> Result<Value, RequestError
         Request::NoteImport(run) => json!(log.side(move |conn| import::note(conn, &run))?),
         Request::FinishImport(finish) => json!(log.act(move |tx| import::end(tx, finish))?),
         Request::NoteExport { body, private } => json!(log.append(NewEvent::with_private("export.made", body, private))?),
+        Request::NoteArchive { body, private } => json!(log.act(move |tx| archive::made(tx, body, private))?),
         Request::NoteVerified(verified) => json!(verified.note(log)?),
         Request::Propose(submission) => json!(approvals::submit(log, submission)?),
         Request::Letters(order) => json!(letters::carry_out(log, order)?),

@@ -61,7 +61,8 @@ pub use account::verify_account;
 pub use findings::Finding;
 pub use noted::{Verified, is_begun};
 pub use replay::{
-    BATCH as REPLAY_BATCH, Difference, Exported, LEFT_OUT, LeftOut, ReplayOptions, Replayed, TableCompared, replay,
+    BATCH as REPLAY_BATCH, Difference, Exported, LEFT_OUT, LeftOut, ReplayOptions, Replayed, Restored, TableCompared, replay,
+    restore,
 };
 pub use resumed::{Mark, verify_resumed};
 pub use run::verify;

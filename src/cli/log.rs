@@ -1,7 +1,9 @@
-//! `log key | checkpoint | export | heads | rotate-key | recover`
+//! `log key | checkpoint | export | archive | restore-archive | heads | rotate-key | recover`
 
+mod archive;
 mod heads;
 mod recover;
+mod restore_archive;
 mod rotate;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -37,6 +39,8 @@ enum Action {
     /// Write what the newest checkpoint covers, for counterfoil-verify and verify.html. That it was
     /// made is an event
     Export(Export),
+    Archive(archive::Archive),
+    RestoreArchive(restore_archive::RestoreArchive),
     /// Write the proof that an account's last entry at the close of a day was the last, or that the
     /// account had none; counterfoil-verify checks it. That it was made is an event
     Heads(heads::Heads),
@@ -60,6 +64,8 @@ struct Export {
 pub(super) fn run(common: &Common, command: Log) -> CliResult {
     match command.action {
         Action::Export(command) => return export(common, &command),
+        Action::Archive(command) => return archive::run(common, &command),
+        Action::RestoreArchive(command) => return restore_archive::run(common, &command),
         Action::Heads(command) => return heads::run(common, &command),
         Action::RotateKey(command) => return rotate::run(common, &command),
         Action::Recover(command) => return recover::run(common, &command),
@@ -67,7 +73,12 @@ pub(super) fn run(common: &Common, command: Log) -> CliResult {
     }
     let (config, db) = common.db()?;
     match command.action {
-        Action::Export(_) | Action::Heads(_) | Action::RotateKey(_) | Action::Recover(_) => {}
+        Action::Export(_)
+        | Action::Archive(_)
+        | Action::RestoreArchive(_)
+        | Action::Heads(_)
+        | Action::RotateKey(_)
+        | Action::Recover(_) => {}
         Action::Key => {
             let origin = origin(&db)?;
             let folder = KeyFolder::of(&config, db.address());

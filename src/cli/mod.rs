@@ -13,6 +13,7 @@ macro_rules! say {
     }};
 }
 
+mod archives;
 mod backup;
 mod capture;
 mod demo;
@@ -38,6 +39,7 @@ mod subject;
 mod table;
 mod user;
 mod verify;
+mod verify_archive;
 mod verify_export;
 mod whoami;
 mod witness;

@@ -13,6 +13,7 @@ use counterfoil_verify::{Checkpoint, Note};
 use crate::audit::{self, Exported, REPLAY_BATCH, ReplayOptions, Replayed};
 use crate::db::Db;
 
+use super::archives::{Archives, is_archive};
 use super::{CliResult, Common, Done, progress};
 
 /// Differences that are listed for people; `--json` lists up to 100 of each table.
@@ -26,9 +27,9 @@ const LISTED: usize = 40;
 /// --database or --against, and is only read. Exit code 1 when something differs.
 #[derive(Debug, Args)]
 pub(super) struct Replay {
-    /// The export: a folder, or a bundle
+    /// The export: a folder, or a bundle; or archives that follow one another from leaf 0 on
     #[arg(value_name = "EXPORT")]
-    export: Option<PathBuf>,
+    export: Vec<PathBuf>,
     /// Build into this empty database and keep it; without it into a file that is removed again
     #[arg(long, value_name = "URL")]
     into: Option<String>,
@@ -60,10 +61,16 @@ pub(super) fn run(common: &Common, command: &Replay) -> CliResult {
         bar.set_position(done);
     };
     let options = ReplayOptions { config: &config, batch: command.batch, progress: &progress };
-    let outcome = match &command.export {
-        None => audit::replay(&live, &into, None, &options)?,
-        Some(path) if path.is_dir() => from_export(Folder::new(path), path, &live, &into, &options)?,
-        Some(path) => {
+    let outcome = match command.export.as_slice() {
+        [] => audit::replay(&live, &into, None, &options)?,
+        [first, ..] if is_archive(first) => {
+            let mut archives = Archives::open(&command.export)?;
+            let size = archives.size();
+            audit::replay(&live, &into, Some(Exported { leaves: &mut archives, size }), &options)?
+        }
+        [_, _, ..] => anyhow::bail!("one export at a time, or archives that follow one another"),
+        [path] if path.is_dir() => from_export(Folder::new(path), path, &live, &into, &options)?,
+        [path] => {
             let content = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
             from_export(Bundle::parse(&content).map_err(anyhow::Error::msg)?, path, &live, &into, &options)?
         }

@@ -1,6 +1,7 @@
 //! `verify`
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -12,7 +13,7 @@ use crate::db::{Db, migrate};
 use crate::trail::store as trail;
 
 use super::verify_export::{self, Exported};
-use super::{CliResult, Common, Done, progress};
+use super::{CliResult, Common, Done, progress, verify_archive};
 
 /// Findings of a kind that are listed for people; `--json` lists up to 1,000.
 const LISTED: usize = 20;
@@ -30,6 +31,9 @@ pub(super) struct Verify {
     /// Verify the history of this account only: its leaves, pointers, continuity and inclusion
     #[arg(long, value_name = "NUMBER")]
     account: Option<String>,
+    /// Verify this archive (a folder) instead of the database, with its tables in Parquet
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["export", "account", "resume"])]
+    archive: Option<PathBuf>,
     #[command(flatten)]
     exported: Exported,
     /// Go on where the last clean run ended: hash what came since, hold the rest by its tiles against
@@ -42,6 +46,9 @@ pub(super) struct Verify {
 }
 
 pub(super) fn run(common: &Common, command: Verify) -> CliResult {
+    if let Some(path) = &command.archive {
+        return verify_archive::run(common, path, &command.exported, command.json);
+    }
     if command.exported.asked() {
         return verify_export::run(common, &command.exported, command.json);
     }

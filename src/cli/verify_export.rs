@@ -44,7 +44,18 @@ impl Exported {
         Ok(Given { keys: self.key.clone(), checkpoints: self.kept()? })
     }
 
-    fn kept(&self) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+    /// The keys to trust: those given, else that of this installation, which is said.
+    pub(super) fn keys(&self, common: &Common) -> anyhow::Result<Vec<VerifierKey>> {
+        if self.key.is_empty() { own_key(common) } else { Ok(self.key.clone()) }
+    }
+
+    /// Whether keys came from elsewhere.
+    pub(super) fn has_keys(&self) -> bool {
+        !self.key.is_empty()
+    }
+
+    /// The checkpoints kept from earlier, with their names.
+    pub(super) fn kept(&self) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
         let read = |path: &PathBuf| {
             let content = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
             let noted = Note::find(&content).is_some();
@@ -61,24 +72,28 @@ impl Exported {
 
 pub(super) fn run(common: &Common, command: &Exported, json: bool) -> CliResult {
     let path = command.export.as_deref().context("--export needs a path")?;
-    let keys = if command.key.is_empty() { own_key(common)? } else { command.key.clone() };
-    let kept = command.kept()?;
+    let (keys, kept) = (command.keys(common)?, command.kept()?);
     let report = if path.is_dir() {
         verify(Folder::new(path), keys, kept, path)?
     } else {
         let content = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
         verify(Bundle::parse(&content).map_err(anyhow::Error::msg)?, keys, kept, path)?
     };
+    Ok(told(&report, json))
+}
+
+/// Prints a report; answers how the command ends.
+pub(super) fn told(report: &Report, json: bool) -> Done {
     if json {
-        say!("{}", as_json(&report))
+        say!("{}", as_json(report))
     } else {
-        print(&report)
+        print(report)
     }
-    Ok(if report.is_clean() { Done::Well } else { Done::Finding })
+    if report.is_clean() { Done::Well } else { Done::Finding }
 }
 
 /// The key this installation signs with: said aloud, because it proves nothing to anybody else.
-fn own_key(common: &Common) -> anyhow::Result<Vec<VerifierKey>> {
+pub(super) fn own_key(common: &Common) -> anyhow::Result<Vec<VerifierKey>> {
     let (config, db) = common.db()?;
     let state = db.read(store::state)?.context("there is no log here whose key could be used: give --key")?;
     let folder = KeyFolder::of(&config, db.address());

@@ -52,6 +52,7 @@ impl Config {
         }
         let unfit = super::records::unfit(&self.records)
             .or_else(|| super::retention::unfit(&self.retention))
+            .or_else(|| super::archive::unfit(&self.archive))
             .or_else(|| super::forward::unfit(&self.forward))
             .or_else(|| super::capture::unfit(&self.capture))
             .or_else(|| self.unfit_books());

@@ -92,7 +92,7 @@ fn page(db: &Db, first: u64, end: u64, private: bool, files: &mut impl LogFiles)
 
 /// What was committed to and is still there, in order; where some of it is sealed, the salt is too, and
 /// nothing can be opened.
-fn openings_between(conn: &mut Conn, from: Seq, to: Seq) -> DbResult<Vec<Opening>> {
+pub(super) fn openings_between(conn: &mut Conn, from: Seq, to: Seq) -> DbResult<Vec<Opening>> {
     let mut openings = Vec::new();
     for row in ledger::entry_parts_between(conn, from, to)?.into_iter().filter(|row| !row.salt.is_empty()) {
         let parts = vec![row.party, row.counterparty, row.counterparty_name, row.counterparty_country, row.reason];

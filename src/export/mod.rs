@@ -10,6 +10,7 @@
 //!
 //! Not here: who may export and the event that says so (`export.made`, written by the caller).
 
+pub mod archive;
 pub mod cells;
 mod entries;
 mod events;
@@ -83,6 +84,9 @@ pub enum ExportError {
     /// The file or pipe.
     #[error("the export cannot be written: {0}")]
     Write(#[from] io::Error),
+    /// Not a range that can be archived.
+    #[error("{0}")]
+    Range(String),
     /// Dates the wrong way round.
     #[error("--to: {}", crate::clock::backwards(.0, .1))]
     Dates(NaiveDate, NaiveDate),

@@ -1,17 +1,17 @@
 //! Queries of the exports: every one is a slice of bounded length, keyed by `seq`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::dsl::{max, min};
 use diesel::prelude::*;
 
 use crate::alerts::store::{AlertRow, HitRow};
-use crate::db::schema::{accounts, alerts, breaks, contexts, day_ranges, entries, events, hits, record_changes};
+use crate::db::schema::{accounts, alerts, breaks, contexts, day_ranges, entries, event_parts, events, hits, record_changes};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, EntryRow};
 use crate::on_conn;
-use crate::trail::store::EventRow;
+use crate::trail::store::{EventPartRow, EventRow};
 
 /// Where entries of these business dates lie: first and last place, `None` if there are none.
 pub(super) fn places_of_days(conn: &mut Conn, from: i32, to: i32) -> DbResult<Option<(Seq, Seq)>> {
@@ -115,4 +115,43 @@ pub(super) fn source_refs(conn: &mut Conn, seqs: &[Seq]) -> DbResult<HashMap<Seq
     let changes = changes.select((record_changes::seq, record_changes::source_ref.assume_not_null()));
     let changes: Vec<(i64, String)> = on_conn!(conn, |c| changes.load(c))?;
     Ok(found.into_iter().chain(changes).collect())
+}
+
+/// What entries from `from` to before `to` refer to before `from`.
+pub(super) fn referred(conn: &mut Conn, from: Seq, to: Seq) -> DbResult<BTreeSet<Seq>> {
+    let mut places = BTreeSet::new();
+    macro_rules! add {
+        ($column:ident) => {{
+            let query =
+                entries::table.filter(entries::seq.ge(from)).filter(entries::seq.lt(to)).filter(entries::$column.lt(from));
+            let query = query.select(entries::$column).distinct();
+            let found: Vec<i64> = on_conn!(conn, |c| query.load(c))?;
+            places.extend(found);
+        }};
+    }
+    add!(source);
+    add!(account);
+    add!(context);
+    add!(delivery);
+    add!(rules);
+    Ok(places)
+}
+
+/// The events at these places, in order.
+pub(super) fn events_at(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<EventRow>> {
+    let query = events::table.filter(events::seq.eq_any(places)).order(events::seq);
+    Ok(on_conn!(conn, |c| query.select(EventRow::as_select()).load(c))?)
+}
+
+/// What is left of the private parts of the events at these places.
+pub(super) fn event_parts_at(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<EventPartRow>> {
+    let query = event_parts::table.filter(event_parts::seq.eq_any(places));
+    Ok(on_conn!(conn, |c| query.select(EventPartRow::as_select()).load(c))?)
+}
+
+/// Events of a kind from one place to before another, oldest first, at most `limit`.
+pub(super) fn events_of_kind(conn: &mut Conn, kind: &str, (from, to): (Seq, Seq), limit: i64) -> DbResult<Vec<EventRow>> {
+    let query = events::table.filter(events::kind.eq(kind)).filter(events::seq.ge(from)).filter(events::seq.lt(to));
+    let query = query.order(events::seq).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(EventRow::as_select()).load(c))?)
 }

@@ -1,4 +1,4 @@
-//! The night: the reports that are due, then values whose time is over, then the verification of the whole log.
+//! The night: the reports that are due, archives of closed segments, then values whose time is over, then the verification of the whole log.
 
 use crate::app::{self, App};
 use crate::audit;
@@ -29,6 +29,13 @@ pub fn verify_and_note(app: &App) -> Result<audit::Outcome, NightlyError> {
 pub(super) fn due(app: &App) -> Result<(), NightlyError> {
     if app::nightly(app, None)?.is_empty() {
         return Ok(());
+    }
+    // Before values go whose time is over.
+    match app::archive_due(app) {
+        Ok(made) if !made.is_empty() => tracing::info!(archives = made.len(), "closed segments were archived"),
+        Ok(_) => {}
+        // The next night begins with what is not archived; the reports were made all the same.
+        Err(error) => tracing::error!(%error, "a closed segment could not be archived"),
     }
     match app::prune(app) {
         Ok((event, run)) if run.dropped.total() > 0 || run.more => {

@@ -118,6 +118,13 @@ pub fn fields_of(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<FieldRow>> {
     Ok(found)
 }
 
+/// The fields of the changes from one place to before another, in order of place and number.
+pub fn fields_between(conn: &mut Conn, from: Seq, to: Seq) -> DbResult<Vec<FieldRow>> {
+    let query = record_fields::table.filter(record_fields::seq.ge(from)).filter(record_fields::seq.lt(to));
+    let query = query.order((record_fields::seq, record_fields::n));
+    Ok(on_conn!(conn, |c| query.select(FieldRow::as_select()).load(c))?)
+}
+
 /// What a field was set to, and when that came to be so; newest first, at most `limit`.
 pub fn values_of(conn: &mut Conn, record: Seq, path: &str, limit: i64) -> DbResult<Vec<(i64, Option<String>)>> {
     let query = record_changes::table.inner_join(record_fields::table.on(record_fields::seq.eq(record_changes::seq)));

@@ -5,6 +5,7 @@ mod access_table;
 mod acts;
 mod api;
 mod approvals;
+mod archive;
 mod audit;
 mod backpressure;
 mod backup;

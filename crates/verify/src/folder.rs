@@ -2,10 +2,11 @@
 //! from disk; feature `fs`.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::archive::Store;
 use crate::export::{is_bundle, parse_bundle_line};
 use crate::files::Files;
 
@@ -55,6 +56,47 @@ impl Files for Folder {
         }
         paths.sort();
         Ok(paths)
+    }
+}
+
+/// Files of an archive and folders within it that are looked at, at most.
+const MAX_PATHS: usize = 20_000;
+
+impl Store for Folder {
+    fn paths(&self) -> Result<Vec<String>, String> {
+        let (mut paths, mut folders) = (Vec::new(), vec![String::new()]);
+        while let Some(folder) = folders.pop() {
+            let at = self.root.join(&folder);
+            for entry in fs::read_dir(&at).map_err(|e| format!("{} cannot be listed: {e}", at.display()))? {
+                let entry = entry.map_err(|e| format!("{} cannot be listed: {e}", at.display()))?;
+                let name = entry.file_name();
+                let name = name.to_str().ok_or_else(|| format!("{} has a file whose name is not UTF-8", at.display()))?;
+                let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+                let kind = entry.file_type().map_err(|e| format!("{path} cannot be looked at: {e}"))?;
+                if kind.is_dir() {
+                    folders.push(path)
+                } else {
+                    paths.push(path)
+                }
+                if paths.len() + folders.len() > MAX_PATHS {
+                    return Err(format!("{} has more than {MAX_PATHS} files", self.root.display()));
+                }
+            }
+        }
+        paths.sort();
+        Ok(paths)
+    }
+
+    fn open(&self, path: &str) -> Result<Option<Box<dyn BufRead>>, String> {
+        let file = self.root.join(path);
+        match fs::symlink_metadata(&file) {
+            Ok(found) if found.is_file() => {}
+            Ok(_) => return Err(format!("{} is no file", file.display())),
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            Err(e) => return Err(format!("{} cannot be read: {e}", file.display())),
+        }
+        let opened = File::open(&file).map_err(|e| format!("{} cannot be read: {e}", file.display()))?;
+        Ok(Some(Box::new(BufReader::with_capacity(1 << 16, opened))))
     }
 }
 

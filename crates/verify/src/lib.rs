@@ -6,6 +6,7 @@
 //! hashes.
 //! `docs/log-format.md` specifies the same formats in words, with test vectors.
 
+pub mod archive;
 pub mod check;
 pub mod checkpoint;
 pub mod decode;
@@ -22,6 +23,7 @@ mod mail;
 pub mod note;
 pub mod policy;
 mod proof;
+pub mod range;
 pub mod rotation;
 pub mod text;
 pub mod tile;

@@ -30,15 +30,13 @@ impl<'a> Leaves<'a> {
         let bound = self.export.as_ref().map_or(first, |export| export.size).clamp(first, end);
         let mut found = self.exported(first, bound)?;
         found.extend(live(conn, bound, end)?);
-        let missing = (first..end).zip(found.iter()).find(|(seq, leaf)| leaf.seq.unsigned_abs() != *seq);
-        let missing =
-            missing.map(|(seq, _)| seq).or_else(|| (found.len() as u64 != end - first).then(|| first + found.len() as u64));
-        match missing {
-            Some(seq) => {
-                Err(DbError::Unfit(format!("leaf {seq} is missing: `verify` says more; nothing can be replayed past it")))
-            }
-            None => Ok(found),
-        }
+        whole(first, end, found)
+    }
+
+    /// The same from the export alone.
+    pub(super) fn exported_whole(&mut self, first: u64, end: u64) -> DbResult<Vec<RecordedLeaf>> {
+        let found = self.exported(first, end)?;
+        whole(first, end, found)
     }
 
     fn exported(&mut self, first: u64, end: u64) -> DbResult<Vec<RecordedLeaf>> {
@@ -47,6 +45,16 @@ impl<'a> Leaves<'a> {
         let found = export.leaves.leaves(first, end).map_err(unreadable)?;
         let mut openings = by_seq(export.leaves.openings(first, end).map_err(unreadable)?);
         Ok(found.into_iter().map(|(seq, bytes)| leaf(seq as Seq, bytes, &mut openings)).collect())
+    }
+}
+
+/// The leaves, if none of them is missing.
+fn whole(first: u64, end: u64, found: Vec<RecordedLeaf>) -> DbResult<Vec<RecordedLeaf>> {
+    let missing = (first..end).zip(found.iter()).find(|(seq, leaf)| leaf.seq.unsigned_abs() != *seq);
+    let missing = missing.map(|(seq, _)| seq).or_else(|| (found.len() as u64 != end - first).then(|| first + found.len() as u64));
+    match missing {
+        Some(seq) => Err(DbError::Unfit(format!("leaf {seq} is missing: `verify` says more; nothing can be replayed past it"))),
+        None => Ok(found),
     }
 }
 

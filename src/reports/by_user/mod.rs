@@ -212,10 +212,13 @@ impl Counting {
             bodies.iter().for_each(|body| counting.line(person(body)).searches += 1);
             Ok(())
         })?;
-        self.each(conn, "export.made", span, |counting, _, bodies| {
-            bodies.iter().for_each(|body| counting.line(person(body)).exports += 1);
-            Ok(())
-        })
+        for kind in ["export.made", "archive.made"] {
+            self.each(conn, kind, span, |counting, _, bodies| {
+                bodies.iter().for_each(|body| counting.line(person(body)).exports += 1);
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     fn changes(&mut self, conn: &mut Conn, (mut from, to): (Seq, Seq), kind: Option<&str>, known: &[User]) -> DbResult<()> {

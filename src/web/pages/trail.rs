@@ -49,7 +49,7 @@ enum Sees {
 }
 
 /// What whoever administers must see: who came in, who was refused, what was changed about access.
-const SECURITY: [&str; 44] = [
+const SECURITY: [&str; 45] = [
     "mail.dead",
     "mail.resent",
     "mail.acknowledged",
@@ -83,6 +83,7 @@ const SECURITY: [&str; 44] = [
     "session.refused",
     "access.denied",
     "export.made",
+    "archive.made",
     "anchor.returned",
     "anchor.contradicted",
     "anchor.refused",

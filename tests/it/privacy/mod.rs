@@ -10,5 +10,5 @@ mod register;
 mod request;
 mod sealing;
 
-pub use house::everything;
+pub use house::{ACCOUNT, CANARIES, erased, everything, fill};
 pub use sealing::ready_to_seal;

@@ -11,7 +11,7 @@ pub mod cluster;
 pub mod mail;
 pub mod program;
 pub mod python;
-mod reaper;
+pub mod reaper;
 pub mod rsyslog;
 pub mod smtp;
 pub mod tls;

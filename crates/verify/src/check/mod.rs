@@ -3,7 +3,7 @@
 //!
 //! It reads through [`Source`], a block of 256 leaves at a time, and keeps one state per account.
 //! Levels: L0 checkpoints, L1 samples, L2 leaves and tiles, L3 what the leaves say of one another,
-//! L5 private parts.
+//! L4 (of archives) tables made from the leaves, L5 private parts.
 
 mod accounts;
 mod leaves;
@@ -16,11 +16,16 @@ pub use leaves::{Scope, check};
 pub use notes::{Opened, follow_rotations, open_notes};
 pub use sample::{consistent, included};
 
+use std::collections::BTreeMap;
+
 use crate::export::Opening;
 use crate::leaf::Hash;
 
 /// Findings that are listed; the others are counted.
 pub const MAX_FINDINGS: usize = 1_000;
+
+/// Findings of one kind that are listed, where there may be one for every leaf.
+const MAX_OF_KIND: u64 = 50;
 
 /// Where a log is read from.
 pub trait Source {
@@ -57,13 +62,15 @@ pub enum Level {
     L2,
     /// What the leaves say of one another.
     L3,
+    /// Tables to read, against the leaves they were made from: of archives.
+    L4,
     /// Private parts against their commitments.
     L5,
 }
 
 impl Level {
     /// All levels this crate checks.
-    pub const ALL: [Self; 5] = [Self::L0, Self::L1, Self::L2, Self::L3, Self::L5];
+    pub const ALL: [Self; 6] = [Self::L0, Self::L1, Self::L2, Self::L3, Self::L4, Self::L5];
 
     /// `L0` to `L5`.
     #[must_use]
@@ -73,6 +80,7 @@ impl Level {
             Self::L1 => "L1",
             Self::L2 => "L2",
             Self::L3 => "L3",
+            Self::L4 => "L4",
             Self::L5 => "L5",
         }
     }
@@ -85,6 +93,7 @@ impl Level {
             Self::L1 => "samples: inclusion of single leaves",
             Self::L2 => "tree: every leaf and tile, up to the root",
             Self::L3 => "sense: numbers, times, accounts, closes",
+            Self::L4 => "tables to read: every row from its leaf",
             Self::L5 => "private parts: commitments",
         }
     }
@@ -119,6 +128,8 @@ pub struct Report {
     /// What is no finding, and yet to be known.
     pub said: Vec<String>,
     checked: [u64; Level::ALL.len()],
+    /// How many there were of the kinds of which there may be one for every leaf.
+    many: BTreeMap<&'static str, u64>,
 }
 
 impl Report {
@@ -128,6 +139,24 @@ impl Report {
             self.findings.push(Finding { level, kind, seq: seq.into(), detail: detail.into() });
         } else {
             self.more += 1;
+        }
+    }
+
+    /// Notes something that is wrong and of which there may be one for every leaf: the first [`MAX_OF_KIND`]
+    /// of a kind are listed, so that they do not crowd out what is found once, at the end.
+    pub(crate) fn add_one_of_many(
+        &mut self,
+        level: Level,
+        kind: &'static str,
+        seq: impl Into<Option<u64>>,
+        detail: impl Into<String>,
+    ) {
+        let of_kind = self.many.entry(kind).or_default();
+        *of_kind += 1;
+        if *of_kind > MAX_OF_KIND {
+            self.more += 1;
+        } else {
+            self.add(level, kind, seq, detail);
         }
     }
 

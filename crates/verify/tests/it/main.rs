@@ -1,6 +1,7 @@
 //! Tests of the log format, the tree, and what travels: notes, checkpoints, proofs.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod archive;
 mod bank;
 mod check;
 mod checkpoint;

@@ -221,6 +221,10 @@ fn log(kind: &str, body: &Body<'_>) -> Option<Said> {
         }
         "anchor.refused" => format!("What came back {} is no checkpoint of this log.", how(body)),
         "ruleset.defined" => format!("Rule set version {} came into force.", body.number("version")),
+        "archive.made" => {
+            let private = if body.fields["private"] == true { ", with private parts" } else { "" };
+            format!("An archive of the leaves {} to {} was made{private}.", body.number("from"), body.number("to") - 1)
+        }
         "export.made" => {
             let from = [("from", "from"), ("to", "to")]
                 .iter()

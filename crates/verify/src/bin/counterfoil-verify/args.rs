@@ -9,8 +9,9 @@ use crate::read;
 
 pub const USAGE: &str = "\
 counterfoil-verify --key KEY [options] PATH
+counterfoil-verify archive --key KEY [options] FOLDER
 
-PATH is an export (a folder, or a bundle .cfx), a proof (.tlog-proof), a proof
+FOLDER is an archive of a closed range (docs/archive.md). PATH is an export (a folder, or a bundle .cfx), a proof (.tlog-proof), a proof
 about an account (.heads-proof), or a checkpoint.
 
   --key KEY          verifier key of the log, from somewhere else than PATH;
@@ -34,6 +35,8 @@ Exit codes: 0 everything is as it must be, 1 something is not, 2 could not run.
 #[derive(Debug, Default)]
 pub struct Args {
     pub path: String,
+    /// Whether it must be an archive.
+    pub archive: bool,
     pub policy: Policy,
     pub origin: Option<String>,
     /// Names and contents of checkpoints kept from earlier.
@@ -81,6 +84,7 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Parsed, String> 
             "--leaf" => args.receipt = Some(Receipt { seq: None, leaf: hash(&value()?)? }),
             "--file" => args.file = Some(named(value()?)?),
             other if other.starts_with('-') => return Err(format!("{other} is no option: see --help")),
+            "archive" if path.is_none() && !args.archive => args.archive = true,
             _ if path.is_some() => return Err("one PATH at a time: see --help".into()),
             _ => path = Some(name),
         }

@@ -91,18 +91,18 @@ fn file<F: Files<Error = String>>(
 }
 
 /// How far it is, for people who wait at a terminal.
-struct Progress {
+pub struct Progress {
     size: u64,
     percent: u64,
     shown: bool,
 }
 
 impl Progress {
-    fn new(size: u64) -> Self {
+    pub fn new(size: u64) -> Self {
         Self { size, percent: 0, shown: std::io::stderr().is_terminal() }
     }
 
-    fn show(&mut self, done: u64) {
+    pub fn show(&mut self, done: u64) {
         let percent = done.saturating_mul(100) / self.size.max(1);
         if self.shown && percent > self.percent {
             self.percent = percent;
@@ -110,7 +110,7 @@ impl Progress {
         }
     }
 
-    fn clear(&self) {
+    pub fn clear(&self) {
         if self.shown {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
         }

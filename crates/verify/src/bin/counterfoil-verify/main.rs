@@ -1,8 +1,9 @@
-//! `counterfoil-verify`: holds an export, a proof or a checkpoint against a key that the caller
+//! `counterfoil-verify`: holds an export, an archive, a proof or a checkpoint against a key that the caller
 //! brings. No database, no network; `docs/verifying.md` says what the results mean.
 //!
 //! Exit codes: 0 well, 1 a finding, 2 could not run.
 
+mod archive;
 mod args;
 mod export;
 mod print;
@@ -13,6 +14,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use counterfoil_verify::archive::MANIFEST;
 use counterfoil_verify::export::is_bundle;
 use counterfoil_verify::folder::{Bundle, Folder, MAX_FILE};
 use counterfoil_verify::{heads_proof, tlog_proof};
@@ -44,6 +46,9 @@ fn finish(text: &str, code: ExitCode) -> ExitCode {
 
 fn run(args: &Args) -> Result<Outcome, String> {
     let path = Path::new(&args.path);
+    if args.archive || path.join(MANIFEST).is_file() {
+        return archive::verify(args, path);
+    }
     if path.is_dir() {
         return export::verify(args, Folder::new(path));
     }
