@@ -6,10 +6,10 @@ use serde_json::json;
 use crate::clock::Moment;
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
-use crate::trail::store::{JobRow, state};
+use crate::trail::store::{JobRow, note_job, state};
 use crate::trail::{ActError, Log, NewEvent};
 
-use super::{Outcome, store};
+use super::Outcome;
 
 /// What a whole verification came to, for the log and page Trail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ impl Verified {
             let seq = tx.append(NewEvent::public("log.verified", body))?;
             let row =
                 JobRow { name: "verify".to_owned(), started_at: self.started_at, finished_at: Some(at.0), outcome: Some(text) };
-            store::note(tx.conn, &row)?;
+            note_job(tx.conn, &row)?;
             Ok(seq)
         })
     }

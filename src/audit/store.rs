@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use crate::alerts::store::HitRow;
 use crate::db::schema::{
     account_states, accounts, asides, breaks, contexts, day_figures, day_ranges, deliveries, entries, entry_parts, event_parts,
-    events, hits, index_pages, index_runs, jobs, rule_sets, sealed_parts, sources, tiles,
+    events, hits, index_pages, index_runs, rule_sets, sealed_parts, sources, tiles,
 };
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
@@ -14,7 +14,7 @@ use crate::intake::runs::{PageRow, RunRow};
 use crate::ledger::order::store::{self as order, AsideRow};
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow, SourceRow};
 use crate::trail::sealing::store::SealedPartRow;
-use crate::trail::store::{EventPartRow, EventRow, JobRow, TileRow};
+use crate::trail::store::{EventPartRow, EventRow, TileRow};
 use crate::{bulk_row, on_conn};
 
 use super::tree::TILE_LEAVES;
@@ -206,18 +206,6 @@ pub(super) fn index_pages(conn: &mut Conn, run: i64, from: i64, limit: i64) -> D
     let query = index_pages::table.filter(index_pages::run.eq(run)).filter(index_pages::page.ge(from));
     let query = query.order(index_pages::page).limit(limit);
     Ok(on_conn!(conn, |c| query.select(PageRow::as_select()).load(c))?)
-}
-
-/// Notes a run of a job, over the one before.
-pub(super) fn note(conn: &mut Conn, row: &JobRow) -> DbResult<()> {
-    let values = (jobs::started_at.eq(row.started_at), jobs::finished_at.eq(row.finished_at), jobs::outcome.eq(&row.outcome));
-    on_conn!(conn, |c| diesel::insert_into(jobs::table)
-        .values((jobs::name.eq(&row.name), values))
-        .on_conflict(jobs::name)
-        .do_update()
-        .set(values)
-        .execute(c))?;
-    Ok(())
 }
 
 /// Every event of a kind, oldest first.

@@ -17,7 +17,7 @@ use std::time::Duration;
 pub use anchors::AnchorWatch;
 pub use announce::Announcer;
 pub use duty::Duty;
-pub use nightly::{NightlyError, verify_and_note};
+pub use nightly::{NightlyError, night, verify_and_note};
 
 use serde_json::json;
 
@@ -141,7 +141,7 @@ impl Jobs {
         let (outside, watch) = (app.clone(), AnchorWatch::default());
         jobs.every(ANCHOR_EVERY, "anchors", move || watch.turn(&outside).map(drop).map_err(|e| e.to_string()))?;
         let night = app.clone();
-        jobs.every_or(NIGHTLY_EVERY, NIGHTLY_AGAIN, "nightly", move || nightly::due(&night).map_err(|e| e.to_string()))?;
+        jobs.every_or(NIGHTLY_EVERY, NIGHTLY_AGAIN, "nightly", move || nightly::night(&night).map_err(|e| e.to_string()))?;
         Ok(jobs)
     }
 

@@ -1,5 +1,6 @@
 //! Asking the witnesses: each signature is a checkpoint that came back from outside.
 
+use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
 
 use counterfoil_verify::{Note, VerifierKey};
@@ -7,6 +8,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::ledger::leaves;
+use crate::trail::refusing;
 use crate::trail::returned::Compared;
 use crate::trail::store;
 use crate::trail::tree::Tree;
@@ -38,18 +40,53 @@ impl Witnesses {
         let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
         let mut failed = None;
         for ((url, key), known) in self.list.iter().zip(signed.iter_mut()).filter(|(_, known)| **known < size) {
-            match ask(app, url, key, &note, *known, size) {
+            let asked = ask(app, url, key, &note, *known, size);
+            let noted = match &asked {
+                // Nobody knows how one stands that does not answer.
+                Err(Failed { refused: None, .. }) => Ok(()),
+                Err(Failed { refused, .. }) => refusing::note(&app.log(), key.name(), refused.clone()),
+                Ok(()) => refusing::note(&app.log(), key.name(), None),
+            };
+            match asked {
                 Ok(()) => *known = size,
-                Err(error) => failed = failed.or(Some(error)),
+                Err(error) => failed = failed.or(Some(error.words)),
             }
+            failed = failed.or(noted.err().map(|error| error.to_string()));
         }
         failed.map_or(Ok(()), Err)
     }
 }
 
-fn ask(app: &App, url: &str, key: &VerifierKey, note: &Note, known: u64, size: u64) -> Result<(), String> {
+/// Why there is no signature, and what the witness holds against the log, if that is why.
+struct Failed {
+    words: String,
+    refused: Option<String>,
+}
+
+impl Failed {
+    fn of(error: ClientError, ahead: Option<u64>, size: u64) -> Failed {
+        let refused = match (&error, ahead) {
+            (_, Some(seen)) => {
+                Some(format!("it has seen {seen} leaves and this log has {size}: it has shrunk, or an older copy is in use"))
+            }
+            (ClientError::Refused { status: 409, words, .. }, None) => {
+                Some(format!("it has seen another root of {} leaves: this log has forked, or was rewritten", words.trim()))
+            }
+            (ClientError::Refused { status, words, .. }, None) if (400..500).contains(status) => {
+                Some(format!("it answered {status}: {}", words.trim()))
+            }
+            (ClientError::Signature(..), None) => Some("it does not sign with the key it is known by".to_owned()),
+            _ => None,
+        };
+        Failed { words: error.to_string(), refused }
+    }
+}
+
+fn ask(app: &App, url: &str, key: &VerifierKey, note: &Note, known: u64, size: u64) -> Result<(), Failed> {
+    let ahead = Cell::new(None);
     let prove = |from: u64| {
         if from > size {
+            ahead.set(Some(from));
             return Err(format!("the witness has seen {from} leaves, the log has {size}: was an older copy restored?"));
         }
         let proof = app.db.read(|conn| {
@@ -58,9 +95,10 @@ fn ask(app: &App, url: &str, key: &VerifierKey, note: &Note, known: u64, size: u
         });
         proof.map(Option::unwrap_or_default).map_err(|e: crate::db::DbError| e.to_string())
     };
-    let time = client::cosign(url, key, note, known, prove).map_err(|e: ClientError| e.to_string())?;
+    let signed = client::cosign(url, key, note, known, prove);
+    let time = signed.map_err(|error| Failed::of(error, ahead.get(), size))?;
     let by = json!({ "witness": key.name(), "witnessed_at": time });
     let compared = Compared::Consistent { size };
     let recorded = app.log().act(move |tx| compared.record(tx, "witness", &by));
-    recorded.map(drop).map_err(|e| e.to_string())
+    recorded.map(drop).map_err(|error| Failed { words: error.to_string(), refused: None })
 }

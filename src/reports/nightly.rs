@@ -43,6 +43,20 @@ pub fn due_dates(
     out
 }
 
+/// The newest date whose night has come at `now`, and the instant it came: when its report is due, or would be.
+pub fn last_night(now: Moment, calendar: &BusinessCalendar, at: NaiveTime) -> Option<(NaiveDate, Moment)> {
+    let yesterday = calendar.local_date(now).pred_opt()?;
+    [Some(yesterday), yesterday.pred_opt()]
+        .into_iter()
+        .flatten()
+        .find_map(|date| due_at(calendar, date, at).filter(|due| *due <= now).map(|due| (date, due)))
+}
+
+/// How many versions of reports were stored since `from`: each owes its mail.
+pub fn stored_since(conn: &mut Conn, from: Moment) -> DbResult<i64> {
+    versions::computed_since(conn, from)
+}
+
 /// When the report of `date` is due.
 fn due_at(calendar: &BusinessCalendar, date: NaiveDate, at: NaiveTime) -> Option<Moment> {
     let wanted = date.succ_opt()?.and_time(at);
@@ -140,6 +154,20 @@ mod tests {
         check(&Case { stored: Some("2026-11-21"), due: &[], ..UTC });
         check(&Case { zone: "America/New_York", now: "2026-11-22T05:29:59Z", due: &[], ..UTC });
         check(&Case { zone: "America/New_York", now: "2026-11-22T05:30:00Z", ..UTC });
+    }
+
+    #[test]
+    fn the_last_night_is_any_calendar_day_s_whose_time_has_come() {
+        let bank =
+            Bank { time_zone: "America/New_York".parse().unwrap(), weekend: vec![Weekday::Sat, Weekday::Sun], ..Bank::default() };
+        let calendar = BusinessCalendar::new(&bank);
+        let last = |now: &str| {
+            let at = NaiveTime::from_hms_opt(0, 30, 0).unwrap();
+            last_night(Moment::parse(now).unwrap(), &calendar, at).map(|(date, came)| format!("{date} {came}")).unwrap()
+        };
+        assert_eq!(last("2026-11-23T05:29:59Z"), "2026-11-21 2026-11-22T05:30:00Z");
+        assert_eq!(last("2026-11-23T05:30:00Z"), "2026-11-22 2026-11-23T05:30:00Z", "of a Sunday");
+        assert_eq!(last("2026-11-24T04:59:00Z"), "2026-11-22 2026-11-23T05:30:00Z");
     }
 
     #[test]

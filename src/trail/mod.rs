@@ -18,6 +18,7 @@ pub mod generations;
 pub mod kept;
 pub mod keys;
 pub mod recovery;
+pub mod refusing;
 pub mod returned;
 pub mod rotations;
 pub mod sealing;

@@ -252,6 +252,18 @@ pub fn job(conn: &mut Conn, name: &str) -> DbResult<Option<JobRow>> {
     Ok(on_conn!(conn, |c| jobs::table.find(name).select(JobRow::as_select()).first(c).optional())?)
 }
 
+/// Notes a run of a job, over the one before. It must follow from an event of the same act.
+pub fn note_job(conn: &mut Conn, row: &JobRow) -> DbResult<()> {
+    let values = (jobs::started_at.eq(row.started_at), jobs::finished_at.eq(row.finished_at), jobs::outcome.eq(&row.outcome));
+    on_conn!(conn, |c| diesel::insert_into(jobs::table)
+        .values((jobs::name.eq(&row.name), values))
+        .on_conflict(jobs::name)
+        .do_update()
+        .set(values)
+        .execute(c))?;
+    Ok(())
+}
+
 /// How many full tiles are stored.
 pub fn tile_count(conn: &mut Conn) -> DbResult<i64> {
     Ok(on_conn!(conn, |c| tiles::table.count().get_result(c))?)

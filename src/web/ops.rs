@@ -15,6 +15,7 @@ use crate::capture;
 use crate::clock::{HOUR, MINUTE, Moment};
 use crate::db::{Address, Conn, DbError, DbResult, migrate};
 use crate::notify::store as outbox;
+use crate::trail::refusing::refusing;
 use crate::{reports, trail};
 
 use super::params::{Params, switch};
@@ -64,7 +65,7 @@ pub struct Readiness {
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Check {
-    /// `database schema writing report mail sealing replica capture`
+    /// `database schema writing report mail sealing witness replica capture`
     name: &'static str,
     /// Whether it is well enough to take entries.
     ok: bool,
@@ -195,6 +196,7 @@ fn read(app: &App) -> Vec<Check> {
         checks.push(report(conn, app)?);
         checks.push(mail(outbox::summary(conn)?));
         checks.push(sealing(conn, app)?);
+        checks.extend(witness(conn, app)?);
         checks
             .extend(capture::standings(app.config.book_name()).into_iter().map(|standing| captured(&standing, app.clock.now())));
         DbResult::Ok(())
@@ -221,6 +223,16 @@ fn mail(owed: outbox::Summary) -> Check {
         0 => Check::new("mail", true, detail),
         _ => Check::warning("mail", format!("{detail}: see page Trail, or `counterfoil mail list`")),
     }
+}
+
+/// A witness that refuses is for somebody to look at; without a witness nothing is said.
+fn witness(conn: &mut Conn, app: &App) -> DbResult<Option<Check>> {
+    let refusing = refusing(conn, &app.config.anchor)?;
+    Ok(match (refusing.first(), app.config.anchor.witness.is_empty()) {
+        (_, true) => None,
+        (None, false) => Some(Check::new("witness", true, "none refuses to sign")),
+        (Some(first), false) => Some(Check::warning("witness", first.finding())),
+    })
 }
 
 /// What waits in the bank's database waits for somebody to look; entries are taken all the same.

@@ -2,43 +2,82 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::{Clock, MINUTE};
 use crate::notify::messages::Letter;
 use crate::notify::{Answer, Mailer};
 
 use super::Witness;
 
-/// Alarms that may wait to be mailed.
-pub(super) const WAITING_MAX: usize = 1_000;
+/// What a log did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Wrong {
+    Shrunk,
+    Forked,
+    Rewritten,
+    Silent,
+}
 
 /// Something a log did that it must not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alarm {
     /// The log.
     pub origin: String,
     /// What it did, as a sentence.
     pub what: String,
+    /// The file that holds the note by which it did.
+    pub note: Option<String>,
+    pub(super) wrong: Wrong,
+    /// Whether somebody was told.
+    pub(super) told: bool,
+}
+
+impl Wrong {
+    /// As in the names of files.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Wrong::Shrunk => "shrunk",
+            Wrong::Forked => "forked",
+            Wrong::Rewritten => "rewritten",
+            Wrong::Silent => "silent",
+        }
+    }
 }
 
 impl Alarm {
+    fn new(wrong: Wrong, origin: &str, what: String) -> Alarm {
+        Alarm { origin: origin.to_owned(), what, note: None, wrong, told: false }
+    }
+
     pub(super) fn shrunk(origin: &str, had: u64, has: u64) -> Alarm {
         let what = format!("The log signed {has} leaves after {had}: it has shrunk, or an older copy is in use.");
-        Alarm { origin: origin.to_owned(), what }
+        Alarm::new(Wrong::Shrunk, origin, what)
     }
 
     pub(super) fn forked(origin: &str, size: u64) -> Alarm {
         let what = format!("The log signed two different roots of {size} leaves: it has forked, or was rewritten.");
-        Alarm { origin: origin.to_owned(), what }
+        Alarm::new(Wrong::Forked, origin, what)
     }
 
     pub(super) fn not_extended(origin: &str, had: u64, has: u64) -> Alarm {
         let what = format!("The log of {has} leaves does not extend the {had} leaves seen before: it was rewritten.");
-        Alarm { origin: origin.to_owned(), what }
+        Alarm::new(Wrong::Rewritten, origin, what)
     }
 
     fn silent(origin: &str, minutes: i64) -> Alarm {
-        let what = format!("The log has sent no checkpoint for {minutes} minutes.");
-        Alarm { origin: origin.to_owned(), what }
+        Alarm::new(Wrong::Silent, origin, format!("The log has sent no checkpoint for {minutes} minutes."))
+    }
+
+    /// Whether it tells of the same: one is enough until the log is signed again.
+    pub(super) fn is_like(&self, other: &Alarm) -> bool {
+        self.origin == other.origin && self.wrong == other.wrong
+    }
+
+    fn paragraph(&self) -> String {
+        let kept = self.note.as_ref().map(|path| format!("  The note is kept in {path}\n")).unwrap_or_default();
+        format!("{}\n  {}\n{kept}\n", self.origin, self.what)
     }
 }
 
@@ -50,6 +89,7 @@ pub struct Watch {
     clock: Clock,
     /// Logs whose present silence has been told.
     told: BTreeSet<String>,
+    /// Alarms of silence that could not be mailed; those that a note raised are kept in the witness' folder.
     unsent: Vec<Alarm>,
     since: i64,
 }
@@ -65,29 +105,34 @@ impl Watch {
     /// at the next turn. Answers how many alarms wait.
     pub fn turn(&mut self, witness: &Witness) -> usize {
         let now = self.clock.now().0;
-        self.unsent.extend(witness.take_alarms());
         for (origin, at) in witness.last_seen() {
             let quiet = (now - at.map_or(self.since, |at| at.0)) / MINUTE;
             if quiet < self.silence_minutes {
                 self.told.remove(&origin);
             } else if self.told.insert(origin.clone()) {
-                self.unsent.push(Alarm::silent(&origin, quiet));
+                let alarm = Alarm::silent(&origin, quiet);
+                // Of a silence that could not be told and one after it, the newer is enough.
+                self.unsent.retain(|waiting| !waiting.is_like(&alarm));
+                self.unsent.push(alarm);
             }
         }
-        self.unsent.truncate(WAITING_MAX);
-        if !self.unsent.is_empty() && self.mail() {
-            self.unsent.clear();
+        let raised = witness.untold();
+        let alarms: Vec<Alarm> = raised.iter().chain(&self.unsent).cloned().collect();
+        if alarms.is_empty() || !self.mail(&alarms) {
+            return alarms.len();
         }
-        self.unsent.len()
+        self.unsent.clear();
+        witness.told(&raised);
+        0
     }
 
-    fn mail(&self) -> bool {
+    fn mail(&self, alarms: &[Alarm]) -> bool {
         if self.mailer.is_off() || self.to.is_empty() {
             // There is nobody to tell but the program's own log.
-            self.unsent.iter().for_each(|alarm| tracing::error!(log = alarm.origin, "{}", alarm.what));
+            alarms.iter().for_each(|alarm| tracing::error!(log = alarm.origin, "{}", alarm.what));
             return true;
         }
-        let lines: String = self.unsent.iter().map(|a| format!("{}\n  {}\n\n", a.origin, a.what)).collect();
+        let lines: String = alarms.iter().map(Alarm::paragraph).collect();
         let text = format!(
             "The witness has noticed:\n\n{lines}Keep the witness' folder as it is. Ask for `counterfoil verify`, and compare the \
              log's checkpoints with those in your mailbox.\n"

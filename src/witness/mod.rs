@@ -87,6 +87,7 @@ pub struct Witness {
     clock: Clock,
     store: Store,
     logs: Mutex<BTreeMap<String, Watched>>,
+    /// Raised since each log was last signed, as they are kept in the folder.
     alarms: Mutex<Vec<Alarm>>,
 }
 
@@ -106,7 +107,8 @@ impl Witness {
             let seen = store.seen(&keys, clock.now())?;
             watched.insert(name, Watched { keys, seen });
         }
-        Ok(Witness { key, clock, store, logs: Mutex::new(watched), alarms: Mutex::new(Vec::new()) })
+        let alarms = Mutex::new(store.alarms()?);
+        Ok(Witness { key, clock, store, logs: Mutex::new(watched), alarms })
     }
 
     /// The public key that a log's operator is given.
@@ -134,7 +136,7 @@ impl Witness {
             Ok(checkpoint) => checkpoint,
             Err(answer) => return answer,
         };
-        if let Some(answer) = self.refusal(watched.seen.as_ref(), &request, &checkpoint) {
+        if let Some(answer) = self.refusal(watched, &request, &checkpoint) {
             return answer;
         }
         let seen = Seen { size: checkpoint.size, root: checkpoint.root, at: self.clock.now() };
@@ -143,21 +145,22 @@ impl Witness {
         }
         let at = seen.at;
         watched.seen = Some(seen);
+        self.well(&origin);
         drop(logs);
         self.sign(request.note, at)
     }
 
     /// Why a checkpoint is not one to sign; raises an alarm where the log has misbehaved.
-    fn refusal(&self, seen: Option<&Seen>, request: &Request, new: &Checkpoint) -> Option<Answer> {
-        let (size, root) = seen.map_or((0, empty_root()), |seen| (seen.size, seen.root));
+    fn refusal(&self, watched: &Watched, request: &Request, new: &Checkpoint) -> Option<Answer> {
+        let (size, root) = watched.seen.as_ref().map_or((0, empty_root()), |seen| (seen.size, seen.root));
         if request.old > new.size {
             return Some(Answer::Malformed(format!("old {} is larger than the checkpoint's size {}", request.old, new.size)));
         }
         if new.size < size {
-            self.alarm(Alarm::shrunk(&new.origin, size, new.size));
+            self.alarm(watched, request, new, Alarm::shrunk(&new.origin, size, new.size));
         }
         if new.size == size && new.root != root {
-            self.alarm(Alarm::forked(&new.origin, size));
+            self.alarm(watched, request, new, Alarm::forked(&new.origin, size));
             return Some(Answer::Forked(size));
         }
         if request.old != size {
@@ -166,7 +169,7 @@ impl Witness {
         if verify_consistency(size, new.size, &request.proof, &root, &new.root) {
             return None;
         }
-        self.alarm(Alarm::not_extended(&new.origin, size, new.size));
+        self.alarm(watched, request, new, Alarm::not_extended(&new.origin, size, new.size));
         Some(Answer::NotExtended(format!("the proof does not show that the log of {} leaves extends that of {size}", new.size)))
     }
 
@@ -181,17 +184,54 @@ impl Witness {
         }
     }
 
-    fn alarm(&self, alarm: Alarm) {
+    /// Keeps the note, and the alarm it raises, before anything is answered. An alarm like one that was raised
+    /// since the log was last signed is not raised again.
+    fn alarm(&self, watched: &Watched, request: &Request, new: &Checkpoint, mut alarm: Alarm) {
         tracing::error!(log = alarm.origin, "{}", alarm.what);
-        let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
-        if alarms.len() < alarm::WAITING_MAX && !alarms.contains(&alarm) {
+        match self.store.keep_contradiction(&watched.keys, alarm.wrong, (new, &request.note)) {
+            Ok(path) => alarm.note = Some(std::path::absolute(&path).unwrap_or(path).display().to_string()),
+            Err(error) => tracing::error!(log = alarm.origin, %error, "the note that contradicts could not be kept"),
+        }
+        let mut alarms = self.alarms();
+        if !alarms.iter().any(|known| known.is_like(&alarm)) {
             alarms.push(alarm);
+            self.keep(&alarms);
         }
     }
 
-    /// Alarms raised since this was last called.
-    pub fn take_alarms(&self) -> Vec<Alarm> {
-        std::mem::take(&mut *self.alarms.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The log was signed again: what it may do from now on is told anew.
+    fn well(&self, origin: &str) {
+        let mut alarms = self.alarms();
+        let before = alarms.len();
+        alarms.retain(|alarm| alarm.origin != origin || !alarm.told);
+        if alarms.len() < before {
+            self.keep(&alarms);
+        }
+    }
+
+    fn alarms(&self) -> MutexGuard<'_, Vec<Alarm>> {
+        self.alarms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, alarms: &[Alarm]) {
+        if let Err(error) = self.store.keep_alarms(alarms) {
+            tracing::error!(%error, "alarms could not be kept: after a restart they are raised anew");
+        }
+    }
+
+    /// Alarms that nobody was told of yet, also such as were raised before a restart.
+    pub fn untold(&self) -> Vec<Alarm> {
+        self.alarms().iter().filter(|alarm| !alarm.told).cloned().collect()
+    }
+
+    /// Somebody was told of these.
+    pub fn told(&self, told: &[Alarm]) {
+        if told.is_empty() {
+            return;
+        }
+        let mut alarms = self.alarms();
+        alarms.iter_mut().filter(|alarm| told.contains(alarm)).for_each(|alarm| alarm.told = true);
+        self.keep(&alarms);
     }
 
     /// When each log was last seen to grow or to be the same; `None` if never.

@@ -55,7 +55,7 @@ fn it_signs_what_extends_and_remembers_it_over_a_restart() {
     assert_eq!(again.add_checkpoint(&log.request(0, 9)), Answer::OtherSize(5));
     assert!(matches!(again.add_checkpoint(&log.request(5, 20)), Answer::Signed(_)));
     assert!(matches!(again.add_checkpoint(&log.request(20, 20)), Answer::Signed(_)), "the same again is signed again");
-    assert_eq!(again.take_alarms(), []);
+    assert_eq!(again.untold(), []);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn it_raises_an_alarm_for_a_log_that_forks_shrinks_or_was_rewritten() {
     assert_eq!(witness.add_checkpoint(&other.request(10, 10)), Answer::Forked(10));
     assert!(matches!(witness.add_checkpoint(&other.request(10, 15)), Answer::NotExtended(_)));
     assert_eq!(witness.add_checkpoint(&log.request(4, 8)), Answer::OtherSize(10));
-    let told: Vec<String> = witness.take_alarms().into_iter().map(|alarm| alarm.what).collect();
+    let told: Vec<String> = witness.untold().into_iter().map(|alarm| alarm.what).collect();
     assert!(told[0].contains("two different roots") && told[1].contains("rewritten") && told[2].contains("shrunk"), "{told:?}");
     assert!(matches!(witness.add_checkpoint(&log.request(10, 11)), Answer::Signed(_)), "the true log goes on");
 }
@@ -147,4 +147,41 @@ fn silence_is_told_once_until_the_log_speaks_again() {
     clock.advance(31 * crate::clock::MINUTE);
     watch.turn(&witness);
     assert_eq!(mails(), 2);
+}
+
+#[test]
+fn what_contradicts_is_kept_and_told_once_also_after_a_restart() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), Log::new(20));
+    let first = witness(&folder, &log);
+    assert!(matches!(first.add_checkpoint(&log.request(0, 10)), Answer::Signed(_)));
+    let mut other = Log::new(20);
+    other.leaves[3] = [99; 32];
+    assert_eq!(first.add_checkpoint(&other.request(10, 10)), Answer::Forked(10));
+    // It is killed before it could tell.
+    drop(first);
+    let again = witness(&folder, &log);
+    let untold = again.untold();
+    let kept = untold[0].note.as_ref().expect("the note is kept");
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), other.checkpoint(10).to_string());
+    let remembered = std::path::Path::new(kept).with_added_extension("remembered");
+    assert_eq!(std::fs::read_to_string(remembered).unwrap(), log.checkpoint(10).to_string(), "both notes, to be compared");
+    let mail = crate::config::Mail { url: format!("file:{}", folder.path().join("mail").display()), ..Default::default() };
+    let watch = || Watch::new(Mailer::from_config(&mail).unwrap(), vec!["a@bank.example".into()], 30, Clock::fixed(Moment(0), 2));
+    let mails = || {
+        let files = std::fs::read_dir(folder.path().join("mail")).into_iter().flatten();
+        files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap().replace("=\r\n", "")).collect::<Vec<_>>()
+    };
+    watch().turn(&again);
+    assert!(mails().len() == 1 && mails()[0].contains("two different roots") && mails()[0].contains(kept), "{:?}", mails());
+    watch().turn(&again);
+    assert_eq!(again.add_checkpoint(&other.request(10, 10)), Answer::Forked(10));
+    watch().turn(&again);
+    drop(again);
+    let last = witness(&folder, &log);
+    watch().turn(&last);
+    assert_eq!(mails().len(), 1, "told once");
+    assert!(matches!(last.add_checkpoint(&log.request(10, 12)), Answer::Signed(_)));
+    assert_eq!(last.add_checkpoint(&other.request(12, 12)), Answer::Forked(12));
+    watch().turn(&last);
+    assert_eq!(mails().len(), 2, "after the log was signed again it is told anew");
 }

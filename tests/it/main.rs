@@ -33,6 +33,7 @@ mod keys;
 mod log;
 mod mail;
 mod migrations;
+mod nights;
 mod odd_texts;
 mod pages;
 mod plans;

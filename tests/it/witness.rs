@@ -5,7 +5,14 @@ use std::time::{Duration, Instant};
 use counterfoil::db::Db;
 use counterfoil::trail::store as trail;
 
+use counterfoil::access::Role;
+use counterfoil::config;
+use counterfoil::trail::refusing;
+use reqwest::Method;
+use serde_json::Value;
+
 use crate::bank::{Home, Kind, on_both};
+use crate::site::{Answer, Site};
 use crate::support::program::Program;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -69,4 +76,69 @@ fn a_bank_s_log_is_signed_by_its_witness_and_a_restored_copy_is_told_by_mail() {
         let text = std::fs::read_to_string(eml).unwrap();
         assert!(text.contains("it has shrunk"), "{text}");
     });
+}
+
+#[test]
+fn a_witness_that_refuses_is_told_of_until_it_signs_again() {
+    on_both(|kind| {
+        let key = counterfoil_verify::SignerKey::witness_from_seed("w.example", [3; 32]).unwrap().verifier().to_string();
+        let site = Site::with(kind, |config| {
+            config.anchor.witness = vec![config::Witness { url: "http://127.0.0.1:1".into(), key: key.clone() }];
+        });
+        let officer = site.sign_in(Role::Officer);
+        let page = || Answer::of(site.plain(Method::GET, "/trail").header("cookie", &officer.cookie).send().unwrap()).text;
+        let ready = || {
+            let answer = Answer::of(site.plain(Method::GET, "/readyz").send().unwrap());
+            let body: Value = serde_json::from_str(&answer.text).unwrap();
+            let checks = body["checks"].as_array().unwrap().clone();
+            checks.into_iter().find(|check| check["name"] == "witness").unwrap()
+        };
+        assert!(!page().contains("refuses to sign") && ready()["warning"] == false);
+        let why = || Some("it has seen another root of 5 leaves".to_owned());
+        refusing::note(&site.app.log(), "w.example", why()).unwrap();
+        refusing::note(&site.app.log(), "w.example", why()).unwrap();
+        assert_eq!(site.events("witness.refused").len(), 1, "told once");
+        assert!(page().contains("Witness w.example refuses to sign since"), "{}", page());
+        let said = ready();
+        assert!(said["warning"] == true && said["detail"].as_str().unwrap().contains("another root of 5 leaves"), "{said}");
+        assert_eq!(site.bank.findings(), [], "{kind:?}");
+        refusing::note(&site.app.log(), "w.example", None).unwrap();
+        assert_eq!(site.events("witness.agreed").len(), 1);
+        assert!(!page().contains("Needs attention") && ready()["warning"] == false, "{}", page());
+        assert_eq!(site.bank.findings(), [], "{kind:?}");
+    });
+}
+
+#[test]
+fn a_server_says_that_its_witness_has_seen_more_than_it_has() {
+    let (home, dir) = (Home::new(Kind::Sqlite), tempfile::tempdir().unwrap());
+    let (database, keys) = (home.url(), home.keys());
+    let bank = Program::new(dir.path()).env("COUNTERFOIL_KEYS__DIR", &keys);
+    let command = |args: &[&str]| bank.clone().args(args).args(["--database", &database]).run().succeeded().stdout;
+    command(&["key", "issue", "--source", "core"]);
+    let log = command(&["log", "key"]);
+    let witness = Program::new(dir.path()).args(["--log", log.trim(), "--dir", "w", "--name", "w.example"]).spawn_witness();
+    let told = witness.log();
+    let key = told.lines().find(|line| line.starts_with("w.example+")).expect("it prints its key").to_owned();
+    let origin = log.split('+').next().unwrap();
+    let secret = std::fs::read_to_string(format!("{keys}/{}.key", origin.replace('/', "_"))).unwrap();
+    let signer: counterfoil_verify::SignerKey = secret.trim().parse().unwrap();
+    let ahead = counterfoil_verify::Checkpoint::new(origin, 1_000_000, [7; 32]).sign(&[&signer]).unwrap();
+    let body = counterfoil::witness::Request { old: 0, proof: Vec::new(), note: ahead }.body();
+    let http = reqwest::blocking::Client::new();
+    let answer = http.post(format!("{}/add-checkpoint", witness.url())).body(body).send().unwrap();
+    assert_eq!(answer.status().as_u16(), 200);
+    let asked = format!("[{{url={:?}, key={key:?}}}]", witness.url());
+    let serve = bank.clone().args(["--database", &database]).env("COUNTERFOIL_ANCHOR__WITNESS", asked).spawn_serve();
+    let began = Instant::now();
+    loop {
+        let ready: Value = http.get(format!("{}/readyz", serve.url())).send().unwrap().json().unwrap();
+        let check = ready["checks"].as_array().unwrap().iter().find(|check| check["name"] == "witness").unwrap().clone();
+        if check["warning"] == true {
+            assert!(check["detail"].as_str().unwrap().contains("it has seen 1000000 leaves"), "{check}");
+            break;
+        }
+        assert!(began.elapsed() < PATIENCE, "{ready}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }

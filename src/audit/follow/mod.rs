@@ -96,7 +96,12 @@ impl Follow {
             | "approval.carried_out" => self.proposals.meet(event()),
             "log.created" | "log.recovered" | "log.key_rotated" => self.names.meet(event()),
             "feed.closed" => drop(self.reports.closings.insert(row.seq, event())),
-            "log.verified" => self.reports.verified = Some((event(), row.body.clone())),
+            "log.verified" | "witness.refused" | "witness.agreed" => self.reports.ran(event(), &row.body),
+            "night.passed" => {
+                let event = event();
+                self.owed.promised(&event);
+                self.reports.ran(event, &row.body);
+            }
             "import.started" => self.imports.started(&event()),
             "import.finished" => {
                 let event = event();

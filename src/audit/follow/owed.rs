@@ -116,6 +116,7 @@ impl Owed {
             "alert.opened" => (MailKind::Alert, severity(&event.text("severity"))),
             "report.stored" => (MailKind::Report, Severity::Low.code()),
             "import.finished" => (MailKind::History, Severity::Low.code()),
+            "night.passed" => (MailKind::Notice, Severity::Low.code()),
             "anchor.overdue" => (MailKind::Notice, Severity::High.code()),
             _ => (MailKind::Notice, Severity::Medium.code()),
         };

@@ -1,4 +1,4 @@
-//! Stored reports with the digests of their bytes, control totals of feeds, and the last verification.
+//! Stored reports with the digests of their bytes, control totals of feeds, and the last run of each job.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,7 @@ use crate::db::{Conn, DbResult, bulk};
 use crate::ids::Seq;
 use crate::ledger::feeds::store::ClosingRow;
 use crate::money::{Currency, Money};
+use crate::trail::refusing;
 use crate::trail::store::JobRow;
 
 use super::super::L4;
@@ -22,22 +23,39 @@ use super::{extra, missing, same, store};
 pub(super) struct Stored {
     pub(super) reports: BTreeMap<Seq, Event>,
     pub(super) closings: BTreeMap<Seq, Event>,
-    /// The newest `log.verified`, and its body as stored.
-    pub(super) verified: Option<(Event, String)>,
+    /// By name of the job: the newest event that notes its run, and the body as stored.
+    jobs: BTreeMap<String, (Event, String)>,
+}
+
+/// The job whose run an event notes, and when it began.
+fn job_of(event: &Event) -> Option<(String, i64)> {
+    match event.kind.as_str() {
+        "log.verified" => Some(("verify".to_owned(), event.number("started_at"))),
+        "night.passed" => Some(("nightly".to_owned(), event.number("came_at"))),
+        refusing::REFUSED | refusing::AGREED => Some((refusing::job_name(&event.text("witness")), event.at)),
+        _ => None,
+    }
 }
 
 impl Stored {
+    /// A job ran.
+    pub(super) fn ran(&mut self, event: Event, body: &str) {
+        if let Some((name, _)) = job_of(&event) {
+            self.jobs.insert(name, (event, body.to_owned()));
+        }
+    }
+
     pub(super) fn finish(mut self, conn: &mut Conn, findings: &mut Findings) -> DbResult<()> {
         self.compare_reports(conn, findings)?;
         self.compare_closings(conn, findings)?;
         self.compare_jobs(conn, findings)
     }
 
-    /// Control totals and the last verification, as they follow from the log; of reports it holds
+    /// Control totals and the last runs of jobs, as they follow from the log; of reports it holds
     /// the digests only.
     pub(super) fn build(self, conn: &mut Conn) -> DbResult<()> {
         bulk::append(conn, &self.closings.values().flat_map(closing).collect::<Vec<_>>())?;
-        bulk::append(conn, &self.verified.iter().map(|(event, body)| verified(event, body)).collect::<Vec<_>>())
+        bulk::append(conn, &self.jobs.values().filter_map(|(event, body)| run(event, body)).collect::<Vec<_>>())
     }
 
     /// One at a time: a report is large.
@@ -77,27 +95,19 @@ impl Stored {
 
     fn compare_jobs(&mut self, conn: &mut Conn, findings: &mut Findings) -> DbResult<()> {
         for row in store::jobs(conn)? {
-            match self.verified.take_if(|_| row.name == "verify") {
-                Some((event, body)) => {
-                    same("jobs", event.seq, &row, &verified(&event, &body), findings);
-                }
+            match self.jobs.remove(&row.name).and_then(|(event, body)| Some((event.seq, run(&event, &body)?))) {
+                Some((seq, expected)) => same("jobs", seq, &row, &expected, findings),
                 None => extra("jobs", None, findings),
             }
         }
-        if let Some((event, _)) = &self.verified {
-            missing("jobs", event.seq, findings);
-        }
+        self.jobs.values().for_each(|(event, _)| missing("jobs", event.seq, findings));
         Ok(())
     }
 }
 
-fn verified(event: &Event, body: &str) -> JobRow {
-    JobRow {
-        name: "verify".into(),
-        started_at: event.number("started_at"),
-        finished_at: Some(event.at),
-        outcome: Some(body.to_owned()),
-    }
+fn run(event: &Event, body: &str) -> Option<JobRow> {
+    let (name, started_at) = job_of(event)?;
+    Some(JobRow { name, started_at, finished_at: Some(event.at), outcome: Some(body.to_owned()) })
 }
 
 /// The bytes are compared by their digests; when they were computed is said in them.

@@ -28,6 +28,7 @@ impl NoticeFact {
         let (title, text, path) = match kind {
             "settings.changed" => changed(&body),
             "anchor.overdue" => overdue(&body),
+            "night.passed" => night(&body),
             "approval.announced" => (
                 "A proposal waits for your decision".to_owned(),
                 "Somebody proposed what a second person must approve. Read what it does before you decide.".to_owned(),
@@ -50,6 +51,16 @@ fn changed(body: &Value) -> (String, String, String) {
          until now. If you did not expect it, ask who changed them and why."
     );
     ("Control settings were changed".to_owned(), text, "/trail".to_owned())
+}
+
+fn night(body: &Value) -> (String, String, String) {
+    let date = body["date"].as_str().unwrap_or_default();
+    let why = if body["day_off"] == true { "is no business day" } else { "has its report already" };
+    let text =
+        "This mail comes every night, so that its absence is noticed: the log goes on, and the checkpoint below covers it up \
+         to this night. Keep it."
+            .to_owned();
+    (format!("No report is due: {date} {why}"), text, "/trail#anchors".to_owned())
 }
 
 fn overdue(body: &Value) -> (String, String, String) {
@@ -75,6 +86,9 @@ mod tests {
         assert!(text.contains("key.19 and 10 more") && !text.contains("key.20"), "{text}");
         let text = NoticeFact::of("anchor.overdue", 1, r#"{"age_hours":50,"limit_hours":48}"#).text;
         assert!(text.contains("50 hours") && text.contains("at most 48"), "{text}");
+        let title = |body: &str| NoticeFact::of("night.passed", 1, body).title;
+        assert_eq!(title(r#"{"date":"2026-03-07","day_off":true}"#), "No report is due: 2026-03-07 is no business day");
+        assert_eq!(title(r#"{"date":"2026-03-06","day_off":false}"#), "No report is due: 2026-03-06 has its report already");
         assert_eq!(NoticeFact::of("odd", 1, "not JSON").path, "/trail");
     }
 }

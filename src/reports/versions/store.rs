@@ -126,6 +126,11 @@ pub fn last_computed(conn: &mut Conn, first: i32, last: i32) -> DbResult<Vec<(i3
     Ok(rows.into_iter().map(|(date, at)| (date, Moment(at.unwrap_or_default()))).collect())
 }
 
+/// How many versions were computed at `from` or later.
+pub fn computed_since(conn: &mut Conn, from: Moment) -> DbResult<i64> {
+    Ok(on_conn!(conn, |c| reports::table.filter(reports::computed_at.ge(from.0)).count().get_result(c))?)
+}
+
 /// Id, kind, recipient and state of the mail about an event.
 #[cfg(test)]
 pub fn mail(conn: &mut Conn, about: Seq) -> DbResult<Vec<(i64, String, String, i16)>> {

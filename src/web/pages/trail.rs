@@ -16,6 +16,7 @@ use crate::notify::letters;
 use crate::reports::page::words::{LocalTime, count, counted, fact, link, mono, tag};
 use crate::trail::anchor_age::AnchorAge;
 use crate::trail::generations::Origins;
+use crate::trail::refusing::{Refusing, refusing};
 use crate::trail::store::{self, EventRow, JobRow, LogState, RotationRow};
 
 use super::checkpoints::{self, Held};
@@ -49,12 +50,14 @@ enum Sees {
 }
 
 /// What whoever administers must see: who came in, who was refused, what was changed about access.
-const SECURITY: [&str; 45] = [
+const SECURITY: [&str; 47] = [
     "mail.dead",
     "mail.resent",
     "mail.acknowledged",
     "settings.changed",
     "anchor.overdue",
+    "witness.refused",
+    "witness.agreed",
     "approval.announced",
     "act.attempted",
     "act.ended",
@@ -108,7 +111,7 @@ struct Shown {
     held: Held,
     private: Private,
     forwards: Vec<Standing>,
-    finding: Option<String>,
+    findings: Vec<String>,
     rotations: Vec<RotationRow>,
     recoveries: Vec<Seq>,
     dead_mail: i64,
@@ -136,7 +139,7 @@ fn read(conn: &mut Conn, app: &App, asked: Asked, sees: Sees) -> Result<Shown, T
         held: Held::read(conn)?,
         private: Private::read(conn, app, state.size)?,
         forwards: forward::standings(conn, &app.config.forward)?,
-        finding: finding(conn, app)?,
+        findings: findings(conn, app)?,
         rotations: store::rotations(conn)?,
         recoveries: Origins::of(conn)?.recoveries().collect(),
         dead_mail: letters::count(conn)?,
@@ -146,10 +149,12 @@ fn read(conn: &mut Conn, app: &App, asked: Asked, sees: Sees) -> Result<Shown, T
 }
 
 /// What is wrong about what is held outside.
-fn finding(conn: &mut Conn, app: &App) -> DbResult<Option<String>> {
+fn findings(conn: &mut Conn, app: &App) -> DbResult<Vec<String>> {
     let limit = app.config.anchor.max_age_hours;
     let age = AnchorAge::read(conn, app.clock.now())?.filter(|age| age.is_beyond(limit));
-    Ok(age.map(|age| age.finding(limit)))
+    let mut findings: Vec<String> = age.map(|age| age.finding(limit)).into_iter().collect();
+    findings.extend(refusing(conn, &app.config.anchor)?.iter().map(Refusing::finding));
+    Ok(findings)
 }
 
 fn asked(query: &Params) -> Result<Asked, Problem> {
@@ -195,7 +200,7 @@ pub(super) async fn show(desk: Desk, request: HttpRequest) -> Page {
         pager: pager(&shown, asked, more, sees),
         events: shown.events.iter().map(|event| row(event, &shown.names, sees, time)).collect(),
         events_title: if sees == Sees::Security { "Newest security events" } else { "Newest events" }.to_owned(),
-        findings: shown.finding.iter().cloned().collect(),
+        findings: shown.findings.clone(),
         mail: super::mail::way(&desk, shown.dead_mail),
         acts: desk.may(Permission::ReadActs).then(|| link("Acts by user and kind", "/trail/acts")),
         other: (sees == Sees::Everything).then(|| other(asked.all)),

@@ -18,6 +18,9 @@ pub(super) fn said(kind: &str, body: &Body<'_>) -> Option<Said> {
             body.counted("age_hours", "hour", "hours"),
             body.number("limit_hours")
         ))),
+        "night.passed" => Some(plain(night(body))),
+        "witness.refused" => Some(plain(format!("Witness {} refuses to sign: {}.", body.text("witness"), body.text("why")))),
+        "witness.agreed" => Some(plain(format!("Witness {} signs again.", body.text("witness")))),
         "approval.announced" => {
             let proposal = body.number("proposal");
             let to = body.counted("mail", "officer", "officers");
@@ -25,6 +28,16 @@ pub(super) fn said(kind: &str, body: &Body<'_>) -> Option<Said> {
         }
         _ => None,
     }
+}
+
+fn night(body: &Body<'_>) -> String {
+    let (date, stored) = (body.text("date"), body.number("reports"));
+    let what = match stored {
+        0 if body.fields["day_off"] == true => "no report was due, it is no business day".to_owned(),
+        0 => "no report was due".to_owned(),
+        _ => format!("{} stored", body.counted("reports", "version of a report was", "versions of reports were")),
+    };
+    format!("The night of {date} came: {what}.")
 }
 
 fn names(body: &Body<'_>) -> String {

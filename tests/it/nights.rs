@@ -1,0 +1,91 @@
+//! The night comes once for every date, on days off too: the mail with the checkpoint, the verification.
+
+use counterfoil::app::App;
+use counterfoil::clock::Moment;
+use counterfoil::jobs;
+use counterfoil::notify::store::{OutboxRow, about};
+use counterfoil::notify::{Mailer, deliver_due};
+use serde_json::{Value, json};
+
+use crate::bank::{Kind, on_both};
+use crate::site::Site;
+
+fn site(kind: Kind) -> Site {
+    Site::with(kind, |config| {
+        config.bank.weekend = vec![chrono::Weekday::Sat, chrono::Weekday::Sun];
+        config.anchor.mail_to = vec!["notary@law.example".into()];
+        config.mail.reports_to = vec!["officer@bank.example".into()];
+        config.mail.url = "smtp://127.0.0.1:2525".into();
+    })
+}
+
+/// The clock goes on to `instant`, and the scheduler has its turn; twice, as it has one every few seconds.
+fn turn(site: &Site, app: &App, instant: &str) {
+    let ahead = Moment::parse(instant).unwrap().0 - site.bank.clock.now().0;
+    site.bank.clock.advance(ahead);
+    jobs::night(app).unwrap();
+    jobs::night(app).unwrap();
+}
+
+fn nights(site: &Site) -> Vec<(Value, Value, Value)> {
+    let told = |body: Value| (body["date"].clone(), body["reports"].clone(), body["mail"].clone());
+    site.events("night.passed").into_iter().map(told).collect()
+}
+
+fn verified(site: &Site) -> usize {
+    site.events("log.verified").len()
+}
+
+#[test]
+fn the_night_of_a_day_off_has_its_mail_and_its_verification_once() {
+    on_both(|kind| {
+        let site = site(kind);
+        let app = &site.app;
+        turn(&site, app, "2026-03-07T00:31:00Z");
+        assert_eq!(nights(&site).len(), 1, "{:?}", nights(&site));
+        let (date, reports, mail) = nights(&site).remove(0);
+        assert_eq!((date, mail), (json!("2026-03-06"), Value::Null), "a report was stored: its mail has the checkpoint");
+        assert!(reports.as_i64().unwrap() >= 1);
+        assert_eq!(verified(&site), 1);
+        turn(&site, app, "2026-03-08T00:29:00Z");
+        assert_eq!((nights(&site).len(), verified(&site)), (1, 1), "its time has not come");
+        turn(&site, app, "2026-03-08T00:31:00Z");
+        assert_eq!(nights(&site)[1..], [(json!("2026-03-07"), json!(0), json!(2))]);
+        assert_eq!(verified(&site), 2);
+        turn(&site, app, "2026-03-08T23:00:00Z");
+        assert_eq!((nights(&site).len(), verified(&site)), (2, 2), "once");
+        turn(&site, app, "2026-03-09T11:00:00Z");
+        assert_eq!(nights(&site)[2..], [(json!("2026-03-08"), json!(0), json!(2))], "a missed night is caught up with");
+        turn(&site, app, "2026-03-10T00:31:00Z");
+        assert_eq!(nights(&site)[3], (json!("2026-03-09"), json!(1), Value::Null));
+        assert_eq!(verified(&site), 4);
+        assert_eq!(site.bank.findings(), [], "{kind:?}: the job and the mail follow from the log");
+    });
+}
+
+#[test]
+fn the_mail_of_a_night_without_a_report_has_the_checkpoint() {
+    on_both(|kind| {
+        let site = site(kind);
+        turn(&site, &site.app, "2026-03-07T00:31:00Z");
+        turn(&site, &site.app, "2026-03-09T00:31:00Z");
+        let seq = site.bank.db.read(|conn| counterfoil::trail::store::event_after(conn, "night.passed", 0)).unwrap();
+        assert!(seq.is_some());
+        let all = site.bank.db.read(|conn| counterfoil::trail::store::events_between(conn, 0, i64::MAX, 100_000)).unwrap();
+        let seq = all.iter().rfind(|row| row.kind == "night.passed").unwrap().seq;
+        let rows: Vec<OutboxRow> = site.bank.db.read(|conn| about(conn, seq)).unwrap();
+        let to: Vec<_> = rows.iter().map(|row| (row.kind.as_str(), row.recipient.as_str())).collect();
+        assert_eq!(to, [("notice", "officer@bank.example"), ("notice", "notary@law.example")]);
+        let (folder, mut config) = (tempfile::tempdir().unwrap(), site.bank.config.clone());
+        config.mail.url = format!("file:{}", folder.path().display());
+        let mailer = Mailer::from_config(&config.mail).unwrap();
+        let sign = || site.app.signer.sign(&site.app.log()).map(drop);
+        deliver_due(&site.bank.db, &site.app.log(), &mailer, &config, &site.bank.clock, &sign).unwrap();
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+        let mails: Vec<String> = files.map(|mail| mail.replace("=\r\n", "")).collect();
+        let night =
+            mails.iter().find(|mail| mail.contains("notary@law.example") && mail.contains("2026-03-08 is no business day"));
+        let night = night.unwrap_or_else(|| panic!("{kind:?}: {mails:?}"));
+        assert!(night.contains("Checkpoint ") && night.contains("covers the "), "{night}");
+    });
+}
