@@ -60,8 +60,11 @@ pub fn existing(bank: &mut Outside, table: &Table, keys: &[Vec<String>]) -> DbRe
     bank.rows(&sql, &json!(keys))
 }
 
-/// Refused rows of a table after one of them: number, action, the row before, the row after.
-pub fn refused(bank: &mut Outside, id: i32, after: i64) -> DbResult<Vec<(i64, String, Option<String>, Option<String>)>> {
+/// A refused row: number, action, the row before, the row after.
+pub type RefusedRow = (i64, String, Option<String>, Option<String>);
+
+/// Refused rows of a table after one of them.
+pub fn refused(bank: &mut Outside, id: i32, after: i64) -> DbResult<Vec<RefusedRow>> {
     let sql = format!(
         "SELECT json_build_array(id, action, old::text, new::text)::text AS line FROM counterfoil_capture.rejected \
          WHERE capture = ($1::jsonb->>0)::int AND id > ($1::jsonb->>1)::bigint ORDER BY id LIMIT {ROWS}"

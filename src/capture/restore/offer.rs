@@ -15,7 +15,7 @@ pub struct Place {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Offer {
     /// It may be done in the table.
-    May(Place),
+    May(Box<Place>),
     /// It may not; why.
     Not(String),
 }
@@ -44,7 +44,7 @@ pub fn offer(config: &Config, source: &str, kind: &str, exists: bool) -> Option<
                 not(format!("the settings of [[capture]] {} name no role that may write there (restore_url)", capture.name))
             }
             (false, false) => not("the record did not exist then, and no row is deleted there from here".to_owned()),
-            (false, true) => Some(Offer::May(Place { capture: capture.name.clone(), table: (*table).clone() })),
+            (false, true) => Some(Offer::May(Box::new(Place { capture: capture.name.clone(), table: (*table).clone() }))),
         },
         _ => not("several captured tables have this type, and which one the record is in is not known".to_owned()),
     }
@@ -57,8 +57,8 @@ mod tests {
     #[test]
     fn it_is_offered_where_a_role_may_write_and_the_table_is_known() {
         let table = |name: &str| CapturedTable { table: name.into(), kind: "customer".into(), ..CapturedTable::default() };
-        let mut config = Config::default();
-        config.capture = vec![Capture { name: "core".into(), table: vec![table("a")], ..Capture::default() }];
+        let capture = vec![Capture { name: "core".into(), table: vec![table("a")], ..Capture::default() }];
+        let mut config = Config { capture, ..Config::default() };
         let why = |config: &Config, exists| match offer(config, "core", "customer", exists) {
             Some(Offer::Not(why)) => why,
             Some(Offer::May(from)) => from.capture,
