@@ -298,9 +298,9 @@ impl Batch<'_> {
         if self.version < 2 || row.action == "DDL" || !restore::store::is_session(&row.session) {
             return Ok(changes);
         }
-        let Some(mark) = restore::restored_by(bank, self.app, &self.owner, row.txid)? else { return Ok(changes) };
+        let Some((proposal, mark)) = restore::restored_by(bank, self.app, &self.owner, row.txid)? else { return Ok(changes) };
         for change in changes.iter_mut().filter_map(|row| row.change.as_mut().ok()).filter(|change| change.id == mark.record) {
-            change.restores = Some(mark.change);
+            (change.restores, change.proposal) = (Some(mark.change), Some(proposal));
         }
         Ok(changes)
     }

@@ -126,10 +126,9 @@ impl Restoring<'_> {
             return Ok(());
         }
         let number = |field: &str| proposal.facts[field].as_i64().unwrap_or(-1);
-        let (record, target, newest) = (number("record"), number("change"), number("newest"));
-        let (versions, _) = self.app.db.read(|conn| history::page(conn, record, None, LOOKED_AT))?;
-        let back = versions.iter().map(|version| &version.change).rfind(|row| row.restores == Some(target) && row.seq > newest);
-        let Some(seq) = back.map(|row| row.seq) else {
+        let (versions, _) = self.app.db.read(|conn| history::page(conn, number("record"), None, LOOKED_AT))?;
+        let back = versions.iter().rfind(|version| version.proposal == Some(proposal.id));
+        let Some(seq) = back.map(|version| version.change.seq) else {
             let why = "the row was brought back in the bank's table, but what its trigger reported was not recorded: see `counterfoil capture \
                 list`, then run `counterfoil capture reconcile --record`";
             return self.ended(proposal, why.to_owned());
@@ -263,11 +262,11 @@ fn differs() -> Halt {
     )
 }
 
-/// Of rows of one transaction in the queue: the restoration that made them, if two officers decided it.
+/// Of rows of one transaction in the queue: the proposal that made them, if two officers decided it, and what is noted of it.
 ///
 /// # Errors
 /// When either database fails.
-pub fn restored_by(bank: &mut Outside, app: &App, owner: &Owner, txid: i64) -> Result<Option<Mark>, CaptureError> {
+pub fn restored_by(bank: &mut Outside, app: &App, owner: &Owner, txid: i64) -> Result<Option<(Seq, Mark)>, CaptureError> {
     for (key, mark) in store::marks_in(bank, txid)? {
         let Some(id) = key.strip_prefix(&format!("{} ", owner.log)).and_then(|id| id.parse::<Seq>().ok()) else { continue };
         let decided = app.db.read(|conn| approvals::find(conn, id))?.is_some_and(|proposal| {
@@ -276,7 +275,7 @@ pub fn restored_by(bank: &mut Outside, app: &App, owner: &Owner, txid: i64) -> R
                 && proposal.facts["change"] == mark.change
         });
         if decided {
-            return Ok(Some(mark));
+            return Ok(Some((id, mark)));
         }
     }
     Ok(None)
