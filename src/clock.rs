@@ -193,6 +193,11 @@ fn from_pool(bytes: &mut [u8]) {
     });
 }
 
+/// Said wherever a span of time is given the wrong way round.
+pub fn backwards(from: impl std::fmt::Display, to: impl std::fmt::Display) -> String {
+    format!("it ends before it begins: {from} comes after {to}; give them the other way round")
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -12,7 +12,7 @@ use crate::notify::MailKind;
 use crate::notify::store::owed_rows;
 
 use super::CONTINUITY;
-use super::store::{self, AlertRow, Closing, OPEN};
+use super::store::{self, AlertRow, Closing, Opening};
 
 fn corrupt(id: Seq, what: &str) -> DbError {
     DbError::Corrupt(format!("the event at {id} about an alert has no {what} that can be read"))
@@ -43,28 +43,20 @@ pub fn is_of_breaks(body: &Value) -> bool {
 /// When the event lacks a field.
 pub fn row_of_breaks(id: Seq, at: Moment, body: &Value, entry: &EntryRow) -> DbResult<AlertRow> {
     let named = named(body);
-    Ok(AlertRow {
-        id,
+    let of = Opening {
         reference: text(id, body, "ref")?,
         rule: CONTINUITY.to_owned(),
         rules: number(id, body, "rules")?,
         account: number(id, body, "account")?,
         severity: Severity::parse(&text(id, body, "severity")?).ok_or_else(|| corrupt(id, "severity"))?.code(),
-        state: OPEN,
         business_date: entry.business_date,
-        opened_at: at.0,
         first_booked_at: entry.booked_at,
         last_seq: named.iter().map(|(seq, _)| *seq).max().unwrap_or(entry.seq),
         hits: named.len() as i64,
         explanation: body["explanation"].to_string(),
         previous: body["previous"].as_i64(),
-        disposition: None,
-        comment: None,
-        duplicate_of: None,
-        closed_at: None,
-        closed_by: None,
-        closed_seq: None,
-    })
+    };
+    Ok(AlertRow::opened((id, at), of))
 }
 
 /// Stores an alert of breaks with what it owes.

@@ -16,7 +16,7 @@ use crate::notify::store::{owe, owed_rows};
 use crate::trail::store as trail;
 use crate::trail::{ActError, ActTx, Changed};
 
-use super::store::{self, AlertRow, HitRow, OPEN};
+use super::store::{self, AlertRow, HitRow, Opening};
 use super::{CONTINUITY, JOIN_WITHIN, NewAlert, OpeningEntry, References};
 
 /// Open alerts of one rule and subject that a hit may join, at most.
@@ -36,6 +36,8 @@ pub struct ChangeHit<'a> {
     pub changed_at: Moment,
     /// The bank's date at recording, a day number.
     pub date: i32,
+    /// Whether it came late, and a later change of the actor had come before it.
+    pub late: bool,
     /// What was seen.
     pub evidence: &'a Evidence,
 }
@@ -73,7 +75,7 @@ impl ChangeHit<'_> {
             account: self.about,
             business_date: self.date,
             severity: self.rule.severity.code(),
-            late: 0,
+            late: i16::from(self.late),
             decided_by: self.change,
             alert: None,
             evidence: text(self.evidence)?,
@@ -154,7 +156,7 @@ fn told(conn: &mut Conn, seq: Seq, body: &Value) -> DbResult<Vec<Told>> {
             account: about,
             business_date: day_number(date),
             severity: severity.code(),
-            late: 0,
+            late: i16::from(said["late"].as_bool() == Some(true)),
             decided_by: seq,
             alert: None,
             evidence: text(&evidence)?,
@@ -196,28 +198,22 @@ pub fn opened_again(conn: &mut Conn, id: Seq, at: Moment, body: &Value, recipien
     let said: Value = serde_json::from_str(&event.body).map_err(|_| corrupt("change"))?;
     let told = told(conn, change, &said)?.into_iter().find(|told| body["rule"] == told.row.rule);
     let Told { mut row, at: changed_at, .. } = told.ok_or_else(|| corrupt("hit"))?;
-    let alert = AlertRow {
-        id,
-        reference: body["ref"].as_str().ok_or_else(|| corrupt("reference"))?.to_owned(),
-        rule: row.rule.clone(),
-        rules: row.rules,
-        account: row.account,
-        severity: row.severity,
-        state: OPEN,
-        business_date: row.business_date,
-        opened_at: at.0,
-        first_booked_at: changed_at.0,
-        last_seq: change,
-        hits: 1,
-        explanation: body["explanation"].to_string(),
-        previous: body["previous"].as_i64(),
-        disposition: None,
-        comment: None,
-        duplicate_of: None,
-        closed_at: None,
-        closed_by: None,
-        closed_seq: None,
-    };
+    let alert = AlertRow::opened(
+        (id, at),
+        Opening {
+            reference: body["ref"].as_str().ok_or_else(|| corrupt("reference"))?.to_owned(),
+            rule: row.rule.clone(),
+            rules: row.rules,
+            account: row.account,
+            severity: row.severity,
+            business_date: row.business_date,
+            first_booked_at: changed_at.0,
+            last_seq: change,
+            hits: 1,
+            explanation: body["explanation"].to_string(),
+            previous: body["previous"].as_i64(),
+        },
+    );
     row.alert = Some(id);
     let severity = Severity::from_code(row.severity).unwrap_or(Severity::Critical);
     bulk::append(conn, &[row])?;

@@ -13,7 +13,7 @@ use crate::money::{Currency, Money, group_thousands};
 use crate::notify::store::promising;
 use crate::trail::NewEvent;
 
-use super::store::{self, AlertRow, OPEN};
+use super::store::{self, AlertRow, Opening};
 use super::{CONTINUITY, Explanation, break_sentence};
 
 /// Numbers alerts year by year. A failed commit goes back to the clone.
@@ -170,28 +170,20 @@ impl NewAlert {
 
     /// The row, with the event's place as id.
     pub fn row(&self, id: Seq, opened_at: Moment) -> AlertRow {
-        AlertRow {
-            id,
+        let of = Opening {
             reference: self.reference.to_string(),
             rule: self.rule.to_owned(),
             rules: self.rules,
             account: self.account,
             severity: self.severity.code(),
-            state: OPEN,
             business_date: self.business_date,
-            opened_at: opened_at.0,
             first_booked_at: self.first_booked_at.0,
             last_seq: self.last_seq,
             hits: self.hits,
             explanation: json!(self.explanation).to_string(),
             previous: self.previous,
-            disposition: None,
-            comment: None,
-            duplicate_of: None,
-            closed_at: None,
-            closed_by: None,
-            closed_seq: None,
-        }
+        };
+        AlertRow::opened((id, opened_at), of)
     }
 }
 
@@ -212,6 +204,7 @@ fn measured(kind: BreakKind, value: i64, currency: Currency) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::store::OPEN;
     use super::*;
     use crate::config::Bank;
     use crate::detect::RuleSetBody;

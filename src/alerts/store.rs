@@ -31,6 +31,51 @@ bulk_row! {
     }
 }
 
+/// An alert as its event opens it.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)] // columns of `alerts`
+pub struct Opening {
+    pub reference: String,
+    pub rule: String,
+    pub rules: Seq,
+    pub account: Seq,
+    pub severity: i16,
+    pub business_date: i32,
+    pub first_booked_at: i64,
+    pub last_seq: Seq,
+    pub hits: i64,
+    pub explanation: String,
+    pub previous: Option<Seq>,
+}
+
+impl AlertRow {
+    /// An alert that was just opened by the event at `id`: nobody has decided.
+    pub fn opened((id, at): (Seq, Moment), of: Opening) -> AlertRow {
+        AlertRow {
+            id,
+            reference: of.reference,
+            rule: of.rule,
+            rules: of.rules,
+            account: of.account,
+            severity: of.severity,
+            state: OPEN,
+            business_date: of.business_date,
+            opened_at: at.0,
+            first_booked_at: of.first_booked_at,
+            last_seq: of.last_seq,
+            hits: of.hits,
+            explanation: of.explanation,
+            previous: of.previous,
+            disposition: None,
+            comment: None,
+            duplicate_of: None,
+            closed_at: None,
+            closed_by: None,
+            closed_seq: None,
+        }
+    }
+}
+
 /// `alerts.state`: nobody has decided yet.
 pub const OPEN: i16 = 1;
 /// `alerts.state`: decided.
@@ -64,6 +109,12 @@ pub fn hits_of_entry(conn: &mut Conn, seq: Seq) -> DbResult<Vec<HitRow>> {
 pub fn hits_of_alert(conn: &mut Conn, alert: Seq, limit: i64) -> DbResult<Vec<HitRow>> {
     let query = hits::table.filter(hits::alert.eq(alert)).order(hits::seq).limit(limit);
     Ok(on_conn!(conn, |c| query.select(HitRow::as_select()).load(c))?)
+}
+
+/// How many hits an alert had where the log ended before place `end`, and the gravest of them.
+pub fn hits_before(conn: &mut Conn, alert: Seq, end: Seq) -> DbResult<(i64, Option<i16>)> {
+    let query = hits::table.filter(hits::alert.eq(alert)).filter(hits::decided_by.lt(end));
+    Ok(on_conn!(conn, |c| query.select((diesel::dsl::count_star(), diesel::dsl::max(hits::severity))).first(c))?)
 }
 
 /// The newest closed alert of every rule and account: (rule, account, id).

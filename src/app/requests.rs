@@ -274,7 +274,8 @@ pub fn nightly(app: &App, date: Option<NaiveDate>) -> Result<Vec<(NaiveDate, Mad
         return Err(ActError::refused(422, "date_ahead", detail));
     }
     let context = reports::Context::new(&app.config, app.clock.clone());
-    let made = reports::run_nightly(&app.log(), &app.db, &context, date, &reports::page::frozen)?;
+    let render = |report: &reports::Report| reports::page::frozen_in(report, &context.root);
+    let made = reports::run_nightly(&app.log(), &app.db, &context, date, &render)?;
     match reports::close_days(&app.log(), &app.db, &context) {
         Ok(_) | Err(ActError::Refused { .. }) => {}
         Err(error) => tracing::error!(%error, "the account heads of a day could not be committed; it is tried again"),

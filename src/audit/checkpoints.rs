@@ -19,7 +19,7 @@ use crate::trail::tree::Tree;
 
 use super::beside::Beside;
 use super::findings::Findings;
-use super::{L0, Options};
+use super::{Given, L0, Options};
 
 /// Checkpoints read at once.
 const PAGE: i64 = 500;
@@ -71,13 +71,7 @@ pub(super) fn compare(
             last = row;
         }
     }
-    for said in &against.rotations {
-        findings.checked(L0, 1);
-        if let Err(why) = is_state(conn, state, said.size, &said.root)? {
-            let detail = format!("the change of the key at {} leaves: {}", said.size, why.text);
-            findings.add((L0, why.kind), "key_rotations", i64::try_from(said.size).unwrap_or(i64::MAX), detail);
-        }
-    }
+    vouched(conn, &against, findings)?;
     outside(conn, beside, &against, &last, findings)?;
     let mut lost = String::new();
     for (name, content) in &given.checkpoints {
@@ -88,18 +82,34 @@ pub(super) fn compare(
             Err((kind, place, why)) => findings.add((L0, kind), "checkpoints", place, format!("{name}: {why}")),
         }
     }
+    findings.note(L0, held_against(given, last.number > 0, &pinned, &lost));
+    Ok(())
+}
+
+/// What the log was held against, in words.
+fn held_against(given: &Given, stored: bool, keys: &[VerifierKey], lost: &str) -> String {
     let kept = match given.checkpoints.len() {
         0 => "no checkpoint given: what was rewritten as a whole, with its key, is undetectable".to_owned(),
         n => format!("with {n} brought from outside{lost}"),
     };
-    let signed_by: Vec<String> = pinned.iter().map(ToString::to_string).collect();
-    let text = match (last.number, given.keys.is_empty(), signed_by.as_slice()) {
-        (0, ..) => format!("none is stored; {kept}"),
+    let signed_by: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    match (stored, given.keys.is_empty(), signed_by.as_slice()) {
+        (false, ..) => format!("none is stored; {kept}"),
         (_, _, []) => format!("those stored; there is no key in keys.dir, so their signatures were not checked; {kept}"),
         (_, true, keys) => format!("those stored, signed by the key in keys.dir: {}; {kept}", keys.join(", ")),
         (_, false, keys) => format!("those stored, signed by the key given: {}; {kept}", keys.join(", ")),
-    };
-    findings.note(L0, text);
+    }
+}
+
+/// What an old key signed when it was replaced still holds: nobody can sign that again.
+fn vouched(conn: &mut Conn, against: &Against<'_>, findings: &mut Findings) -> DbResult<()> {
+    for said in &against.rotations {
+        findings.checked(L0, 1);
+        if let Err(why) = is_state(conn, against.state, said.size, &said.root)? {
+            let detail = format!("the change of the key at {} leaves: {}", said.size, why.text);
+            findings.add((L0, why.kind), "key_rotations", i64::try_from(said.size).unwrap_or(i64::MAX), detail);
+        }
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::alerts::store::HitRow;
 use crate::db::bulk::BulkRow;
 use crate::db::{Conn, DbResult};
+use crate::detect::Severity;
 use crate::ids::Seq;
 use crate::intake::evidence_digest;
 use crate::ledger::store::entries_at;
@@ -152,7 +153,7 @@ impl Hits {
 }
 
 fn decided(entry: &Deciding, outcome: &RuleOutcome, booked: &HashMap<Seq, i64>, joining: &mut Joining) -> Decided {
-    let severity = outcome.severity.map(|s| s.code());
+    let severity = outcome.severity.as_deref().and_then(Severity::parse).map(Severity::code);
     let seq = outcome.entry.unwrap_or(entry.seq);
     let account = outcome.about.unwrap_or(entry.account);
     let alert = joining.hit(&NewHit {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::detect::Severity;
+use crate::detect::Evidence;
 use crate::ids::Seq;
 use crate::intake::evidence_digest;
 use crate::ledger::BreakKind;
@@ -22,22 +22,8 @@ pub(super) struct Outcomes {
     pub(super) frozen: Vec<Seq>,
 }
 
-/// What one rule said.
-#[derive(Debug, Deserialize)]
-pub(super) struct RuleOutcome {
-    pub(super) rule: String,
-    pub(super) outcome: String,
-    pub(super) severity: Option<Severity>,
-    /// The entry that crossed the line, when it is another one.
-    pub(super) entry: Option<Seq>,
-    #[serde(default)]
-    pub(super) late: bool,
-    /// SHA-256 of a hit's evidence as it is stored.
-    pub(super) evidence: Option<String>,
-    /// What the hit is of, where that is not the account of the entry or the record of the change.
-    #[serde(skip)]
-    pub(super) about: Option<Seq>,
-}
+/// What one rule said, with the SHA-256 of a hit's evidence as it is stored.
+pub(super) type RuleOutcome = crate::detect::RuleOutcome<String>;
 
 /// A break that was opened.
 #[derive(Debug, Deserialize)]
@@ -70,14 +56,15 @@ impl Outcomes {
 
     /// As a change says them.
     pub(super) fn of_change(said: Vec<event::RuleOutcome>) -> Outcomes {
+        let digest = |seen: Evidence| serde_json::to_string(&seen).ok().map(|text| evidence_digest(&text));
         let rule = |said: event::RuleOutcome| RuleOutcome {
-            evidence: said.evidence.and_then(|seen| serde_json::to_string(&seen).ok()).map(|text| evidence_digest(&text)),
-            severity: said.severity.as_deref().and_then(Severity::parse),
             rule: said.rule,
             outcome: said.outcome,
-            entry: None,
-            late: false,
+            severity: said.severity,
+            entry: said.entry,
+            late: said.late,
             about: said.about,
+            evidence: said.evidence.and_then(digest),
         };
         Outcomes { rules: said.into_iter().map(rule).collect(), ..Outcomes::default() }
     }

@@ -50,7 +50,7 @@ pub(super) fn report(common: &Common, command: Report) -> CliResult {
                 "text" => formats::text(&report),
                 "json" => formats::json(&report)?,
                 "csv" => formats::csv(&report),
-                "html" => reports::page::frozen(&report),
+                "html" => reports::page::frozen_in(&report, &context.root),
                 other => anyhow::bail!("`{other}` is not a format; use text, json, html or csv"),
             }
         }

@@ -131,10 +131,14 @@ pub(super) fn run(common: &Common, command: Subject) -> CliResult {
     match command.action {
         Action::Erase { whom, reason } => erase(common, &whom, reason),
         Action::Hold(Hold::Add { whom, reason }) => {
-            let hold = PlaceHold { subject: whom.subject(common)?, reason, whence: whoami::of_this_process() };
+            let subject = whom.subject(common)?;
+            let hold = PlaceHold { subject: subject.clone(), reason, whence: whoami::of_this_process() };
             let id = ask(common, PrivacyRequest::PlaceHold(hold))?;
             say!("{id}");
             eprintln!("Hold {id} is placed: nothing of what it names is erased or dropped until it is released.");
+            if !privacy::is_stored(&common.db()?.1, &subject)? {
+                eprintln!("Nothing is stored under that name so far: check how it is written. The hold keeps what comes.");
+            }
             Ok(Done::Well)
         }
         Action::Hold(Hold::Release { hold, reason }) => {

@@ -12,16 +12,20 @@ pub mod due;
 pub mod examples;
 mod high_frequency;
 mod high_value;
+mod outcome;
 mod recent;
 mod rule_set;
 pub mod store;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 use serde::{Deserialize, Serialize};
 
+pub use outcome::RuleOutcome;
 pub use recent::{Placed, Recent};
 pub use rule_set::{ActiveRule, Mode, RuleEntry, RuleSet, RuleSetBody};
+pub use versions::{RuleDifference, differences};
 
 use crate::clock::Moment;
 use crate::ids::Seq;
@@ -72,6 +76,10 @@ pub trait Rule: Sync {
     /// What it looks at.
     fn looks(&self) -> Looks {
         Looks::Entries
+    }
+    /// Whether a hit can tell something of a sealed value: then the sender is not told of hits.
+    fn knows_sealed_values(&self) -> bool {
+        false
     }
     /// Parameters of the first rule set.
     fn defaults(&self) -> serde_json::Value;

@@ -176,11 +176,9 @@ impl RuleSet {
 
     /// How far the rules on changes that run look back at what an actor did: as far as all of them together.
     pub fn looks_back(&self) -> Option<LookBack> {
-        self.on_changes().filter_map(|active| active.check.looks_back()).reduce(|one, two| LookBack {
-            fewest: one.fewest.min(two.fewest),
-            most: one.most.max(two.most),
-            window: one.window.max(two.window),
-        })
+        self.on_changes()
+            .filter_map(|active| active.check.looks_back())
+            .reduce(|one, two| LookBack { most: one.most.max(two.most), window: one.window.max(two.window) })
     }
 
     /// How many entries of an account must be remembered for these rules.

@@ -4,9 +4,11 @@ use crate::alerts::store::{AlertRow, CLOSED, HitRow};
 use crate::clock::{Moment, day_date};
 use crate::db::{Conn, Db, DbError};
 use crate::detect::Severity;
+use crate::ids::Seq;
 use crate::ledger::store::BreakRow;
 use crate::ledger::{BreakKind, BreakState};
 use crate::money::{Currency, Money};
+use crate::records::{OPEN, store as records};
 use crate::trail::store::state;
 
 use super::cells::Cell;
@@ -17,8 +19,8 @@ use super::{ExportError, ExportRequest, days, store};
 /// Rows read at a time.
 const SLICE: i64 = 2_000;
 
-pub(super) const BREAKS: &[&str] = &["seq", "source_ref", "account", "kind", "expected", "found", "state"];
-pub(super) const HITS: &[&str] = &["rule", "seq", "source_ref", "account", "alert"];
+pub(super) const BREAKS: &[&str] = &["seq", "source_ref", "account", "kind", "expected", "found", "state", "type", "id"];
+pub(super) const HITS: &[&str] = &["rule", "seq", "source_ref", "account", "alert", "type", "id", "actor"];
 pub(super) const ALERTS: &[&str] = &[
     "alert",
     "rule",
@@ -35,6 +37,9 @@ pub(super) const ALERTS: &[&str] = &[
     "duplicate_of",
     "comment",
     "closed_at",
+    "type",
+    "id",
+    "actor",
 ];
 
 pub(super) fn breaks(request: &ExportRequest, db: &Db, table: &mut Table<'_>) -> Result<(), ExportError> {
@@ -47,11 +52,40 @@ pub(super) fn breaks(request: &ExportRequest, db: &Db, table: &mut Table<'_>) ->
             let refs = store::source_refs(conn, &rows.iter().map(|row| row.seq).collect::<Vec<_>>())?;
             Ok::<_, DbError>((rows, refs))
         })?;
-        let Some(newest) = rows.last() else { return Ok(()) };
+        let Some(newest) = rows.last() else { return record_breaks(request, db, log.size - 1, table) };
         after = (newest.seq, newest.kind);
         for row in &rows {
             let source_ref = refs.get(&row.seq).map(String::as_str);
             table.row(break_cells(row, source_ref, &names.account(row.account)?.number)?)?;
+        }
+    }
+}
+
+/// Breaks of records, after those of entries: a change has no account, and its fields are on the page of the break.
+fn record_breaks(request: &ExportRequest, db: &Db, last: Seq, table: &mut Table<'_>) -> Result<(), ExportError> {
+    let (mut after, mut names) = (-1, Names::default());
+    loop {
+        let (rows, refs) = db.read(|conn: &mut Conn| {
+            let rows = records::breaks_of_days(conn, days(request), (after, last), SLICE)?;
+            names.load_records(conn, rows.iter().map(|row| row.record))?;
+            let refs = store::source_refs(conn, &rows.iter().map(|row| row.seq).collect::<Vec<_>>())?;
+            Ok::<_, DbError>((rows, refs))
+        })?;
+        let Some(newest) = rows.last() else { return Ok(()) };
+        after = newest.seq;
+        for row in &rows {
+            let state = if row.state == OPEN { BreakState::Open } else { BreakState::Explained };
+            let mut cells = vec![
+                Cell::Int(row.seq),
+                Cell::text(refs.get(&row.seq).map(String::as_str)),
+                Cell::Null,
+                Cell::Plain(BreakKind::Record.text().into()),
+                Cell::Null,
+                Cell::Null,
+                Cell::Plain(state.text().into()),
+            ];
+            cells.extend(names.about(row.record).record());
+            table.row(cells)?;
         }
     }
 }
@@ -75,6 +109,8 @@ fn break_cells(row: &BreakRow, source_ref: Option<&str>, account: &str) -> Resul
         value(row.expected),
         value(row.found),
         Cell::Plain(state.text().into()),
+        Cell::Null,
+        Cell::Null,
     ])
 }
 
@@ -84,7 +120,7 @@ pub(super) fn hits(request: &ExportRequest, db: &Db, table: &mut Table<'_>) -> R
     loop {
         let (rows, refs) = db.read(|conn: &mut Conn| {
             let rows = store::hits(conn, days(request), &after, log.size - 1, SLICE)?;
-            names.load_accounts(conn, rows.iter().map(|row| row.account))?;
+            names.load_about(conn, rows.iter().map(|row| row.account))?;
             names.load_alerts(conn, rows.iter().filter_map(|row| row.alert))?;
             let refs = store::source_refs(conn, &rows.iter().map(|row| row.seq).collect::<Vec<_>>())?;
             Ok::<_, DbError>((rows, refs))
@@ -101,7 +137,10 @@ pub(super) fn hits(request: &ExportRequest, db: &Db, table: &mut Table<'_>) -> R
 fn hit_cells(row: HitRow, source_ref: Option<&str>, names: &Names) -> Result<Vec<Cell>, DbError> {
     let account = names.number(row.account);
     let alert = row.alert.map(|id| names.alert(id)).transpose()?;
-    Ok(vec![Cell::Text(row.rule), Cell::Int(row.seq), Cell::text(source_ref), Cell::text(account), Cell::plain(alert)])
+    let mut cells =
+        vec![Cell::Text(row.rule), Cell::Int(row.seq), Cell::text(source_ref), Cell::text(account), Cell::plain(alert)];
+    cells.extend(names.about(row.account).cells());
+    Ok(cells)
 }
 
 pub(super) fn alerts(request: &ExportRequest, db: &Db, table: &mut Table<'_>) -> Result<(), ExportError> {
@@ -110,7 +149,7 @@ pub(super) fn alerts(request: &ExportRequest, db: &Db, table: &mut Table<'_>) ->
     loop {
         let rows = db.read(|conn: &mut Conn| {
             let rows = store::alerts(conn, days(request), after, log.size - 1, SLICE)?;
-            names.load_accounts(conn, rows.iter().map(|row| row.account))?;
+            names.load_about(conn, rows.iter().map(|row| row.account))?;
             names.load_alerts(conn, rows.iter().filter_map(|row| row.previous))?;
             Ok::<_, DbError>(rows)
         })?;
@@ -127,7 +166,8 @@ fn alert_cells(row: AlertRow, names: &Names) -> Result<Vec<Cell>, DbError> {
     let previous = row.previous.map(|id| names.alert(id)).transpose()?;
     let severity = Severity::from_code(row.severity).map(Severity::text);
     let time = |at: i64| Cell::Plain(Moment(at).to_string());
-    Ok(vec![
+    let about = names.about(row.account).cells();
+    let mut cells = vec![
         Cell::Plain(row.reference),
         Cell::Text(row.rule),
         Cell::text(account),
@@ -143,5 +183,7 @@ fn alert_cells(row: AlertRow, names: &Names) -> Result<Vec<Cell>, DbError> {
         Cell::text(row.duplicate_of),
         Cell::text(row.comment),
         row.closed_at.map_or(Cell::Null, time),
-    ])
+    ];
+    cells.extend(about);
+    Ok(cells)
 }

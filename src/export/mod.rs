@@ -88,7 +88,7 @@ pub enum ExportError {
     #[error("{0}")]
     Range(String),
     /// Dates the wrong way round.
-    #[error("--from {0} is after --to {1}")]
+    #[error("--to: {}", crate::clock::backwards(.0, .1))]
     Dates(NaiveDate, NaiveDate),
 }
 

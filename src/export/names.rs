@@ -7,6 +7,9 @@ use crate::ids::Seq;
 use crate::ledger::Context;
 use crate::ledger::store::AccountRow;
 
+use crate::records::store as records;
+
+use super::cells::Cell;
 use super::store;
 
 /// Ids of a kind that are kept; beyond it all are let go and read again.
@@ -18,6 +21,31 @@ pub(super) struct Names {
     accounts: HashMap<Seq, AccountRow>,
     contexts: HashMap<Seq, Context>,
     alerts: HashMap<Seq, String>,
+    abouts: HashMap<Seq, About>,
+}
+
+/// What a hit, an alert or a break is about, where that is no account.
+#[derive(Clone, Debug, Default)]
+pub(super) struct About {
+    /// A record: its type, and its source's id of it.
+    record: Option<(String, String)>,
+    /// An actor, as its source names it.
+    actor: Option<String>,
+}
+
+impl About {
+    /// Columns `type` and `id`.
+    pub fn record(self) -> [Cell; 2] {
+        let (kind, id) = self.record.unzip();
+        [Cell::text(kind), Cell::text(id)]
+    }
+
+    /// Columns `type`, `id` and `actor`.
+    pub fn cells(self) -> [Cell; 3] {
+        let actor = Cell::text(self.actor.as_deref());
+        let [kind, id] = self.record();
+        [kind, id, actor]
+    }
 }
 
 impl Names {
@@ -40,6 +68,34 @@ impl Names {
         let missing = missing(&mut self.alerts, ids);
         self.alerts.extend(store::alert_references(conn, &missing)?);
         Ok(())
+    }
+
+    /// Reads what findings are about: accounts, records, and the changes that stand for actors.
+    pub fn load_about(&mut self, conn: &mut Conn, ids: impl Iterator<Item = Seq>) -> DbResult<()> {
+        let ids: Vec<Seq> = ids.collect();
+        self.load_accounts(conn, ids.iter().copied())?;
+        let others: Vec<Seq> = ids.into_iter().filter(|id| !self.accounts.contains_key(id)).collect();
+        self.load_records(conn, others.iter().copied())?;
+        let actors = missing(&mut self.abouts, others.into_iter());
+        for change in records::changes_at(conn, &actors)? {
+            self.abouts.insert(change.seq, About { record: None, actor: change.actor });
+        }
+        Ok(())
+    }
+
+    /// Reads the records that are not yet known.
+    pub fn load_records(&mut self, conn: &mut Conn, ids: impl Iterator<Item = Seq>) -> DbResult<()> {
+        let missing = missing(&mut self.abouts, ids);
+        for record in records::records_by_id(conn, &missing)? {
+            let about = About { record: Some((record.kind, record.reference)), actor: None };
+            self.abouts.insert(record.id, about);
+        }
+        Ok(())
+    }
+
+    /// What a loaded finding is about; nothing for an account.
+    pub fn about(&self, id: Seq) -> About {
+        self.abouts.get(&id).cloned().unwrap_or_default()
     }
 
     /// A loaded account.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::alerts::store::{AlertRow, HitRow, OPEN};
+use crate::alerts::store::{AlertRow, HitRow, Opening};
 use crate::clock::{Moment, day_number};
 use crate::db::bulk;
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, EntryPartRow, EntryRow};
@@ -187,11 +187,9 @@ fn bench() -> Bench {
             bulk::append(conn, &[part])?;
             let sql = "INSERT INTO day_ranges (business_date, first_seq, last_seq, entries) VALUES (20776, 5, 5, 1), (20777, 6, 6, 1), (20778, 7, 7, 1)";
             conn.execute(sql)?;
-            let alert = AlertRow {
-                id: 8, reference: "ALR-2026-000001".into(), rule: "high-value".into(), rules: 0, account: 2, severity: 3, state: OPEN,
-                business_date: 20_777, opened_at: 0, first_booked_at: 0, last_seq: 6, hits: 1, explanation: "{}".into(), previous: None,
-                disposition: None, comment: None, duplicate_of: None, closed_at: None, closed_by: None, closed_seq: None,
-            };
+            let alert = AlertRow::opened((8, Moment(0)), Opening {
+                 reference: "ALR-2026-000001".into(), rule: "high-value".into(), rules: 0, account: 2, severity: 3,
+                business_date: 20_777,  first_booked_at: 0, last_seq: 6, hits: 1, explanation: "{}".into(), previous: None, });
             bulk::append(conn, &[alert])?;
             let hit = HitRow {
                 seq: 6, rule: "high-value".into(), rules: 0, account: 2, business_date: 20_777, severity: 3, late: 0, decided_by: 6, alert: Some(8), evidence: "{}".into(),
@@ -240,11 +238,11 @@ fn findings_have_the_contract_s_columns() {
     let bench = bench();
     let day = (Some("2026-11-20"), Some("2026-11-20"));
     let (_, text) = export(&bench, What::Breaks, Format::Csv, day);
-    let wanted = "seq,source_ref,account,kind,expected,found,state\r\n\
-        6,R6,'=A1,chain,1500.00,-990.00,open\r\n6,R6,'=A1,sequence,4,6,open\r\n";
+    let wanted = "seq,source_ref,account,kind,expected,found,state,type,id\r\n\
+        6,R6,'=A1,chain,1500.00,-990.00,open,,\r\n6,R6,'=A1,sequence,4,6,open,,\r\n";
     assert_eq!(text, wanted);
     let (_, text) = export(&bench, What::Hits, Format::Csv, day);
-    assert_eq!(text, "rule,seq,source_ref,account,alert\r\nhigh-value,6,R6,'=A1,ALR-2026-000001\r\n");
+    assert_eq!(text, "rule,seq,source_ref,account,alert,type,id,actor\r\nhigh-value,6,R6,'=A1,ALR-2026-000001,,,\r\n");
     let (_, text) = export(&bench, What::Alerts, Format::Ndjson, day);
     let alert: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(

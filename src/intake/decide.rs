@@ -39,30 +39,10 @@ fn outcomes_of(rules: &RuleSet, seq: Seq, found: &[(usize, Outcome)], changes: &
     let mut outcomes = Outcomes::default();
     for (i, outcome) in found {
         let rule = &rules.rules[*i];
-        let plain = |outcome: &str| RuleOutcome {
-            rule: rule.rule.code().to_owned(),
-            outcome: outcome.to_owned(),
-            severity: None,
-            entry: None,
-            late: false,
-            evidence: None,
-        };
-        match outcome {
-            Outcome::Clear => {}
-            Outcome::NotApplicable => outcomes.rules.push(plain("not_applicable")),
-            Outcome::InsufficientHistory => outcomes.rules.push(plain("insufficient_history")),
-            Outcome::Error(_) => outcomes.rules.push(plain("error")),
-            Outcome::Hits(hits) => {
-                for hit in hits {
-                    outcomes.rules.push(RuleOutcome {
-                        severity: Some(rule.severity.text().to_owned()),
-                        entry: (hit.seq != seq).then_some(hit.seq),
-                        late: hit.late,
-                        evidence: Some(evidence_digest(&evidence_text(&hit.evidence)?)),
-                        ..plain("hit")
-                    });
-                }
-            }
+        for (plain, hit) in RuleOutcome::of(rule, outcome) {
+            let entry = hit.map(|hit| hit.seq).filter(|named| *named != seq);
+            let evidence = hit.map(|hit| evidence_text(&hit.evidence)).transpose()?.map(|text| evidence_digest(&text));
+            outcomes.rules.push(RuleOutcome { entry, evidence, ..plain });
         }
     }
     let opened = |b: &Break| BreakOutcome { kind: b.kind.text().to_owned(), seq: b.seq, expected: b.expected, found: b.found };

@@ -30,26 +30,8 @@ pub struct Outcomes {
 /// A note: the entry says that it cancels one of its source that is not in the log.
 pub const REVERSES_UNKNOWN: &str = "reverses_unknown";
 
-/// One rule's outcome.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RuleOutcome {
-    /// The rule's code.
-    pub rule: String,
-    /// `hit`, `not_applicable`, `insufficient_history` or `error`.
-    pub outcome: String,
-    /// Of a hit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub severity: Option<String>,
-    /// The entry that hit, when it is not this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub entry: Option<Seq>,
-    /// Whether a late entry made it cross.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub late: bool,
-    /// SHA-256 of a hit's evidence as it is stored, in hex.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<String>,
-}
+/// One rule's outcome, with the SHA-256 of a hit's evidence as it is stored, in hex.
+pub type RuleOutcome = crate::detect::RuleOutcome<String>;
 
 /// A break that was opened, in minor units.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,10 +53,6 @@ pub struct Named {
     pub kind: String,
     /// The entry it is named at.
     pub seq: Seq,
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// The evidence of a hit as it is stored.

@@ -11,7 +11,7 @@ use crate::ids::Seq;
 use crate::money::Currency;
 use crate::{bulk_row, on_conn};
 
-use super::{ActorKind, Channel, Context, Direction, FLAG_DATE_STATED, Instrument, Kind, NewEntry, Parts, Status};
+use super::{ActorKind, BreakState, Channel, Context, Direction, FLAG_DATE_STATED, Instrument, Kind, NewEntry, Parts, Status};
 
 bulk_row! {
     /// A row of `entries`; every column is in the leaf.
@@ -304,6 +304,14 @@ pub fn breaks_at(conn: &mut Conn, seq: Seq) -> DbResult<Vec<BreakRow>> {
 /// The breaks of an account, newest first, at most `limit`.
 pub fn breaks_of(conn: &mut Conn, account: Seq, limit: i64) -> DbResult<Vec<BreakRow>> {
     let query = breaks::table.filter(breaks::account.eq(account)).order(breaks::seq.desc()).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(BreakRow::as_select()).load(c))?)
+}
+
+/// Breaks of an account that were open where the log ended before place `end`, newest first, at most `limit`.
+pub fn breaks_open_at(conn: &mut Conn, account: Seq, end: Seq, limit: i64) -> DbResult<Vec<BreakRow>> {
+    let still = breaks::closed_by.is_null().or(breaks::closed_by.ge(end)).or(breaks::state.eq(BreakState::Frozen.code()));
+    let query = breaks::table.filter(breaks::account.eq(account)).filter(breaks::opened_by.lt(end)).filter(still);
+    let query = query.order(breaks::seq.desc()).limit(limit);
     Ok(on_conn!(conn, |c| query.select(BreakRow::as_select()).load(c))?)
 }
 

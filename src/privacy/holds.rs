@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::approvals::{self, Kind, Submission};
-use crate::clock::Moment;
+use crate::clock::{Moment, backwards};
 use crate::db::{Conn, DbResult, bulk};
 use crate::ids::Seq;
 use crate::trail::{ActError, ActTx, NewEvent};
@@ -73,7 +73,11 @@ impl PlaceHold {
         let reason = approvals::checked_text("reason", &self.reason)?;
         let Subject { scope, name } = self.subject;
         if scope == Scope::Range && Range::parse(&name).is_none() {
-            let detail = "a span of time is two instants with a slash between, the second later";
+            let ends = name.split_once('/').and_then(|(from, to)| Some((Moment::parse(from).ok()?, Moment::parse(to).ok()?)));
+            let detail = match ends.filter(|(from, to)| from.0 > to.0) {
+                Some((from, to)) => format!("the span of time: {}", backwards(from, to)),
+                None => "a span of time is two instants with a slash between, the second later".to_owned(),
+            };
             return Err(ActError::refused(422, "range_invalid", detail));
         }
         if let Some(there) = store::hold_on(tx.conn, scope, &name)? {

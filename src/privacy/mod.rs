@@ -32,7 +32,7 @@ pub use erase::{Cause, Erasure, erase};
 pub use holds::{Hold, PlaceHold, Range, ReleaseHold, holds, release};
 pub use listed::{Done, ERASURES_MAX, Waiting, done, done_newest, holds_in_force, waiting};
 pub use ranges::Ranges;
-pub use request::{EraseSubject, carry_out};
+pub use request::{EraseSubject, carry_out, is_stored};
 pub use scope::Holdings;
 pub use store::hold_on;
 pub use subject::{Scope, Subject};

@@ -34,6 +34,15 @@ fn holdings(db: &Db, subject: &Subject) -> Result<Holdings, ActError> {
     Ok(found.map_err(|error: DbError| error)?)
 }
 
+/// Whether anything is stored of a subject up to now: a hold on a name that is not known waits for what comes, or is
+/// misspelt.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn is_stored(db: &Db, subject: &Subject) -> Result<bool, ActError> {
+    Ok(subject.scope == Scope::Range || !holdings(db, subject)?.is_empty())
+}
+
 impl EraseSubject {
     /// Submits it; answers the proposal. Whatever keeps the subject, the refusal is one and the same,
     /// `409 not_erasable`; an event keeps the reasons in private. Other refusals are those of proposals.

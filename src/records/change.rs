@@ -163,6 +163,8 @@ pub struct NewChange {
     pub masked: u32,
     /// The change whose state it restores.
     pub restores: Option<i64>,
+    /// The proposal by which officers restore it.
+    pub proposal: Option<i64>,
 }
 
 /// The members of the object as they came.
@@ -239,7 +241,7 @@ impl NewChange {
         };
         let content = content(&mut sent, action, &mut edit)?;
         let class = class.unwrap_or(rules.class).max(rules.class);
-        let restores = None;
+        let (restores, proposal) = (None, None);
         Ok(NewChange {
             source_ref,
             kind,
@@ -254,6 +256,7 @@ impl NewChange {
             sensitive,
             masked,
             restores,
+            proposal,
         })
     }
 }

@@ -64,6 +64,9 @@ pub struct Public {
     /// The change whose state it restores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restores: Option<Seq>,
+    /// The proposal by which two officers restored it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<Seq>,
     /// The rule set it was judged by; none before there were rules on changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<Seq>,
@@ -72,23 +75,8 @@ pub struct Public {
     pub outcomes: Vec<RuleOutcome>,
 }
 
-/// What one rule said of the change.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RuleOutcome {
-    /// The rule's code.
-    pub rule: String,
-    /// `hit not_applicable insufficient_history error`
-    pub outcome: String,
-    /// Of a hit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub severity: Option<String>,
-    /// Of a hit that is counted by actor: the first change that the actor made; else it is of the record.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub about: Option<Seq>,
-    /// Of a hit: proportions, counts and times of day, never a value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<Evidence>,
-}
+/// What one rule said of the change; of a hit that is counted by actor `about` is the first change that the actor made.
+pub type RuleOutcome = crate::detect::RuleOutcome<Evidence>;
 
 fn is_zero(n: &u32) -> bool {
     *n == 0
@@ -116,7 +104,7 @@ pub struct Private {
     pub digests: Vec<(Option<String>, Option<String>)>,
     /// Where `before` is not our last state: path, what we have, what was sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub mismatches: Vec<(String, Option<String>, Option<String>)>,
+    pub mismatches: Vec<Told>,
     /// By which the same content is known again: a salt and a digest.
     pub content: String,
 }
@@ -151,9 +139,34 @@ pub fn changed(public: &Public, private: &Private) -> NewEvent {
     NewEvent::with_private(CHANGED, value(serde_json::to_value(public)), value(serde_json::to_value(private)))
 }
 
+/// Where a change did not find what we had: path, what we have, what was sent.
+pub type Told = (String, Option<String>, Option<String>);
+
+/// Whether it is about a sealed value: of that no sender is told, else it could hold guesses against it.
+pub fn is_of_sealed((path, expected, found): &Told) -> bool {
+    !path.is_empty() && expected.is_none() && found.is_none()
+}
+
 /// What is told of mismatches: the first of them, with the beginnings of their values.
-pub fn told(mismatches: &[(String, Option<Json>, Option<Json>)]) -> Vec<(String, Option<String>, Option<String>)> {
+pub fn told(mismatches: &[(String, Option<Json>, Option<Json>)]) -> Vec<Told> {
     let short = |value: &Option<Json>| value.as_ref().map(|value| value.as_str().chars().take(TOLD_MAX).collect());
-    let told = mismatches.iter().take(MISMATCHES_TOLD);
-    told.map(|(path, expected, found)| (path.clone(), short(expected), short(found))).collect()
+    let told = mismatches.iter().map(|(path, expected, found)| (path.clone(), short(expected), short(found)));
+    // Sealed ones last: how many others are told does not depend on them.
+    let (mut told, sealed): (Vec<Told>, Vec<Told>) = told.partition(|found| !is_of_sealed(found));
+    told.extend(sealed);
+    told.truncate(MISMATCHES_TOLD);
+    told
+}
+
+/// Leaves out what is told of mismatches, the last first, until the private part has at most `max` bytes; whether
+/// it has then.
+pub fn fit(private: &mut Private, max: usize) -> bool {
+    let size = |private: &Private| serde_json::to_string(private).map_or(usize::MAX, |text| text.len());
+    let mut left = size(private);
+    while left > max {
+        let Some(found) = private.mismatches.pop() else { return false };
+        let freed = serde_json::to_string(&found).map_or(0, |text| text.len());
+        left = if private.mismatches.is_empty() { size(private) } else { left.saturating_sub(freed + 1) };
+    }
+    true
 }

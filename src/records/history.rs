@@ -8,7 +8,7 @@ use crate::ids::Seq;
 use crate::trail::store as trail;
 
 use super::decide::{Held, State};
-use super::event::Private;
+use super::event::{Private, Public, RuleOutcome};
 use super::json::Json;
 use super::store::{self, ChangeRow, FieldRow};
 
@@ -21,6 +21,10 @@ pub struct Version {
     pub fields: Vec<FieldRow>,
     /// Who and why; `None` when it was erased or its time was over.
     pub private: Option<Private>,
+    /// What the rules said of it, unless that is *clear*.
+    pub outcomes: Vec<RuleOutcome>,
+    /// The proposal by which two officers restored it.
+    pub proposal: Option<Seq>,
 }
 
 /// Changes of a record, newest first: those before version `before`, at most `limit`; and whether there are
@@ -53,9 +57,12 @@ fn whole(conn: &mut Conn, changes: Vec<ChangeRow>) -> DbResult<Vec<Version>> {
     }
     let mut versions = Vec::with_capacity(changes.len());
     for change in changes {
-        let part = trail::event(conn, change.seq)?.and_then(|(_, part)| part);
-        let private = part.and_then(|part| Private::read(&part.body));
-        versions.push(Version { fields: fields.remove(&change.seq).unwrap_or_default(), change, private });
+        let (row, part) = trail::event(conn, change.seq)?.unzip();
+        let public = row.and_then(|row| Public::read(&row.body));
+        let (outcomes, proposal) = public.map(|public| (public.outcomes, public.proposal)).unwrap_or_default();
+        let private = part.flatten().and_then(|part| Private::read(&part.body));
+        let fields = fields.remove(&change.seq).unwrap_or_default();
+        versions.push(Version { change, fields, private, outcomes, proposal });
     }
     Ok(versions)
 }
@@ -86,6 +93,21 @@ pub fn difference(from: &State, to: &State) -> Vec<Difference> {
             found.push(Difference { path: path.clone(), from: one.cloned(), to: two.cloned() });
         }
     }
+    found
+}
+
+/// The same, as a source may know it: sealed values that different changes set count as different, so that
+/// nobody can hold a guess against one.
+pub fn difference_for_sources(from: &State, to: &State) -> Vec<Difference> {
+    let mut found = difference(from, to);
+    for (path, one) in from.values.iter().filter(|(_, held)| held.value.is_none()) {
+        let Some(two) = to.values.get(path).filter(|two| two.value.is_none()) else { continue };
+        let listed = found.iter().any(|found| found.path == *path);
+        if !listed && (one.seq, one.n) != (two.seq, two.n) {
+            found.push(Difference { path: path.clone(), from: Some(one.clone()), to: Some(two.clone()) });
+        }
+    }
+    found.sort_by(|one, two| one.path.cmp(&two.path));
     found
 }
 

@@ -7,18 +7,17 @@ use crate::alerts::store as alerts;
 use crate::clock::Moment;
 use crate::config::{Config, RecordType};
 use crate::db::{Conn, DbResult};
-use crate::detect::changes::{Actor, ChangeCase, Earlier, Field, LookBack, Past};
-use crate::detect::{ActiveRule, Outcome, RuleSet, Severity, store as rule_sets};
+use crate::detect::changes::{Actor, ChangeCase, Field, Past};
+use crate::detect::{self, ActiveRule, Outcome, RuleSet, Severity, store as rule_sets};
 use crate::ids::Seq;
 use crate::ledger::BusinessCalendar;
 use crate::trail::{ActError, ActTx};
 
+use super::actor::{self, actor_key};
 use super::change::{Action, NewChange};
 use super::decide::{Changed, Decision, Digest, Old, State};
 use super::event::RuleOutcome;
 use super::json::Json;
-use super::record::AHEAD;
-use super::store;
 
 /// The rules in force, compiled once for each rule set.
 #[derive(Default)]
@@ -77,7 +76,7 @@ impl Rules {
     pub(super) fn judge(&self, conn: &mut Conn, calendar: &BusinessCalendar, seen: &Seen<'_>) -> DbResult<Judged> {
         let rules = self.in_force(conn)?;
         let past = match (rules.looks_back(), &seen.change.who.actor) {
-            (Some(look), Some(actor)) => past(conn, seen, actor, look)?,
+            (Some(look), Some(actor)) => actor::past(conn, (seen.source, actor), seen.at, look)?,
             _ => Past::default(),
         };
         let fields: Vec<Field<'_>> = seen.decision.fields.iter().map(|field| shown(field, seen)).collect();
@@ -116,9 +115,9 @@ impl Rules {
         for (nth, outcome, about) in &judged.found {
             let (Some(rule), Outcome::Hits(hits)) = (judged.rules.on_changes().nth(*nth), outcome) else { continue };
             for hit in hits {
-                let (evidence, rules, about) = (&hit.evidence, judged.rules.id, *about);
-                let alert =
-                    raise(tx, calendar, &self.recipients, &ChangeHit { rule, rules, about, change, changed_at, date, evidence })?;
+                let (rules, about) = (judged.rules.id, *about);
+                let hit = ChangeHit { rule, rules, about, change, changed_at, date, late: hit.late, evidence: &hit.evidence };
+                let alert = raise(tx, calendar, &self.recipients, &hit)?;
                 receipt.push(ReceiptHit { rule: rule.rule.code().to_owned(), severity: rule.severity, alert });
             }
         }
@@ -139,22 +138,9 @@ impl Judged {
         let mut told = Vec::new();
         for (nth, outcome, about) in &self.found {
             let Some(rule) = self.rules.on_changes().nth(*nth) else { continue };
-            let plain = |outcome: &str| RuleOutcome {
-                rule: rule.rule.code().to_owned(),
-                outcome: outcome.to_owned(),
-                ..RuleOutcome::default()
-            };
-            match outcome {
-                Outcome::Clear => {}
-                Outcome::NotApplicable => told.push(plain("not_applicable")),
-                Outcome::InsufficientHistory => told.push(plain("insufficient_history")),
-                Outcome::Error(_) => told.push(plain("error")),
-                Outcome::Hits(hits) => told.extend(hits.iter().map(|hit| RuleOutcome {
-                    severity: Some(rule.severity.text().to_owned()),
-                    about: Some(*about).filter(|about| *about != record),
-                    evidence: Some(hit.evidence.clone()),
-                    ..plain("hit")
-                })),
+            for (plain, hit) in detect::RuleOutcome::of(rule, outcome) {
+                let about = hit.map(|_| *about).filter(|about| *about != record);
+                told.push(RuleOutcome { about, evidence: hit.map(|hit| hit.evidence.clone()), ..plain });
             }
         }
         told
@@ -177,13 +163,15 @@ fn touches_sensitive(seen: &Seen<'_>) -> bool {
     let also = &seen.change.sensitive;
     let gone = seen.state.filter(|_| seen.change.action == Action::Delete);
     let gone = gone.is_some_and(|state| state.values.keys().any(|path| seen.kind.is_sensitive(path, also)));
-    gone || seen.decision.fields.iter().any(|field| super::fields::is_sealed(seen.kind, also, field))
+    gone || seen.decision.fields.iter().any(|field| !field.same && super::fields::is_sealed(seen.kind, also, field))
 }
 
 /// The record, or the first change that its actor made.
 fn about(conn: &mut Conn, rule: &ActiveRule, seen: &Seen<'_>) -> DbResult<Seq> {
     match &seen.change.who.actor {
-        Some(actor) if rule.check.is_of_actor() => Ok(store::first_change_of(conn, seen.source, actor)?.unwrap_or(seen.seq)),
+        Some(actor) if rule.check.is_of_actor() => {
+            Ok(actor::store::first_change_of(conn, seen.source, &actor_key(actor))?.unwrap_or(seen.seq))
+        }
         _ => Ok(seen.record),
     }
 }
@@ -198,7 +186,8 @@ pub(super) fn is_own(
     digest: &Digest<'_>,
 ) -> bool {
     let Some(actor) = &change.who.actor else { return false };
-    let same = |text: &str| text.trim().eq_ignore_ascii_case(actor.trim());
+    let key = actor_key(actor);
+    let same = |text: &str| actor_key(text) == key;
     if same(&change.id) {
         return true;
     }
@@ -213,22 +202,6 @@ pub(super) fn is_own(
         _ => [None, field.new.as_ref()],
     });
     !path.is_empty() && (held || said.any(|value| value.is_some_and(|value| same(&value.for_people()))))
-}
-
-/// What the actor changed before, as far as the rules look back: nothing is read where too little was
-/// recorded of late for any of them.
-fn past(conn: &mut Conn, seen: &Seen<'_>, actor: &str, look: LookBack) -> DbResult<Past> {
-    // No sender says a later time than it is, but for what its clock may be ahead.
-    let since = seen.at.0.saturating_sub(look.window).saturating_sub(AHEAD);
-    let edge = store::recorded_nth(conn, actor, look.fewest.saturating_sub(1) as i64)?;
-    if edge.is_none_or(|recorded_at| recorded_at < since) {
-        return Ok(Past::default());
-    }
-    let rows = store::newest_of_actor(conn, actor, look.most as i64)?;
-    let cut = rows.len() >= look.most && rows.last().is_some_and(|(.., recorded_at)| *recorded_at >= since);
-    let own = rows.into_iter().filter(|(_, _, source, ..)| *source == seen.source);
-    let changes = own.map(|(seq, record, _, at, _)| Earlier { seq, record, at: Moment(at) }).collect();
-    Ok(Past { changes, cut })
 }
 
 /// The hits of a change, as they were told when it was recorded.

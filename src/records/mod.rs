@@ -10,8 +10,10 @@
 //! Not here: how changes arrive (`web`, `cli`), who may see them (`web`), the rules on them (`detect`), their
 //! alerts (`alerts`).
 
+mod actor;
 mod cards;
 mod change;
+mod conflicts;
 mod content;
 mod decide;
 mod document;
@@ -32,6 +34,7 @@ mod state;
 pub mod store;
 mod subject;
 
+pub use actor::actor_key;
 pub use cards::is_masked;
 pub use change::{Action, Content, Listed, NewChange, Who, class_text, parse_class};
 pub use decide::{Held, State};

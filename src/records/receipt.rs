@@ -4,6 +4,7 @@ use crate::ids::Seq;
 use crate::ledger::Refusal;
 
 use super::change::NewChange;
+use super::event::Told;
 use super::judge::ReceiptHit;
 
 /// A row of a submission.
@@ -50,7 +51,7 @@ pub struct ChangeReceipt {
     /// The number of the change on the record, from 1.
     pub version: i64,
     /// Where `before` is not our last state: path, what we have, what was sent.
-    pub mismatches: Vec<(String, Option<String>, Option<String>)>,
+    pub mismatches: Vec<Told>,
     /// Card numbers that were masked.
     pub masked: u32,
     /// Rules it hit.

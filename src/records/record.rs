@@ -9,6 +9,7 @@ use crate::trail::keys::KeyFolder;
 use crate::trail::{ActError, ActTx, NewEvent, store as trail};
 
 use super::change::{Action, NewChange};
+use super::conflicts::Conflicts;
 use super::content;
 use super::decide::{Decision, Digest, Mismatch, State, decide};
 use super::event::{self, DEFINED, Private, Public};
@@ -22,7 +23,7 @@ use super::store::{self, ChangeRow, FieldRow, RecordBreakRow, RecordRow, Snapsho
 use super::subject;
 
 /// How far a sender's clock may be ahead of ours.
-pub(super) const AHEAD: i64 = 5 * MINUTE;
+const AHEAD: i64 = 5 * MINUTE;
 /// Fields that one change may touch.
 const FIELDS_MAX: usize = 300;
 /// An event's parts have at most this many bytes each.
@@ -37,6 +38,7 @@ pub struct Recorder {
     keys: KeyFolder,
     calendar: BusinessCalendar,
     refusals: Refusals,
+    conflicts: Conflicts,
     rules: Rules,
 }
 
@@ -48,6 +50,7 @@ impl Recorder {
             keys: KeyFolder::of(config, address),
             calendar: BusinessCalendar::new(&config.bank),
             refusals: Refusals::default(),
+            conflicts: Conflicts::default(),
             rules: Rules::new(config),
         }
     }
@@ -92,7 +95,7 @@ impl Recorder {
                 decide(Some(state), change, &|path, value| key.digest(&of, path, value))
             }
         };
-        Ok(decision.fields.into_iter().map(|field| field.path).collect())
+        Ok(decision.fields.into_iter().filter(|field| !field.same).map(|field| field.path).collect())
     }
 
     /// Tells of rows that were not taken.
@@ -205,8 +208,14 @@ impl<'r> Run<'r> {
             ));
         };
         let private = part.as_ref().and_then(|part| Private::read(&part.body));
+        let guess = (self.sender.key.unwrap_or(self.sender.source), known.seq);
+        // Before anything is compared: past the bound the right content is answered like any other.
+        if let Some(refusal) = self.recorder.conflicts.exhausted(guess, tx.now()) {
+            return Ok(ChangeResult::Rejected(refusal));
+        }
         // What was erased cannot be compared: it is taken as it was sent.
         if private.as_ref().is_some_and(|private| !content::is_mark_of(&private.content, content)) {
+            self.recorder.conflicts.count(guess, tx.now());
             let detail = format!("the reference was first recorded with other content as {}; send another reference", known.seq);
             return Ok(ChangeResult::Rejected(Refusal::conflict(Some(known.seq), detail)));
         }
@@ -226,16 +235,16 @@ impl<'r> Run<'r> {
         let also = (due.rules, &due.change.sensitive[..]);
         let made = self.sealing.fields(tx.clock, (seq, due.record), also, &due.decision.fields)?;
         let judged = self.judge(tx, seq, &due)?;
-        let private = self.private(tx, &due, &made.rows);
+        let mut private = self.private(tx, &due, &made.rows);
+        // Whether it fits does not depend on what did not match.
+        let fits = event::fit(&mut private, EVENT_MAX);
         let public = Public {
             rules: Some(judged.rules()),
             outcomes: judged.outcomes(due.record),
             ..self.public(tx.now(), &due, made.commitments)
         };
         let event = event::changed(&public, &private);
-        if event.body.to_string().len() > EVENT_MAX
-            || event.private.as_ref().is_some_and(|part| part.to_string().len() > EVENT_MAX)
-        {
+        if !fits || event.body.to_string().len() > EVENT_MAX {
             // The record may have been defined by now: that stays, and begins with its next change.
             let detail = "the paths of the fields that differ are too long together; split the change";
             return Ok(ChangeResult::Rejected(Refusal::whole("change_too_large", detail)));
@@ -292,6 +301,7 @@ impl<'r> Run<'r> {
             masked: due.change.masked,
             mismatches: due.decision.mismatches.len() as u32,
             restores: due.change.restores,
+            proposal: due.change.proposal,
             rules: None,
             outcomes: Vec::new(),
         }
@@ -300,9 +310,8 @@ impl<'r> Run<'r> {
     fn private(&self, tx: &ActTx<'_>, due: &Due<'_>, rows: &[FieldRow]) -> Private {
         let sealed = rows.iter().filter(|row| row.sealed.is_some());
         let told = |found: &Mismatch| {
-            let was_sealed =
-                due.state.as_ref().and_then(|state| state.values.get(&found.path)).is_some_and(|was| was.value.is_none());
-            let open = !(was_sealed || due.rules.is_sensitive(&found.path, &due.change.sensitive)) || found.path.is_empty();
+            let sealed = found.sealed || due.rules.is_sensitive(&found.path, &due.change.sensitive);
+            let open = !sealed || found.path.is_empty();
             let value = |value: &Option<super::json::Json>| value.clone().filter(|_| open);
             (found.path.clone(), value(&found.expected), value(&found.found))
         };

@@ -167,6 +167,7 @@ impl Recorder {
             sensitive: sealed,
             masked: 0,
             restores: Some(found.target.seq),
+            proposal: Some(proposal.id),
         };
         let sender = Sender { source: found.record.source, key: None, origin: None };
         let rows = [Row { line: 1, change: Ok(change), bytes: Vec::new() }];

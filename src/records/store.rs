@@ -100,30 +100,6 @@ pub fn change_by_reference(conn: &mut Conn, source: Seq, source_ref: &str) -> Db
     Ok(on_conn!(conn, |c| query.select(ChangeRow::as_select()).first(c).optional())?)
 }
 
-/// When the actor's change with this number, from 0 and the newest first, was recorded.
-pub(super) fn recorded_nth(conn: &mut Conn, actor: &str, nth: i64) -> DbResult<Option<i64>> {
-    let query = record_changes::table.filter(record_changes::actor.eq(actor)).order(record_changes::seq.desc());
-    let query = query.offset(nth).limit(1).select(record_changes::recorded_at);
-    Ok(on_conn!(conn, |c| query.first(c).optional())?)
-}
-
-/// A change as a look back at its actor sees it: place, record, source, when changed, when recorded.
-pub(super) type Glimpse = (Seq, Seq, Seq, i64, i64);
-
-/// The newest changes of an actor, newest first, at most `limit`.
-pub(super) fn newest_of_actor(conn: &mut Conn, actor: &str, limit: i64) -> DbResult<Vec<Glimpse>> {
-    use record_changes as of;
-    let query = of::table.filter(of::actor.eq(actor)).order(of::seq.desc()).limit(limit);
-    Ok(on_conn!(conn, |c| query.select((of::seq, of::record, of::source, of::changed_at, of::recorded_at)).load(c))?)
-}
-
-/// The first change that an actor made for a source.
-pub(super) fn first_change_of(conn: &mut Conn, source: Seq, actor: &str) -> DbResult<Option<Seq>> {
-    let query = record_changes::table.filter(record_changes::actor.eq(actor)).filter(record_changes::source.eq(source));
-    let query = query.order(record_changes::seq).limit(1).select(record_changes::seq);
-    Ok(on_conn!(conn, |c| query.first(c).optional())?)
-}
-
 /// The newest snapshot of a record at or before a version.
 pub fn snapshot(conn: &mut Conn, record: Seq, version: i64) -> DbResult<Option<SnapshotRow>> {
     let query = record_snapshots::table.filter(record_snapshots::record.eq(record));
@@ -183,6 +159,37 @@ pub fn records_after(conn: &mut Conn, source: Seq, kind: &str, after: Seq, limit
 pub fn breaks_newest(conn: &mut Conn, limit: i64) -> DbResult<Vec<RecordBreakRow>> {
     let query = record_breaks::table.order(record_breaks::seq.desc()).limit(limit);
     Ok(on_conn!(conn, |c| query.select(RecordBreakRow::as_select()).load(c))?)
+}
+
+/// The newest breaks that nobody explained, at most `limit`; and how many there are.
+pub fn open_breaks(conn: &mut Conn, limit: i64) -> DbResult<(Vec<RecordBreakRow>, i64)> {
+    let open = || record_breaks::table.filter(record_breaks::state.eq(super::OPEN));
+    let (rows, all) = (open().order(record_breaks::seq.desc()).limit(limit), open().count());
+    let rows: Vec<RecordBreakRow> = on_conn!(conn, |c| rows.select(RecordBreakRow::as_select()).load(c))?;
+    Ok((rows, on_conn!(conn, |c| all.get_result(c))?))
+}
+
+/// Breaks recorded from one date to another, after a place as far as another, in order, at most `limit`.
+pub fn breaks_of_days(
+    conn: &mut Conn,
+    (from, to): (i32, i32),
+    (after, last): (Seq, Seq),
+    limit: i64,
+) -> DbResult<Vec<RecordBreakRow>> {
+    use record_breaks as of;
+    let query = of::table.filter(of::seq.gt(after)).filter(of::seq.le(last)).filter(of::business_date.between(from, to));
+    Ok(on_conn!(conn, |c| query.order(of::seq).limit(limit).select(RecordBreakRow::as_select()).load(c))?)
+}
+
+/// Records by their numbers.
+pub fn records_by_id(conn: &mut Conn, ids: &[Seq]) -> DbResult<Vec<RecordRow>> {
+    let mut found = Vec::new();
+    for chunk in ids.chunks(CHUNK) {
+        let query = records::table.filter(records::id.eq_any(chunk));
+        let some: Vec<RecordRow> = on_conn!(conn, |c| query.select(RecordRow::as_select()).load(c))?;
+        found.extend(some);
+    }
+    Ok(found)
 }
 
 /// Breaks recorded on a date, and those of this and earlier dates that are open, as far as place `seq_to`.

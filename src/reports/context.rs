@@ -13,6 +13,8 @@ use crate::ledger::BusinessCalendar;
 pub struct Context {
     /// The bank's name as printed.
     pub bank: String,
+    /// Where the book's pages are: `/b/NAME`, empty for the main one.
+    pub root: String,
     /// Time zone, cut-off and days off.
     pub calendar: BusinessCalendar,
     /// The cut-off as text, `24:00`.
@@ -41,6 +43,7 @@ impl Context {
         let minutes = config.bank.cut_off.0;
         Context {
             bank: config.bank.name.clone(),
+            root: config.root(),
             calendar: BusinessCalendar::new(&config.bank),
             cut_off: format!("{:02}:{:02}", minutes / 60, minutes % 60),
             clock,

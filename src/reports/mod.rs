@@ -48,7 +48,7 @@ pub use rows::{
     BreakItem, Cash, DatedEntry, HighFrequency, HighValue, Hour, KindSums, RuleCounts, Signature, Source, SourceState, SourceSums,
 };
 use verdict::before_the_book;
-pub use versions::{Head, Made, Stored, list, load, make, preview, versions};
+pub use versions::{Head, Made, Stored, between, current_before, list, load, make, preview, versions};
 
 /// Rows that any list of a report holds at most; the total beside the list counts all.
 pub const LIST_MAX: usize = 1_000;

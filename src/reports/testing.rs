@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::alerts::store::{AlertRow, HitRow, OPEN};
+use crate::alerts::store::{AlertRow, HitRow, Opening};
 use crate::clock::{HOUR, Moment, day_number, parse_date};
 use crate::config::{Config, Mail};
 use crate::db::{Conn, bulk};
@@ -170,28 +170,23 @@ impl House {
         let opened_at = Moment::parse(opened).unwrap().0;
         self.place("alert.opened", move |c, id| {
             let reference = format!("ALR-2026-{id:06}");
-            let row = AlertRow {
-                id,
-                reference,
-                rule: "high-value".into(),
-                rules,
-                account,
-                severity,
-                state: OPEN,
-                business_date,
-                opened_at,
-                first_booked_at: opened_at,
-                last_seq: id,
-                hits: 1,
-                explanation: "{}".into(),
-                previous: None,
-                disposition: None,
-                comment: None,
-                duplicate_of: None,
-                closed_at: None,
-                closed_by: None,
-                closed_seq: None,
-            };
+            let row = AlertRow::opened(
+                (id, Moment(opened_at)),
+                Opening {
+                    reference,
+                    rule: "high-value".into(),
+                    rules,
+                    account,
+                    severity,
+                    business_date,
+
+                    first_booked_at: opened_at,
+                    last_seq: id,
+                    hits: 1,
+                    explanation: "{}".into(),
+                    previous: None,
+                },
+            );
             bulk::append(c, &[row]).unwrap();
         })
     }

@@ -27,6 +27,10 @@ pub(super) fn sentence(report: &Report) -> String {
         count(breaks.breaks_new, "continuity break", "continuity breaks"),
         breaks.breaks_open
     ));
+    if breaks.records_new + breaks.records_open > 0 {
+        let found = count(breaks.records_new, "record break", "record breaks");
+        parts.push(format!("{found} found ({} open)", breaks.records_open));
+    }
     parts.push(format!("{} raised ({} past due)", count(alerts.raised, "alert", "alerts"), alerts.past_due));
     exceptions(report, &mut parts);
     parts.join(", ") + "."

@@ -1,7 +1,8 @@
 //! Several books behind one listener: those beside `main` answer under `/b/NAME`, with the same pages and interface.
 //!
 //! Pages and redirects are written as if each book stood at `/`; on the way out, here and nowhere else, their addresses get
-//! the book's prefix. What is stored and signed (frozen reports, log files) leaves untouched.
+//! the book's prefix. What is stored and signed (frozen reports, log files) leaves untouched: a report's addresses have the
+//! prefix since it was frozen.
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -11,14 +12,10 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::app::App;
+use crate::reports::page::addresses::{NAMED, within};
 
 use super::routes::is_api;
 
-/// Attributes that hold an address, up to where it begins. Inside a text the quotation mark is escaped, so that
-/// none of these is ever part of what somebody wrote.
-const ADDRESSES: [&str; 4] = [" href=\"/", " src=\"/", " action=\"/", " formaction=\"/"];
-/// Addresses that name their book already.
-const NAMED: &str = "b/";
 /// The main book by its name.
 pub(super) const MAIN_ROOT: &str = "/b/main";
 
@@ -59,7 +56,7 @@ pub(super) async fn prefix(req: ServiceRequest, next: Next<BoxBody>) -> Result<S
     }
     Ok(answer.map_body(|_, body| match body.try_into_bytes() {
         Ok(html) => match std::str::from_utf8(&html) {
-            Ok(text) => BoxBody::new(prefixed(&root, text)),
+            Ok(text) => BoxBody::new(within(&root, text)),
             Err(_) => BoxBody::new(html),
         },
         Err(body) => body,
@@ -76,37 +73,9 @@ fn moved(root: &str, to: &HeaderValue) -> Option<HeaderValue> {
     if inside { HeaderValue::from_str(&format!("{root}{to}")).ok() } else { None }
 }
 
-/// A page with the prefix before every address that begins at the root.
-fn prefixed(root: &str, html: &str) -> String {
-    let mut text = String::with_capacity(html.len() + html.len() / 16);
-    let mut rest = html;
-    while let Some(at) = rest.find("=\"/") {
-        let (before, from) = rest.split_at(at + 2);
-        text.push_str(before);
-        let address = &from[1..];
-        let known = ADDRESSES.iter().any(|name| before.ends_with(&name[..name.len() - 1]));
-        if known && !address.starts_with('/') && !address.starts_with(NAMED) {
-            text.push_str(root);
-        }
-        rest = from;
-    }
-    text.push_str(rest);
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_of_a_page_get_the_prefix_and_nothing_else_does() {
-        let page = "<a href=\"/\">x</a><form method=\"post\" action=\"/sign-out\"><img src=\"/assets/a.svg\"><a class=\"l\" \
-            href=\"/alerts?a=/b/x\">=&quot;/ \" =\"/x</a><a href=\"#main\"><a href=\"//elsewhere\"><a href=\"/b/other/\"><p data-x=\"/y\">";
-        let expected = "<a href=\"/b/s/\">x</a><form method=\"post\" action=\"/b/s/sign-out\"><img src=\"/b/s/assets/a.svg\"><a \
-            class=\"l\" href=\"/b/s/alerts?a=/b/x\">=&quot;/ \" =\"/x</a><a href=\"#main\"><a href=\"//elsewhere\"><a \
-            href=\"/b/other/\"><p data-x=\"/y\">";
-        assert_eq!(prefixed("/b/s", page), expected);
-    }
 
     #[test]
     fn a_path_inside_a_book_loses_its_prefix_and_only_that() {

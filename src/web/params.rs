@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::web::Query;
 use chrono::NaiveDate;
 
-use crate::clock::Moment;
+use crate::clock::{Moment, backwards};
 use crate::ids::Seq;
 
 use super::problem::Problem;
@@ -73,8 +73,14 @@ pub fn place(text: &str) -> Result<Seq, &'static str> {
     text.parse().ok().filter(|seq| *seq >= 0).ok_or("a place as given by `next`")
 }
 
+/// Refuses a span that ends before it begins; `name` is the parameter of its end.
+pub fn forwards<T: PartialOrd + std::fmt::Display>(from: &T, to: &T, name: &str) -> Result<(), Problem> {
+    if from <= to { Ok(()) } else { Err(Problem::parameter(name, format!("{name}: {}", backwards(from, to)))) }
+}
+
 /// Refuses a period that ends before it begins or has more than [`DAYS_MAX`] days; `name` is the parameter of its last day.
 pub fn days(from: NaiveDate, through: NaiveDate, name: &str) -> Result<(), Problem> {
+    forwards(&from, &through, name)?;
     match (through - from).num_days() {
         0..DAYS_MAX => Ok(()),
         _ => Err(Problem::parameter(name, format!("{name}: from 1 to {DAYS_MAX} days; choose others"))),

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use crate::alerts::CONTINUITY;
-use crate::alerts::store::{AlertRow, CLOSED, OPEN};
+use crate::alerts::store::{AlertRow, CLOSED, Opening};
+use crate::clock::Moment;
 use crate::db::{Conn, DbResult};
 use crate::detect::Severity;
 use crate::ids::Seq;
@@ -73,27 +74,30 @@ impl Facts {
         // An alert of breaks is about the entry of the first; one of hits, about the entry of its first.
         let first_booked_at = if rule == CONTINUITY { booked_at } else { joined.first_booked_at };
         let severity = Severity::parse(&event.text("severity")).map_or(0, Severity::code);
-        Some(AlertRow {
-            id: row.id,
+        let of = Opening {
             reference: event.text("ref"),
             rule,
             rules: event.number("rules"),
             account: event.number("account"),
             severity: severity.max(joined.severity),
-            state: if closed.is_some() { CLOSED } else { OPEN },
             business_date,
-            opened_at: event.at,
             first_booked_at,
             last_seq: joined.last_seq,
             hits: joined.count,
             explanation: event.body["explanation"].to_string(),
             previous: event.body["previous"].as_i64(),
-            disposition: closed.and_then(|closed| closed.text_or_null("disposition")),
-            comment: closed.and_then(|closed| closed.private("comment").map(str::to_owned)),
-            duplicate_of: closed.and_then(|closed| closed.text_or_null("duplicate_of")),
-            closed_at: closed.map(|closed| closed.at),
-            closed_by: closed.map(|closed| closed.number("user")),
+        };
+        let opened = AlertRow::opened((row.id, Moment(event.at)), of);
+        let Some(closed) = closed else { return Some(opened) };
+        Some(AlertRow {
+            state: CLOSED,
+            disposition: closed.text_or_null("disposition"),
+            comment: closed.private("comment").map(str::to_owned),
+            duplicate_of: closed.text_or_null("duplicate_of"),
+            closed_at: Some(closed.at),
+            closed_by: Some(closed.number("user")),
             closed_seq: joined.closed,
+            ..opened
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::alerts::store::{AlertRow, OPEN};
+use crate::alerts::store::{AlertRow, Opening};
 use crate::clock::{HOUR, MINUTE, Moment};
 use crate::ledger::continuity::Changes;
 use crate::ledger::store::EntryRow;
@@ -95,26 +95,21 @@ pub fn outcomes(changes: &Changes, amount: i64, late: Option<i64>) -> Option<Str
 }
 
 pub fn alert_row(id: i64, entry: &EntryRow) -> AlertRow {
-    AlertRow {
-        id,
-        reference: format!("ALR-2026-{id:06}"),
-        rule: "high-value".into(),
-        rules: entry.rules,
-        account: entry.account,
-        severity: 3,
-        state: OPEN,
-        business_date: entry.business_date,
-        opened_at: entry.recorded_at,
-        first_booked_at: entry.booked_at,
-        last_seq: entry.seq,
-        hits: 1,
-        explanation: r#"{"sentence":"why"}"#.into(),
-        previous: None,
-        disposition: None,
-        comment: None,
-        duplicate_of: None,
-        closed_at: None,
-        closed_by: None,
-        closed_seq: None,
-    }
+    AlertRow::opened(
+        (id, Moment(entry.recorded_at)),
+        Opening {
+            reference: format!("ALR-2026-{id:06}"),
+            rule: "high-value".into(),
+            rules: entry.rules,
+            account: entry.account,
+            severity: 3,
+            business_date: entry.business_date,
+
+            first_booked_at: entry.booked_at,
+            last_seq: entry.seq,
+            hits: 1,
+            explanation: r#"{"sentence":"why"}"#.into(),
+            previous: None,
+        },
+    )
 }

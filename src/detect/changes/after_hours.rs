@@ -59,6 +59,9 @@ impl Rule for AfterHours {
     fn looks(&self) -> Looks {
         Looks::Changes
     }
+    fn knows_sealed_values(&self) -> bool {
+        true
+    }
     fn defaults(&self) -> Value {
         json!({ "from": "07:00", "to": "19:00", "except": ["customer", "system"] })
     }

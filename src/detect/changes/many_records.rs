@@ -1,6 +1,6 @@
 //! Many records changed by one actor in a rolling window. No cooldown: hits join one alert.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use crate::clock::SECOND;
 use crate::ids::Seq;
 
-use super::super::{Check, Evidence, Looks, Outcome, Rule, Severity};
+use super::super::{Check, Evidence, Hit, Looks, Outcome, Rule, Severity};
 use super::examples::{ChangeExample, PLAIN, Told};
 use super::{ChangeCase, Earlier, Except, LookBack, loosened, read, window_text};
 
 const CODE: &str = "many-records";
 const COUNT_MAX: usize = 1_000;
 const WINDOW_SECONDS_MAX: i64 = 7 * 86_400;
-/// Earlier changes that are looked at for each record of the line: one record may change several times.
+/// Changes that are looked at on either side for each record of the line: one record may change several times.
 const READ_PER_RECORD: usize = 4;
 /// Changes listed as evidence of one hit.
 const LISTED_MAX: usize = 50;
@@ -88,18 +88,21 @@ impl Check for Parameters {
 
     fn check_change(&self, case: &ChangeCase<'_>) -> Outcome {
         let Some(actor) = case.actor.filter(|actor| !self.except.has(actor.kind)) else { return Outcome::NotApplicable };
-        let since = case.at.0.saturating_sub(self.window_seconds * SECOND);
-        let near = |earlier: &&Earlier| (since..=case.at.0).contains(&earlier.at.0);
-        let inside: Vec<&Earlier> = actor.past.changes.iter().filter(near).collect();
-        let records: BTreeSet<Seq> = inside.iter().map(|earlier| earlier.record).chain([case.record]).collect();
-        if records.len() < self.count {
+        let window = Window::of(case, &actor.past.changes, self.window_seconds * SECOND, self.count);
+        if window.records < self.count {
             return if actor.past.cut { Outcome::InsufficientHistory } else { Outcome::Clear };
         }
         let more = if actor.past.cut { " or more" } else { "" };
-        let mut listed: Vec<Seq> = inside.iter().take(LISTED_MAX - 1).map(|earlier| earlier.seq).chain([case.seq]).collect();
-        listed.sort_unstable();
-        let window = window_text(self.window_seconds);
-        case.hit(format!("{}{more}", records.len()), self.count.to_string(), Some(window), listed)
+        let others = window.changes.iter().rev().map(|change| change.seq).filter(|seq| *seq != case.seq);
+        let mut entries: Vec<Seq> = others.take(LISTED_MAX - 1).chain([case.seq]).collect();
+        entries.sort_unstable();
+        let evidence = Evidence {
+            observed: format!("{}{more}", window.records),
+            threshold: self.count.to_string(),
+            window: Some(window_text(self.window_seconds)),
+            entries,
+        };
+        Outcome::Hits(vec![Hit { seq: case.seq, late: window.late, evidence }])
     }
 
     fn explain(&self, evidence: &Evidence) -> String {
@@ -109,12 +112,53 @@ impl Check for Parameters {
     }
 
     fn looks_back(&self) -> Option<LookBack> {
-        let (fewest, most) = (self.count - 1, self.count * READ_PER_RECORD);
-        Some(LookBack { fewest, most, window: self.window_seconds * SECOND })
+        Some(LookBack { most: self.count * READ_PER_RECORD, window: self.window_seconds * SECOND })
     }
 
     fn is_of_actor(&self) -> bool {
         true
+    }
+}
+
+/// A window of an actor's changes that holds the one in question.
+struct Window {
+    /// In order of time.
+    changes: Vec<Earlier>,
+    /// Records they are of.
+    records: usize,
+    /// Whether it ends later than the change in question, which then came late.
+    late: bool,
+}
+
+impl Window {
+    /// The window that ends at the change, if it has the records of a hit; else, as changes arrive in any order, of
+    /// those that end later and still hold it the fullest.
+    fn of(case: &ChangeCase<'_>, near: &[Earlier], length: i64, count: usize) -> Window {
+        let own = Earlier { seq: case.seq, record: case.record, at: case.at };
+        let mut all: Vec<Earlier> = near.iter().copied().chain([own]).collect();
+        all.sort_by_key(|change| (change.at.0, change.seq));
+        let at = all.iter().position(|change| *change == own).unwrap_or_default();
+        let mut times: HashMap<Seq, usize> = HashMap::new();
+        let (mut start, mut best) = (0, (0, 0, at));
+        for (end, last) in all.iter().enumerate() {
+            *times.entry(last.record).or_default() += 1;
+            while all[start].at.0 < last.at.0.saturating_sub(length) {
+                let left = times.entry(all[start].record).or_default();
+                *left -= 1;
+                if *left == 0 {
+                    times.remove(&all[start].record);
+                }
+                start += 1;
+            }
+            if start > at || (end > at && best.0 >= count && best.2 == at) {
+                break;
+            }
+            if end >= at && times.len() > best.0 {
+                best = (times.len(), start, end);
+            }
+        }
+        let (records, start, end) = best;
+        Window { changes: all[start..=end].to_vec(), records, late: end != at }
     }
 }
 
@@ -137,6 +181,76 @@ const FIFTY: [Told; 50] = {
     }
     told
 };
+
+/// The same a minute apart, the newest first: over 49 minutes.
+const BACKWARDS: [Told; 50] = {
+    const TIMES: [&str; 50] = [
+        "2026-03-02T10:49:00Z",
+        "2026-03-02T10:48:00Z",
+        "2026-03-02T10:47:00Z",
+        "2026-03-02T10:46:00Z",
+        "2026-03-02T10:45:00Z",
+        "2026-03-02T10:44:00Z",
+        "2026-03-02T10:43:00Z",
+        "2026-03-02T10:42:00Z",
+        "2026-03-02T10:41:00Z",
+        "2026-03-02T10:40:00Z",
+        "2026-03-02T10:39:00Z",
+        "2026-03-02T10:38:00Z",
+        "2026-03-02T10:37:00Z",
+        "2026-03-02T10:36:00Z",
+        "2026-03-02T10:35:00Z",
+        "2026-03-02T10:34:00Z",
+        "2026-03-02T10:33:00Z",
+        "2026-03-02T10:32:00Z",
+        "2026-03-02T10:31:00Z",
+        "2026-03-02T10:30:00Z",
+        "2026-03-02T10:29:00Z",
+        "2026-03-02T10:28:00Z",
+        "2026-03-02T10:27:00Z",
+        "2026-03-02T10:26:00Z",
+        "2026-03-02T10:25:00Z",
+        "2026-03-02T10:24:00Z",
+        "2026-03-02T10:23:00Z",
+        "2026-03-02T10:22:00Z",
+        "2026-03-02T10:21:00Z",
+        "2026-03-02T10:20:00Z",
+        "2026-03-02T10:19:00Z",
+        "2026-03-02T10:18:00Z",
+        "2026-03-02T10:17:00Z",
+        "2026-03-02T10:16:00Z",
+        "2026-03-02T10:15:00Z",
+        "2026-03-02T10:14:00Z",
+        "2026-03-02T10:13:00Z",
+        "2026-03-02T10:12:00Z",
+        "2026-03-02T10:11:00Z",
+        "2026-03-02T10:10:00Z",
+        "2026-03-02T10:09:00Z",
+        "2026-03-02T10:08:00Z",
+        "2026-03-02T10:07:00Z",
+        "2026-03-02T10:06:00Z",
+        "2026-03-02T10:05:00Z",
+        "2026-03-02T10:04:00Z",
+        "2026-03-02T10:03:00Z",
+        "2026-03-02T10:02:00Z",
+        "2026-03-02T10:01:00Z",
+        "2026-03-02T10:00:00Z",
+    ];
+    let mut told = FIFTY;
+    let mut at = 0;
+    while at < 50 {
+        told[at].at = TIMES[at];
+        at += 1;
+    }
+    told
+};
+
+/// The same with the first one changed, which is the newest.
+const fn backwards(first: &'static str) -> [Told; 50] {
+    let mut told = BACKWARDS;
+    told[0].at = first;
+    told
+}
 
 /// The same with the last one changed.
 const fn fifty(last: Told) -> [Told; 50] {
@@ -163,6 +277,24 @@ static EXAMPLES: &[ChangeExample] = &[
         name: "a microsecond more does not",
         zone: "UTC",
         changes: &fifty(of("50", "2026-03-02T11:00:00.000001Z")),
+        hits: &[],
+    },
+    ChangeExample {
+        name: "the newest first, they fire at the oldest, which comes last",
+        zone: "UTC",
+        changes: &BACKWARDS,
+        hits: &[49],
+    },
+    ChangeExample {
+        name: "the newest an hour after the oldest, which comes last: they still fire",
+        zone: "UTC",
+        changes: &backwards("2026-03-02T11:00:00Z"),
+        hits: &[49],
+    },
+    ChangeExample {
+        name: "a microsecond later than that they do not, in no order",
+        zone: "UTC",
+        changes: &backwards("2026-03-02T11:00:00.000001Z"),
         hits: &[],
     },
     ChangeExample {

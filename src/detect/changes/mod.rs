@@ -39,7 +39,7 @@ pub struct Field<'a> {
     pub new: Option<&'a str>,
 }
 
-/// An earlier change of the same actor.
+/// Another change of the same actor, recorded before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Earlier {
     /// Its place.
@@ -50,10 +50,10 @@ pub struct Earlier {
     pub at: Moment,
 }
 
-/// What an actor changed before, as far as the rules look back.
+/// What an actor changed near in time and was recorded before, as far as the rules look: earlier and later.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Past {
-    /// The newest first.
+    /// In any order.
     pub changes: Vec<Earlier>,
     /// Whether more may lie in the window than was read.
     pub cut: bool,
@@ -94,12 +94,10 @@ pub struct ChangeCase<'a> {
     pub calendar: &'a BusinessCalendar,
 }
 
-/// How far a rule looks back at what an actor did.
+/// How far a rule looks, before a change and after it, at what its actor did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LookBack {
-    /// Fewer earlier changes than this in the window are no hit.
-    pub fewest: usize,
-    /// Earlier changes that are read, at most.
+    /// Changes that are read on either side, at most.
     pub most: usize,
     /// Microseconds.
     pub window: i64,

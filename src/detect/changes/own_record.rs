@@ -45,6 +45,9 @@ impl Rule for OwnRecord {
     fn looks(&self) -> Looks {
         Looks::Changes
     }
+    fn knows_sealed_values(&self) -> bool {
+        true
+    }
     fn defaults(&self) -> Value {
         json!({ "except": ["customer"] })
     }

@@ -11,6 +11,8 @@ const REPORT: &[(&str, &str)] = &[
     ("entries checked for continuity", "/continuity/entries_checked"),
     ("new breaks", "/continuity/breaks_new"),
     ("open breaks", "/continuity/breaks_open"),
+    ("new record breaks", "/continuity/records_new"),
+    ("open record breaks", "/continuity/records_open"),
     ("high-value entries", "/high_value_total"),
     ("high-frequency windows", "/high_frequency_total"),
     ("late entries", "/late_total"),
@@ -44,6 +46,7 @@ pub fn verdict(body: &str) -> String {
     let asks = [
         (unlike.count() as u64, "source not matched", "sources not matched"),
         (number("/continuity/breaks_open"), "open break", "open breaks"),
+        (number("/continuity/records_open"), "open record break", "open record breaks"),
         (number("/alerts/past_due"), "alert past due", "alerts past due"),
         (number("/late_total"), "late entry", "late entries"),
     ];

@@ -55,6 +55,10 @@ impl Held {
     fn is_null(&self) -> bool {
         self.value.as_ref().is_some_and(Json::is_null)
     }
+
+    fn is_sealed(&self) -> bool {
+        self.value.is_none()
+    }
 }
 
 /// What was there before a field changed.
@@ -68,7 +72,7 @@ pub enum Old {
     Sealed(String),
 }
 
-/// A field that differs.
+/// A field that differs, or a sealed one that was sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {
     /// Where.
@@ -77,6 +81,9 @@ pub struct Changed {
     pub old: Old,
     /// What is there now.
     pub new: Option<Json>,
+    /// Whether it is the sealed value that is there already. It is kept all the same: what becomes of a
+    /// change must not tell its sender whether a sealed value was guessed.
+    pub same: bool,
 }
 
 /// A field of which the sender's `before` is not our last state; the whole record, where the path is empty.
@@ -88,12 +95,14 @@ pub struct Mismatch {
     pub expected: Option<Json>,
     /// What the sender says.
     pub found: Option<Json>,
+    /// Whether ours is sealed.
+    pub sealed: bool,
 }
 
 /// What a change comes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
-    /// The fields that differ, in order of their paths.
+    /// The fields that are kept, in order of their paths.
     pub fields: Vec<Changed>,
     /// Where `before` is not ours.
     pub mismatches: Vec<Mismatch>,
@@ -115,11 +124,11 @@ pub fn decide(state: Option<&State>, change: &NewChange, digest: &Digest<'_>) ->
     let mut mismatches = if state.is_some() { before.mismatches(known, digest) } else { Vec::new() };
     if change.action == Action::Create && known.exists {
         let expected = Some(Json::text_of(&format!("version {}", known.version)));
-        mismatches = vec![Mismatch { path: String::new(), expected, found: None }];
+        mismatches = vec![Mismatch { path: String::new(), expected, found: None, sealed: false }];
     }
     if change.action == Action::Update && state.is_some_and(|state| !state.exists) && mismatches.is_empty() {
         let found = Some(Json::text_of("a record"));
-        mismatches = vec![Mismatch { path: String::new(), expected: None, found }];
+        mismatches = vec![Mismatch { path: String::new(), expected: None, found, sealed: false }];
     }
     let after = after(known, &change.content);
     let fields = match (change.action, state.is_some()) {
@@ -171,8 +180,9 @@ fn differing(
             (Some(said), None) => said.is_null(),
             (None, _) => true,
         };
+        let sealed = held.is_some_and(Held::is_sealed);
         // A record that is new to us is kept whole: that is where its history begins.
-        if ours && theirs && !new {
+        if ours && theirs && !new && !sealed {
             continue;
         }
         let old = match held {
@@ -180,7 +190,7 @@ fn differing(
             Some(Held { digest: Some(digest), .. }) => Old::Sealed(digest.clone()),
             _ => said.filter(|_| new || known.torn).map_or(Old::Nothing, |said| Old::Value(said.clone())),
         };
-        fields.push(Changed { path: path.to_owned(), old, new: to.cloned() });
+        fields.push(Changed { path: path.to_owned(), old, new: to.cloned(), same: ours && sealed });
     }
     fields
 }
@@ -257,7 +267,8 @@ impl<'a> Before<'a> {
             };
             if !same {
                 let expected = held.and_then(|held| held.value.clone());
-                found.push(Mismatch { path: path.to_owned(), expected, found: said.cloned() });
+                let sealed = held.is_some_and(Held::is_sealed);
+                found.push(Mismatch { path: path.to_owned(), expected, found: said.cloned(), sealed });
             }
         }
         found

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::clock::{HOUR, Moment};
 use crate::config::Mode;
 use crate::db::{Conn, DbError, DbResult};
+use crate::detect::RuleOutcome;
 use crate::ids::Seq;
 use crate::ledger::history::{self, Newest};
 use crate::ledger::{Direction, Instrument, Status};
@@ -153,13 +154,7 @@ pub(super) fn read_day(conn: &mut Conn, date: i32, seq_to: Seq, modes: &HashMap<
 #[derive(serde::Deserialize)]
 struct Outcomes {
     #[serde(default)]
-    rules: Vec<RuleOutcome>,
-}
-
-#[derive(serde::Deserialize)]
-struct RuleOutcome {
-    rule: String,
-    outcome: String,
+    rules: Vec<RuleOutcome<serde::de::IgnoredAny>>,
 }
 
 impl Day {

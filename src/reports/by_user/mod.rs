@@ -21,7 +21,8 @@ use crate::clock::Moment;
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::ledger::BusinessCalendar;
-use crate::ledger::store::first_at;
+use crate::ledger::store::{first_at, sources};
+use crate::records::actor_key;
 use crate::trail::{attempts, store as trail};
 
 pub use csv::csv;
@@ -42,6 +43,10 @@ pub enum Whose {
     Role(Role),
     /// People whom a source names as having changed something.
     Source,
+    /// The command line.
+    Command,
+    /// Users that are not known any more.
+    Unknown,
 }
 
 impl Whose {
@@ -50,12 +55,19 @@ impl Whose {
         match self {
             Whose::Role(role) => role.text(),
             Whose::Source => "source",
+            Whose::Command => "command",
+            Whose::Unknown => "unknown",
         }
     }
 
     /// From its text.
     pub fn parse(text: &str) -> Option<Whose> {
-        if text == Whose::Source.text() { Some(Whose::Source) } else { Role::parse(text).map(Whose::Role) }
+        Whose::all().find(|whose| whose.text() == text)
+    }
+
+    /// Everything that a line's role can be.
+    pub fn all() -> impl Iterator<Item = Whose> {
+        Role::ALL.into_iter().map(Whose::Role).chain([Whose::Source, Whose::Command, Whose::Unknown])
     }
 }
 
@@ -79,8 +91,10 @@ pub struct UserLine {
     pub user: Option<Seq>,
     /// The user's address, or the name a source gives.
     pub name: String,
-    /// `officer`, …, `source`, `command`.
+    /// `officer`, …, `source`, `command`, `unknown`.
     pub role: &'static str,
+    /// The source that names this person; each source has people of its own.
+    pub source: Option<String>,
     /// Pages and answers about customers that were seen.
     pub views: i64,
     /// How many accounts, records and alerts those were about.
@@ -115,7 +129,8 @@ pub struct ByUser {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Person {
     User(Seq),
-    Named(String),
+    /// Whom a source names: the source, and [`actor_key`] of the name.
+    Named(Seq, String),
     Command,
 }
 
@@ -208,26 +223,33 @@ impl Counting {
 
     fn changes(&mut self, conn: &mut Conn, (mut from, to): (Seq, Seq), kind: Option<&str>, known: &[User]) -> DbResult<()> {
         let users: HashMap<&str, Seq> = known.iter().map(|user| (user.email.as_str(), user.id)).collect();
+        let sources: HashMap<Seq, String> = sources(conn)?.into_iter().map(|row| (row.id, row.name)).collect();
         let mut left = LOOKED_AT_MAX;
         loop {
             let mut rows = store::changes(conn, (from, to), PAGE)?;
-            let (read, last) = (rows.len(), rows.last().map(|(seq, ..)| *seq));
+            let (read, last) = (rows.len(), rows.last().map(|row| row.seq));
             let whole = read <= left;
             rows.truncate(left);
             self.looked_at += rows.len();
             self.truncated |= !whole;
             left -= rows.len();
             let kinds = match kind {
-                Some(_) => store::kinds(conn, &distinct(rows.iter().map(|(_, record, _)| *record)))?,
+                Some(_) => store::kinds(conn, &distinct(rows.iter().map(|row| row.record)))?,
                 None => HashMap::new(),
             };
-            for (_, record, actor) in rows {
+            for store::Change { record, source, actor, restores, .. } in rows {
                 if kind.is_some_and(|kind| kinds.get(&record).map(String::as_str) != Some(kind)) {
                     continue;
                 }
-                let user = actor.as_deref().and_then(|actor| users.get(actor));
-                let person = user.map_or_else(|| Person::Named(actor.clone().unwrap_or_default()), |user| Person::User(*user));
-                self.line(person).changes += 1;
+                let name = actor.unwrap_or_default();
+                // Only what two officers restored is an officer's, whatever names a source uses.
+                let user = restores.and_then(|_| users.get(name.as_str()));
+                let person = user.map_or_else(|| Person::Named(source, actor_key(&name)), |user| Person::User(*user));
+                let line = self.line(person);
+                line.changes += 1;
+                if user.is_none() && line.source.is_none() {
+                    (line.name, line.source) = (name, sources.get(&source).cloned());
+                }
             }
             match last.filter(|_| read as i64 == PAGE && whole) {
                 Some(last) => from = last + 1,
@@ -253,7 +275,7 @@ impl Counting {
         if let Some(whose) = whose {
             lines.retain(|line| line.role == whose.text());
         }
-        lines.sort_by(|one, other| (one.role, &one.name).cmp(&(other.role, &other.name)));
+        lines.sort_by(|one, other| (one.role, &one.name, &one.source).cmp(&(other.role, &other.name, &other.source)));
         let lines_total = lines.len() as i64;
         lines.truncate(LINES_MAX);
         ByUser { lines, lines_total, looked_at: looked_at as i64, truncated }
@@ -270,11 +292,11 @@ fn finished(
     let (user, name, role) = match person {
         Person::User(id) => match known.iter().find(|user| user.id == id) {
             Some(user) => (Some(id), user.email.clone(), user.role.text()),
-            None => (Some(id), format!("user {id}"), "unknown"),
+            None => (Some(id), format!("user {id}"), Whose::Unknown.text()),
         },
-        Person::Named(name) if name.is_empty() => (None, "nobody named".to_owned(), Whose::Source.text()),
-        Person::Named(name) => (None, name, Whose::Source.text()),
-        Person::Command => (None, "command line".to_owned(), "command"),
+        Person::Named(_, key) if key.is_empty() => (None, "nobody named".to_owned(), Whose::Source.text()),
+        Person::Named(..) => (None, line.name.clone(), Whose::Source.text()),
+        Person::Command => (None, "command line".to_owned(), Whose::Command.text()),
     };
     UserLine { user, name, role, subjects: seen, ..line }
 }

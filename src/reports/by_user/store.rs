@@ -19,11 +19,26 @@ pub fn bodies(conn: &mut Conn, kind: &str, (from, to): (Seq, Seq), limit: i64) -
     Ok(on_conn!(conn, |c| query.load(c))?)
 }
 
-/// Changes recorded from `from` to before `to`: their places, records and actors, at most `limit`.
-pub fn changes(conn: &mut Conn, (from, to): (Seq, Seq), limit: i64) -> DbResult<Vec<(Seq, Seq, Option<String>)>> {
-    let query = record_changes::table.filter(record_changes::seq.ge(from)).filter(record_changes::seq.lt(to));
-    let query = query.order(record_changes::seq).limit(limit);
-    let query = query.select((record_changes::seq, record_changes::record, record_changes::actor));
+/// A change, as far as it counts for somebody.
+#[derive(Queryable)]
+pub struct Change {
+    /// Its place.
+    pub seq: Seq,
+    /// Its record.
+    pub record: Seq,
+    /// The source that sent it.
+    pub source: Seq,
+    /// Whom that names.
+    pub actor: Option<String>,
+    /// The change whose state officers restored by it.
+    pub restores: Option<Seq>,
+}
+
+/// Changes recorded from `from` to before `to`, at most `limit`.
+pub fn changes(conn: &mut Conn, (from, to): (Seq, Seq), limit: i64) -> DbResult<Vec<Change>> {
+    use record_changes as of;
+    let query = of::table.filter(of::seq.ge(from)).filter(of::seq.lt(to)).order(of::seq).limit(limit);
+    let query = query.select((of::seq, of::record, of::source, of::actor, of::restores));
     Ok(on_conn!(conn, |c| query.load(c))?)
 }
 

@@ -8,6 +8,7 @@
 //!
 //! Not here: the figures (`reports`), the frame around an article (`web`).
 
+pub mod addresses;
 pub mod charts;
 mod daily;
 mod daily_rows;
@@ -36,9 +37,14 @@ pub fn article(report: &Report) -> String {
     printed(&ReportArticle { report: fill::report(report) })
 }
 
-/// The whole document, for storage.
+/// The whole document, for storage, of the main book.
 pub fn frozen(report: &Report) -> String {
-    printed(&ReportPage { style: STYLE, report: fill::report(report) })
+    frozen_in(report, "")
+}
+
+/// The same of the book at `root`, into which its addresses lead.
+pub fn frozen_in(report: &Report, root: &str) -> String {
+    addresses::within(root, &printed(&ReportPage { style: STYLE, report: fill::report(report) }))
 }
 
 /// Templates over finished text cannot fail; if one does, its page says so and nothing else.

@@ -19,7 +19,7 @@ use crate::notify::store::{owe, owed_rows, promising};
 use crate::notify::{MailKind, RECIPIENTS_MAX};
 use crate::trail::{ActError, ActTx, Log, NewEvent};
 
-use super::{Context, Report, Span, Status, changes, compute, formats};
+use super::{Change, Context, Report, Span, Status, changes, compute, formats};
 use store::ReportRow;
 
 pub(super) use store::{dates_with_version, last_computed, newest_first_version};
@@ -245,6 +245,26 @@ pub fn load(conn: &mut Conn, date: NaiveDate, version: Option<i32>) -> DbResult<
     let head = head(row.brief(), newest.version)?;
     report.status = head.status;
     Ok(Some(Stored { head, report, body: row.body, html: row.html }))
+}
+
+/// The version of a date that counted where the log ended before place `end`.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn current_before(conn: &mut Conn, date: NaiveDate, end: Seq) -> DbResult<Option<i32>> {
+    let rows = store::versions(conn, day_number(date))?;
+    Ok(rows.iter().filter(|row| row.seq < end).map(|row| row.version).max())
+}
+
+/// What differs between two stored versions of a date, figure by figure; `None` where one is not there. Versions that
+/// were changed since are refused.
+///
+/// # Errors
+/// As [`load`].
+pub fn between(conn: &mut Conn, date: NaiveDate, from: i32, to: i32) -> DbResult<Option<Vec<Change>>> {
+    let one = load(conn, date, Some(from))?;
+    let two = load(conn, date, Some(to))?;
+    Ok(one.zip(two).map(|(one, two)| changes(&one.report, &two.report)))
 }
 
 /// Every version of a date, oldest first.

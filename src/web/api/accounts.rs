@@ -15,7 +15,8 @@ use crate::ledger::history::{self, Balance, LATE_MAX, Newest, Window};
 use crate::ledger::store::{self, AccountRow};
 use crate::money::{Currency, Money};
 use crate::web::guard::{Caller, Sender, hidden};
-use crate::web::params::{Params, moment, place};
+use crate::web::pages::end_at;
+use crate::web::params::{Params, forwards, moment, place};
 use crate::web::problem::{Problem, ProblemBody};
 
 use super::entry::{EntryView, Views};
@@ -38,6 +39,23 @@ pub struct AccountView {
     /// Its balance now, as in `/balance`.
     pub balance: BalanceView,
     /// Breaks of continuity that are open, at most 1,000.
+    pub open_breaks: i64,
+    /// As it was at an instant, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub then: Option<AccountThen>,
+}
+
+/// An account as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct AccountThen {
+    /// The instant, RFC 3339.
+    pub at: String,
+    /// Its balance after what was booked before, as it is known now.
+    pub balance: BalanceView,
+    /// The same of what was recorded by then.
+    pub known: BalanceView,
+    /// Breaks of continuity that were open, as recorded by then, at most 1,000.
     pub open_breaks: i64,
 }
 
@@ -160,21 +178,37 @@ fn balance_view(conn: &mut Conn, newest: &Newest, account: &AccountRow, at: Mome
 /// An account.
 #[utoipa::path(
     get, path = "/api/v1/accounts/{account}", tag = "Accounts", security(("key" = ["read"])),
-    params(("account" = String, Path, description = "The account's number.")),
+    params(
+        ("account" = String, Path, description = "The account's number."),
+        ("at" = Option<String>, Query, description = "Also as it was at this instant, RFC 3339."),
+    ),
     responses(
         (status = 200, description = "The account.", body = AccountView),
+        (status = 400, description = "A parameter cannot be used.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "No key, or not one that is known.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The key lacks the scope.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such account of your source.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn show(req: HttpRequest, sender: Sender, app: Data<App>, number: Path<String>) -> Result<HttpResponse, Problem> {
-    Params::of(&req, &[])?;
+    let at = Params::of(&req, &["at"])?.read("at", moment)?;
     let (source, now, heads) = (sender.0.source_name.clone(), app.clock.now(), app.newest.clone());
     let read = move |conn: &mut Conn, account: AccountRow| {
         let newest = history::newest(conn, &heads, account.id)?;
         let breaks = store::breaks_of(conn, account.id, 1_000)?;
         let open = breaks.iter().filter(|b| b.state == BreakState::Open.code()).count();
+        let then = match at {
+            Some(at) => Some(AccountThen {
+                at: at.to_string(),
+                balance: balance_view(conn, &heads, &account, at, now)?,
+                known: balance_view(conn, &heads, &account, at, at)?,
+                open_breaks: {
+                    let end = end_at(conn, at)?;
+                    store::breaks_open_at(conn, account.id, end, 1_000)?.len() as i64
+                },
+            }),
+            None => None,
+        };
         Ok(AccountView {
             currency: account.currency.clone(),
             source,
@@ -186,6 +220,7 @@ pub async fn show(req: HttpRequest, sender: Sender, app: Data<App>, number: Path
             },
             balance: balance_view(conn, &heads, &account, now, now)?,
             open_breaks: open as i64,
+            then,
             account: account.number,
         })
     };
@@ -217,6 +252,9 @@ pub async fn entries(req: HttpRequest, sender: Sender, app: Data<App>, number: P
     let query = Params::of(&req, &["from", "to", "after", "limit"])?;
     let after = query.read("after", place)?.unwrap_or(0);
     let window = Window { from: query.read("from", moment)?, to: query.read("to", moment)?, after };
+    if let (Some(from), Some(to)) = (window.from, window.to) {
+        forwards(&from, &to, "to")?;
+    }
     let (limit, full) = (query.limit()?, Caller::Sender(sender.0.clone()).sees_hits());
     let newest = app.newest.clone();
     let read = move |conn: &mut Conn, account: AccountRow| {

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::alerts::{self, Alert, AlertDetail, AlertFilter, Cursor, Disposition, Order, State, queue};
 use crate::app::App;
 use crate::clock::day_date;
-use crate::db::{DbError, DbResult};
+use crate::db::{Conn, DbError, DbResult};
 use crate::detect::Severity;
 use crate::ids::{AlertRef, Seq};
 use crate::ledger::BreakKind;
@@ -20,7 +20,8 @@ use crate::money::{Currency, Money};
 use crate::trail::ActError;
 use crate::web::body::{self, Packing};
 use crate::web::guard::{Caller, Officer, hidden};
-use crate::web::params::Params;
+use crate::web::pages::end_at;
+use crate::web::params::{Params, moment};
 use crate::web::problem::{Problem, ProblemBody};
 
 use super::wire::BreakBody;
@@ -285,20 +286,33 @@ pub async fn list(req: HttpRequest, caller: Caller, app: Data<App>) -> Result<Ht
 /// One alert with what is behind it.
 #[utoipa::path(
     get, path = "/api/v1/alerts/{ref}", tag = "Alerts", security(("key" = ["read", "receipt:full"]), ("session" = [])),
-    params(("ref" = String, Path, description = "Its reference, such as `ALR-2026-000123`.")),
+    params(
+        ("ref" = String, Path, description = "Its reference, such as `ALR-2026-000123`."),
+        ("at" = Option<String>, Query, description = "As it was at this instant, RFC 3339: what joined it later is left out, what was decided later is open."),
+    ),
     responses(
         (status = 200, description = "The alert.", body = AlertDetailView),
+        (status = 400, description = "A parameter cannot be used.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Neither key nor session.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The key lacks the scope, or the role may not.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "No such alert of your source.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No such alert of your source, or not yet at that instant.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, reference: Path<String>) -> Result<HttpResponse, Problem> {
     require_hits(&caller)?;
-    Params::of(&req, &[])?;
+    let at = Params::of(&req, &["at"])?.read("at", moment)?;
     let reference = AlertRef::parse(&reference).ok_or_else(|| Problem::not_found("alert"))?;
     let db = app.db.clone();
-    let found = web::block(move || db.read(|conn| conn.snapshot(|conn| queue::detail(conn, reference)))).await??;
+    let look = move |conn: &mut Conn| -> DbResult<Option<AlertDetail>> {
+        match (queue::detail(conn, reference)?, at) {
+            (Some(detail), Some(at)) => {
+                let end = end_at(conn, at)?;
+                detail.before(conn, end)
+            }
+            (detail, _) => Ok(detail),
+        }
+    };
+    let found = web::block(move || db.read(|conn| conn.snapshot(look))).await??;
     let detail = found.ok_or_else(|| Problem::not_found("alert"))?;
     if caller.source().is_some_and(|source| source != detail.alert.about.source) {
         return Err(hidden(&req, &caller, "alert").await);

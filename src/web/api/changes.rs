@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 
 use crate::access::Scope;
 use crate::app::App;
+use crate::detect;
 use crate::ledger::Refusal;
-use crate::records::{ChangeReceipt, ChangeResult, ReceiptHit, Row, Sender as From};
+use crate::records::{ChangeReceipt, ChangeResult, ReceiptHit, Row, Sender as From, event};
 use crate::trail::ActError;
 use crate::web::guard::Sender;
 use crate::web::peer::Peer;
@@ -83,8 +84,16 @@ pub struct ChangeBody {
 struct Changes {
     app: App,
     from: From,
-    /// Whether its key may know of hits.
-    full: bool,
+    told: Told,
+}
+
+/// What a key may be told of what it sent.
+#[derive(Clone, Copy)]
+struct Told {
+    /// Of hits.
+    hits: bool,
+    /// Of values that we have: those whose key may read them anyway.
+    values: bool,
 }
 
 impl Changes {
@@ -125,8 +134,8 @@ impl Door for Changes {
 
     fn answer(&self, line: u64, result: ChangeResult) -> RowBody {
         match result {
-            ChangeResult::Recorded(receipt) => RowBody::Receipt(body(receipt, "recorded", self.full)),
-            ChangeResult::Duplicate(receipt) => RowBody::Receipt(body(receipt, "duplicate", self.full)),
+            ChangeResult::Recorded(receipt) => RowBody::Receipt(body(receipt, "recorded", self.told)),
+            ChangeResult::Duplicate(receipt) => RowBody::Receipt(body(receipt, "duplicate", self.told)),
             ChangeResult::Unchanged(seq) => RowBody::Unchanged(UnchangedBody { status: "unchanged", seq }),
             ChangeResult::Rejected(refusal) => RowBody::rejected(line, refusal.into()),
         }
@@ -138,12 +147,13 @@ impl Door for Changes {
     }
 }
 
-fn body(receipt: ChangeReceipt, status: &'static str, full: bool) -> ReceiptBody {
+/// Of sealed values no key is told anything: neither that one was as it is sealed, nor that it was not.
+fn body(receipt: ChangeReceipt, status: &'static str, told: Told) -> ReceiptBody {
     let hit = |hit: ReceiptHit| HitBody { rule: hit.rule, severity: hit.severity.text().to_owned(), alert: hit.alert };
-    let hits = if full { receipt.hits } else { Vec::new() };
-    let broken = |(path, expected, found): (String, Option<String>, Option<String>)| BreakBody {
+    let tells = |hit: &ReceiptHit| told.hits && detect::rule(&hit.rule).is_some_and(|rule| !rule.knows_sealed_values());
+    let broken = |(path, expected, found): event::Told| BreakBody {
         kind: "record".into(),
-        expected,
+        expected: expected.filter(|_| told.values),
         found,
         difference: None,
         path: Some(path),
@@ -153,8 +163,8 @@ fn body(receipt: ChangeReceipt, status: &'static str, full: bool) -> ReceiptBody
         leaf: hex::encode(receipt.leaf),
         position: Some(receipt.version),
         status,
-        hits: hits.into_iter().map(hit).collect(),
-        breaks: receipt.mismatches.into_iter().map(broken).collect(),
+        hits: receipt.hits.into_iter().filter(tells).map(hit).collect(),
+        breaks: receipt.mismatches.into_iter().filter(|found| !event::is_of_sealed(found)).map(broken).collect(),
         masked: Some(receipt.masked).filter(|masked| *masked > 0),
     }
 }
@@ -184,6 +194,7 @@ fn body(receipt: ChangeReceipt, status: &'static str, full: bool) -> ReceiptBody
         (status = 415, description = "Neither JSON nor NDJSON.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Readable, but not acceptable: see `code` and `field`. For an atomic array: all results, nothing recorded.",
             content((ProblemBody = "application/problem+json"), (AtomicRefusal = "application/problem+json"))),
+        (status = 429, description = "The same `source_ref` was sent ten times with other content within the hour (`too_many_conflicts`): until it is over, nothing is compared.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "Too many changes wait, sensitive values cannot be sealed yet (`recovery_key_untested`), or this instance stands by.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -192,7 +203,7 @@ pub async fn create(req: HttpRequest, sender: Sender, app: Data<App>, payload: P
     let origin = actix_web::HttpMessage::extensions(&req).get::<Peer>().and_then(|peer| peer.text());
     let key = &sender.0;
     let from = From { source: key.source, key: Some(key.id), origin };
-    let full = key.scopes.contains(Scope::ReceiptFull);
-    let door = Changes { app: App::clone(&app), from, full };
+    let told = Told { hits: key.scopes.contains(Scope::ReceiptFull), values: key.scopes.contains(Scope::Read) };
+    let door = Changes { app: App::clone(&app), from, told };
     take(&req, &app, door, payload).await
 }

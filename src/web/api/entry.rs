@@ -15,6 +15,7 @@ use crate::db::{Conn, DbError, DbResult};
 use crate::detect::Severity;
 use crate::ids::Seq;
 use crate::intake::Outcomes;
+use crate::ledger::reversals;
 use crate::ledger::store::{self, BreakRow, ContextRow, EntryRow};
 use crate::ledger::{BreakKind, BreakState, Context, NewEntry, Parts};
 use crate::money::{Currency, Money};
@@ -85,7 +86,8 @@ impl Views {
             32 => sealing::store::sealed_part(conn, row.seq)?,
             _ => None,
         };
-        let entry = self.entry(conn, row, parts)?;
+        let mut entry = self.entry(conn, row, parts)?;
+        without_officers(conn, row.delivery, &mut entry)?;
         let leaf = row.leaf_hash(self.origins.at(row.seq)).map_err(|e| DbError::Corrupt(e.to_string()))?;
         let breaks = store::breaks_at(conn, row.seq)?;
         let breaks = breaks.iter().map(|found| break_view(found, entry.currency)).collect::<DbResult<_>>()?;
@@ -117,6 +119,24 @@ impl Views {
         };
         row.to_entry(account, context.clone(), parts)
     }
+}
+
+/// Whom a source is told of where officers reversed or restored: no name.
+pub(super) const OFFICER: &str = "officer";
+
+/// What a source is told instead of the reason that officers wrote.
+pub(super) fn by_proposal(id: Seq) -> String {
+    format!("proposal {id}")
+}
+
+/// An entry that two officers made, as its source may read it.
+fn without_officers(conn: &mut Conn, delivery: Seq, entry: &mut NewEntry) -> DbResult<()> {
+    if reversals::is_own(&entry.source_ref) {
+        entry.context.actor = Some(OFFICER.to_owned());
+        // Its delivery says by which proposal it came.
+        entry.parts.reason = store::delivery(conn, delivery)?.and_then(|delivery| delivery.origin);
+    }
+    Ok(())
 }
 
 fn body(entry: &NewEntry) -> EntryBody {

@@ -19,6 +19,7 @@ mod log;
 mod records;
 mod reports;
 mod rows;
+mod rules;
 mod users;
 mod wire;
 
@@ -57,6 +58,11 @@ pub static ROUTES: &[Entry] = &[
     Entry::get("/api/v1/reports/{business_date}", Who::OfficerOrKey(Permission::ReadReports, Scope::Read), || {
         get().to(reports::show)
     }),
+    Entry::get("/api/v1/reports/{business_date}/difference", Who::Officer(Permission::ReadReports), || {
+        get().to(reports::difference)
+    }),
+    Entry::get("/api/v1/rules", Who::Officer(Permission::ReadStatus), || get().to(rules::show)),
+    Entry::get("/api/v1/rules/difference", Who::Officer(Permission::ReadStatus), || get().to(rules::difference)),
     Entry::get("/log/checkpoint", Who::Anyone, || get().to(log::checkpoint)),
     Entry::get("/log/rotations", Who::Anyone, || get().to(log::rotations)),
     Entry::get("/log/tile/{tile:.+}", Who::AnyoneIfPublic(Permission::ReadStatus, Scope::Read), || get().to(log::tile)),
@@ -81,7 +87,7 @@ pub static ROUTES: &[Entry] = &[
     paths(
         entries::create, changes::create, records::show, records::changes, records::difference, entry::show, accounts::show,
         accounts::entries, accounts::balance, alerts::list, alerts::show, alerts::decide, approvals::list, approvals::show,
-        breaks::explain, acts::list, reports::show, users::show, feeds::close, log::checkpoint, log::rotations, log::tile, log::proof, log::consistency, ops::healthz,
+        breaks::explain, acts::list, reports::show, reports::difference, rules::show, rules::difference, users::show, feeds::close, log::checkpoint, log::rotations, log::tile, log::proof, log::consistency, ops::healthz,
         ops::readyz, ops::openapi
     ),
     tags(
@@ -91,6 +97,7 @@ pub static ROUTES: &[Entry] = &[
         (name = "Alerts", description = "What asks for an officer's decision."),
         (name = "Approvals", description = "What one proposes and another approves."),
         (name = "Reports", description = "The daily report."),
+        (name = "Rules", description = "The rules in force, now and at any instant."),
         (name = "Feeds", description = "Control totals of a source."),
         (name = "Log", description = "Signed checkpoints, tiles and proofs, for those who trust nobody."),
         (name = "Operations", description = "Health, readiness, this document."),

@@ -11,11 +11,13 @@ use crate::clock::Moment;
 use crate::config::Class;
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
+use crate::records::event::is_of_sealed;
 use crate::records::history::{self, Version};
 use crate::records::store::{self, ChangeRow, RecordRow};
 use crate::records::{self, Action, Axis, Held, State, class_code, class_text};
+use crate::web::api::entry::{OFFICER, by_proposal};
 use crate::web::guard::Sender;
-use crate::web::params::Params;
+use crate::web::params::{Params, forwards};
 use crate::web::problem::{Problem, ProblemBody};
 
 /// A record at an instant. Numbers have the digits they were sent with.
@@ -78,13 +80,13 @@ pub struct ChangeView {
     pub changed_at: String,
     /// When it was recorded.
     pub recorded_at: String,
-    /// Who changed it.
+    /// Who changed it; `officer` of what two officers restored.
     pub actor: Option<String>,
-    /// Why.
+    /// Why; `proposal` and its number of what two officers restored.
     pub reason: Option<String>,
     /// What differs.
     pub fields: Vec<FieldView>,
-    /// In how many fields what was sent as `before` was not our last state.
+    /// In how many fields what was sent as `before` was not our last state; sealed ones are not counted.
     pub breaks: usize,
     /// The change whose state it restores.
     pub restores: Option<Seq>,
@@ -228,6 +230,8 @@ pub async fn changes(
 fn change_view(version: &Version) -> ChangeView {
     let (change, private) = (&version.change, version.private.clone().unwrap_or_default());
     let class = [Class::Debug, Class::Normal, Class::Critical].into_iter().find(|class| class_code(*class) == change.class);
+    // A source is not told of officers: neither who it was, nor what they wrote to each other.
+    let restored = change.restores.is_some();
     let fields = version.fields.iter().map(|field| FieldView {
         path: field.path.clone(),
         old: field.old.as_deref().and_then(raw),
@@ -242,10 +246,10 @@ fn change_view(version: &Version) -> ChangeView {
         class: class.map_or("?", class_text),
         changed_at: Moment(change.changed_at).to_string(),
         recorded_at: Moment(change.recorded_at).to_string(),
-        actor: change.actor.clone(),
-        reason: private.reason,
+        actor: if restored { Some(OFFICER.to_owned()) } else { change.actor.clone() },
+        reason: if restored { version.proposal.map(by_proposal) } else { private.reason },
         fields: fields.collect(),
-        breaks: private.mismatches.len(),
+        breaks: private.mismatches.iter().filter(|found| !is_of_sealed(found)).count(),
         restores: change.restores,
     }
 }
@@ -274,11 +278,12 @@ pub async fn difference(
     let query = Params::of(&req, &["from", "to"])?;
     let from = query.read("from", Moment::parse)?.ok_or_else(|| Problem::parameter("from", "from: name the first instant"))?;
     let to = query.read("to", Moment::parse)?.unwrap_or(Moment(i64::MAX));
+    forwards(&from, &to, "to")?;
     let found = of_record(&app, &sender, path.into_inner(), move |conn, record| {
         let one = state_at(conn, record.id, from, Axis::Effective)?.map(|(_, state)| state);
         let two = state_at(conn, record.id, to, Axis::Effective)?.map(|(_, state)| state);
         let nothing = State::default();
-        let list = history::difference(one.as_ref().unwrap_or(&nothing), two.as_ref().unwrap_or(&nothing));
+        let list = history::difference_for_sources(one.as_ref().unwrap_or(&nothing), two.as_ref().unwrap_or(&nothing));
         let sealed = |held: &Option<Held>| held.as_ref().is_some_and(|held| held.value.is_none());
         let fields = list.iter().map(|found| FieldView {
             path: found.path.clone(),

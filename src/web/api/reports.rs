@@ -8,8 +8,10 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine;
 use chrono::NaiveDate;
+use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::clock::parse_date;
@@ -18,7 +20,8 @@ use crate::ledger::store::sources;
 use crate::reports::{self, Context, Report, formats, page};
 use crate::web::guard::{Caller, refused};
 use crate::web::headers;
-use crate::web::params::Params;
+use crate::web::pages::end_at;
+use crate::web::params::{Params, forwards, moment};
 use crate::web::problem::{Problem, ProblemBody};
 
 /// How a report is written.
@@ -90,10 +93,10 @@ fn choose(req: &HttpRequest, named: &str) -> Result<(NaiveDate, Format), Problem
     Ok((date, format))
 }
 
-fn write(report: &Report, format: Format) -> DbResult<String> {
+fn write(ctx: &Context, report: &Report, format: Format) -> DbResult<String> {
     match format {
         Format::Json => formats::json(report),
-        Format::Html => Ok(page::frozen(report)),
+        Format::Html => Ok(page::frozen_in(report, &ctx.root)),
         Format::Csv => Ok(formats::csv(report)),
         Format::Text => Ok(formats::text(report)),
     }
@@ -116,7 +119,7 @@ fn find(conn: &mut Conn, ctx: &Context, date: NaiveDate, version: Option<i32>, f
             return Ok(None);
         }
         let report = reports::preview(conn, ctx, date)?;
-        return Ok(Some(Written { text: write(&report, format)?, version: 0, status: report.status.text(), sha256: None }));
+        return Ok(Some(Written { text: write(ctx, &report, format)?, version: 0, status: report.status.text(), sha256: None }));
     };
     let (version, status) = (stored.head.version, stored.head.status.text());
     let (text, sha256) = match format {
@@ -126,7 +129,7 @@ fn find(conn: &mut Conn, ctx: &Context, date: NaiveDate, version: Option<i32>, f
             // From the frozen body, so that what was printed then is printed for ever.
             let report: Report = serde_json::from_str(&stored.body)
                 .map_err(|e| DbError::Corrupt(format!("report {date} version {version} cannot be read: {e}")))?;
-            (write(&report, format)?, None)
+            (write(ctx, &report, format)?, None)
         }
     };
     Ok(Some(Written { text, version, status, sha256 }))
@@ -149,6 +152,7 @@ fn policy(html: &str) -> String {
     params(
         ("business_date" = String, Path, description = "`YYYY-MM-DD`, with or without an extension."),
         ("version" = Option<i32>, Query, description = "A stored version, from 1; 0: a preview."),
+        ("at" = Option<String>, Query, description = "The version that counted at this instant instead, RFC 3339."),
     ),
     responses(
         (status = 200, description = "The report; header `report-status` says what this version is worth today.", content(
@@ -169,12 +173,23 @@ pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, named: Path<
             return Err(turned_away(&req, &caller).await);
         }
     }
-    let query = Params::of(&req, &["version"])?;
+    let query = Params::of(&req, &["version", "at"])?;
     let number = |text: &str| text.parse::<i32>().ok().filter(|v| *v >= 0).ok_or("a whole number from 0");
-    let version = query.read("version", number)?;
+    let (mut version, at) = (query.read("version", number)?, query.read("at", moment)?);
+    if version.is_some() && at.is_some() {
+        return Err(Problem::parameter("at", "at: give either version or at"));
+    }
     let (date, format) = choose(&req, &named)?;
     let (db, ctx) = (app.db.clone(), Context::new(&app.config, app.clock.clone()));
-    let found = web::block(move || db.look(|conn| find(conn, &ctx, date, version, format))).await??;
+    let look = move |conn: &mut Conn| {
+        if let Some(at) = at {
+            let end = end_at(conn, at)?;
+            // None was stored yet: there is no such version.
+            version = Some(reports::current_before(conn, date, end)?.unwrap_or(-1));
+        }
+        find(conn, &ctx, date, version, format)
+    };
+    let found = web::block(move || db.look(look)).await??;
     let written = found.ok_or_else(|| Problem::not_found("version of this report"))?;
     let (_, extension, media) = format.row();
     let read = json!({ "date": date, "version": written.version, "format": extension });
@@ -196,6 +211,62 @@ pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, named: Path<
         Format::Json | Format::Text => &mut answer,
     };
     Ok(answer.body(written.text))
+}
+
+/// What differs between two versions of a date's report.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ReportDifference {
+    /// The one.
+    from: i32,
+    /// The other.
+    to: i32,
+    /// Figure by figure.
+    items: Vec<FigureChange>,
+}
+
+/// A figure that differs.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FigureChange {
+    /// Its path in the report.
+    #[schema(example = "totals.USD.credits")]
+    figure: String,
+    /// In the one; `null`: it is not there.
+    before: Option<String>,
+    /// In the other.
+    after: Option<String>,
+}
+
+/// What differs between two stored versions of a date's report, figure by figure.
+#[utoipa::path(
+    get, path = "/api/v1/reports/{business_date}/difference", tag = "Reports", security(("session" = [])),
+    params(
+        ("business_date" = String, Path, description = "`YYYY-MM-DD`."),
+        ("from" = i32, Query, description = "The earlier version."),
+        ("to" = i32, Query, description = "The later one."),
+    ),
+    responses(
+        (status = 200, description = "What differs.", body = ReportDifference),
+        (status = 400, description = "A parameter cannot be used.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "No session.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The role may not.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No such version.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "A stored version was changed since it was stored, and is not shown.", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn difference(req: HttpRequest, caller: Caller, app: Data<App>, date: Path<String>) -> Result<HttpResponse, Problem> {
+    let query = Params::of(&req, &["from", "to"])?;
+    let date = parse_date(&date).map_err(|e| Problem::field(400, "parameter_invalid", "business_date", e.to_string()))?;
+    let version = |name: &str| -> Result<i32, Problem> {
+        let found = query.read(name, str::parse::<i32>)?;
+        found.ok_or_else(|| Problem::parameter(name, format!("{name}: name the version")))
+    };
+    let (from, to, db) = (version("from")?, version("to")?, app.db.clone());
+    forwards(&from, &to, "to")?;
+    let found = web::block(move || db.look(|conn| reports::between(conn, date, from, to))).await??;
+    let found = found.ok_or_else(|| Problem::not_found("version of this report"))?;
+    caller.note(&req, &app, "report.read", json!({ "date": date, "version": to, "format": "difference" })).await?;
+    let change = |change: reports::Change| FigureChange { figure: change.figure, before: change.before, after: change.after };
+    Ok(HttpResponse::Ok().json(ReportDifference { from, to, items: found.into_iter().map(change).collect() }))
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub struct UserCounts {
     user: Option<Seq>,
     /// The user's address, or the name a source gives.
     name: String,
+    /// The source that gives it; two sources have people of their own, however they are called.
+    source: Option<String>,
     /// `analyst officer auditor admin`, `source` for whom a source names, `command`, `unknown`.
     role: &'static str,
     /// Pages and answers about customers that were seen; of the type, where one is asked for.
@@ -64,8 +66,8 @@ pub struct ByUserView {
 
 impl From<UserLine> for UserCounts {
     fn from(line: UserLine) -> UserCounts {
-        let UserLine { user, name, role, views, subjects, searches, exports, reveals, changes, acts, refusals } = line;
-        UserCounts { user, name, role, views, subjects, searches, exports, reveals, changes, acts, refusals }
+        let UserLine { user, name, role, source, views, subjects, searches, exports, reveals, changes, acts, refusals } = line;
+        UserCounts { user, name, role, source, views, subjects, searches, exports, reveals, changes, acts, refusals }
     }
 }
 
@@ -92,7 +94,7 @@ fn view(asked: &Question, report: ByUser) -> ByUserView {
         ("from" = Option<String>, Query, description = "First day, `YYYY-MM-DD` in the bank's zone; none: 29 days before `through`."),
         ("through" = Option<String>, Query, description = "Last day; none: today. At most 92 days."),
         ("type" = Option<String>, Query, description = "A type of records, such as `customer`; none: everything."),
-        ("role" = Option<String>, Query, description = "`analyst officer auditor admin`, or `source` for whom a source names; none: everybody."),
+        ("role" = Option<String>, Query, description = "`analyst officer auditor admin`, `source` for whom a source names, `command` for the command line, `unknown` for users that are not known any more; none: everybody."),
         ("format" = Option<String>, Query, description = "`json` or `csv`; none: what `Accept` says."),
     ),
     responses(

@@ -96,7 +96,7 @@ pub struct BreakBody {
     /// `arithmetic chain sequence statement conservation foreign_source record rounding_drift`
     #[schema(example = "chain")]
     pub kind: String,
-    /// What should have been there.
+    /// What should have been there. Of a record only a key that may read is told.
     #[schema(example = "1500.00")]
     pub expected: Option<String>,
     /// What is there.

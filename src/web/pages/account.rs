@@ -3,6 +3,7 @@
 mod charts;
 pub(super) mod proof;
 mod sharing;
+mod then;
 
 use std::collections::HashMap;
 
@@ -30,6 +31,7 @@ use super::desk::{Desk, Page};
 use super::errors::Trouble;
 use super::fill::{self, Around, Contexts};
 use super::privacy::{self, Tried};
+use super::travel::instant;
 use super::views::{AccountPage, BreakRow, Empty, Fact, Pager, Tag};
 
 /// Entries of one page.
@@ -55,6 +57,17 @@ struct Shown {
     sharing: sharing::Sharing,
     /// The hold in force; `None` outside: it can have none.
     hold: Option<Option<Seq>>,
+    /// What stood at the instant that was asked for.
+    then: Option<then::Then>,
+}
+
+/// What of an account is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked {
+    /// As it was at this instant.
+    at: Option<Moment>,
+    /// The page of entries that begins with this one.
+    entry: Option<Seq>,
 }
 
 /// How many of the entries looked at could be checked, and how many were looked at.
@@ -75,12 +88,12 @@ fn checked(entries: &[Entry], mode: Mode) -> Checked {
     Checked { checked: booked().filter(carries).count(), looked: booked().count() }
 }
 
-fn read(conn: &mut Conn, heads: &Newest, id: Seq, at: Option<Seq>) -> Result<Shown, Trouble> {
+fn read(conn: &mut Conn, heads: &Newest, id: Seq, Asked { at, entry }: Asked) -> Result<Shown, Trouble> {
     let account = ledger::account(conn, id)?.ok_or(Trouble::Missing("There is no such account."))?;
     let newest = lookup::page(conn, heads, id, None, LOOKED_AT)?.entries;
     let course = course(&moved(conn, heads, id, &newest)?);
-    let page = lookup::page(conn, heads, id, at, PAGE)?;
-    if at.is_some() && page.entries.is_empty() {
+    let page = lookup::page(conn, heads, id, entry, PAGE)?;
+    if entry.is_some() && page.entries.is_empty() {
         return Err(Trouble::Missing("This account has no such entry."));
     }
     let first = history::page(conn, heads, id, &Window::default(), 1)?.items.pop();
@@ -95,6 +108,10 @@ fn read(conn: &mut Conn, heads: &Newest, id: Seq, at: Option<Seq>) -> Result<Sho
         source: source.map_or_else(String::new, |s| s.name),
         alerts: queue::of_account(conn, id, LISTED)?,
         hold: privacy::read(conn, &account.number)?,
+        then: match at {
+            Some(at) => Some(then::read(conn, heads, id, at)?),
+            None => None,
+        },
         account,
         newest,
         course,
@@ -121,15 +138,18 @@ fn moved(conn: &mut Conn, heads: &Newest, id: Seq, newest: &[Entry]) -> Result<V
 /// `GET /accounts/{id}`
 pub(super) async fn show(desk: Desk, id: web::Path<Seq>, request: HttpRequest) -> Page {
     let id = *id;
-    let at = desk.asked(&request, &["at"], |query| query.read("at", place))?;
-    render(&desk, id, at, None).await
+    let time = desk.time();
+    let asked = desk.asked(&request, &["at", "entry"], |query| {
+        Ok(Asked { at: query.read("at", |text| instant(text, time))?, entry: query.read("entry", place)? })
+    })?;
+    render(&desk, id, asked, None).await
 }
 
 /// The page; `tried` is what a form of it brought and could not be taken.
-pub(super) async fn render(desk: &Desk, id: Seq, at: Option<Seq>, tried: Option<Tried>) -> Page {
+pub(super) async fn render(desk: &Desk, id: Seq, asked: Asked, tried: Option<Tried>) -> Page {
     let status = if tried.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let heads = desk.app.newest.clone();
-    let shown = desk.read(move |conn| read(conn, &heads, id, at)).await?;
+    let shown = desk.read(move |conn| read(conn, &heads, id, asked)).await?;
     desk.viewed(json!({ "account": id })).await?;
     let time = desk.time();
     let mode = mode(desk, &shown.source);
@@ -140,6 +160,7 @@ pub(super) async fn render(desk: &Desk, id: Seq, at: Option<Seq>, tried: Option<
         number: fill::number(&shown.account),
         number_note: Some("Every view of a customer is recorded.".to_owned()),
         tags: tags(&shown),
+        travel: then::view(&shown, asked.at, time),
         facts: facts(desk, &shown, mode),
         currency: shown.account.currency.clone(),
         balance: charts::balance(&shown, time),
@@ -147,7 +168,7 @@ pub(super) async fn render(desk: &Desk, id: Seq, at: Option<Seq>, tried: Option<
         continuity_tag: (checked.checked == 0).then(|| tag("Not checked", "warn")),
         continuity_note: continuity_note(mode, checked),
         entries: shown.page.entries.iter().map(|entry| fill::entry_row(entry, &around)).collect(),
-        pager: pager(id, &shown, at),
+        pager: pager(id, &shown, asked.entry),
         breaks: break_rows(desk, &shown),
         breaks_empty: no_breaks(checked),
         contexts: shown.sharing.rows(time),
@@ -272,7 +293,7 @@ fn pager(id: Seq, shown: &Shown, at: Option<Seq>) -> Pager {
     Pager {
         shown: shown_text,
         first: at.map(|_| format!("/accounts/{id}#entries")),
-        next: shown.page.next.map(|seq| format!("/accounts/{id}?at={seq}#entries")),
+        next: shown.page.next.map(|seq| format!("/accounts/{id}?entry={seq}#entries")),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::http::StatusCode;
-use actix_web::web;
+use actix_web::{HttpRequest, web};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -27,8 +27,10 @@ use super::desk::{Desk, Page};
 use super::errors::{Trouble, sentence};
 use super::fill::{self, Around, Contexts};
 use super::record::lines;
+use super::travel::{end_at, instant, picker};
 use super::views::{
-    AlertPage, BreakRow, Choice, DISPOSITIONS, DecisionForm, DecisionView, EntryRow, Fact, FieldError, HistoryRow, VersionRow,
+    AlertPage, BreakRow, Choice, DISPOSITIONS, DecisionForm, DecisionView, EntryRow, Fact, FieldError, HistoryRow, Travel,
+    VersionRow,
 };
 
 /// Changes shown with an alert of a rule on changes.
@@ -66,8 +68,12 @@ fn parse(reference: &str) -> Result<AlertRef, Trouble> {
     AlertRef::parse(reference).ok_or(Trouble::Missing("There is no such alert. A reference looks like ALR-2026-000123."))
 }
 
-fn read(conn: &mut Conn, reference: AlertRef) -> Result<Shown, Trouble> {
-    let detail = queue::detail(conn, reference)?.ok_or(Trouble::Missing("There is no such alert."))?;
+fn read(conn: &mut Conn, reference: AlertRef, at: Option<Moment>) -> Result<Shown, Trouble> {
+    let mut detail = queue::detail(conn, reference)?.ok_or(Trouble::Missing("There is no such alert."))?;
+    if let Some(at) = at {
+        let end = end_at(conn, at)?;
+        detail = detail.before(conn, end)?.ok_or(Trouble::Missing("This alert was not raised yet at that instant."))?;
+    }
     let mut entries = ledger::entries_at(conn, &detail.entries)?;
     if detail.alert.rule == CONTINUITY {
         // A break is seen against the entry before it.
@@ -110,9 +116,11 @@ fn changes(conn: &mut Conn, detail: &AlertDetail) -> Result<Vec<(Version, Option
 }
 
 /// `GET /alerts/{reference}`
-pub(super) async fn show(desk: Desk, path: web::Path<String>) -> Page {
+pub(super) async fn show(desk: Desk, path: web::Path<String>, request: HttpRequest) -> Page {
     let reference = parse(&path).map_err(|t| desk.fail(t))?;
-    render(&desk, reference, &Sent::default(), Vec::new()).await
+    let time = desk.time();
+    let at = desk.asked(&request, &["at"], |query| query.read("at", |text| instant(text, time)))?;
+    render(&desk, reference, at, (&Sent::default(), Vec::new())).await
 }
 
 /// `POST /alerts/{reference}/disposition`
@@ -121,7 +129,7 @@ pub(super) async fn decide(desk: Desk, path: web::Path<String>, sent: web::Form<
     let sent = sent.into_inner();
     let mut errors = errors(&sent);
     let Some(disposition) = Disposition::parse(&sent.disposition) else {
-        return render(&desk, reference, &sent, errors).await;
+        return render(&desk, reference, None, (&sent, errors)).await;
     };
     let (user, wanted) = (desk.user()?, sent.clone());
     let closed = desk
@@ -138,7 +146,7 @@ pub(super) async fn decide(desk: Desk, path: web::Path<String>, sent: web::Form<
             if errors.iter().all(|error| error.field != field) {
                 errors.push(FieldError { field: field.to_owned(), text: sentence(&detail) });
             }
-            render(&desk, reference, &sent, errors).await
+            render(&desk, reference, None, (&sent, errors)).await
         }
         Err(error) => Err(desk.fail(error.into())),
     }
@@ -168,8 +176,8 @@ fn errors(sent: &Sent) -> Vec<FieldError> {
     errors
 }
 
-async fn render(desk: &Desk, reference: AlertRef, sent: &Sent, errors: Vec<FieldError>) -> Page {
-    let shown = desk.read(move |conn| read(conn, reference)).await?;
+async fn render(desk: &Desk, reference: AlertRef, at: Option<Moment>, (sent, errors): (&Sent, Vec<FieldError>)) -> Page {
+    let shown = desk.read(move |conn| read(conn, reference, at)).await?;
     let alert = &shown.detail.alert;
     let about = if alert.about.record.is_some() { "record" } else { "account" };
     desk.viewed(json!({ about: alert.about.record.unwrap_or(alert.about.id), "alert": alert.id })).await?;
@@ -181,7 +189,11 @@ async fn render(desk: &Desk, reference: AlertRef, sent: &Sent, errors: Vec<Field
         chrome: desk.chrome(&reference.to_string()),
         reference: reference.to_string(),
         severity: alert.severity.text().to_owned(),
-        state: fill::alert_state(alert, super::alerts::overdue(desk, alert)),
+        state: fill::alert_state(alert, at.is_none() && super::alerts::overdue(desk, alert)),
+        travel: Travel {
+            note: at.map_or_else(String::new, |_| "Everything on this page is as it was recorded by then.".to_owned()),
+            ..picker(&format!("/alerts/{reference}"), at, time)
+        },
         rule: rule_title(&alert.rule),
         why: alert.explanation.sentence.clone(),
         evaluated: format!("Raised {} under the rule set of event {}.", time.second(alert.opened_at), alert.rules),
@@ -194,8 +206,10 @@ async fn render(desk: &Desk, reference: AlertRef, sent: &Sent, errors: Vec<Field
         entries_note: entries_note(&shown),
         history_of_changes: shown.changes.iter().map(|(version, record)| changed(version, record.as_ref(), time)).collect(),
         subject: subject(alert).to_owned(),
-        form: (open && may).then(|| form(reference, sent, errors)),
-        read_only: (open && !may).then(|| "Your role reads alerts and does not decide them.".to_owned()),
+        form: (open && may && at.is_none()).then(|| form(reference, sent, errors)),
+        read_only: (open && at.is_some())
+            .then(|| "Nobody had decided yet.".to_owned())
+            .or_else(|| (open && !may).then(|| "Your role reads alerts and does not decide them.".to_owned())),
         decision: decision(&shown, time),
         history: events(&shown, time),
         related: super::alerts::rows(desk, &shown.related),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::access::Permission;
 use crate::approvals::{self, Deciding, Decision, Proposal, State, Word};
 use crate::ids::Seq;
+use crate::privacy::{Scope, Subject};
 use crate::reports::page::words::{fact, mono, words};
 use crate::trail::ActError;
 
@@ -155,9 +156,19 @@ fn next(desk: &Desk, proposal: &Proposal) -> String {
     }
 }
 
+/// Whom an erasure or a hold is about, in words.
+fn subject(value: &Value) -> Option<String> {
+    let Subject { scope, name } = serde_json::from_value(value.clone()).ok()?;
+    Some(match scope {
+        Scope::Account => format!("Account {name}"),
+        Scope::Party => format!("Holder {name}"),
+        Scope::Range => format!("From {}", name.replace('/', " to ")),
+    })
+}
+
 /// The fields of an object, each as a fact.
 fn facts(value: &Value) -> Vec<Fact> {
-    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let plain = |value: &Value| subject(value).or_else(|| value.as_str().map(str::to_owned)).unwrap_or_else(|| value.to_string());
     let long = |text: &str| text.len() > 24 && !text.contains(' ');
     let fields = value.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
     fields

@@ -129,7 +129,7 @@ async fn render(desk: &Desk, name: BreakName, tried: Option<(String, String)>) -
     let shown = desk.read(move |conn| read(conn, name)).await?;
     desk.viewed(shown.looked_at()).await?;
     let status = if tried.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let proposal = |id: Seq| link(format!("proposal {id}"), format!("/approvals/{id}"));
+    let proposal = |id: Seq| desk.proposal(id);
     let may = desk.may(Permission::Correct) && shown.waiting.is_none() && shown.is_open();
     let note = match shown.state() {
         BreakState::Healed => Some("A later entry healed it: nothing is left to explain."),

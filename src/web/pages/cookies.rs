@@ -56,6 +56,8 @@ pub(super) enum Done {
     CheckpointAbsent(i64),
     /// A hold was placed by the event with this number.
     HoldPlaced(i64),
+    /// The same, and nothing is stored of its subject.
+    HoldAhead(i64),
     /// The proposal with this number was submitted.
     Proposed(i64),
     /// So many mails that were given up are sent again.
@@ -78,6 +80,7 @@ impl Done {
             Done::CheckpointFails(seq) => format!("fails.{seq}"),
             Done::CheckpointAbsent(seq) => format!("absent.{seq}"),
             Done::HoldPlaced(seq) => format!("held.{seq}"),
+            Done::HoldAhead(seq) => format!("ahead.{seq}"),
             Done::Proposed(seq) => format!("proposed.{seq}"),
             Done::MailResent(mails) => format!("resent.{mails}"),
             Done::MailAcknowledged(mails) => format!("known.{mails}"),
@@ -95,6 +98,7 @@ impl Done {
             Some(("fails", seq)) => seq.parse().ok().map(Done::CheckpointFails),
             Some(("absent", seq)) => seq.parse().ok().map(Done::CheckpointAbsent),
             Some(("held", seq)) => seq.parse().ok().map(Done::HoldPlaced),
+            Some(("ahead", seq)) => seq.parse().ok().map(Done::HoldAhead),
             Some(("proposed", seq)) => seq.parse().ok().map(Done::Proposed),
             Some(("resent", mails)) => mails.parse().ok().map(Done::MailResent),
             Some(("known", mails)) => mails.parse().ok().map(Done::MailAcknowledged),
@@ -115,6 +119,11 @@ impl Done {
             }
             Done::AlertClosed(seq) => ("good", format!("The alert is closed. The decision is event {seq} of the log.")),
             Done::HoldPlaced(seq) => ("good", format!("Hold {seq} is in force: nothing of its subject is erased.")),
+            Done::HoldAhead(seq) => {
+                let told =
+                    "is in force, but nothing is stored under that name so far: check how it is written. It keeps what comes.";
+                ("warn", format!("Hold {seq} {told}"))
+            }
             Done::Proposed(seq) => ("good", format!("Proposal {seq} is submitted. Another officer decides it.")),
             Done::MailResent(mails) => {
                 ("good", format!("{} again; what becomes of it is an event.", counted(mails, "mail waits", "mails wait")))

@@ -226,9 +226,15 @@ impl Desk {
         errors::failure(self, trouble)
     }
 
+    /// A proposal by its number, and its page for who may read it.
+    pub(super) fn proposal(&self, id: Seq) -> Link {
+        let href = if self.may(Permission::ReadApprovals) { format!("/approvals/{id}") } else { String::new() };
+        Link { text: format!("proposal {id}"), href }
+    }
+
     /// A page for a refusal.
     pub(super) fn refuse(&self, status: u16, detail: &str) -> Failure {
-        self.fail(Trouble::Refused { status, detail: detail.to_owned() })
+        self.fail(Trouble::Refused { status, code: "", detail: detail.to_owned() })
     }
 
     /// Prints a page.
@@ -272,6 +278,7 @@ fn navigation(role: Role, path: &str, waiting: u64) -> Vec<NavItem> {
     let here = |href: &str| match href {
         "/" => path == "/",
         "/accounts" => ["/accounts", "/search/", "/contexts/", "/holders"].iter().any(|start| path.starts_with(start)),
+        "/trail" => ["/trail", "/rules"].iter().any(|start| path.starts_with(start)),
         _ => path.starts_with(href),
     };
     let item = |(label, href, _): &(&str, &str, Permission)| NavItem {

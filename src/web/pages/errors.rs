@@ -21,6 +21,8 @@ pub(super) enum Trouble {
     Refused {
         /// HTTP status.
         status: u16,
+        /// Stable: by it the page is headed.
+        code: &'static str,
         /// For people.
         detail: String,
     },
@@ -46,7 +48,7 @@ impl From<ActError> for Trouble {
     fn from(error: ActError) -> Trouble {
         match error {
             ActError::Db(error) => error.into(),
-            ActError::Refused { status, detail, .. } => Trouble::Refused { status, detail },
+            ActError::Refused { status, code, detail } => Trouble::Refused { status, code, detail },
             ActError::NotWriting => Trouble::NotWriting,
         }
     }
@@ -116,17 +118,52 @@ pub(super) fn failure(desk: &Desk, trouble: Trouble) -> Failure {
     if let Trouble::Altered(detail) = trouble {
         return withheld(desk, &sentence(&detail), reference);
     }
-    let (status, detail) = match trouble {
-        Trouble::Missing(what) => (404, Some(what.to_owned())),
-        Trouble::Refused { status, detail } => (status, Some(sentence(&detail))),
-        Trouble::NotWriting | Trouble::Altered(_) => (503, None),
+    let (status, code, detail) = match trouble {
+        Trouble::Missing(what) => (404, "", Some(what.to_owned())),
+        Trouble::Refused { status, code, detail } => (status, code, Some(sentence(&detail))),
+        Trouble::NotWriting | Trouble::Altered(_) => (503, "", None),
         Trouble::Broken(why) => {
             tracing::error!(reference, why, "a page could not be made");
-            (500, None)
+            (500, "", None)
         }
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    page(desk.chrome(""), status, detail.as_deref(), reference)
+    let mut failure = page(desk.chrome(""), status, detail.as_deref(), reference);
+    if let Some((heading, step)) = Some(code).filter(|_| status == StatusCode::CONFLICT).and_then(cause) {
+        failure.page.heading = heading.to_owned();
+        failure.page.chrome.title = heading.to_owned();
+        failure.page.steps = vec![step.to_owned()];
+    }
+    failure
+}
+
+/// What a conflict is, by its code, and what to do next; only what somebody else did meanwhile is *already changed*.
+fn cause(code: &str) -> Option<(&'static str, &'static str)> {
+    Some(match code {
+        "alert_closed" | "approved_already" | "break_closed" | "close_moved" | "holds_changed" | "key_changed"
+        | "key_revoked" | "keys_changed" | "proposal_closed" | "record_changed" | "report_moved" | "rule_set_version"
+        | "user_disabled" => ("Already changed", "Open the page again to see how it stands."),
+        "hold_there" | "reversed_already" | "user_exists" => {
+            ("There already", "Nothing is left to do; the page shows what is there.")
+        }
+        "nothing_to_erase" | "nothing_to_restore" => ("Nothing to do", "Choose another state, or leave it as it is."),
+        "erased" | "record_erased" | "subject_gone" | "values_expired" => {
+            ("No longer there", "It cannot be brought back. The page shows what is left.")
+        }
+        "proposal_open" | "too_many_open" => ("Waits for a decision", "Look at page Approvals: another officer decides it."),
+        "in_quarantine" => ("Not yet", "Wait until its time has come; page Approvals shows when that is."),
+        "proposal_expired" | "not_approved" | "submitter_gone" => {
+            ("Not approved", "Submit it again, for another officer to decide.")
+        }
+        "funds_insufficient" | "funds_unknown" => ("The funds do not allow it", "It can be forced, with a reason."),
+        "clock_distrusted" => {
+            ("The clock is not believed", "Tell whoever runs the program; nothing is removed until it is right.")
+        }
+        "cannot_be_opened" | "key_missing" | "key_unfit" => {
+            ("Cannot be opened", "Tell whoever keeps the keys: one is missing, or a value was changed.")
+        }
+        _ => return None,
+    })
 }
 
 /// What is not shown, because it is not what was stored.
@@ -187,8 +224,8 @@ fn words(status: StatusCode) -> (&'static str, &'static str, &'static str) {
         }
         408 => ("Too slow", "What was sent stopped arriving. Nothing was changed.", "Go back and send it again."),
         409 => (
-            "Already changed",
-            "Someone else was faster. Nothing was changed by you.",
+            "Not possible as it stands",
+            "What is stored does not allow it. Nothing was changed by you.",
             "Open the page again to see how it stands.",
         ),
         413 => {
@@ -210,6 +247,16 @@ fn words(status: StatusCode) -> (&'static str, &'static str, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_conflict_is_headed_by_its_cause() {
+        let heading = |code: &str| cause(code).map_or(words(StatusCode::CONFLICT).0, |(heading, _)| heading);
+        assert_eq!(heading("alert_closed"), "Already changed");
+        assert_eq!(heading("nothing_to_restore"), "Nothing to do");
+        assert_eq!(heading("values_expired"), "No longer there");
+        assert_eq!(heading("hold_there"), "There already");
+        assert_eq!(heading("not_erasable"), "Not possible as it stands");
+    }
 
     #[test]
     fn a_refusal_becomes_a_sentence() {

@@ -95,8 +95,7 @@ pub(super) fn marks(entry: &Entry) -> Vec<Tag> {
         match (rule.outcome.as_str(), rule.entry) {
             ("hit", None) => marks.push(tag(rule_title(&rule.rule), "warn")),
             ("hit", Some(other)) => marks.push(tag(format!("Moved {other} over the line"), "warn")),
-            ("error", _) => marks.push(tag(format!("{} failed", rule_title(&rule.rule)), "bad")),
-            _ => {}
+            (outcome, _) => marks.extend(unjudged(&rule.rule, outcome)),
         }
     }
     for found in &outcomes.breaks {
@@ -106,6 +105,15 @@ pub(super) fn marks(entry: &Entry) -> Vec<Tag> {
     }
     marks.extend(outcomes.healed.iter().map(|healed| tag(format!("Heals {}", healed.seq), "good")));
     marks
+}
+
+/// Said where a rule could not judge.
+pub(super) fn unjudged(rule: &str, outcome: &str) -> Option<Tag> {
+    match outcome {
+        "error" => Some(tag(format!("{} failed", rule_title(rule)), "bad")),
+        "insufficient_history" => Some(tag(format!("{}: not enough history", rule_title(rule)), "warn")),
+        _ => None,
+    }
 }
 
 /// How long ago, in one unit.

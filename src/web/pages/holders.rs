@@ -7,7 +7,7 @@ use actix_web::web;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::privacy::{EraseSubject, PlaceHold, Scope, Subject};
+use crate::privacy::{EraseSubject, PlaceHold, Scope, Subject, is_stored};
 use crate::trail::ActError;
 
 use super::cookies::Done;
@@ -54,9 +54,13 @@ pub(super) async fn hold(desk: Desk, sent: web::Form<Sent>) -> Page {
         Err(error) => return refused(&desk, "hold", "name", sent, error),
     };
     let whence = json!({ "user": desk.user()?, "ip": desk.peer });
+    let (db, named) = (desk.app.db.clone(), subject.clone());
     let place = PlaceHold { subject, reason: sent.reason.clone(), whence };
     match desk.record(move |log| log.act(move |tx| place.run(tx))).await? {
-        Ok(hold) => Ok(desk.go("/holders", Some(Done::HoldPlaced(hold)))),
+        Ok(hold) => {
+            let known = desk.record(move |_| is_stored(&db, &named)).await?.map_err(|e| desk.fail(e.into()))?;
+            Ok(desk.go("/holders", Some(if known { Done::HoldPlaced(hold) } else { Done::HoldAhead(hold) })))
+        }
         Err(error) => refused(&desk, "hold", "reason", sent, error),
     }
 }

@@ -37,9 +37,11 @@ mod record;
 mod records;
 mod reports;
 mod reversal;
+mod rules;
 mod sign_in;
 mod today;
 mod trail;
+mod travel;
 pub(super) mod users;
 pub mod views;
 
@@ -51,6 +53,7 @@ use super::routes::{Entry, Who};
 
 pub use cookies::session_cookie_name;
 pub use errors::error;
+pub(in crate::web) use travel::end_at;
 
 const STATUS: Who = Who::Officer(Permission::ReadStatus);
 const CUSTOMERS: Who = Who::Officer(Permission::ReadCustomers);
@@ -105,6 +108,7 @@ pub static ROUTES: &[Entry] = &[
     Entry::act("/approvals/{id}/withdrawal", "approval.withdraw", Who::Officer(Permission::Propose), || {
         post().to(approval::withdraw)
     }),
+    Entry::get("/rules", STATUS, || get().to(rules::show)),
     Entry::get("/trail", STATUS, || get().to(trail::show)),
     Entry::get("/trail/acts", Who::Officer(Permission::ReadActs), || get().to(acts::show)),
     Entry::get("/trail/mail", Who::Officer(Permission::ReadActs), || get().to(mail::list)),

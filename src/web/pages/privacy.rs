@@ -65,7 +65,8 @@ async fn number(desk: &Desk, id: Seq) -> Result<String, Failure> {
     const MISSING: Trouble = Trouble::Missing("There is no such account.");
     let row = desk.read(move |conn| ledger::account(conn, id)?.ok_or(MISSING)).await?;
     if is_erased_number(&row.number) {
-        return Err(desk.refuse(409, "What is stored of this account is erased already."));
+        let detail = "What is stored of this account is erased already.".to_owned();
+        return Err(desk.fail(Trouble::Refused { status: 409, code: "erased", detail }));
     }
     Ok(row.number)
 }
@@ -124,7 +125,7 @@ async fn subject(desk: &Desk, id: Seq) -> Result<Subject, Failure> {
 async fn refused(desk: &Desk, id: Seq, field: &'static str, reason: String, error: ActError) -> Page {
     match error {
         ActError::Refused { status: 422, detail, .. } => {
-            account::render(desk, id, None, Some(Tried { field, reason, error: sentence(&detail) })).await
+            account::render(desk, id, account::Asked::default(), Some(Tried { field, reason, error: sentence(&detail) })).await
         }
         error => Err(desk.fail(error.into())),
     }

@@ -8,7 +8,6 @@ pub(super) use sealed::reveal;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
-use chrono::{NaiveDateTime, TimeZone};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -23,10 +22,12 @@ use crate::records::store::{self, ChangeRow, RecordRow};
 use crate::records::{self, Axis, Restoration, State};
 use crate::reports::page::words::{LocalTime, UNKNOWN, count, counted, fact, mono, tag, words};
 use crate::trail::ActError;
+use crate::web::params::forwards;
 
 use super::cookies::Done;
 use super::desk::{Desk, Page};
 use super::errors::{Failure, Trouble, sentence};
+use super::travel::{field, instant, picker};
 use super::views::{DifferenceView, Empty, Fact, FieldError, Pager, RecordPage, RestoreAtSource, RestoreForm, ValueRow};
 
 /// Changes of one page.
@@ -59,18 +60,6 @@ pub(super) struct Shown {
     compared: Option<(Option<State>, Option<State>)>,
     readings: Vec<(String, Vec<Reading>)>,
     history: (Vec<Version>, bool),
-}
-
-/// An instant in an address: RFC 3339, or the bank's own time as browsers send it. A second is whole.
-fn instant(text: &str, time: LocalTime) -> Result<Moment, String> {
-    if let Ok(at) = Moment::parse(text) {
-        return Ok(at);
-    }
-    let local = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"].iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
-    let local = local.and_then(|local| time.0.from_local_datetime(&local).latest());
-    // To the end of that second: a change within it has happened by then.
-    let at = local.map(|local| Moment(local.timestamp_micros() + 999_999));
-    at.ok_or_else(|| "write an instant such as 2026-11-20T14:03".to_owned())
 }
 
 fn read(conn: &mut Conn, id: Seq, asked: Asked) -> Result<Shown, Trouble> {
@@ -125,13 +114,17 @@ fn read(conn: &mut Conn, id: Seq, asked: Asked) -> Result<Shown, Trouble> {
 pub(super) async fn show(desk: Desk, id: web::Path<Seq>, request: HttpRequest) -> Page {
     let (id, time) = (*id, desk.time());
     let asked = desk.asked(&request, &["at", "version", "from", "to", "before"], |query| {
-        Ok(Asked {
+        let asked = Asked {
             at: query.read("at", |text| instant(text, time))?,
             version: query.read("version", str::parse)?,
             from: query.read("from", |text| instant(text, time))?,
             to: query.read("to", |text| instant(text, time))?,
             before: query.read("before", str::parse)?,
-        })
+        };
+        if let (Some(from), Some(to)) = (asked.from, asked.to) {
+            forwards(&time.second(from), &time.second(to), "to")?;
+        }
+        Ok(asked)
     })?;
     let shown = desk.read(move |conn| read(conn, id, asked)).await?;
     let version = shown.then.as_ref().map(|(change, _)| change.version);
@@ -213,7 +206,6 @@ fn page(desk: &Desk, shown: &Shown, asked: Asked) -> RecordPage {
     let time = desk.time();
     let newest = shown.newest.as_ref().map_or(0, |newest| newest.version);
     let past = shown.then.as_ref().map_or(asked.at.is_some(), |(change, _)| change.version != newest);
-    let field = |at: Option<Moment>| at.map(|at| time.second(at).replace(' ', "T")).unwrap_or_default();
     let deleted = shown.newest.is_some() && !shown.now.exists;
     let (versions, more) = &shown.history;
     let id = shown.record.id;
@@ -224,9 +216,9 @@ fn page(desk: &Desk, shown: &Shown, asked: Asked) -> RecordPage {
         tags: deleted.then(|| tag("Deleted", "neutral")).into_iter().collect(),
         facts: facts(shown, time),
         href: format!("/records/{id}"),
-        at: field(asked.at),
-        from: field(asked.from),
-        to: field(asked.to),
+        travel: picker(&format!("/records/{id}"), asked.at, time),
+        from: field(asked.from, time),
+        to: field(asked.to, time),
         heading: heading(shown, asked, past, time),
         standing: standing(shown, asked, time),
         past,
@@ -315,20 +307,5 @@ fn pager(id: Seq, versions: &[Version], more: bool, newest: i64, before: Option<
         shown: format!("Versions {} to {} of {}", count(high), count(low), count(newest)),
         first: before.map(|_| format!("/records/{id}#history")),
         next: more.then(|| format!("/records/{id}?before={low}#history")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_instant_is_the_banks_own_time_or_has_an_offset() {
-        let vienna = LocalTime::named("Europe/Vienna");
-        let at = |text: &str| instant(text, vienna).map(|at| at.to_string());
-        assert_eq!(at("2026-11-20T14:03:00Z").as_deref(), Ok("2026-11-20T14:03:00Z"));
-        assert_eq!(at("2026-11-20T14:03").as_deref(), Ok("2026-11-20T13:03:00.999999Z"));
-        assert_eq!(at("2026-07-20T14:03:07").as_deref(), Ok("2026-07-20T12:03:07.999999Z"));
-        assert!(at("yesterday").is_err());
     }
 }

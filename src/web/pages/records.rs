@@ -11,7 +11,7 @@ use crate::ids::mask_account;
 use crate::ledger::store as ledger;
 use crate::records::store::{self, ChangeRow, RecordRow as Row};
 use crate::records::{Action, OPEN};
-use crate::reports::page::words::{UNKNOWN, count, counted, link, tag, words};
+use crate::reports::page::words::{LocalTime, UNKNOWN, count, counted, link, tag, words};
 use crate::trail::ActError;
 
 use super::desk::{Desk, Page};
@@ -133,21 +133,21 @@ fn row(found: &Found, second: impl Fn(Moment) -> String) -> RecordRow {
     }
 }
 
-fn page(desk: &Desk, around: Around, sent: &Sent, (heading, rows): (String, Vec<RecordRow>), empty: (&str, &str)) -> RecordsPage {
-    let choice =
-        |kind: &String| Choice { value: kind.clone(), label: words(kind), help: String::new(), selected: *kind == sent.kind };
-    let time = desk.time();
-    let broken = |(row, record): &(store::RecordBreakRow, Option<Row>)| RecordBreakRow {
-        record: link(
-            record.as_ref().map_or_else(String::new, |r| mask_account(&r.reference)),
-            format!("/records/{}#history", row.record),
-        ),
-        kind: record.as_ref().map_or_else(String::new, |record| words(&record.kind)),
+/// A break of a record, as it is listed.
+pub(super) fn broken(row: &store::RecordBreakRow, record: Option<&Row>, time: LocalTime) -> RecordBreakRow {
+    RecordBreakRow {
+        record: link(record.map_or_else(String::new, |r| mask_account(&r.reference)), format!("/records/{}#history", row.record)),
+        kind: record.map_or_else(String::new, |record| words(&record.kind)),
         at: time.second(Moment(row.opened_at)),
         fields: row.fields.to_string(),
         href: format!("/breaks/{}/record", row.seq),
         state: if row.state == OPEN { tag("Open", "bad") } else { tag("Explained", "good") },
-    };
+    }
+}
+
+fn page(desk: &Desk, around: Around, sent: &Sent, (heading, rows): (String, Vec<RecordRow>), empty: (&str, &str)) -> RecordsPage {
+    let choice =
+        |kind: &String| Choice { value: kind.clone(), label: words(kind), help: String::new(), selected: *kind == sent.kind };
     let nothing = |(title, text): (&str, &str)| Empty { title: title.to_owned(), text: text.to_owned(), action: None };
     RecordsPage {
         chrome: desk.chrome("Records"),
@@ -157,7 +157,7 @@ fn page(desk: &Desk, around: Around, sent: &Sent, (heading, rows): (String, Vec<
         heading,
         rows,
         empty: nothing(empty),
-        breaks: around.breaks.iter().map(broken).collect(),
+        breaks: around.breaks.iter().map(|(row, record)| broken(row, record.as_ref(), desk.time())).collect(),
         breaks_empty: nothing(("No break", "Every change began where the one before had ended, as far as senders say.")),
     }
 }

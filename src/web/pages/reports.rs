@@ -6,12 +6,21 @@ use serde_json::json;
 
 use crate::access::Permission;
 use crate::clock::{Moment, day_date, parse_date};
-use crate::reports::page::words::{LocalTime, link, report_status, tag, words};
+use crate::db::Conn;
+use crate::reports::page::words::{LocalTime, counted, link, report_status, tag, words};
 use crate::reports::{self, Context, Head, Status, Stored, page};
 
 use super::desk::{Desk, Page};
 use super::errors::Trouble;
-use super::views::{Empty, Flash, Link, NavItem, Pager, ReportRow, ReportShowPage, ReportsPage, SignatureRow, Tag};
+use super::record::lines::line;
+use super::travel::{end_at, instant, picker};
+use super::views::{
+    DifferenceView, Empty, Flash, Link, NavItem, Pager, ReportRow, ReportShowPage, ReportsPage, SignatureRow, Tag, Travel,
+    Versions,
+};
+
+const NO_VERSION: Trouble = Trouble::Missing("This business date has no such version.");
+const NOT_YET: Trouble = Trouble::Missing("Of this business date nothing was stored yet at that instant.");
 
 /// Days of one page.
 const PAGE: i64 = 31;
@@ -67,26 +76,69 @@ fn sources(head: &Head) -> Tag {
 /// `GET /reports/{date}`
 pub(super) async fn show(desk: Desk, date: web::Path<String>, request: HttpRequest) -> Page {
     let number = |text: &str| text.parse::<i32>().ok().filter(|v| *v >= 0).ok_or("a whole number from 0");
-    let version = desk.asked(&request, &["version"], |query| query.read("version", number))?;
+    let time = desk.time();
+    let (mut version, at, from, to) = desk.asked(&request, &["version", "at", "from", "to"], |query| {
+        let at = query.read("at", |text| instant(text, time))?;
+        Ok((query.read("version", number)?, at, query.read("from", number)?, query.read("to", number)?))
+    })?;
 
     let missing = Trouble::Missing("There is no such report. An address ends with a date such as 2026-11-20.");
     let date = parse_date(&date).map_err(|_| desk.fail(missing))?;
-    let (stored, heads) = desk
+    let (stored, heads, compared) = desk
         .read(move |conn| {
+            if let Some(at) = at {
+                version = Some(current_at(conn, date, at)?.ok_or(NOT_YET)?);
+            }
+            let compared = match (from, to) {
+                (Some(from), Some(to)) => Some((from, to, reports::between(conn, date, from, to)?.ok_or(NO_VERSION)?)),
+                _ => None,
+            };
             let stored = if version == Some(0) { None } else { reports::load(conn, date, version)? };
-            Ok((stored, reports::versions(conn, date)?))
+            if stored.is_none() && version.is_some_and(|v| v != 0) {
+                return Err(NO_VERSION);
+            }
+            Ok((stored, reports::versions(conn, date)?, compared))
         })
         .await?;
     let shown = stored.as_ref().map_or(0, |stored| stored.head.version);
-    let page = match stored {
+    let mut page = match stored {
         Some(stored) => stored_page(&desk, &stored, &heads)?,
-        None if version.is_some_and(|v| v != 0) => {
-            return Err(desk.fail(Trouble::Missing("This business date has no such version.")));
-        }
         None => preview_page(&desk, date, &heads).await?,
     };
+    page.travel = Travel {
+        note: "By when versions were stored: this shows the one that counted then.".to_owned(),
+        ..picker(&format!("/reports/{date}"), at, time)
+    };
+    page.compare = (heads.len() > 1).then(|| compare(date, &heads, compared));
     desk.note("report.read", json!({ "date": date, "version": shown, "format": "page" })).await?;
     desk.show(&page)
+}
+
+/// The version that counted at an instant.
+fn current_at(conn: &mut Conn, date: NaiveDate, at: Moment) -> Result<Option<i32>, Trouble> {
+    let end = end_at(conn, at)?;
+    Ok(reports::current_before(conn, date, end)?)
+}
+
+/// Two versions of the date to choose, and what differs between them, figure by figure.
+fn compare(date: NaiveDate, heads: &[Head], compared: Option<(i32, i32, Vec<reports::Change>)>) -> Versions {
+    let mut numbers: Vec<i32> = heads.iter().map(|head| head.version).collect();
+    numbers.sort_unstable_by(|one, two| two.cmp(one));
+    let chosen = compared.as_ref().map(|(from, to, _)| (*from, *to));
+    let newest = numbers.first().copied().unwrap_or(1);
+    let (from, to) = chosen.unwrap_or((numbers.get(1).copied().unwrap_or(newest), newest));
+    let view = |(from, to, found): (i32, i32, Vec<reports::Change>)| DifferenceView {
+        heading: format!("{} between version {from} and version {to}", counted(found.len() as i64, "difference", "differences")),
+        columns: (format!("Version {from}"), format!("Version {to}")),
+        rows: found.into_iter().map(|change| line(&change.figure, change.before, change.after)).collect(),
+    };
+    Versions {
+        href: format!("/reports/{date}"),
+        numbers: numbers.iter().map(ToString::to_string).collect(),
+        from: from.to_string(),
+        to: to.to_string(),
+        compared: compared.map(view),
+    }
 }
 
 fn stored_page(desk: &Desk, stored: &Stored, heads: &[Head]) -> Result<ReportShowPage, super::errors::Failure> {
@@ -102,6 +154,8 @@ fn stored_page(desk: &Desk, stored: &Stored, heads: &[Head]) -> Result<ReportSho
         article: article.to_owned(),
         signatures: stored.report.signoff.iter().map(|s| signature(s, time)).collect(),
         signoff: None,
+        travel: Travel::default(),
+        compare: None,
         signoff_note: format!(
             "Nobody has signed this version. SHA-256 of the page: {}; of the data: {}. Both are in event {} of the log.",
             head.html_sha256, head.body_sha256, head.seq
@@ -129,6 +183,8 @@ async fn preview_page(desk: &Desk, date: NaiveDate, heads: &[Head]) -> Result<Re
         article: page::article(&report),
         signatures: Vec::new(),
         signoff: None,
+        travel: Travel::default(),
+        compare: None,
         signoff_note: "A preview is not stored and cannot be signed.".to_owned(),
     })
 }

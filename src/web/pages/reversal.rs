@@ -92,7 +92,7 @@ pub(super) fn view(desk: &Desk, standing: &Standing, seq: Seq, tried: Option<Tri
     let Tried { sent, error } = tried.unwrap_or_default();
     ReversalView {
         reversed: standing.by.map(|by| link(format!("entry {by}"), fill::entry_href(by))),
-        waiting: standing.waiting.map(|id| link(format!("proposal {id}"), format!("/approvals/{id}"))),
+        waiting: standing.waiting.map(|id| desk.proposal(id)),
         facts: dry.map(facts).unwrap_or_default(),
         why_not: standing.dry.as_ref().err().filter(|_| standing.by.is_none()).cloned(),
         form: dry.filter(|_| may && standing.waiting.is_none()).map(|dry| ReversalForm {

@@ -12,6 +12,7 @@ use crate::ids::Seq;
 use crate::ledger::store::{self as ledger, SourceRow as Source};
 use crate::ledger::{BreakState, Kind, lookup};
 use crate::notify::letters;
+use crate::records::store::{self as records, RecordBreakRow as RecordBreak, RecordRow as Record};
 use crate::reports::page::charts::{Bar, Unit, bars, horizontal_bars};
 use crate::reports::page::words::{LocalTime, UNKNOWN, count, counted, link, report_status, signed, tag, words};
 use crate::reports::{self, Activity, Head};
@@ -19,7 +20,7 @@ use crate::reports::{self, Activity, Head};
 use super::desk::{Desk, Page};
 use super::errors::Trouble;
 use super::fill;
-use super::views::{AlertRow, BreakRow, Empty, Figure, SourceRow, Tag, Tile, TodayPage};
+use super::views::{AlertRow, BreakRow, Empty, Figure, RecordBreakRow, SourceRow, Tag, Tile, TodayPage};
 
 /// Alerts and breaks shown.
 const SHOWN: usize = 8;
@@ -41,6 +42,8 @@ struct Shown {
     breaks: Vec<ContinuityBreak>,
     broken: BTreeMap<Seq, Moment>,
     open_breaks: u64,
+    record_breaks: Vec<(RecordBreak, Option<Record>)>,
+    open_record_breaks: i64,
     report: Option<Head>,
     dead_mail: i64,
 }
@@ -71,6 +74,7 @@ pub(super) async fn show(desk: Desk) -> Page {
         alerts_empty: empty(customers, "No open alert", "Every alert has been decided."),
         breaks: break_rows(&shown, customers, time),
         breaks_empty: empty(customers, "No open break", "As far as it was checked, every balance follows from the one before."),
+        record_breaks: record_break_rows(&shown, customers, time),
         figures: figures(&shown, time),
     };
     desk.show(&page)
@@ -84,6 +88,7 @@ fn read(conn: &mut Conn, desk: &Desk) -> Result<Shown, Trouble> {
     let breaks = breaks::list(conn, &BreakFilter { state: Some(BreakState::Open), ..BreakFilter::default() }, None, SHOWN)?;
     let named: Vec<Seq> = breaks.iter().map(|b| b.found.seq).collect();
     let broken = ledger::entries_at(conn, &named)?.iter().map(|e| (e.seq, Moment(e.booked_at))).collect();
+    let (unlike, open_record_breaks) = records::open_breaks(conn, SHOWN as i64)?;
     let mut last = BTreeMap::new();
     for entry in lookup::store::newest(conn, NEWEST)? {
         last.entry(entry.source).or_insert(Moment(entry.recorded_at));
@@ -99,9 +104,18 @@ fn read(conn: &mut Conn, desk: &Desk) -> Result<Shown, Trouble> {
         breaks,
         broken,
         open_breaks: breaks::open_count(conn)?,
+        record_breaks: with_records(conn, unlike)?,
+        open_record_breaks,
         report: reports::list(conn, None, 1)?.pop(),
         dead_mail: letters::count(conn)?,
     })
+}
+
+fn with_records(conn: &mut Conn, breaks: Vec<RecordBreak>) -> Result<Vec<(RecordBreak, Option<Record>)>, Trouble> {
+    let ids: Vec<Seq> = breaks.iter().map(|row| row.record).collect();
+    let known = records::records_by_id(conn, &ids)?;
+    let of = |row: &RecordBreak| known.iter().find(|record| record.id == row.record).cloned();
+    Ok(breaks.into_iter().map(|row| (row.clone(), of(&row))).collect())
 }
 
 fn booked(shown: &Shown) -> i64 {
@@ -119,7 +133,11 @@ fn summary(shown: &Shown) -> String {
     let entries = counted(booked(shown), "entry", "entries");
     let alerts = counted(number(shown.open), "alert waits", "alerts wait");
     let breaks = counted(number(shown.open_breaks), "break is open", "breaks are open");
-    format!("{entries} so far. {alerts} for a decision, {breaks}. {sources}")
+    let records = match shown.open_record_breaks {
+        0 => String::new(),
+        n => format!(", and {} of records", count(n)),
+    };
+    format!("{entries} so far. {alerts} for a decision, {breaks}{records}. {sources}")
 }
 
 /// Which sources have sent nothing of this business date yet.
@@ -149,12 +167,15 @@ fn tiles(shown: &Shown, customers: bool) -> Vec<Tile> {
     let attempted = if attempted > 0 { format!("and {} attempted", count(attempted)) } else { String::new() };
     let overdue = i64::try_from(shown.overdue).unwrap_or(i64::MAX);
     let breaks = number(shown.open_breaks);
+    let unlike = shown.open_record_breaks;
+    let records = customers.then(|| "/records".to_owned());
     vec![
         tile("Entries", vec![count(booked(shown))], attempted, None),
         tile("Value", value(shown), "credits and debits".to_owned(), None),
         Tile { href: alerts.clone(), ..tile("Open alerts", vec![count(number(shown.open))], String::new(), None) },
         Tile { href: alerts, ..tile("Past due", vec![count(overdue)], String::new(), review(overdue)) },
-        tile("Open breaks", vec![count(breaks)], String::new(), review(breaks)),
+        tile("Open breaks", vec![count(breaks)], "of balances".to_owned(), review(breaks)),
+        Tile { href: records, ..tile("Open breaks of records", vec![count(unlike)], String::new(), review(unlike)) },
     ]
 }
 
@@ -203,6 +224,11 @@ fn alert_rows(desk: &Desk, shown: &Shown, customers: bool) -> Vec<AlertRow> {
 fn break_rows(shown: &Shown, customers: bool, time: LocalTime) -> Vec<BreakRow> {
     let row = |found: &ContinuityBreak| fill::break_row(found, shown.broken.get(&found.found.seq).copied(), time);
     shown.breaks.iter().filter(|_| customers).map(row).collect()
+}
+
+fn record_break_rows(shown: &Shown, customers: bool, time: LocalTime) -> Vec<RecordBreakRow> {
+    let rows = shown.record_breaks.iter().filter(|_| customers);
+    rows.map(|(row, record)| super::records::broken(row, record.as_ref(), time)).collect()
 }
 
 /// Entries by hour and by kind, all currencies together: counts, not sums of money.

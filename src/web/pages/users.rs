@@ -4,12 +4,11 @@ use actix_web::HttpRequest;
 use chrono::Days;
 use serde_json::json;
 
-use crate::access::Role;
 use crate::clock::parse_date;
 use crate::records::store as records;
 use crate::reports::by_user::{self, ByUser, DAYS_MAX, LINES_MAX, LOOKED_AT_MAX, Question, UserLine, Whose};
 use crate::reports::page::words::{count, counted, words};
-use crate::web::params::Params;
+use crate::web::params::{Params, forwards};
 use crate::web::problem::Problem;
 
 use super::desk::{Desk, Page};
@@ -25,6 +24,7 @@ pub(in crate::web) fn question(query: &Params, today: chrono::NaiveDate) -> Resu
     let through = query.read("through", parse_date)?.unwrap_or(today);
     let from = query.read("from", parse_date)?;
     let from = from.unwrap_or_else(|| through.checked_sub_days(Days::new(DAYS - 1)).unwrap_or(through));
+    forwards(&from, &through, "through")?;
     if !(0..DAYS_MAX).contains(&(through - from).num_days()) {
         return Err(Problem::parameter("through", format!("through: from 1 to {DAYS_MAX} days; choose others")));
     }
@@ -32,7 +32,7 @@ pub(in crate::web) fn question(query: &Params, today: chrono::NaiveDate) -> Resu
     let role = |text: &str| match Whose::parse(text) {
         found @ Some(_) => Ok(found),
         None if text.is_empty() => Ok(None),
-        None => Err(format!("one of {}, source", Role::choices())),
+        None => Err(format!("one of {}", Whose::all().map(Whose::text).collect::<Vec<_>>().join(", "))),
     };
     let kind = query.get("type").filter(|text| named(text)).map(str::to_owned);
     Ok(Question { from, through, kind, whose: query.read("role", role)?.flatten() })
@@ -59,7 +59,6 @@ pub(in crate::web) fn told(asked: &Question, format: &str) -> serde_json::Value 
 fn page(desk: &Desk, asked: &Question, report: &ByUser, kinds: &[String]) -> UsersPage {
     let choice =
         |value: &str, label: String, selected: bool| Choice { value: value.to_owned(), label, help: String::new(), selected };
-    let whose = Role::ALL.into_iter().map(Whose::Role).chain([Whose::Source]);
     let href = |format: &str| {
         let mut query = form_urlencoded(&[
             ("from", &asked.from.to_string()),
@@ -75,7 +74,7 @@ fn page(desk: &Desk, asked: &Question, report: &ByUser, kinds: &[String]) -> Use
         from: asked.from.to_string(),
         through: asked.through.to_string(),
         kinds: kinds.iter().map(|kind| choice(kind, words(kind), asked.kind.as_ref() == Some(kind))).collect(),
-        roles: whose.map(|whose| choice(whose.text(), role(whose.text()), asked.whose == Some(whose))).collect(),
+        roles: Whose::all().map(|whose| choice(whose.text(), role(whose.text()), asked.whose == Some(whose))).collect(),
         errors: Vec::new(),
         summary: format!(
             "Who looked at customers, and who changed records, from {} to {}. {} looked at.",
@@ -110,13 +109,18 @@ fn form_urlencoded(pairs: &[(&str, &str)]) -> String {
 }
 
 fn role(text: &str) -> String {
-    if text == Whose::Source.text() { "People of a source".to_owned() } else { words(text) }
+    match Whose::parse(text) {
+        Some(Whose::Source) => "People of a source".to_owned(),
+        Some(Whose::Command) => "Command line".to_owned(),
+        _ => words(text),
+    }
 }
 
 fn row(line: &UserLine) -> UserRow {
     let UserLine { views, subjects, reveals, changes, searches, exports, acts, refusals, .. } = line;
     let counts = [views, subjects, reveals, changes, searches, exports, acts, refusals];
-    UserRow { name: line.name.clone(), role: role(line.role), counts: counts.into_iter().map(|n| count(*n)).collect() }
+    let role = line.source.as_ref().map_or_else(|| role(line.role), |source| format!("Named by {source}"));
+    UserRow { name: line.name.clone(), role, counts: counts.into_iter().map(|n| count(*n)).collect() }
 }
 
 fn more(report: &ByUser) -> Option<String> {

@@ -85,6 +85,20 @@ fn accesses_and_changes_of_patients_are_counted_by_user() {
         let denied = line(&report, "analyst@bank.example");
         assert_eq!((counts(&denied, &["refusals", "reveals"]), &denied["role"]), (vec![1, 0], &json!("analyst")));
         assert_eq!((&report["truncated"], &report["total"]), (&json!(false), &json!(report["items"].as_array().unwrap().len())));
+        // A source has people of its own: of one name with another source's, or with an officer's address, they are others.
+        let cards = crate::bank::define_source(&site.bank.intake, "cards");
+        let named = |reference: &str, actor: &str| json!({ "source_ref": reference, "type": "limit", "id": "L-1", "action": "update", "actor": actor, "after": { "n": reference } });
+        record_as(&site.bank, cards, &[named("L1", "Dr.Chan"), named("L2", "dr.chan"), named("L3", "officer@bank.example")]);
+        let limits = asked(&site, &auditor, "?type=limit").json();
+        let theirs = |name: &str| -> Vec<Value> {
+            let items = limits["items"].as_array().unwrap();
+            items.iter().filter(|item| item["name"] == name && item["changes"] != 0).cloned().collect()
+        };
+        assert_eq!((theirs("Dr.Chan").len(), &theirs("Dr.Chan")[0]["changes"]), (1, &json!(2)), "{limits}");
+        assert_eq!(
+            (&theirs("Dr.Chan")[0]["source"], &theirs("officer@bank.example")[0]["role"]),
+            (&json!("cards"), &json!("source"))
+        );
         // Of everything, of a role, and of no such period or type.
         let all = asked(&site, &officer, "").json();
         assert_eq!(counts(&line(&all, "dr.chan"), &["changes"]), [3]);
@@ -92,6 +106,8 @@ fn accesses_and_changes_of_patients_are_counted_by_user() {
         let source = asked(&site, &officer, "?role=source&type=patient").json();
         assert_eq!(source["items"].as_array().unwrap().len(), 3);
         assert!(asked(&site, &officer, "?role=source&type=none").json()["items"].as_array().unwrap().is_empty());
+        let command = asked(&site, &officer, "?role=command").json();
+        assert!(command["items"].as_array().unwrap().iter().all(|item| item["role"] == "command"), "{command}");
         let before = asked(&site, &officer, "?from=2026-01-01&through=2026-02-01").json();
         assert!(before["items"].as_array().unwrap().is_empty(), "{before}");
         for (query, field) in
@@ -102,7 +118,7 @@ fn accesses_and_changes_of_patients_are_counted_by_user() {
         // As CSV; nothing in it runs, and nothing in it is a value.
         let csv = asked(&site, &officer, "?type=patient&format=csv");
         assert!(csv.header("content-type").starts_with("text/csv"), "{csv:?}");
-        assert!(csv.text.contains(",'=dr.formula,source,0,0,0,0,0,1,0,0\r\n"), "{}", csv.text);
+        assert!(csv.text.contains(",'=dr.formula,source,0,0,0,0,0,1,0,0,core\r\n"), "{}", csv.text);
         assert!(!csv.text.contains("CANARY"));
         // As a page, with the same.
         let shown = page(&site, &auditor, "/reports/users?type=patient&role=").text;

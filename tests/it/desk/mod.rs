@@ -6,5 +6,7 @@ mod house;
 mod restoring;
 mod revealing;
 mod reversing;
+mod telling;
+mod travelling;
 
 pub use house::{approve, ending, officer, page, proposal_of, send, state};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use counterfoil::alerts::store::{AlertRow, OPEN};
-use counterfoil::clock::{day_number, parse_date};
+use counterfoil::alerts::store::{AlertRow, Opening};
+use counterfoil::clock::{Moment, day_number, parse_date};
 use counterfoil::config::Config;
 use counterfoil::db::{DbError, bulk};
 use counterfoil::detect::Severity;
@@ -123,28 +123,20 @@ impl Office {
 }
 
 fn alert(id: Seq, reference: String, severity: Severity) -> AlertRow {
-    AlertRow {
-        id,
+    let of = Opening {
         reference,
         rule: "high-value".into(),
         rules: 0,
         account: 1,
         severity: severity.code(),
-        state: OPEN,
         business_date: day_number(parse_date("2026-11-20").unwrap()),
-        opened_at: 0,
         first_booked_at: 0,
         last_seq: id,
         hits: 1,
         explanation: "{}".into(),
         previous: None,
-        disposition: None,
-        comment: Some("CANARY".into()),
-        duplicate_of: None,
-        closed_at: None,
-        closed_by: None,
-        closed_seq: None,
-    }
+    };
+    AlertRow { comment: Some("CANARY".into()), ..AlertRow::opened((id, Moment(0)), of) }
 }
 
 /// The settings of a bank whose relay is `sink`.

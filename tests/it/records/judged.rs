@@ -1,6 +1,7 @@
 //! Rules on changes: hits, receipts, alerts, the report, replay, and what tampering leaves of them.
 
 use counterfoil::access::Role;
+use counterfoil::alerts::store as alerts;
 use counterfoil::audit::{ReplayOptions, replay};
 use counterfoil::config::Config;
 use counterfoil::db::Db;
@@ -139,6 +140,28 @@ fn ones_own_record_and_many_records_by_one_actor_raise_alerts() {
         let found = hits(&rows);
         assert!(found[..49].iter().all(Vec::is_empty));
         assert_eq!((found[49][0].0.as_str(), &found[49][0].1), ("many-records", &found[50][0].1), "the alert is the actor's");
+        // The newest first, the name now so and now so: the oldest comes last and is the hit.
+        let back = |n: usize| {
+            let at = format!("2026-03-02T{:02}:{:02}:00Z", 11 - n / 60, 59 - n % 60);
+            change(
+                &format!("B{n}"),
+                json!({ "id": format!("D-{n}"), "after": { "n": n }, "actor": if n % 2 == 0 { "Eve" } else { "EVE" }, "changed_at": at }),
+            )
+        };
+        let backwards = hits(&(0..50).map(back).collect::<Vec<Value>>());
+        assert!(backwards[..49].iter().all(Vec::is_empty), "{backwards:?}");
+        assert_eq!(backwards[49].iter().map(|hit| hit.0.as_str()).collect::<Vec<_>>(), ["many-records"]);
+        let late: Vec<i16> = bank
+            .db
+            .read(|conn| {
+                let newest = alerts::open_alerts(conn)?.last().unwrap().id;
+                alerts::hits_of_alert(conn, newest, 9)
+            })
+            .unwrap()
+            .iter()
+            .map(|hit| hit.late)
+            .collect();
+        assert_eq!(late, [1]);
         let rows: Vec<Value> = (100..150).map(|n| mass(n, "bob")).collect();
         let others = hits(&rows);
         assert_ne!(others[49][0].1, found[49][0].1, "another actor's is another");

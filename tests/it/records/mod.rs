@@ -2,6 +2,7 @@
 
 mod erased;
 mod expired;
+mod guessing;
 mod house;
 mod judged;
 mod recording;

@@ -22,7 +22,8 @@ fn history_chart() {
         let page = Answer::of(page);
         let chart = page.text.split("<svg class=\"chart").nth(1).unwrap_or_else(|| panic!("{kind:?}: no chart\n{}", page.text));
         let chart = chart.split("</svg>").next().unwrap();
-        let (title, told) = (">limit</title>", ">90 since 2026-03-01 12:00, 100 before; 3 changes looked at.</desc>");
+        let (title, told) =
+            (">limit</title>", ">90 since 2026-03-01 12:00; 100 at first, since 2026-03-01 10:00; 3 changes looked at.</desc>");
         assert!(chart.contains(title) && chart.contains(told) && chart.contains("<path class=\"line\""), "{kind:?}: {chart}");
     });
 }

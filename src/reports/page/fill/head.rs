@@ -1,7 +1,7 @@
 //! The head of the report, its verdict and its six figures.
 
 use crate::clock::Moment;
-use crate::reports::{Report, Source, SourceState, Status};
+use crate::reports::{Continuity, Report, Source, SourceState, Status};
 
 use super::super::words::{LocalTime, UNKNOWN, count, counted, fact, money, report_status, signed, tag};
 use super::super::{DailyReport, Fact, Tag, Tile};
@@ -115,12 +115,17 @@ fn tiles(from: &Report) -> Vec<Tile> {
         tile(
             "Breaks open",
             vec![count(from.continuity.breaks_open)],
-            format!("{} new on this date", count(from.continuity.breaks_new)),
-            attention(from.continuity.breaks_open),
+            breaks_note(&from.continuity),
+            attention(from.continuity.breaks_open + from.continuity.records_open),
             "#continuity",
         ),
         sources(&from.sources),
     ]
+}
+
+fn breaks_note(from: &Continuity) -> String {
+    let new = format!("{} new on this date", count(from.breaks_new));
+    if from.records_open == 0 { new } else { format!("{new}; and {} of records open", count(from.records_open)) }
 }
 
 fn tile(label: &str, values: Vec<String>, note: String, tag: Option<Tag>, href: &str) -> Tile {

@@ -40,7 +40,7 @@ impl From<NoProof> for Trouble {
         match error {
             NoProof::Db(error) => error.into(),
             error @ (NoProof::Contradiction(_) | NoProof::Differs { .. }) => Trouble::Altered(error.to_string()),
-            error => Trouble::Refused { status: 409, detail: error.to_string() },
+            error => Trouble::Refused { status: 409, code: "", detail: error.to_string() },
         }
     }
 }

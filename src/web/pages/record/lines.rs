@@ -9,13 +9,16 @@ use crate::records::{Action, Held, Json, State};
 use crate::reports::page::charts::{Point, Unit, steps};
 use crate::reports::page::words::{LocalTime, UNKNOWN, count, counted, money, tag};
 
+use super::super::fill::unjudged;
 use super::super::views::{ChangeLine, Figure, Tag, VersionRow};
 
 /// Decimals that a drawing can show.
 const DECIMALS_MAX: i32 = 9;
 const SEALED: &str = "sealed";
+/// The value that was there already.
+const SEALED_AGAIN: &str = "sealed, the same";
 
-fn line(path: &str, old: Option<String>, new: Option<String>) -> ChangeLine {
+pub(in super::super) fn line(path: &str, old: Option<String>, new: Option<String>) -> ChangeLine {
     let sign = match (&old, &new) {
         (None, Some(_)) => "+",
         (Some(_), None) => "−",
@@ -38,7 +41,11 @@ fn field(row: &FieldRow) -> ChangeLine {
         (None, Some(_)) => Some(SEALED.to_owned()),
         (None, None) => None,
     };
-    line(&row.path, shown(&row.old, &row.old_digest), shown(&row.new, &row.new_digest))
+    let mut line = line(&row.path, shown(&row.old, &row.old_digest), shown(&row.new, &row.new_digest));
+    if row.old_digest.is_some() && row.old_digest == row.new_digest {
+        SEALED_AGAIN.clone_into(&mut line.new);
+    }
+    line
 }
 
 /// A change of the history.
@@ -88,6 +95,7 @@ fn tags(version: &Version) -> Vec<Tag> {
     if version.private.as_ref().is_some_and(|private| !private.mismatches.is_empty()) {
         tags.push(tag("Break", "bad"));
     }
+    tags.extend(version.outcomes.iter().filter_map(|said| unjudged(&said.rule, &said.outcome)));
     if version.change.restores.is_some() {
         tags.push(tag("Restored", "info"));
     }
@@ -119,10 +127,11 @@ pub(super) fn figure(path: &str, readings: &[Reading], time: LocalTime) -> Optio
     let points = points?;
     let (first, last) = (points.first()?, points.last()?);
     let finding = format!(
-        "{} since {}, {} before; {} looked at.",
+        "{} since {}; {} at first, since {}; {} looked at.",
         last.text,
         last.label,
         first.text,
+        first.label,
         counted(points.len() as i64, "change", "changes")
     );
     let name = path.trim_start_matches('/').replace('/', " · ");

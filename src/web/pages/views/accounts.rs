@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{AlertRow, BreakRow, Choice, Chrome, Empty, EntryRow, Fact, FieldError, Figure, Link};
+use super::{AlertRow, BreakRow, Choice, Chrome, Empty, EntryRow, Fact, FieldError, Figure, Link, Travel};
 use super::{Pager, Tag};
 
 /// Search. The form is a POST: what is searched for never stands in an address.
@@ -82,6 +82,8 @@ pub struct AccountPage {
     pub number_note: Option<String>,
     /// States, such as open breaks.
     pub tags: Vec<Tag>,
+    /// The picker, and what stood at an instant.
+    pub travel: Travel,
     /// Masked number, currency, source, continuity mode, balance, first and last entry.
     pub facts: Vec<Fact>,
     /// The account's currency.

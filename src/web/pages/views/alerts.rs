@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{AlertRow, BreakRow, Chip, Choice, Chrome, Empty, EntryRow, Fact, FieldError, Link, Pager, Tag, VersionRow};
+use super::{AlertRow, BreakRow, Chip, Choice, Chrome, Empty, EntryRow, Fact, FieldError, Link, Pager, Tag, Travel, VersionRow};
 
 /// A disposition in words: the value sent, the label and a line of help.
 pub type DispositionWords = (&'static str, &'static str, &'static str);
@@ -71,6 +71,8 @@ pub struct AlertPage {
     pub state: Tag,
     /// The rule's name.
     pub rule: String,
+    /// The picker.
+    pub travel: Travel,
     /// Why it was flagged: a sentence or two.
     pub why: String,
     /// How it was evaluated: rule version, window, time.

@@ -20,9 +20,11 @@ mod parts;
 mod records;
 mod reports;
 mod rows;
+mod rules;
 mod signin;
 mod today;
 mod trail;
+mod travel;
 mod users;
 
 pub use accounts::{AccountPage, AccountRow, AccountsPage, ContextRow, HoldersPage, PrivacyForms};
@@ -41,9 +43,11 @@ pub use records::{
 };
 pub use reports::{ReportRow, ReportShowPage, ReportsPage, SignoffForm};
 pub use rows::AlertRow;
+pub use rules::{RuleLine, RulesPage};
 pub use signin::SignInPage;
 pub use today::{SourceRow, TodayPage};
 pub use trail::{AnchorRow, ErasureRow, TrailEventRow, TrailPage};
+pub use travel::{Travel, Versions};
 pub use users::{UserRow, UsersPage};
 
 pub use crate::reports::page::{BreakRow, EntryRow, Fact, Figure, Link, SignatureRow, Tag, Tile};

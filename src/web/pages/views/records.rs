@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Choice, Chrome, Empty, Fact, FieldError, Figure, Link, Pager, Tag};
+use super::{Choice, Chrome, Empty, Fact, FieldError, Figure, Link, Pager, Tag, Travel};
 
 /// Search. The form is a POST: what is searched for never stands in an address.
 #[derive(Clone, Debug, Default, Template)]
@@ -78,8 +78,8 @@ pub struct RecordPage {
     pub facts: Vec<Fact>,
     /// Its page, where the forms lead.
     pub href: String,
-    /// The instants chosen in the forms.
-    pub at: String,
+    /// The picker.
+    pub travel: Travel,
     /// See above.
     pub from: String,
     /// See above.

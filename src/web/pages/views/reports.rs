@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Chrome, Empty, FieldError, Flash, Link, NavItem, Pager, SignatureRow, Tag};
+use super::{Chrome, Empty, FieldError, Flash, Link, NavItem, Pager, SignatureRow, Tag, Travel, Versions};
 
 /// The days and their reports.
 #[derive(Clone, Debug, Default, Template)]
@@ -65,6 +65,10 @@ pub struct ReportShowPage {
     pub signoff: Option<SignoffForm>,
     /// Why not, otherwise.
     pub signoff_note: String,
+    /// The picker.
+    pub travel: Travel,
+    /// Two versions beside each other, where there are two.
+    pub compare: Option<Versions>,
 }
 
 /// Signing a report. Field ids: `outcome`, `comment`, `password`.

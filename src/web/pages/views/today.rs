@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{AlertRow, BreakRow, Chrome, Empty, Figure, Link, Tag, Tile};
+use super::{AlertRow, BreakRow, Chrome, Empty, Figure, Link, RecordBreakRow, Tag, Tile};
 
 /// The first page after signing in.
 #[derive(Clone, Debug, Default, Template)]
@@ -38,6 +38,8 @@ pub struct TodayPage {
     pub breaks: Vec<BreakRow>,
     /// Said when there are none.
     pub breaks_empty: Empty,
+    /// Open breaks of records; none for a reader who may not see them.
+    pub record_breaks: Vec<RecordBreakRow>,
     /// Charts of the day.
     pub figures: Vec<Figure>,
 }

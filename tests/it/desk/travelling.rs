@@ -1,0 +1,170 @@
+//! As it was at any instant: an account, an alert, a rule set and a report, on their pages and over the interface.
+
+use counterfoil::access::Role;
+use counterfoil::clock::{HOUR, Moment};
+use counterfoil::detect::{Mode, store as rule_sets};
+use counterfoil::intake::define_rules;
+use counterfoil::reports::{self, Context, Made};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::house::page;
+use crate::bank::{entry, on_both};
+use crate::site::{Answer, SignedIn, Site};
+
+fn asked(site: &Site, who: &SignedIn, path: &str) -> Answer {
+    Answer::of(site.plain(Method::GET, path).header("cookie", &who.cookie).send().unwrap())
+}
+
+/// Now, and an hour later.
+fn instant(site: &Site) -> Moment {
+    let now = site.bank.clock.now();
+    site.bank.clock.advance(HOUR);
+    now
+}
+
+#[test]
+fn an_account_is_shown_as_it_was_at_an_instant() {
+    on_both(|kind| {
+        let site = Site::open(kind);
+        let first = site.bank.record(entry("E1", "ACC-1", "2026-03-02T08:00:00Z", 0, 100)).seq;
+        let before = instant(&site);
+        // Late, and not where the one before ended: a break, and another balance at nine o'clock.
+        let second = site.bank.record(entry("E2", "ACC-1", "2026-03-02T09:00:00Z", 150, 170)).seq;
+        let id = site.events("account.defined").len();
+        assert_eq!(id, 1);
+        let officer = site.sign_in(Role::Officer);
+        let account = counterfoil::ledger::store::entry;
+        let account = site.app.db.read(|conn| account(conn, first)).unwrap().unwrap().account;
+        let shown = |at: &str| page(&site, &officer, &format!("/accounts/{account}?at={at}")).text;
+        let then = shown("2026-03-02T08:30:00Z");
+        for words in ["As it was on 2026-03-02 08:30", "100.00", &format!("href=\"/entries/{first}\""), "Back to now"] {
+            assert!(then.contains(words), "{kind:?} {words}: {then}");
+        }
+        assert!(
+            shown("2026-03-02T09:00:00Z").contains(&format!("{second} (booked 2026-03-02 09:00:00)")),
+            "the instant itself counts"
+        );
+        assert!(shown("2026-03-01T09:00").contains("No entry yet"));
+        assert!(page(&site, &officer, &format!("/accounts/{account}")).text.contains("type=\"datetime-local\""), "the picker");
+        assert_eq!(page(&site, &officer, &format!("/accounts/{account}?at=soon")).status, 400);
+        // By what was known: before the second came, and after.
+        let over = |at: Moment| site.get(&format!("/api/v1/accounts/ACC-1?at={at}")).json()["then"].clone();
+        let (early, late) = (over(before), over(site.bank.clock.now()));
+        assert_eq!((&early["known"]["balance"], &early["open_breaks"]), (&json!("100.00"), &json!(0)), "{early}");
+        assert_eq!((&late["known"]["balance"], &late["open_breaks"]), (&json!("170.00"), &json!(1)), "{late}");
+        assert!(site.get("/api/v1/accounts/ACC-1").json()["then"].is_null(), "only where it is asked for");
+    });
+}
+
+#[test]
+fn an_alert_is_shown_as_it_was_at_an_instant() {
+    on_both(|kind| {
+        let site = Site::open(kind);
+        let early = instant(&site);
+        let large = |reference: &str, from: i64| entry(reference, "ACC-1", "2026-03-02T08:00:00Z", from, from + 20_000);
+        site.bank.record(large("E1", 0));
+        let one = instant(&site);
+        site.bank.record(large("E2", 20_000));
+        let two = instant(&site);
+        let alert = site.get("/api/v1/alerts").json()["items"][0].clone();
+        let reference = alert["ref"].as_str().unwrap().to_owned();
+        assert_eq!((&alert["hits"], &alert["state"]), (&json!(2), &json!("open")));
+        let officer = site.sign_in(Role::Officer);
+        let form =
+            [("disposition", "data_quality"), ("comment", "Looked at with the branch: the two are a known customer's salary.")];
+        let decided = super::house::send(&site, &officer, &format!("/alerts/{reference}/disposition"), &form);
+        assert_eq!(decided.status, 303, "{decided:?}");
+        let over = |at: Moment| site.get(&format!("/api/v1/alerts/{reference}?at={at}"));
+        over(early).problem(404, "not_found");
+        let told = |at: Moment| {
+            let found = over(at).json();
+            (
+                found["hits"].clone(),
+                found["hit_entries"].as_array().unwrap().len(),
+                found["state"].clone(),
+                found["decision"].is_null(),
+            )
+        };
+        assert_eq!(told(one), (json!(1), 1, json!("open"), true));
+        assert_eq!(told(two), (json!(2), 2, json!("open"), true));
+        assert_eq!(told(site.bank.clock.now()), (json!(2), 2, json!("closed"), false));
+        let shown = |at: Moment| page(&site, &officer, &format!("/alerts/{reference}?at={at}"));
+        assert_eq!(shown(early).status, 404, "{kind:?}");
+        let then = shown(two).text;
+        assert!(
+            then.contains("Nobody had decided yet") && !then.contains("Decided by") && !then.contains("name=\"comment\""),
+            "{then}"
+        );
+        assert!(shown(site.bank.clock.now()).text.contains("Decided by"));
+        assert!(page(&site, &officer, &format!("/alerts/{reference}")).text.contains("As it was at"));
+    });
+}
+
+#[test]
+fn the_rules_in_force_at_an_instant_and_what_differs_between_two_sets() {
+    on_both(|kind| {
+        let site = Site::open(kind);
+        let one = instant(&site);
+        let mut next = site.app.db.read(|conn| rule_sets::newest(conn)).unwrap().1;
+        next.version += 1;
+        let stricter = next.rules.iter_mut().find(|rule| rule.code == "high-frequency").unwrap();
+        stricter.parameters["count"] = 4.into();
+        assert!(next.rules.iter().all(|rule| rule.mode == Mode::Live));
+        define_rules(&site.app.log(), next, "stricter by order of the board".to_owned(), None).unwrap();
+        let analyst = site.sign_in(Role::Analyst);
+        let over = |query: &str| asked(&site, &analyst, &format!("/api/v1/rules{query}"));
+        let count = |set: &Value| {
+            let rules = set["rules"].as_array().unwrap();
+            rules.iter().find(|rule| rule["code"] == "high-frequency").unwrap()["parameters"]["count"].clone()
+        };
+        let (then, now) = (over(&format!("?at={one}")).json(), over("").json());
+        assert_eq!((&then["version"], count(&then), then["until"] == now["since"]), (&json!(1), json!(6), true), "{then}");
+        assert_eq!((&now["version"], count(&now), now["until"].is_null()), (&json!(2), json!(4), true));
+        over("?at=2001-01-01T00:00:00Z").problem(404, "not_found");
+        let difference = over("/difference?from=1&to=2").json();
+        assert_eq!(difference["items"], json!([{ "rule": "high-frequency", "setting": "count", "from": "6", "to": "4" }]));
+        over("/difference?from=1&to=9").problem(404, "not_found");
+        let shown = page(&site, &analyst, &format!("/rules?at={one}&from=1&to=2")).text;
+        for words in
+            ["Rule set 1", "6 or more booked entries", "1 difference between version 1 and version 2", "high-frequency count"]
+        {
+            assert!(shown.contains(words), "{kind:?} {words}: {shown}");
+        }
+        assert!(page(&site, &analyst, "/rules").text.contains("until now"));
+        assert!(page(&site, &analyst, "/trail").text.contains("href=\"/rules\""));
+    });
+}
+
+#[test]
+fn the_report_that_counted_at_an_instant_and_what_differs_between_two_versions() {
+    on_both(|kind| {
+        let site = Site::open(kind);
+        let date = "2026-03-02".parse().unwrap();
+        let early = instant(&site);
+        let make = || {
+            let context = Context::new(&site.app.config, site.app.clock.clone());
+            reports::make(&site.app.log(), &site.app.db, &context, date, &reports::page::frozen).unwrap()
+        };
+        site.bank.record(entry("E1", "ACC-1", "2026-03-02T08:00:00Z", 0, 100));
+        assert_eq!(make(), Made::Stored(1));
+        let one = instant(&site);
+        site.bank.record(entry("E2", "ACC-1", "2026-03-02T09:00:00Z", 100, 130));
+        assert_eq!(make(), Made::Stored(2));
+        let officer = site.sign_in(Role::Officer);
+        let over = |query: &str| asked(&site, &officer, &format!("/api/v1/reports/2026-03-02{query}"));
+        assert_eq!(over(&format!("?at={one}")).json()["version"], 1, "{kind:?}");
+        assert_eq!(over(&format!("?at={}", site.bank.clock.now())).json()["version"], 2);
+        over(&format!("?at={early}")).problem(404, "not_found");
+        let items = over("/difference?from=1&to=2").json()["items"].clone();
+        let credits = items.as_array().unwrap().iter().find(|item| item["figure"] == "totals.USD.credits").cloned();
+        let credits = credits.unwrap_or_else(|| panic!("{items}"));
+        assert_eq!((&credits["before"], &credits["after"]), (&json!("100.00"), &json!("130.00")));
+        assert_eq!(over("/difference?from=2&to=1").problem(400, "parameter_invalid")["field"], "to");
+        let shown = page(&site, &officer, &format!("/reports/2026-03-02?at={one}&from=1&to=2")).text;
+        for words in ["Version 2 replaces this one", "between version 1 and version 2", "totals.USD.credits", "As it was on"] {
+            assert!(shown.contains(words), "{words}: {shown}");
+        }
+        assert_eq!(page(&site, &officer, &format!("/reports/2026-03-02?at={early}")).status, 404);
+    });
+}
