@@ -108,7 +108,7 @@ fn proof(db: &Db, state: &LogState, request: &ArchiveRequest, making: &mut Makin
             let place = locate(level, index);
             let tile = kept.tile(conn, state, &place)?;
             let root = place.root(tile).map_err(|_| broken(&place))?;
-            sink.add(&root).map_err(|e| ExportError::Write(e))?;
+            sink.add(&root)?;
         }
         Ok::<_, ExportError>(())
     })?;

@@ -17,7 +17,6 @@ mod parquet;
 mod range;
 mod tables;
 
-use std::io;
 use std::path::Path;
 
 use counterfoil_verify::archive::{self, LeftOut, MANIFEST, MANIFEST_SUM, Manifest, PROOF, README, tiles_path, tiles_within};
@@ -126,17 +125,16 @@ pub fn make<E: From<ExportError>>(
     note: impl FnOnce(Value) -> Result<(), E>,
     progress: &dyn Fn(u64, u64),
 ) -> Result<Outcome, E> {
-    let written = |error: io::Error| ExportError::Write(error);
-    if let Some(digest) = leftover(out).map_err(written)?
+    if let Some(digest) = leftover(out).map_err(ExportError::Write)?
         && db.read(|conn| range::is_recorded(conn, &digest)).map_err(ExportError::from)?.is_some()
     {
-        complete(out).map_err(written)?;
+        complete(out).map_err(ExportError::Write)?;
         return Ok(Outcome::Completed);
     }
-    let mut making = Making::begin(out).map_err(written)?;
+    let mut making = Making::begin(out).map_err(ExportError::Write)?;
     let archived = archive(db, request, &mut making, progress)?;
     note(body(&archived))?;
-    making.finish().map_err(written)?;
+    making.finish().map_err(ExportError::Write)?;
     Ok(Outcome::Made(Box::new(archived)))
 }
 

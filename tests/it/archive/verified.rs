@@ -26,8 +26,8 @@ fn an_archive_of_yesterday_verifies_alone() {
         // The day in the middle: it refers to accounts that were defined the day before.
         let chosen = choose(&house.bank.db, day("2026-03-03"), day("2026-03-03")).unwrap();
         assert!(
-            chosen.from % 256 == 0
-                && chosen.to % 256 == 0
+            chosen.from.is_multiple_of(256)
+                && chosen.to.is_multiple_of(256)
                 && chosen
                     .asked
                     .is_some_and(|(first, end)| { chosen.from <= first && (chosen.to >= end || chosen.to == chosen.closed) }),

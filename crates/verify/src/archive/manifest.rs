@@ -134,7 +134,7 @@ impl Manifest {
         if manifest.render().as_bytes() != bytes {
             return Err(wrong("is not written as it must be: it was changed"));
         }
-        let whole = manifest.from % STEP == 0 && manifest.to % STEP == 0 && manifest.from < manifest.to;
+        let whole = manifest.from.is_multiple_of(STEP) && manifest.to.is_multiple_of(STEP) && manifest.from < manifest.to;
         if !whole || manifest.to > manifest.size || manifest.to - manifest.from > MAX_LEAVES {
             return Err(wrong(&format!(
                 "names no closed range: {} to before {} of {} leaves",

@@ -72,7 +72,7 @@ fn gap(log: &Log, from: u64, to: u64, out: &mut Files) {
     let mut at = from;
     while at < to {
         let mut width = 1;
-        while at % (width * 2) == 0 && at + width * 2 <= to {
+        while at.is_multiple_of(width * 2) && at + width * 2 <= to {
             width *= 2;
         }
         out.add("proof", root(log, at, at + width));
