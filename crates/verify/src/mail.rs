@@ -40,7 +40,7 @@ pub(crate) fn untagged(line: &str) -> String {
 pub(crate) fn in_base64(text: &str) -> Vec<String> {
     let is_one = |line: &&str| !line.is_empty() && line.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b));
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    let runs = lines.split(|line| !is_one(&line)).filter(|run| !run.is_empty());
+    let runs = lines.split(|line| !is_one(line)).filter(|run| !run.is_empty());
     let decoded = runs.filter_map(|run| crate::text::from_base64(&run.concat()));
     decoded.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
 }

@@ -106,7 +106,7 @@ fn the_rules_in_force_at_an_instant_and_what_differs_between_two_sets() {
     on_both(|kind| {
         let site = Site::open(kind);
         let one = instant(&site);
-        let mut next = site.app.db.read(|conn| rule_sets::newest(conn)).unwrap().1;
+        let mut next = site.app.db.read(rule_sets::newest).unwrap().1;
         next.version += 1;
         let stricter = next.rules.iter_mut().find(|rule| rule.code == "high-frequency").unwrap();
         stricter.parameters["count"] = 4.into();

@@ -145,7 +145,7 @@ fn ones_own_record_and_many_records_by_one_actor_raise_alerts() {
             let at = format!("2026-03-02T{:02}:{:02}:00Z", 11 - n / 60, 59 - n % 60);
             change(
                 &format!("B{n}"),
-                json!({ "id": format!("D-{n}"), "after": { "n": n }, "actor": if n % 2 == 0 { "Eve" } else { "EVE" }, "changed_at": at }),
+                json!({ "id": format!("D-{n}"), "after": { "n": n }, "actor": if n.is_multiple_of(2) { "Eve" } else { "EVE" }, "changed_at": at }),
             )
         };
         let backwards = hits(&(0..50).map(back).collect::<Vec<Value>>());
