@@ -1,10 +1,10 @@
-//! `migrate up | down | status | roles`
+//! `migrate up | down | status | roles | guards`
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
 use crate::db::rights::{OWNER, READER, WRITER};
-use crate::db::{Db, migrate, roles};
+use crate::db::{Db, guards, migrate, roles};
 use crate::trail::store;
 
 use super::{CliResult, Common, Done};
@@ -27,6 +27,8 @@ enum Action {
     },
     /// List every migration and whether it is applied
     Status,
+    /// Print the SQL that puts triggers right which keep the log append-only, to be pasted as the owner
+    Guards,
     /// Print the SQL that splits PostgreSQL's roles, to be pasted as a superuser
     Roles,
 }
@@ -58,6 +60,15 @@ pub(super) fn run(common: &Common, command: Migrate) -> CliResult {
         Action::Status => {
             for (name, applied) in migrate::status(&mut conn)? {
                 say!("{} {name}", if applied { "applied" } else { "missing" });
+            }
+        }
+        Action::Guards => {
+            migrate::require_current(&mut conn)?;
+            let sql = guards::restoring(&mut conn)?;
+            sql.iter().for_each(|statement| say!("{statement}"));
+            match sql.is_empty() {
+                true => eprintln!("Every guard is as this program makes it."),
+                false => eprintln!("Run `counterfoil verify` first, then paste this as the owner of the tables."),
             }
         }
         Action::Roles => {

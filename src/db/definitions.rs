@@ -5,7 +5,8 @@
 //! place, so its catalogue after the migrations is a file compiled in; a test fails when a migration
 //! is added and the file is not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -93,6 +94,49 @@ impl Definition {
         let mut parts = line.splitn(4, '|').map(str::to_owned);
         Some(Definition { kind: parts.next()?, name: parts.next()?, owner: parts.next()?, text: parts.next()? })
     }
+}
+
+/// The kinds that keep what was appended as it is.
+const GUARDS: &str = "('trigger', 'segment trigger', 'function', 'rule')";
+
+/// Of the definitions in this database those that guard it, in order. Quicker than [`present`].
+pub fn present_guards(conn: &mut Conn) -> DbResult<Vec<Definition>> {
+    let found: Vec<Definition> = match conn {
+        Conn::Sqlite(c) => diesel::sql_query(format!("SELECT * FROM ({SQLITE_QUERY}) WHERE kind IN {GUARDS}")).load(c)?,
+        Conn::Postgres(c) => {
+            diesel::sql_query(format!("SELECT * FROM ({POSTGRES_QUERY}) AS d WHERE kind IN {GUARDS}")).load(c)?
+        }
+    };
+    let mut found: Vec<Definition> = found.into_iter().map(Definition::normal).collect();
+    found.sort();
+    Ok(found)
+}
+
+/// What guards the tables of this binary, as its migrations make it.
+#[derive(Clone, Debug)]
+pub struct Guards {
+    /// The guards, in order.
+    pub all: Vec<Definition>,
+    /// Every table there is, guarded or not.
+    pub tables: BTreeSet<String>,
+}
+
+/// The guards that the migrations of this binary make; found once in a process.
+pub fn expected_guards(conn: &Conn) -> DbResult<&'static Guards> {
+    static SQLITE_GUARDS: OnceLock<Guards> = OnceLock::new();
+    static POSTGRES_GUARDS: OnceLock<Guards> = OnceLock::new();
+    let known = match conn {
+        Conn::Sqlite(_) => &SQLITE_GUARDS,
+        Conn::Postgres(_) => &POSTGRES_GUARDS,
+    };
+    if let Some(guards) = known.get() {
+        return Ok(guards);
+    }
+    let expected = expected(conn)?;
+    let tables = expected.iter().map(|definition| definition.owner.clone()).collect();
+    let is_guard = |definition: &Definition| GUARDS.contains(&format!("'{}'", definition.kind));
+    let all = expected.into_iter().filter(is_guard).collect();
+    Ok(known.get_or_init(|| Guards { all, tables }))
 }
 
 /// The definitions in this database, in order.

@@ -15,6 +15,7 @@ mod dialect;
 pub(crate) mod faults;
 mod feed;
 pub mod fixed;
+pub mod guards;
 mod lease;
 pub mod migrate;
 mod outside;

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::segments::Segments;
-use crate::db::{Db, DbError, Lease, migrate};
+use crate::db::{Db, DbError, Lease, guards, migrate};
 use crate::ids::Seq;
 use crate::ledger::leaves;
 use crate::trail::keys::KeyFolder;
@@ -89,6 +89,7 @@ impl Stages {
         }
         migrate::require_current(&mut conn)?;
         anchor::check(&mut conn, &KeyFolder::of(config, db.address()), leaves::hashes)?;
+        guards::require(&mut conn)?;
         let settings = Arc::new(Settings::new(config, db.address(), clock.clone())?);
         load::take_over(&mut conn, &settings, config, db.address())?;
         let engine = load::engine(db.connect()?, &settings)?;

@@ -161,7 +161,7 @@ fn what_contradicts_is_kept_and_told_once_also_after_a_restart() {
     drop(first);
     let again = witness(&folder, &log);
     let untold = again.untold();
-    let kept = untold[0].note.as_ref().unwrap();
+    let kept = untold[0].note.as_deref().unwrap();
     assert_eq!(std::fs::read_to_string(kept).unwrap(), other.checkpoint(10).to_string());
     let remembered = std::path::Path::new(kept).with_added_extension("remembered");
     assert_eq!(std::fs::read_to_string(remembered).unwrap(), log.checkpoint(10).to_string(), "both notes, to be compared");

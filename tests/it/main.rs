@@ -25,6 +25,7 @@ mod durability;
 mod failover;
 mod forward;
 mod golden;
+mod guards;
 mod heads;
 mod import;
 mod instant;

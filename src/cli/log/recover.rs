@@ -12,7 +12,7 @@ use crate::approvals;
 use crate::cli::{CliResult, Common, Done, secret, whoami};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{Conn, Db, migrate};
+use crate::db::{Conn, Db, guards, migrate};
 use crate::ids::Seq;
 use crate::ledger::leaves;
 use crate::trail::keys::KeyFolder;
@@ -46,6 +46,7 @@ pub(super) fn run(common: &Common, command: &Recover) -> CliResult {
         migrate::up(&mut conn)?;
     }
     migrate::require_current(&mut conn)?;
+    guards::require(&mut conn)?;
     let reason = approvals::checked_text("reason", &command.reason)?;
     let keys = KeyFolder::of(&config, db.address());
     anyhow::ensure!(

@@ -173,6 +173,9 @@ fn a_proof_that_carries_its_leaf_stands_alone() {
     assert!(result["said"][1].as_str().unwrap().contains("the entry `core-300`"), "{result:#}");
     made.extra = Some(log.leaves[&301].clone());
     assert_eq!(verify(&[&desk.put("b.tlog-proof", made.to_string())]).0, 1);
+    let (code, result) = verify(&[&desk.put("b.tlog-proof", made.to_string()), "--leaf", &hex(&leaf::hash(&log.leaves[&300]))]);
+    assert_eq!(code, 0, "what is proven is the leaf that was named: {result:#}");
+    assert!(result["said"].to_string().contains("`extra` is not the one that is proven"), "{result:#}");
     assert_eq!(verify(&[&desk.put("c.tlog-proof", "c2sp.org/tlog-proof@v1\n")]).0, 1);
 }
 

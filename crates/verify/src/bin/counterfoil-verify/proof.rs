@@ -38,6 +38,9 @@ pub fn verify_leaf(args: &Args, content: &[u8]) -> Result<Outcome, String> {
         report.add(Level::L1, "receipt_unknown", proof.index, "the receipt names another place than the proof");
     }
     let bytes = proof.extra.as_deref().filter(|bytes| leaf::hash(bytes) == hash);
+    if carried.is_some() && bytes.is_none() {
+        said.push("the leaf in `extra` is not the one that is proven: nothing in it counts".to_owned());
+    }
     let leaf = bytes.and_then(|bytes| decode(bytes).ok());
     if let Some(leaf) = &leaf {
         said.push(describe(leaf));
