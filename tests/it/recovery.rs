@@ -30,8 +30,17 @@ fn folder(bank: &Bank) -> KeyFolder {
     KeyFolder::of(&bank.config, bank.db.address())
 }
 
+/// Opened for writing, once PostgreSQL has noticed that who held the log before is gone.
 pub fn opened(bank: &Bank) -> Result<App, StartError> {
-    App::start(bank.config.clone(), bank.db.clone(), bank.clock.clone())
+    let open = || App::start(bank.config.clone(), bank.db.clone(), bank.clock.clone());
+    let free = (0..50).find_map(|_| match open() {
+        Err(StartError::Held) => {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            None
+        }
+        opened => Some(opened),
+    });
+    free.unwrap_or_else(open)
 }
 
 fn refused(bank: &Bank) -> String {
