@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -28,8 +29,9 @@ pub struct CloseBody {
     /// `YYYY-MM-DD`.
     #[schema(required, example = "2026-11-20")]
     business_date: Option<String>,
-    /// By currency; empty when nothing was sent.
-    totals: Option<BTreeMap<String, TotalsBody>>,
+    /// By currency, each once; empty when nothing was sent.
+    #[schema(value_type = Option<BTreeMap<String, TotalsBody>>)]
+    totals: Option<Totals>,
     /// Instead of `totals`, for one currency: ISO 4217.
     currency: Option<String>,
     /// With `currency`: how many entries.
@@ -68,6 +70,33 @@ pub struct ClosedView {
     pub totals: BTreeMap<String, TotalsBody>,
 }
 
+/// Totals by currency. One that is there twice leaves open which is meant.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Totals(BTreeMap<String, TotalsBody>);
+
+impl<'de> Deserialize<'de> for Totals {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Totals, D::Error> {
+        struct EachOnce;
+        impl<'de> Visitor<'de> for EachOnce {
+            type Value = Totals;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("totals by currency")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Totals, A::Error> {
+                let mut totals = Totals::default();
+                while let Some((code, one)) = map.next_entry::<String, TotalsBody>()? {
+                    let twice = format!("the totals of {} are there twice", short(&code));
+                    if totals.0.insert(code, one).is_some() {
+                        return Err(A::Error::custom(twice));
+                    }
+                }
+                Ok(totals)
+            }
+        }
+        from.deserialize_map(EachOnce)
+    }
+}
+
 fn invalid(field: &str, detail: impl std::fmt::Display) -> Problem {
     Problem::field(422, "totals_invalid", field, format!("{field}: {detail}"))
 }
@@ -84,7 +113,7 @@ impl CloseBody {
         let flat = self.currency.is_some() || self.count.is_some() || self.debits.is_some() || self.credits.is_some();
         match (self.totals, flat) {
             (Some(_), true) => Err(invalid("totals", "send either totals or currency, count, debits and credits")),
-            (Some(totals), false) => Ok(totals),
+            (Some(totals), false) => Ok(totals.0),
             (None, false) => Err(invalid("totals", "is required; {} when nothing was sent")),
             (None, true) => {
                 let missing = |field| move || invalid(field, "is required");
@@ -225,6 +254,13 @@ mod tests {
         );
         assert_eq!(field(r#"{"currency":"USD","count":1,"debits":"0","credits":"5"}"#), None);
         assert_eq!(field(r#"{"totals":{}}"#), None);
+    }
+
+    #[test]
+    fn a_currency_that_is_there_twice_is_refused() {
+        let one = r#"{"count":1,"debits":"0","credits":"5"}"#;
+        let refused = CloseBody::read(format!(r#"{{"totals":{{"USD":{one},"EUR":{one},"USD":{one}}}}}"#).as_bytes()).unwrap_err();
+        assert!(refused.detail.contains("the totals of USD are there twice"), "{refused:?}");
     }
 
     #[test]

@@ -276,7 +276,7 @@ fn facts(desk: &Desk, shown: &Shown, mode: Mode) -> Vec<Fact> {
         fact("Currency", shown.account.currency.clone()),
         fact("Source", shown.source.clone()),
         fact("First recorded entry booked", booked(shown.first.as_ref())),
-        fact("Newest entry booked", booked(newest)),
+        fact("Last recorded entry booked", booked(newest)),
         fact("Continuity", mode_words(mode)),
     ]
 }
