@@ -15,7 +15,7 @@ use crate::clock::day_date;
 use crate::db::{Conn, DbError, DbResult};
 use crate::detect::Severity;
 use crate::ids::{AlertRef, Seq};
-use crate::ledger::BreakKind;
+use crate::ledger::{self, BreakKind};
 use crate::money::{Currency, Money};
 use crate::trail::ActError;
 use crate::web::body::{self, Packing};
@@ -226,6 +226,16 @@ fn detail_view(detail: &AlertDetail, open_number: bool) -> DbResult<AlertDetailV
     })
 }
 
+/// Without the balances that were expected where an entry of another source may have said them.
+fn for_key(conn: &mut Conn, mut detail: AlertDetail) -> DbResult<AlertDetail> {
+    if let Some(account) = detail.breaks.first().map(|found| found.account.id)
+        && let Some(stranger) = ledger::store::first_foreign(conn, account)?
+    {
+        detail.breaks.iter_mut().filter(|b| b.opened_by >= stranger).for_each(|b| b.found.expected = None);
+    }
+    Ok(detail)
+}
+
 /// A key that may not see hits sees no alerts either.
 fn require_hits(caller: &Caller) -> Result<(), Problem> {
     if caller.sees_hits() {
@@ -302,14 +312,18 @@ pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, reference: P
     require_hits(&caller)?;
     let at = Params::of(&req, &["at"])?.read("at", moment)?;
     let reference = AlertRef::parse(&reference).ok_or_else(|| Problem::not_found("alert"))?;
-    let db = app.db.clone();
+    let (db, is_key) = (app.db.clone(), matches!(caller, Caller::Sender(_)));
     let look = move |conn: &mut Conn| -> DbResult<Option<AlertDetail>> {
-        match (queue::detail(conn, reference)?, at) {
+        let detail = match (queue::detail(conn, reference)?, at) {
             (Some(detail), Some(at)) => {
                 let end = end_at(conn, at)?;
-                detail.before(conn, end)
+                detail.before(conn, end)?
             }
-            (detail, _) => Ok(detail),
+            (detail, _) => detail,
+        };
+        match detail {
+            Some(detail) if is_key => for_key(conn, detail).map(Some),
+            detail => Ok(detail),
         }
     };
     let found = web::block(move || db.read(|conn| conn.snapshot(look))).await??;
@@ -323,7 +337,7 @@ pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, reference: P
         None => json!({ "alert": detail.alert.id, "account": about.id }),
     };
     viewed(&req, &app, &caller, looked_at).await?;
-    Ok(HttpResponse::Ok().json(detail_view(&detail, matches!(caller, Caller::Sender(_)))?))
+    Ok(HttpResponse::Ok().json(detail_view(&detail, is_key)?))
 }
 
 /// Closes an alert with a disposition and a comment. Officers only.
