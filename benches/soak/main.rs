@@ -57,8 +57,10 @@ fn main() {
     let acknowledged: u64 = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
     drop(server);
     let db = Db::open(&format!("sqlite:{}", file.display()), 1).unwrap();
-    let day = db.read(|conn| reports::day_figures(conn, day_number(sender::DATE))).unwrap();
-    let recorded: i64 = day.currencies.values().map(|day| day.booked.entries).sum();
+    let first = day_number(sender::FIRST_DATE);
+    let on = |date: i32| db.read(|conn| reports::day_figures(conn, date)).unwrap();
+    let recorded: i64 =
+        (first..first + 3_650).flat_map(|date| on(date).currencies.into_values()).map(|day| day.booked.entries).sum();
     println!("\nacknowledged {acknowledged}, in the log {recorded}");
     assert_eq!(acknowledged, recorded as u64);
 }

@@ -7,12 +7,15 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 
-/// The business date of every entry.
-pub const DATE: NaiveDate = NaiveDate::from_ymd_opt(2026, 3, 2).unwrap();
-/// Accounts of one connection, each with an unbroken balance.
-const ACCOUNTS: usize = 5_000;
+/// The first business date of the entries; those of a connection go on to later ones, ten hours of each.
+pub const FIRST_DATE: NaiveDate = NaiveDate::from_ymd_opt(2026, 1, 1).unwrap();
+/// Accounts of one connection, each with an unbroken balance and an entry every 4,000 booked seconds, so that none
+/// is frequent.
+const ACCOUNTS: usize = 20_000;
+/// Entries of one booked second.
+const IN_A_SECOND: usize = 5;
 /// How long a refused batch waits before it is sent again.
 const AGAIN: Duration = Duration::from_millis(20);
 
@@ -83,15 +86,16 @@ impl Sender {
         let mut body = String::with_capacity(size * 320);
         for _ in 0..size {
             let (n, at) = (self.n, self.sent % ACCOUNTS);
-            let (before, second) = (self.balances[at], self.sent / 100 % 36_000);
+            let (before, second) = (self.balances[at], self.sent / IN_A_SECOND);
             self.balances[at] += 1;
-            let (hour, minute, second) = (8 + second / 3600, second / 60 % 60, second % 60);
+            let date = FIRST_DATE + Days::new(second as u64 / 36_000);
+            let (hour, minute, second) = (8 + second / 3600 % 10, second / 60 % 60, second % 60);
             let opening = if body.is_empty() { '[' } else { ',' };
             write!(
                 body,
                 "{opening}{{\"source_ref\":\"S{n}-{}\",\"account\":\"{n:03}{at:07}\",\"currency\":\"USD\",\"kind\":\"deposit\",\
                  \"direction\":\"credit\",\"amount\":\"1.00\",\"balance_before\":\"{before}.00\",\"balance_after\":\"{}.00\",\
-                 \"booked_at\":\"2026-03-02T{hour:02}:{minute:02}:{second:02}Z\",\"session_id\":\"s{at}\",\"ip\":\"10.0.{}.{}\"}}",
+                 \"booked_at\":\"{date}T{hour:02}:{minute:02}:{second:02}Z\",\"session_id\":\"s{at}\",\"ip\":\"10.0.{}.{}\"}}",
                 self.sent,
                 before + 1,
                 at % 200,
