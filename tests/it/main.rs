@@ -21,6 +21,7 @@ mod contention;
 mod control;
 mod crash;
 mod desk;
+mod disclosing;
 mod durability;
 mod failover;
 mod forward;
