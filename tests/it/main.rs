@@ -31,6 +31,7 @@ mod heads;
 mod import;
 mod instant;
 mod intake;
+mod key_reads;
 mod keys;
 mod log;
 mod mail;
