@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::alerts::{self, Alert, AlertDetail, AlertFilter, Cursor, Disposition, Order, State, queue};
+use crate::access::reads::Subject;
+use crate::alerts::{self, About, Alert, AlertDetail, AlertFilter, Cursor, Disposition, Order, State, queue};
 use crate::app::App;
 use crate::clock::day_date;
 use crate::db::{Conn, DbError, DbResult};
@@ -23,6 +24,7 @@ use crate::web::guard::{Caller, Officer, hidden};
 use crate::web::pages::end_at;
 use crate::web::params::{Params, moment};
 use crate::web::problem::{Problem, ProblemBody};
+use crate::web::reads;
 
 use super::wire::BreakBody;
 
@@ -244,6 +246,11 @@ fn require_hits(caller: &Caller) -> Result<(), Problem> {
     Err(Problem::new(403, "scope_missing", "alerts need a key with scope receipt:full; see /docs, then issue another key"))
 }
 
+/// What an alert shows something of.
+fn subject(about: &About) -> Subject {
+    about.record.map_or(Subject::Account(about.id), Subject::Record)
+}
+
 /// Records what an officer looked at; without the record there is no answer.
 async fn viewed(req: &HttpRequest, app: &App, caller: &Caller, what: Value) -> Result<(), Problem> {
     match caller {
@@ -289,6 +296,7 @@ pub async fn list(req: HttpRequest, caller: Caller, app: Data<App>) -> Result<Ht
     let page = web::block(move || db.look(|conn| queue::list(conn, &filter, Order::Newest, cursor, limit as usize))).await??;
     viewed(&req, &app, &caller, json!({ "list": "alerts", "alerts": page.items.len() })).await?;
     let open_number = matches!(caller, Caller::Sender(_));
+    reads::shows(&req, page.items.iter().map(|alert| subject(&alert.about)));
     let items = page.items.iter().map(|alert| alert_view(alert, open_number)).collect();
     Ok(HttpResponse::Ok().json(AlertPageView { items, next: page.next.map(|c| c.to_string()) }))
 }
@@ -337,6 +345,7 @@ pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, reference: P
         None => json!({ "alert": detail.alert.id, "account": about.id }),
     };
     viewed(&req, &app, &caller, looked_at).await?;
+    reads::shows(&req, [subject(about)]);
     Ok(HttpResponse::Ok().json(detail_view(&detail, is_key)?))
 }
 

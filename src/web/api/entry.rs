@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::access::reads::Subject;
 use crate::alerts::store as alert_store;
 use crate::app::App;
 use crate::clock::{Moment, day_date};
@@ -24,6 +25,7 @@ use crate::trail::sealing;
 use crate::web::guard::{Caller, Sender, hidden};
 use crate::web::params::{Params, place};
 use crate::web::problem::{Problem, ProblemBody};
+use crate::web::reads;
 
 use super::wire::{BreakBody, EntryBody, HitBody};
 
@@ -239,11 +241,14 @@ pub async fn show(req: HttpRequest, sender: Sender, app: Data<App>, seq: Path<St
             if source.is_some_and(|source| source != row.source) {
                 return Ok(Some(None));
             }
-            Ok::<_, DbError>(Some(Some(Views::new(conn, full)?.view(conn, &row)?)))
+            Ok::<_, DbError>(Some(Some((row.account, Views::new(conn, full)?.view(conn, &row)?))))
         })
     });
     match found.await?? {
-        Some(Some(view)) => Ok(HttpResponse::Ok().json(view)),
+        Some(Some((account, view))) => {
+            reads::shows(&req, [Subject::Account(account)]);
+            Ok(HttpResponse::Ok().json(view))
+        }
         Some(None) => Err(hidden(&req, &caller, "entry").await),
         None => Err(Problem::not_found("entry")),
     }
