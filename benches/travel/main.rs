@@ -18,7 +18,7 @@ use counterfoil::db::{self, Conn, Db};
 use counterfoil::ids::Seq;
 use counterfoil::intake;
 use counterfoil::ledger::store::{self as ledger, SourceRow};
-use counterfoil::records::{self, Axis, NewChange, Recorder, Row, Sender, history, store};
+use counterfoil::records::{self, Axis, Recorder, Row, Sender, history, store};
 use counterfoil::trail::{Changed, NewEvent};
 use serde_json::json;
 
@@ -94,8 +94,7 @@ fn write(db: &Db, config: &Config, changes: usize, count: usize) {
                 "changed_at": Moment(FROM + n as i64 * STEP).to_string(),
                 "after": { "name": format!("Name {}", n / 97), "limit": n, "city": format!("City {}", n / 1_009), "rank": n / 11 },
             });
-            let bytes = value.to_string().into_bytes();
-            Row { line: 1, change: NewChange::read(&bytes, &recorder.kinds), bytes }
+            Row::read(1, value.to_string().as_bytes(), &recorder.kinds)
         };
         let rows: Vec<Row> = (from..changes.min(from + BATCH)).map(row).collect();
         let (recorder, sender) = (recorder.clone(), Sender { source, key: None, origin: None });

@@ -11,7 +11,7 @@ use crate::config::SessionKind;
 use crate::ids::Seq;
 use crate::intake::SessionKey;
 use crate::ledger::{Refusal, store as ledger};
-use crate::records::{ChangeResult, Kinds, NewChange, Row, Sender};
+use crate::records::{ChangeResult, Kinds, Row, Sender};
 use crate::trail::ActError;
 
 use super::App;
@@ -21,8 +21,6 @@ use super::requests::RequestError;
 const ROWS: usize = 200;
 /// Submissions that may wait for their turn.
 const WAITING_MAX: usize = 64;
-/// Bytes of a refused row that are kept with its event.
-const KEPT_BYTES: usize = 2048;
 
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
@@ -69,12 +67,12 @@ impl App {
 
     /// Reads a row.
     pub fn read_change(&self, line: u64, bytes: &[u8]) -> Row {
-        Row { line, change: NewChange::read(bytes, self.record_kinds()), bytes: kept(bytes) }
+        Row::read(line, bytes, self.record_kinds())
     }
 
     /// A row that is none.
     pub fn refuse_change(&self, line: u64, refusal: Refusal, bytes: &[u8]) -> Row {
-        Row { line, change: Err(refusal), bytes: kept(bytes) }
+        Row::refused(line, refusal, bytes)
     }
 
     /// Records changes, `atomic` all of them or none; returns after the commit. Blocks.
@@ -146,10 +144,6 @@ impl App {
         }
         Ok(())
     }
-}
-
-fn kept(bytes: &[u8]) -> Vec<u8> {
-    bytes[..bytes.len().min(KEPT_BYTES)].to_vec()
 }
 
 /// Records the changes of a command; answers what became of each.

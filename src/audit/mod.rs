@@ -62,7 +62,7 @@ pub use findings::Finding;
 pub use noted::{Verified, is_begun};
 pub use replay::{
     BATCH as REPLAY_BATCH, Difference, Exported, LEFT_OUT, LeftOut, ReplayOptions, Replayed, Restored, TableCompared, replay,
-    restore,
+    restore, restore_values,
 };
 pub use resumed::{Mark, verify_resumed};
 pub use run::verify;

@@ -1,11 +1,13 @@
 //! Consecutive archives from the first leaf on, read as one log.
 
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use counterfoil_verify::archive::{MANIFEST, Manifest};
+use counterfoil_verify::archive::{MANIFEST, Manifest, Value, parse_value, values_path};
 use counterfoil_verify::check::Source;
-use counterfoil_verify::export::Opening;
+use counterfoil_verify::export::{LEAVES_PER_FILE, Opening};
 use counterfoil_verify::files::Export;
 use counterfoil_verify::folder::Folder;
 
@@ -17,6 +19,27 @@ pub(super) fn is_archive(path: &Path) -> bool {
 /// The archives with their ranges.
 pub(super) struct Archives {
     list: Vec<(Manifest, Export<Folder>)>,
+    /// Their folders, in the same order.
+    folders: Vec<PathBuf>,
+}
+
+fn manifest(path: &Path) -> anyhow::Result<Manifest> {
+    let bytes = std::fs::read(path.join(MANIFEST)).with_context(|| format!("{} is no archive", path.display()))?;
+    Manifest::parse(&bytes).with_context(|| path.display().to_string())
+}
+
+/// Archives of one log in the order of their leaves, whatever lies between them.
+///
+/// # Errors
+/// When one cannot be read, or two hold the same leaves.
+pub(super) fn in_order(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut list = paths.iter().map(|path| Ok((manifest(path)?, path))).collect::<anyhow::Result<Vec<_>>>()?;
+    list.sort_by_key(|(manifest, _)| manifest.from);
+    for pair in list.windows(2) {
+        let ((one, path), (two, other)) = (&pair[0], &pair[1]);
+        anyhow::ensure!(two.from >= one.to, "{} and {} hold the same leaves: name one of them", path.display(), other.display());
+    }
+    Ok(list.into_iter().map(|(_, path)| path.clone()).collect())
 }
 
 impl Archives {
@@ -27,9 +50,7 @@ impl Archives {
     pub(super) fn open(paths: &[PathBuf]) -> anyhow::Result<Archives> {
         let mut list = Vec::new();
         for path in paths {
-            let bytes = std::fs::read(path.join(MANIFEST)).with_context(|| format!("{} is no archive", path.display()))?;
-            let manifest = Manifest::parse(&bytes).with_context(|| path.display().to_string())?;
-            list.push((manifest, Export::new(Folder::new(path))));
+            list.push((manifest(path)?, path));
         }
         list.sort_by_key(|(manifest, _)| manifest.from);
         let mut end = 0;
@@ -41,7 +62,22 @@ impl Archives {
             );
             end = manifest.to;
         }
-        Ok(Archives { list })
+        let folders = list.iter().map(|(_, path)| (*path).clone()).collect();
+        let list = list.into_iter().map(|(manifest, path)| (manifest, Export::new(Folder::new(path)))).collect();
+        Ok(Archives { list, folders })
+    }
+
+    /// The values of changes in all of them, in the order of the leaves.
+    pub(super) fn values(&self) -> impl Iterator<Item = Result<Value, String>> {
+        let with = self.list.iter().zip(&self.folders).filter(|((manifest, _), _)| manifest.private);
+        let files = with.flat_map(|((manifest, _), folder)| {
+            let blocks = manifest.from / LEAVES_PER_FILE..manifest.to.div_ceil(LEAVES_PER_FILE);
+            blocks.map(move |block| folder.join(values_path(block * LEAVES_PER_FILE)))
+        });
+        files.flat_map(|path| match File::open(&path) {
+            Ok(file) => Lines::Of(path, BufReader::new(file).lines()),
+            Err(e) => Lines::Unread(Some(format!("{}: {e}", path.display()))),
+        })
     }
 
     /// Leaves in all of them.
@@ -53,6 +89,29 @@ impl Archives {
     fn of(&mut self, seq: u64) -> Result<&mut Export<Folder>, String> {
         let found = self.list.iter_mut().find(|(manifest, _)| (manifest.from..manifest.to).contains(&seq));
         found.map(|(_, export)| export).ok_or_else(|| format!("leaf {seq} is in none of the archives"))
+    }
+}
+
+/// The values in one file.
+enum Lines {
+    Of(PathBuf, io::Lines<BufReader<File>>),
+    Unread(Option<String>),
+}
+
+impl Iterator for Lines {
+    type Item = Result<Value, String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Lines::Unread(why) => why.take().map(Err),
+            Lines::Of(path, lines) => {
+                let line = match lines.next()? {
+                    Ok(line) => line,
+                    Err(e) => return Some(Err(format!("{}: {e}", path.display()))),
+                };
+                Some(parse_value(&line).ok_or_else(|| format!("{}: a line is no value", path.display())))
+            }
+        }
     }
 }
 

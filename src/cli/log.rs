@@ -1,7 +1,8 @@
-//! `log key | checkpoint | export | archive | restore-archive | heads | rotate-key | recover`
+//! `log key | checkpoint | export | archive | read-archive | restore-archive | heads | rotate-key | recover`
 
 mod archive;
 mod heads;
+mod read_archive;
 mod recover;
 mod restore_archive;
 mod rotate;
@@ -41,6 +42,7 @@ enum Action {
     /// made is an event
     Export(Export),
     Archive(archive::Archive),
+    ReadArchive(read_archive::ReadArchive),
     RestoreArchive(restore_archive::RestoreArchive),
     /// Write the proof that an account's last entry at the close of a day was the last, or that the
     /// account had none; counterfoil-verify checks it. That it was made is an event
@@ -66,6 +68,7 @@ pub(super) fn run(common: &Common, command: Log) -> CliResult {
     match command.action {
         Action::Export(command) => return export(common, &command),
         Action::Archive(command) => return archive::run(common, &command),
+        Action::ReadArchive(command) => return read_archive::run(common, &command),
         Action::RestoreArchive(command) => return restore_archive::run(common, &command),
         Action::Heads(command) => return heads::run(common, &command),
         Action::RotateKey(command) => return rotate::run(common, &command),
@@ -76,6 +79,7 @@ pub(super) fn run(common: &Common, command: Log) -> CliResult {
     match command.action {
         Action::Export(_)
         | Action::Archive(_)
+        | Action::ReadArchive(_)
         | Action::RestoreArchive(_)
         | Action::Heads(_)
         | Action::RotateKey(_)

@@ -91,21 +91,6 @@ impl DbError {
         use diesel::result::{DatabaseErrorKind, Error};
         matches!(self, DbError::Query(Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _)))
     }
-
-    /// What of its own rules the database refused a row by, without any value of it; `None` for every other failure.
-    pub fn refused_by(&self) -> Option<String> {
-        use diesel::result::{DatabaseErrorKind as Is, Error::DatabaseError};
-        let DbError::Query(DatabaseError(kind, about)) = self else { return None };
-        let what = match kind {
-            Is::UniqueViolation => "such a row is there",
-            Is::ForeignKeyViolation => "it refers to a row that is not there",
-            Is::NotNullViolation => "a column may not be empty",
-            Is::CheckViolation => "a check fails",
-            _ => return None,
-        };
-        let named = about.constraint_name().or(about.column_name());
-        Some(named.map_or_else(|| what.to_owned(), |name| format!("{what}: {name}")))
-    }
 }
 
 /// The result of anything that asks a database.

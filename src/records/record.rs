@@ -2,7 +2,7 @@
 
 use crate::clock::{Clock, MINUTE, Moment};
 use crate::config::{Class, Config, RecordType};
-use crate::db::{Address, DbResult, bulk};
+use crate::db::{Address, Conn, DbResult, bulk};
 use crate::ids::Seq;
 use crate::ledger::{BusinessCalendar, Refusal, leaves};
 use crate::trail::keys::KeyFolder;
@@ -104,18 +104,37 @@ impl Recorder {
     /// When the database fails.
     pub fn refuse(&self, tx: &mut ActTx<'_>, sender: &Sender, rows: &[Row], results: &[ChangeResult]) -> Result<(), ActError> {
         let refused = rows.iter().zip(results).filter_map(|(row, result)| match result {
-            ChangeResult::Rejected(refusal) => Some(RefusedRow { line: row.line, refusal, bytes: &row.bytes }),
+            ChangeResult::Rejected(refusal) => Some((row, RefusedRow { line: row.line, refusal, bytes: &row.bytes })),
             _ => None,
         });
-        let refused: Vec<RefusedRow<'_>> = refused.collect();
-        let declared = |row: &RefusedRow<'_>| row.bytes.windows(11).any(|word| word == b"\"sensitive\"");
-        let keep = !self.kinds.seal() && !refused.iter().any(declared);
+        let (whole, refused): (Vec<&Row>, Vec<RefusedRow<'_>>) = refused.unzip();
+        let mut keep = !self.kinds.seal();
+        for row in whole {
+            keep = keep && !is_sensitive(tx.conn, sender.source, row)?;
+        }
         let date = self.calendar.local_date(tx.now()).to_string();
         for event in self.refusals.events(tx.now(), sender.source, &date, &refused, keep) {
             tx.append(event)?;
         }
         Ok(())
     }
+}
+
+/// Whether a row holds something sensitive: it says so, or its record has something sealed. Nobody can tell of one that is
+/// no JSON and names the word.
+fn is_sensitive(conn: &mut Conn, source: Seq, row: &Row) -> DbResult<bool> {
+    let (declares, names) = match (&row.change, &row.unread) {
+        (Ok(change), _) => (!change.sensitive.is_empty(), Some((&change.kind, &change.id))),
+        (Err(_), Some(unread)) => (unread.declares, unread.names.as_ref().map(|(kind, id)| (kind, id))),
+        (Err(_), None) => (false, None),
+    };
+    let Some((kind, id)) = names.filter(|_| !declares) else { return Ok(declares) };
+    let known = match (row.bytes.is_empty(), kind.contains('\0') || id.contains('\0')) {
+        (false, false) => store::record_by_reference(conn, source, kind, id)?,
+        _ => None,
+    };
+    let state = known.map(|known| state::newest(conn, known.id)).transpose()?.flatten();
+    Ok(state.is_some_and(|state| state.values.values().any(|held| held.value.is_none())))
 }
 
 struct Run<'r> {

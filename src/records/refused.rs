@@ -17,8 +17,8 @@ use super::event::REFUSED;
 const SINGLY_MAX: u32 = 20;
 /// Rows whose bytes one event keeps.
 const ROWS_KEPT: usize = 20;
-/// Bytes kept of a row.
-const BYTES_KEPT: usize = 1_024;
+/// Characters kept of a row.
+const CHARS_KEPT: usize = 1_024;
 /// What is kept of a row where something may be sensitive.
 const LEFT_OUT: &str = "(sensitive: not kept)";
 
@@ -83,8 +83,9 @@ fn told(minutes: &mut BTreeMap<Seq, Minute>, this: i64, date: &str) -> Vec<NewEv
 }
 
 fn describe(row: &RefusedRow<'_>, keep: bool) -> Value {
-    let text = String::from_utf8_lossy(&row.bytes[..row.bytes.len().min(BYTES_KEPT)]);
-    let text = if keep { cards::mask(&text).0 } else { LEFT_OUT.to_owned() };
+    // Masked before it is cut: a part of a card number is none.
+    let masked = || cards::mask(&String::from_utf8_lossy(row.bytes)).0;
+    let text: String = if keep { masked().chars().take(CHARS_KEPT).collect() } else { LEFT_OUT.to_owned() };
     json!({ "line": row.line, "code": row.refusal.code, "field": row.refusal.field, "first_seq": row.refusal.first, "row": text })
 }
 

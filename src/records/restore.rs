@@ -170,7 +170,7 @@ impl Recorder {
             proposal: Some(proposal.id),
         };
         let sender = Sender { source: found.record.source, key: None, origin: None };
-        let rows = [Row { line: 1, change: Ok(change), bytes: Vec::new() }];
+        let rows = [Row { line: 1, change: Ok(change), bytes: Vec::new(), unread: None }];
         match self.run(tx, &sender, &rows)?.pop() {
             Some(ChangeResult::Recorded(receipt)) => {
                 approvals::carried_out(tx, proposal.id, Kind::RestoreRecord, &json!({ "event": receipt.seq })).map(drop)

@@ -1,6 +1,7 @@
 //! The two verifiers that need neither our database nor our network, on an export of a real log: the
 //! engine of `counterfoil-verify`, and `verifier/verify.html` in a browser, opened from a file.
 
+mod archived;
 pub mod exported;
 mod generations;
 mod rotations;

@@ -34,6 +34,7 @@ struct Shared {
 /// Settings of a [`Client`].
 pub struct Builder {
     url: String,
+    others: Vec<String>,
     key: String,
     timeout: Duration,
     attempts: u32,
@@ -56,6 +57,7 @@ impl Client {
     pub fn builder(url: impl Into<String>, key: impl Into<String>) -> Builder {
         Builder {
             url: url.into(),
+            others: Vec::new(),
             key: key.into(),
             timeout: Duration::from_secs(30),
             attempts: ATTEMPTS,
@@ -145,6 +147,16 @@ impl std::fmt::Debug for Client {
 }
 
 impl Builder {
+    /// Another instance of the same server (with the same path, if there is one), which stands by or leads in its turn. May
+    /// be said several times.
+    ///
+    /// What answers that it stands by names the leader; it is followed there if the address was given here. The key goes to
+    /// addresses that were given and to no other, whoever names it. An address that cannot be reached is passed over.
+    pub fn also_at(mut self, url: impl Into<String>) -> Builder {
+        self.others.push(url.into());
+        self
+    }
+
     /// How long one request may take; 30 seconds otherwise.
     pub fn timeout(self, timeout: Duration) -> Builder {
         Builder { timeout, ..self }
@@ -190,13 +202,14 @@ impl Builder {
 
 #[cfg(feature = "ureq")]
 fn http(settings: &Builder) -> Result<Box<dyn Transport>, Error> {
-    let url = checked(&settings.url, settings.plain_http)?;
+    let given = std::iter::once(&settings.url).chain(&settings.others);
+    let urls: Vec<&str> = given.map(|url| checked(url, settings.plain_http)).collect::<Result<_, _>>()?;
     if settings.key.is_empty() || !settings.key.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(Error::Invalid(
             "the key is empty or holds blanks; give the text that `counterfoil key issue` printed".into(),
         ));
     }
-    let http = crate::transport::http::Http::new(url, &settings.key, settings.timeout, settings.ca_pem.as_deref())?;
+    let http = crate::transport::http::Http::new(&urls, &settings.key, settings.timeout, settings.ca_pem.as_deref())?;
     Ok(Box::new(http))
 }
 
@@ -245,6 +258,8 @@ mod tests {
             assert!(checked(bad, false).is_err(), "{bad}");
         }
         assert!(checked("http://a.example", true).is_ok());
+        let also = |url: &str| Client::builder("https://a.example", "K").also_at(url).build();
+        assert!(also("https://b.example").is_ok() && also("http://b.example").is_err(), "whichever it is");
         assert!(Client::new("https://a.example", "two words").is_err());
         assert!(!format!("{:?}", Client::new("https://a.example", "SECRET").ok()).contains("SECRET"));
     }

@@ -124,7 +124,10 @@ fn read(response: &Response, rows: usize) -> Said {
     }
     let problem = serde_json::from_slice::<Problem>(&response.body).ok();
     let (status, retry_after) = (response.status, response.retry_after);
-    let reason = problem.as_ref().map_or_else(|| format!("status {status} without a reason"), ToString::to_string);
+    let mut reason = problem.as_ref().map_or_else(|| format!("status {status} without a reason"), ToString::to_string);
+    if let Some(leader) = problem.as_ref().and_then(|problem| problem.leader.as_ref()) {
+        reason.push_str(&format!("; {leader} leads, and is followed if the client is told that it is `also_at` there"));
+    }
     match (status, problem) {
         (408 | 429 | 500..=599, _) => Said::Nothing(Error::Unavailable { reason, retry_after }),
         (401 | 403, Some(problem)) => Said::Nothing(Error::Denied(Box::new(problem))),

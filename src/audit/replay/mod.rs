@@ -29,7 +29,7 @@ use compare::Comparison;
 use leaves::Leaves;
 
 pub use compare::{Difference, TableCompared};
-pub use restore::{Restored, restore};
+pub use restore::{Restored, restore, restore_values};
 pub use tables::{LEFT_OUT, LeftOut};
 
 /// Leaves in one commit unless another number is asked for: no batch that the sequencer would make.

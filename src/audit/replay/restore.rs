@@ -1,13 +1,19 @@
 //! A log made again where only its leaves are left: from archives, for reading.
 
+use counterfoil_verify::archive::Value;
 use counterfoil_verify::decode::{Leaf, decode};
 
-use crate::db::{Db, DbError, DbResult};
+use crate::db::{Db, DbError, DbResult, bulk};
+use crate::ids::Seq;
 use crate::intake::{Differs, Rebuild, RebuildError, RecordedLeaf};
 
 use super::leaves::Leaves;
 use super::{BLOCK, Exported, ReplayOptions, Run};
 use crate::audit::follow::Follow;
+use crate::records::store::FieldRow;
+
+/// Values written at once.
+const VALUES: usize = 5_000;
 
 /// What was restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +81,44 @@ pub fn restore(into: &Db, from: Exported<'_>, options: &ReplayOptions<'_>) -> Db
         entries: met.entries,
         not_rederivable: met.expired,
     }))
+}
+
+/// Puts values of changes beside a restored log, as far as it goes; answers how many. What they are was verified against
+/// what the leaves commit to.
+///
+/// # Errors
+/// When they cannot be read, or not be written.
+pub fn restore_values(into: &Db, size: u64, mut values: impl Iterator<Item = Result<Value, String>>) -> DbResult<u64> {
+    let (mut conn, mut done) = (into.connect()?, 0);
+    loop {
+        let mut rows = Vec::with_capacity(VALUES);
+        for value in values.by_ref().take(VALUES) {
+            let value = value.map_err(DbError::Unfit)?;
+            rows.extend((value.seq < size).then(|| field(value)));
+        }
+        if rows.is_empty() {
+            return Ok(done);
+        }
+        done += rows.len() as u64;
+        conn.write(|conn| bulk::append(conn, &rows))?;
+    }
+}
+
+fn field(value: Value) -> FieldRow {
+    let [path, old, new, old_digest, new_digest] = value.parts;
+    FieldRow {
+        seq: value.seq as Seq,
+        n: i32::try_from(value.n).unwrap_or(i32::MAX),
+        path: path.unwrap_or_default(),
+        old,
+        new,
+        old_digest,
+        new_digest,
+        salt: Some(value.salt.to_vec()),
+        data_key: None,
+        nonce: None,
+        sealed: None,
+    }
 }
 
 /// The name in a leaf.

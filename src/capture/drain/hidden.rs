@@ -66,6 +66,11 @@ impl Hides {
         Ok(row)
     }
 
+    /// Whether nothing is hidden.
+    pub fn is_empty(&self) -> bool {
+        self.out.is_empty() && self.sealed.is_empty()
+    }
+
     /// Whether a column's values are sealed.
     pub fn seals(&self, column: &str) -> bool {
         self.sealed.contains(column)

@@ -1,7 +1,8 @@
 //! Going back in the bank's own table: what two officers decided about a captured record is done there, in one transaction.
 //!
 //! The row is locked and compared with the state that was decided upon, column by column; if it is another, nothing is
-//! done and the proposal ends. Only columns that differ are written, by a role that is not the one that drains. The same
+//! done and the proposal ends. So it does when the bank's own rules, its triggers too, refuse it for good; what passes by itself
+//! is tried again. Only columns that differ are written, by a role that is not the one that drains. The same
 //! transaction notes the proposal, so that it is done once, whenever either side is killed; what the trigger then reports
 //! comes through the queue like any change, and is recorded as the one that restores the old version.
 //!
@@ -9,6 +10,7 @@
 
 mod columns;
 mod offer;
+mod refusal;
 pub mod store;
 
 use serde_json::json;
@@ -21,12 +23,13 @@ use crate::ids::Seq;
 use crate::records::{AtSource, NewChange, history};
 use crate::trail::ActError;
 
-use super::drain::{Hides, UNKNOWN};
+use super::drain::{Hides, UNKNOWN, sealed_by_type};
 use super::install::present;
 use super::install::store::{Captured, Owner, Table, captured, table};
 use super::reconcile::with_after;
 use super::{CaptureError, connect_to};
 use columns::Writing;
+use refusal::Refusal;
 use store::Mark;
 
 pub use offer::{Offer, offer};
@@ -64,19 +67,13 @@ enum Halt {
 
 impl From<DbError> for Halt {
     fn from(error: DbError) -> Halt {
-        match error.refused_by() {
-            Some(what) => Halt::Ended(format!("the bank's database refused it ({what}): nothing was changed")),
-            None => Halt::Failed(error.into()),
-        }
+        Halt::Failed(error.into())
     }
 }
 
 impl From<CaptureError> for Halt {
     fn from(error: CaptureError) -> Halt {
-        match error {
-            CaptureError::Db(error) => error.into(),
-            other => Halt::Failed(other),
-        }
+        Halt::Failed(error)
     }
 }
 
@@ -208,8 +205,10 @@ impl Job<'_> {
                     return Ok(Tried::Done);
                 }
                 store::say(theirs, self.what.actor.as_deref(), self.reason.as_deref(), &store::session(&self.key))?;
-                let row = store::lock(theirs, &self.there, &writing.read, &key)?;
-                if !self.is_as_decided(row.as_deref(), &Hides::of_names(&self.table, &hidden))? {
+                let hides = Hides::of_names(&self.table, &hidden);
+                let row =
+                    store::lock(theirs, &self.there, &writing.read, &key)?.map_err(|refusal| self.refused(&refusal, &hides))?;
+                if !self.is_as_decided(row.as_deref(), &hides)? {
                     let waits = store::waits(bank, self.captured.id, &self.captured.key_columns, &key)?;
                     // What was noted goes with the transaction.
                     return Err(if waits { Halt::Ended(String::new()) } else { differs() });
@@ -218,12 +217,23 @@ impl Job<'_> {
                     Some(_) => store::update(theirs, &self.there, (&writing.write, &writing.values), &key)?,
                     None => store::insert(theirs, &self.there, &writing.write, &writing.values)?,
                 };
+                let written = written.map_err(|refusal| self.refused(&refusal, &hides))?;
                 if written == 1 { Ok(Tried::Done) } else { Err(differs()) }
             })
             .or_else(|halt| match halt {
                 Halt::Ended(why) if why.is_empty() => Ok(Tried::Later),
                 other => Err(other),
             })
+    }
+
+    /// What the bank's database refused: for good, or for now.
+    fn refused(&self, refusal: &Refusal, hides: &Hides) -> Halt {
+        if refusal.is_temporary() {
+            let why = format!("the bank's database cannot do it now (SQLSTATE {}): it is tried again", refusal.state);
+            return Halt::Failed(CaptureError::Refused(why));
+        }
+        let hides = !hides.is_empty() || !sealed_by_type(self.of.app.record_kinds(), &self.table).is_empty();
+        Halt::Ended(format!("the bank's database refused it ({}): nothing was changed", refusal.for_people(hides)))
     }
 
     /// Whether the row is what the log has as its newest state.

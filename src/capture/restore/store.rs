@@ -8,6 +8,7 @@ use crate::ids::Seq;
 
 use super::super::install::store::Table;
 use super::super::names::{identifier, literal};
+use super::refusal::Refusal;
 
 /// What is noted there of a restoration, in its transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -105,19 +106,60 @@ fn listed(columns: &[String], of: &str) -> String {
     columns.iter().map(|column| format!("{of}{}", identifier(column))).collect::<Vec<_>>().join(", ")
 }
 
+/// Runs a statement and the table's rules about it, the deferred ones too. An error is caught there, because only there is
+/// its state known: what was asked is taken back, and the transaction goes on.
+const ATTEMPT: &str = "DO $do$ DECLARE line text; state text; message text; named text; col text; BEGIN \
+    BEGIN \
+        EXECUTE current_setting('counterfoil.asked')::jsonb->>0 INTO line \
+            USING current_setting('counterfoil.asked')::jsonb->>1; \
+        SET CONSTRAINTS ALL IMMEDIATE; \
+        PERFORM set_config('counterfoil.told', jsonb_build_object('line', line)::text, true); \
+    EXCEPTION WHEN ASSERT_FAILURE OR OTHERS THEN \
+        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, named = CONSTRAINT_NAME, col = COLUMN_NAME; \
+        PERFORM set_config('counterfoil.told', jsonb_build_object('refused', jsonb_build_object('state', state, 'message', message, \
+            'named', coalesce(nullif(named, ''), col), 'triggers', (SELECT coalesce(string_agg(left(p.prosrc, 100000), ' '), '') \
+                FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid \
+                WHERE t.tgrelid = (current_setting('counterfoil.asked')::jsonb->>2)::oid AND NOT t.tgisinternal)))::text, true); \
+    END; \
+    PERFORM set_config('counterfoil.asked', '', true); \
+END $do$";
+
+/// How a statement on the bank's table ended.
+#[derive(Deserialize)]
+struct Told {
+    #[serde(default)]
+    line: Option<String>,
+    #[serde(default)]
+    refused: Option<Refusal>,
+}
+
+/// The one text that a statement answers, or why the database refused it; `given` is its `$1`.
+fn attempt(bank: &mut Outside, table: &Table, sql: &str, given: &str) -> DbResult<Result<Option<String>, Refusal>> {
+    let asked = json!([sql, given, table.oid.to_string()]).to_string();
+    bank.lines("SELECT set_config('counterfoil.asked', $1, true) AS line", &asked)?;
+    bank.execute(ATTEMPT)?;
+    let told: Told = bank.row("SELECT current_setting($1::jsonb->>0) AS line", &json!(["counterfoil.told"]))?;
+    Ok(told.refused.map_or(Ok(told.line), Err))
+}
+
 /// These columns of a row, which is locked; `None` if there is none.
-pub fn lock(bank: &mut Outside, table: &Table, columns: &[String], key: &[String]) -> DbResult<Option<String>> {
+pub fn lock(bank: &mut Outside, table: &Table, columns: &[String], key: &[String]) -> DbResult<Result<Option<String>, Refusal>> {
     let sql = format!(
         "SELECT to_jsonb(r)::text AS line FROM (SELECT {} FROM {} t WHERE {} FOR NO KEY UPDATE) r",
         listed(columns, "t."),
         table.name,
         named(table, 0)
     );
-    Ok(bank.lines(&sql, &json!([key]).to_string())?.into_iter().flatten().next())
+    attempt(bank, table, &sql, &json!([key]).to_string())
 }
 
 /// Writes columns of a row; answers how many rows that were. `values` is an object.
-pub fn update(bank: &mut Outside, table: &Table, (columns, values): (&[String], &str), key: &[String]) -> DbResult<i64> {
+pub fn update(
+    bank: &mut Outside,
+    table: &Table,
+    (columns, values): (&[String], &str),
+    key: &[String],
+) -> DbResult<Result<i64, Refusal>> {
     let set: Vec<String> = columns.iter().map(|column| format!("{0} = r.{0}", identifier(column))).collect();
     let sql = format!(
         "WITH r AS (SELECT * FROM jsonb_populate_record(NULL::{name}, $1::jsonb->1)), \
@@ -126,11 +168,11 @@ pub fn update(bank: &mut Outside, table: &Table, (columns, values): (&[String], 
         named(table, 0),
         name = table.name
     );
-    count(bank, &sql, &format!("[{},{values}]", json!(key)))
+    count(bank, table, &sql, &format!("[{},{values}]", json!(key)))
 }
 
 /// Makes a row of these columns; answers how many rows that were.
-pub fn insert(bank: &mut Outside, table: &Table, columns: &[String], values: &str) -> DbResult<i64> {
+pub fn insert(bank: &mut Outside, table: &Table, columns: &[String], values: &str) -> DbResult<Result<i64, Refusal>> {
     let sql = format!(
         "WITH r AS (SELECT * FROM jsonb_populate_record(NULL::{name}, $1::jsonb->0)), \
          done AS (INSERT INTO {name} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM r RETURNING 1) SELECT count(*)::text AS line FROM done",
@@ -138,11 +180,11 @@ pub fn insert(bank: &mut Outside, table: &Table, columns: &[String], values: &st
         listed(columns, "r."),
         name = table.name
     );
-    count(bank, &sql, &format!("[{values}]"))
+    count(bank, table, &sql, &format!("[{values}]"))
 }
 
 /// `given` as text: no number in it is read.
-fn count(bank: &mut Outside, sql: &str, given: &str) -> DbResult<i64> {
-    let line = bank.lines(sql, given)?.into_iter().flatten().next();
-    Ok(line.and_then(|line| line.parse().ok()).unwrap_or(0))
+fn count(bank: &mut Outside, table: &Table, sql: &str, given: &str) -> DbResult<Result<i64, Refusal>> {
+    let told = attempt(bank, table, sql, given)?;
+    Ok(told.map(|line| line.and_then(|line| line.parse().ok()).unwrap_or(0)))
 }

@@ -59,7 +59,11 @@ pub(in super::super) fn run(common: &Common, command: &RestoreArchive) -> CliRes
     bar.finish_and_clear();
     match restored {
         Ok(restored) => {
-            eprintln!("{} leaves restored, {} of them entries; root {}.", restored.size, restored.entries, restored.root);
+            let values = audit::restore_values(&into, restored.size, archives.values())?;
+            eprintln!(
+                "{} leaves restored, {} of them entries, with {values} values of changes; root {}.",
+                restored.size, restored.entries, restored.root
+            );
             if restored.held_back > 0 {
                 eprintln!("The last {} are not: what belongs to the last entry may lie in the next archive.", restored.held_back);
             }

@@ -15,6 +15,7 @@ mod folder;
 mod leaves;
 mod parquet;
 mod range;
+mod reading;
 mod tables;
 
 use std::path::Path;
@@ -34,6 +35,7 @@ pub use folder::Making;
 use folder::{complete, leftover};
 pub use parquet::ParquetCheck;
 pub use range::{ARCHIVED, Bound, Chosen, choose, is_recorded, made, next, segments_due};
+pub use reading::{Reading, Wanted};
 
 /// What an archive is to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

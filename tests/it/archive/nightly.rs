@@ -6,8 +6,8 @@ use counterfoil::app::archive_due;
 use counterfoil::clock::DAY;
 
 use super::house::House;
+use super::shell::Shell;
 use crate::bank::on_both;
-use crate::support::program::Program;
 
 #[test]
 fn each_closed_segment_is_archived_once() {
@@ -39,26 +39,19 @@ fn each_closed_segment_is_archived_once() {
 
 #[test]
 fn the_commands_make_and_check_an_archive() {
-    let home = tempfile::tempdir().unwrap();
-    let database = format!("sqlite:{}", home.path().join("bank.db").display());
-    let command = |args: &[&str]| Program::new(home.path()).args(args).args(["--database", &database]);
-    let rows: String = (0..700)
-        .map(|i| format!("{}\n", crate::bank::entry(&format!("E{i}"), "ACC-1", "2026-03-02T10:00:00Z", i * 10, i * 10 + 10)))
-        .collect();
-    fs::write(home.path().join("day.ndjson"), rows).unwrap();
-    command(&["import", "day.ndjson", "--source", "core"]).run().succeeded();
-    let key = command(&["log", "key"]).run().succeeded().stdout.trim().to_owned();
+    let shell = Shell::imported();
+    let (command, key) = (|args: &[&str]| shell.command(args), &shell.key);
     let said = command(&["log", "archive", "--out", "one", "--to", "300", "--private"]).run().succeeded();
     assert!(said.stderr.contains("archived are 0 to 511"), "{}", said.stderr);
     let wrong = command(&["log", "archive", "--out", "one", "--from", "yesterday"]).run().failed_with(2);
     assert!(wrong.stderr.contains("neither a leaf's number nor a date"), "{}", wrong.stderr);
     let own = command(&["verify", "--archive", "one"]).run().succeeded();
     assert!(own.stdout.contains("says that this archive was made"), "{}", own.stdout);
-    let verified = command(&["verify", "--archive", "one", "--key", &key, "--json"]).run().succeeded();
+    let verified = command(&["verify", "--archive", "one", "--key", key, "--json"]).run().succeeded();
     let json: serde_json::Value = serde_json::from_str(&verified.stdout).unwrap();
     assert_eq!((&json["ok"], &json["levels"][4]["level"]), (&true.into(), &"L4".into()), "{json}");
     assert!(json["levels"][4]["checked"].as_u64() >= Some(1_000), "rows in both formats: {json}");
-    fs::write(home.path().join("one/tables/events.ndjson"), "").unwrap();
-    let spoilt = command(&["verify", "--archive", "one", "--key", &key]).run().failed_with(1);
+    fs::write(shell.path("one/tables/events.ndjson"), "").unwrap();
+    let spoilt = command(&["verify", "--archive", "one", "--key", key]).run().failed_with(1);
     assert!(spoilt.stdout.contains("tables/events.ndjson"), "{}", spoilt.stdout);
 }

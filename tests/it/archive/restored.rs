@@ -9,9 +9,9 @@ use counterfoil_verify::files::Export;
 use counterfoil_verify::folder::Folder;
 
 use super::house::House;
+use super::shell::Shell;
 use crate::bank::{Home, Kind, on_both};
 use crate::replay::root_of_rows;
-use crate::support::program::Program;
 
 /// Archives of 256 leaves each, one after the other.
 struct Chain(Vec<Export<Folder>>);
@@ -78,19 +78,12 @@ fn archives_from_the_first_leaf_on_are_a_log_to_read() {
 
 #[test]
 fn the_command_restores_what_verifies_and_nothing_else() {
-    let home = tempfile::tempdir().unwrap();
-    let database = format!("sqlite:{}", home.path().join("bank.db").display());
-    let command = |args: &[&str]| Program::new(home.path()).args(args).args(["--database", &database]);
-    let rows: String = (0..700)
-        .map(|i| format!("{}\n", crate::bank::entry(&format!("E{i}"), "ACC-1", "2026-03-02T10:00:00Z", i * 10, i * 10 + 10)))
-        .collect();
-    std::fs::write(home.path().join("day.ndjson"), rows).unwrap();
-    command(&["import", "day.ndjson", "--source", "core"]).run().succeeded();
-    let key = command(&["log", "key"]).run().succeeded().stdout.trim().to_owned();
+    let shell = Shell::imported();
+    let (command, key) = (|args: &[&str]| shell.command(args), &shell.key);
     command(&["log", "archive", "--out", "one", "--to", "255", "--private"]).run().succeeded();
     command(&["log", "archive", "--out", "two", "--private"]).run().succeeded();
     let restore = |archives: &[&str], into: &str| {
-        command(&[&["log", "restore-archive", "--key", &key, "--into", into], archives].concat()).run()
+        command(&[&["log", "restore-archive", "--key", key, "--into", into], archives].concat()).run()
     };
     let gap = restore(&["two"], "sqlite:gap.db").failed_with(2);
     assert!(gap.stderr.contains("from its first leaf on"), "{}", gap.stderr);
@@ -98,7 +91,7 @@ fn the_command_restores_what_verifies_and_nothing_else() {
     assert!(done.stderr.contains("leaves restored"), "{}", done.stderr);
     let replayed = command(&["replay", "one", "two"]).run().succeeded();
     assert!(replayed.stdout.contains("Equal"), "{}", replayed.stdout);
-    std::fs::write(home.path().join("two/checkpoint"), "x").unwrap();
+    std::fs::write(shell.path("two/checkpoint"), "x").unwrap();
     let spoilt = restore(&["one", "two"], "sqlite:spoilt.db").failed_with(1);
-    assert!(spoilt.stderr.contains("nothing was restored") && !home.path().join("spoilt.db").exists(), "{}", spoilt.stderr);
+    assert!(spoilt.stderr.contains("nothing was restored") && !shell.path("spoilt.db").exists(), "{}", spoilt.stderr);
 }

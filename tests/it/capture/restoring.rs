@@ -195,3 +195,59 @@ fn a_row_that_is_not_what_was_decided_upon_stays_as_it_is() {
         assert_eq!(bank.site.bank.findings(), []);
     });
 }
+
+#[test]
+fn what_the_banks_own_trigger_refuses_ends_the_proposal_with_its_words_and_no_value() {
+    on_both(|kind| {
+        let desk = Desk::new(kind);
+        let bank = &desk.bank;
+        let (ada, bob) = (bank.site.sign_in(Role::Officer), officer(&bank.site, "bob"));
+        bank.sql("INSERT INTO customer (region, name, credit, tax) VALUES ('EU/x', 'Ann', 900, 'TAX-CANARY-1')");
+        bank.turn().unwrap();
+        bank.sql("UPDATE customer SET credit = 100, tax = 'TAX-CANARY-2'");
+        bank.turn().unwrap();
+        bank.sql(
+            "CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.credit > 500 THEN \
+             RAISE EXCEPTION ''credit above 500 needs the board, % has % and %'', NEW.name, NEW.credit, NEW.tax; END IF; RETURN NEW; END'; \
+             CREATE TRIGGER guard BEFORE UPDATE ON customer FOR EACH ROW EXECUTE FUNCTION guard()",
+        );
+        bank.turn().unwrap();
+        let id = desk.decided(&ada, 1, bob);
+        bank.turn().unwrap();
+        let why = ending(&bank.site, id);
+        assert_eq!(state(&bank.site, id), State::Refused, "{kind:?}: {why}");
+        assert!(why.contains("SQLSTATE P0001") && why.contains("credit above 500 needs the board,"), "{why}");
+        for canary in ["CANARY", "TAX", "Ann", "900"] {
+            assert!(!why.contains(canary), "{why}");
+        }
+        let shown = page(&bank.site, &ada, &format!("/approvals/{id}")).text;
+        assert!(shown.contains("needs the board") && !shown.contains("TAX-CANARY"), "{shown}");
+        assert_eq!(bank.sql("SELECT credit, (SELECT count(*) FROM counterfoil_capture.restored) FROM customer"), "100.0000|0");
+        // One that fires at the end of the transaction refuses as well.
+        bank.sql(
+            "DROP TRIGGER guard ON customer; CREATE CONSTRAINT TRIGGER guard AFTER UPDATE ON customer DEFERRABLE INITIALLY DEFERRED \
+             FOR EACH ROW EXECUTE FUNCTION guard()",
+        );
+        bank.turn().unwrap();
+        let id = desk.decided(&ada, 1, bob);
+        bank.turn().unwrap();
+        assert!(ending(&bank.site, id).contains("needs the board"), "{}", ending(&bank.site, id));
+        bank.sql("DROP TRIGGER guard ON customer");
+        bank.turn().unwrap();
+        // What passes by itself is waited for.
+        let id = desk.decided(&ada, 1, bob);
+        bank.sql(
+            "CREATE FUNCTION busy() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''later'' USING ERRCODE = ''55P03''; END'; \
+             CREATE TRIGGER busy BEFORE UPDATE ON customer FOR EACH ROW EXECUTE FUNCTION busy()",
+        );
+        bank.turn().unwrap();
+        assert_eq!(state(&bank.site, id), State::Approved, "it is tried again");
+        bank.sql("DROP TRIGGER busy ON customer");
+        bank.turn().unwrap();
+        bank.turn().unwrap();
+        bank.turn().unwrap();
+        assert_eq!(state(&bank.site, id), State::CarriedOut);
+        assert_eq!(bank.sql("SELECT credit, tax FROM customer"), "900.0000|TAX-CANARY-1");
+        assert_eq!(bank.site.bank.findings(), []);
+    });
+}

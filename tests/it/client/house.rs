@@ -33,6 +33,11 @@ impl Place {
         self.program.spawn_serve_at(self.address)
     }
 
+    /// A second one on the same database, at an address of its own.
+    pub fn serve_beside(&self) -> Server {
+        self.program.spawn_serve()
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }

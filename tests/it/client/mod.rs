@@ -2,6 +2,7 @@
 
 mod guarded;
 mod house;
+mod leading;
 mod outbox;
 mod sending;
 mod spooled;

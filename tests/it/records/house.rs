@@ -1,7 +1,7 @@
 //! What these stories share.
 
 use counterfoil::audit::{Given, Options, Outcome, verify};
-use counterfoil::records::{ChangeResult, NewChange, Recorder, Row, Sender};
+use counterfoil::records::{ChangeResult, Recorder, Row, Sender};
 use serde_json::{Value, json};
 
 use crate::bank::Bank;
@@ -17,10 +17,7 @@ pub fn change(reference: &str, more: Value) -> Value {
 pub fn record_as(bank: &Bank, source: i64, rows: &[Value]) -> Vec<ChangeResult> {
     let recorder = Recorder::new(&bank.config, bank.db.address());
     let sender = Sender { source, key: None, origin: Some("192.0.2.9".into()) };
-    let row = |(value, line): (&Value, u64)| {
-        let bytes = value.to_string().into_bytes();
-        Row { line, change: NewChange::read(&bytes, &recorder.kinds), bytes }
-    };
+    let row = |(value, line): (&Value, u64)| Row::read(line, value.to_string().as_bytes(), &recorder.kinds);
     let rows: Vec<Row> = rows.iter().zip(1..).map(row).collect();
     bank.intake.log().act(move |tx| recorder.run(tx, &sender, &rows)).unwrap()
 }

@@ -77,3 +77,44 @@ fn all_changes(bank: &Bank) -> Vec<i64> {
     places.sort_unstable();
     places
 }
+
+#[test]
+fn of_what_is_refused_nothing_sensitive_is_kept() {
+    on_both(|kind| {
+        // No type seals anything: only rows say so.
+        let bank = Bank::with(kind, |config| config.records = toml::from_str("unknown_types = \"accept\"").unwrap());
+        ready_to_seal(&bank);
+        let refused = |result: ChangeResult, code: &str| {
+            assert!(matches!(result, ChangeResult::Rejected(ref refusal) if refusal.code == code), "{kind:?} {code}: {result:?}");
+        };
+        let values = json!({ "after": { "tax": "TAX-CANARY-1", "text": "x".repeat(4_000) }, "sensitive": ["/tax"] });
+        // Declared only after what is kept of a row; with an escape; in what is no change; in what is no JSON.
+        let mut late = values.clone();
+        late["changed_at"] = json!("2099-01-01T00:00:00Z");
+        refused(send(&bank, "R1", late), "time_ahead");
+        let text = change("R2", values.clone()).to_string();
+        let kinds = counterfoil::records::Kinds::new(&bank.config.records);
+        let unread = [
+            text.replace("\"sensitive\"", "\"sens\\u0069tive\"").replace("\"update\"", "\"nonsense\""),
+            text.replace("\"update\"", "\"nonsense\""),
+            text[..text.len() - 1].to_owned(),
+            text.replace("\"sensitive\"", "\"sens\\u0069tive\"").replace("}", ""),
+        ];
+        for row in unread {
+            let row = counterfoil::records::Row::read(1, row.as_bytes(), &kinds);
+            assert!(row.change.is_err());
+            let recorder = counterfoil::records::Recorder::new(&bank.config, bank.db.address());
+            let sender = counterfoil::records::Sender { source: bank.source, key: None, origin: None };
+            bank.intake.log().act(move |tx| recorder.run(tx, &sender, &[row])).unwrap();
+        }
+        // Another row of the same record says nothing of what an earlier one had sealed.
+        let sealed = json!({ "after": { "tax": "TAX-CANARY-1" }, "sensitive": ["/tax"] });
+        assert!(matches!(send(&bank, "R3", sealed), ChangeResult::Recorded(_)));
+        refused(send(&bank, "R3", json!({ "after": { "tax": "TAX-CANARY-2" } })), "source_ref_conflict");
+        nothing_in_the_clear(&bank);
+        // Of another record nothing is sealed: the log keeps what was refused.
+        let plain = json!({ "id": "C-2", "after": { "note": "kept as it was" }, "changed_at": "2099-01-01T00:00:00Z" });
+        refused(send(&bank, "R4", plain), "time_ahead");
+        assert!(everything(&mut bank.db.connect().unwrap()).contains("kept as it was"));
+    });
+}
