@@ -1,4 +1,7 @@
 //! Halving an account along its jump pointers, inside the database.
+//!
+//! Each entry is found together with the place of the next one, by questions of one row each: joined with
+//! what decides between two places, PostgreSQL read whole segments at each step.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Nullable};
@@ -29,11 +32,12 @@ struct Recorded;
 
 impl Text for Recorded {
     const PIECES: &'static [&'static str] = &[
-        "WITH RECURSIVE down(seq, prev, jump, at, n) AS (\
-         SELECT e.seq, e.prev, e.jump, e.recorded_at, 1 FROM entries e WHERE e.seq = ",
-        " UNION ALL SELECT e.seq, e.prev, e.jump, e.recorded_at, d.n + 1 FROM down d LEFT JOIN entries j ON j.seq = d.jump \
-         JOIN entries e ON e.seq = CASE WHEN j.recorded_at >= ",
-        " THEN d.jump ELSE d.prev END WHERE d.n < 8192 AND d.at >= ",
+        "WITH RECURSIVE down(seq, prev, at, next, n) AS (SELECT e.seq, e.prev, e.recorded_at, \
+         CASE WHEN (SELECT j.recorded_at FROM entries j WHERE j.seq = e.jump) >= ",
+        " THEN e.jump ELSE e.prev END, 1 FROM entries e WHERE e.seq = ",
+        " UNION ALL SELECT e.seq, e.prev, e.recorded_at, \
+         CASE WHEN (SELECT j.recorded_at FROM entries j WHERE j.seq = e.jump) >= ",
+        " THEN e.jump ELSE e.prev END, d.n + 1 FROM down d JOIN entries e ON e.seq = d.next WHERE d.n < 8192 AND d.at >= ",
         ") SELECT seq, prev, at FROM down ORDER BY n DESC LIMIT 1",
     ];
     type Columns = (BigInt, Nullable<BigInt>, BigInt);
@@ -44,15 +48,19 @@ struct Reaching;
 
 impl Text for Reaching {
     const PIECES: &'static [&'static str] = &[
-        "WITH RECURSIVE down(seq, prev, jump, reached, reached_by, n) AS (\
-         SELECT e.seq, e.prev, e.jump, CASE WHEN a.seq IS NULL THEN e.booked_at ELSE a.reached END, \
-         CASE WHEN a.seq IS NULL THEN e.seq ELSE a.reached_by END, 1 \
+        "WITH RECURSIVE down(seq, prev, reached, reached_by, next, n) AS (\
+         SELECT e.seq, e.prev, CASE WHEN a.seq IS NULL THEN e.booked_at ELSE a.reached END, \
+         CASE WHEN a.seq IS NULL THEN e.seq ELSE a.reached_by END, \
+         CASE WHEN (SELECT CASE WHEN b.seq IS NULL THEN j.booked_at ELSE b.reached END \
+         FROM entries j LEFT JOIN asides b ON b.seq = j.seq WHERE j.seq = e.jump) >= ",
+        " THEN e.jump ELSE e.prev END, 1 \
          FROM entries e LEFT JOIN asides a ON a.seq = e.seq WHERE e.seq = ",
-        " UNION ALL SELECT e.seq, e.prev, e.jump, CASE WHEN a.seq IS NULL THEN e.booked_at ELSE a.reached END, \
-         CASE WHEN a.seq IS NULL THEN e.seq ELSE a.reached_by END, d.n + 1 \
-         FROM down d LEFT JOIN entries j ON j.seq = d.jump LEFT JOIN asides b ON b.seq = d.jump \
-         JOIN entries e ON e.seq = CASE WHEN CASE WHEN b.seq IS NULL THEN j.booked_at ELSE b.reached END >= ",
-        " THEN d.jump ELSE d.prev END LEFT JOIN asides a ON a.seq = e.seq WHERE d.n < 8192 AND d.reached >= ",
+        " UNION ALL SELECT e.seq, e.prev, CASE WHEN a.seq IS NULL THEN e.booked_at ELSE a.reached END, \
+         CASE WHEN a.seq IS NULL THEN e.seq ELSE a.reached_by END, \
+         CASE WHEN (SELECT CASE WHEN b.seq IS NULL THEN j.booked_at ELSE b.reached END \
+         FROM entries j LEFT JOIN asides b ON b.seq = j.seq WHERE j.seq = e.jump) >= ",
+        " THEN e.jump ELSE e.prev END, d.n + 1 \
+         FROM down d JOIN entries e ON e.seq = d.next LEFT JOIN asides a ON a.seq = e.seq WHERE d.n < 8192 AND d.reached >= ",
         ") SELECT seq, prev, reached, reached_by FROM down ORDER BY n DESC LIMIT 1",
     ];
     type Columns = (BigInt, Nullable<BigInt>, Nullable<BigInt>, Nullable<BigInt>);
@@ -63,12 +71,12 @@ struct OfInstant;
 
 impl Text for OfInstant {
     const PIECES: &'static [&'static str] = &[
-        "WITH RECURSIVE same(seq, prev, n) AS (\
-         SELECT e.seq, e.prev, 1 FROM entries e WHERE e.seq = ",
-        " UNION ALL SELECT e.seq, e.prev, s.n + 1 \
-         FROM same s LEFT JOIN asides a ON a.seq = s.prev \
-         JOIN entries e ON e.seq = CASE WHEN a.seq IS NULL THEN s.prev ELSE a.reached_by END \
-         WHERE s.n < 1024 AND e.booked_at = ",
+        "WITH RECURSIVE same(seq, next, n) AS (\
+         SELECT e.seq, CASE WHEN EXISTS (SELECT 1 FROM asides a WHERE a.seq = e.prev) \
+         THEN (SELECT a.reached_by FROM asides a WHERE a.seq = e.prev) ELSE e.prev END, 1 FROM entries e WHERE e.seq = ",
+        " UNION ALL SELECT e.seq, CASE WHEN EXISTS (SELECT 1 FROM asides a WHERE a.seq = e.prev) \
+         THEN (SELECT a.reached_by FROM asides a WHERE a.seq = e.prev) ELSE e.prev END, s.n + 1 \
+         FROM same s JOIN entries e ON e.seq = s.next WHERE s.n < 1024 AND e.booked_at = ",
         ") SELECT seq, n FROM same",
     ];
     type Columns = (BigInt, Integer);
@@ -77,7 +85,7 @@ impl Text for OfInstant {
 /// The last entry of an account, from `newest` back, that was recorded at or before `known_at`.
 pub fn last_recorded(conn: &mut Conn, newest: Seq, known_at: Moment) -> DbResult<Option<Seq>> {
     let after = known_at.0.saturating_add(1);
-    let query = Fixed::<Recorded, 3>::with([newest, after, after]);
+    let query = Fixed::<Recorded, 4>::with([after, newest, after, after]);
     let found: Option<(i64, Option<i64>, i64)> = on_conn!(conn, |c| query.get_result(c).optional())?;
     match found.ok_or_else(|| broken(newest))? {
         (seq, _, at) if at < after => Ok(Some(seq)),
@@ -88,7 +96,7 @@ pub fn last_recorded(conn: &mut Conn, newest: Seq, known_at: Moment) -> DbResult
 
 /// How far booked time had come at the last entry, from `last` back, at which it had not come to `at`.
 pub fn last_reaching(conn: &mut Conn, last: Seq, at: Moment) -> DbResult<Option<Order>> {
-    let query = Fixed::<Reaching, 3>::with([last, at.0, at.0]);
+    let query = Fixed::<Reaching, 4>::with([at.0, last, at.0, at.0]);
     type Found = (i64, Option<i64>, Option<i64>, Option<i64>);
     let found: Option<Found> = on_conn!(conn, |c| query.get_result(c).optional())?;
     let (seq, prev, reached, by) = found.ok_or_else(|| broken(last))?;
