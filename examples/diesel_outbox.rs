@@ -5,7 +5,7 @@
 //! two, it sends them again, and the server knows them by their reference.
 //!
 //! ```sh
-//! cargo run --example diesel_outbox -- http://127.0.0.1:8080 "$KEY"
+//! cargo run --example diesel_outbox -- http://127.0.0.1:8480 "$KEY"
 //! ```
 #![allow(missing_docs)] // the tables and what Diesel makes of them speak for themselves
 

@@ -4,7 +4,7 @@
 //! `cargo bench --bench throughput -- [rows] [rounds] [sqlite|postgres|http|peer …] [batch=1000]`:
 //! words choose parts of it, none means all. `COUNTERFOIL_BENCH_POSTGRES=postgres://…` adds
 //! PostgreSQL (an empty database). `../shared/peers/seed_baseline.py`, where it is, is run too.
-//! `-- spike [rows] [batch=1000]` instead appends that many rows to one file, beside the raw insert.
+//! `-- spike [rows] [batch=1000] [alone]` instead appends that many rows to one file, beside the raw insert.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod http;
@@ -64,7 +64,8 @@ fn main() {
     println!("rows {} (fewer for small batches), rounds {}, medians; entries per second", asked.rows, asked.rounds);
     fsync();
     if asked.parts.iter().any(|p| p == "spike") {
-        return spike::measure(asked.rows, asked.batches[0]);
+        let alone = asked.parts.iter().any(|p| p == "alone");
+        return spike::measure(asked.rows, asked.batches[0], alone);
     }
     if asked.wants("sqlite") {
         sqlite(&asked);

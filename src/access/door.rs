@@ -13,6 +13,7 @@ use super::flood::{Counted, Flood};
 use super::key_cache::KeyCache;
 use super::keys::{self, ApiKey};
 use super::passwords::Verifier;
+use super::reads::{Read, Reads};
 use super::sessions::{self, Session};
 use super::throttle::Throttle;
 
@@ -20,6 +21,8 @@ use super::throttle::Throttle;
 pub(super) const REFUSED: &str = "session.refused";
 /// The kind of the event of a refused request.
 const DENIED: &str = "access.denied";
+/// The kind of the event that counts who was shown the way in.
+const REDIRECTED: &str = "access.redirected";
 
 /// Text of a stranger that is kept with an event: at most this many characters.
 const KEPT_CHARS: usize = 512;
@@ -47,6 +50,8 @@ struct Inner {
     keys: KeyCache,
     refused: Flood,
     denied: Flood,
+    redirected: Flood,
+    reads: Reads,
     throttle: Throttle,
 }
 
@@ -55,7 +60,8 @@ impl Door {
     pub fn new(db: Db, log: Log, clock: Clock) -> Door {
         let verifier = Verifier::new(&clock);
         let (keys, refused, denied) = (KeyCache::new(), Flood::new(REFUSED), Flood::new(DENIED));
-        Door { inner: Arc::new(Inner { db, log, clock, verifier, keys, refused, denied, throttle: Throttle::default() }) }
+        let (redirected, reads, throttle) = (Flood::new(REDIRECTED), Reads::default(), Throttle::default());
+        Door { inner: Arc::new(Inner { db, log, clock, verifier, keys, refused, denied, redirected, reads, throttle }) }
     }
 
     /// The session of a token, its use noted.
@@ -111,10 +117,29 @@ impl Door {
         self.inner.denied.write(self.log(), noted.earlier, Some(event))
     }
 
-    /// Once a minute: writes what floods have left to be counted, and removes sessions that are over.
+    /// Counts a page that was asked for without a session: whoever asked is shown the way in. It is written by
+    /// [`Door::tidy`], or [`Door::finish`].
+    pub fn shown_the_way_in(&self, ip: Option<&str>) {
+        self.inner.redirected.count(self.clock().now(), ip);
+    }
+
+    /// Notes what a key read; never waits. It is written by [`Door::tidy`], or [`Door::finish`].
+    pub fn has_read(&self, key: Seq, read: Read) {
+        self.inner.reads.note(self.clock().now(), key, read);
+    }
+
+    /// Whether keys may read: not while what they read could not be recorded for too long.
+    pub fn records_reads(&self) -> bool {
+        !self.inner.reads.overdue(self.clock().now())
+    }
+
+    /// Once a minute: writes what keys have read and what floods have left to be counted, and removes sessions that
+    /// are over.
     pub fn tidy(&self) -> Result<(), ActError> {
         let now = self.clock().now();
+        let read = self.inner.reads.write(self.log(), now);
         self.write_counted(|flood| flood.overdue(now))?;
+        read?;
         if self.db().read(|c| sessions::are_stale(c, now)).map_err(ActError::from)? {
             match sessions::sweep(self.log(), now) {
                 // Whoever leads removes them.
@@ -125,9 +150,11 @@ impl Door {
         Ok(())
     }
 
-    /// Before the process ends: writes what floods have left, though their minute is not over.
+    /// Before the process ends: writes what keys have read and what floods have left, though their minute is not over.
     pub fn finish(&self) -> Result<(), ActError> {
-        self.write_counted(Flood::rest)
+        let read = self.inner.reads.write(self.log(), self.clock().now());
+        self.write_counted(Flood::rest)?;
+        read
     }
 
     fn write_counted(&self, left: impl Fn(&Flood) -> Option<Counted>) -> Result<(), ActError> {
@@ -135,6 +162,10 @@ impl Door {
             if let Some(counted) = left(flood) {
                 flood.write(self.log(), Some(counted), None)?;
             }
+        }
+        // None of these is written singly, so that none waits for its minute to end.
+        if let Some(counted) = self.inner.redirected.rest() {
+            self.inner.redirected.write(self.log(), Some(counted), None)?;
         }
         Ok(())
     }
@@ -175,8 +206,7 @@ mod tests {
     use super::*;
     use crate::access::{Origin, Scopes};
     use crate::clock::{MINUTE, SECOND};
-    use crate::trail::testing::Bench;
-    use crate::trail::{Act, Acts, Side};
+    use crate::trail::testing::{Bench, Nowhere};
 
     #[test]
     fn a_denial_is_recorded_without_anything_personal_in_public() {
@@ -203,16 +233,21 @@ mod tests {
     }
 
     #[test]
+    fn who_was_shown_the_way_in_is_counted_once_a_minute() {
+        let bench = Bench::new();
+        let door = Door::new(bench.db.clone(), bench.log.clone(), bench.clock.clone());
+        (0..3).for_each(|_| door.shown_the_way_in(Some("192.0.2.7")));
+        door.shown_the_way_in(None);
+        assert_eq!(bench.events(REDIRECTED).len(), 0);
+        door.tidy().unwrap();
+        door.tidy().unwrap();
+        let events = bench.events(REDIRECTED);
+        assert_eq!((events.len(), &events[0].1["counted"], &events[0].1["addresses"]), (1, &json!(4), &json!(2)));
+        assert!(!events[0].1.to_string().contains("192.0.2.7"));
+    }
+
+    #[test]
     fn a_denial_that_cannot_be_recorded_is_an_error() {
-        struct Nowhere;
-        impl Acts for Nowhere {
-            fn act(&self, _: Act) -> Result<(), ActError> {
-                Err(ActError::NotWriting)
-            }
-            fn side(&self, _: Side) -> Result<(), ActError> {
-                Err(ActError::NotWriting)
-            }
-        }
         let bench = Bench::new();
         let door = Door::new(bench.db.clone(), Log::new(Arc::new(Nowhere)), bench.clock.clone());
         assert!(door.denied(("/alerts", None), None, "not_signed_in", None).is_err());

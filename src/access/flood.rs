@@ -80,6 +80,15 @@ impl Flood {
         Noted { singly: minute.note(network(ip)), earlier }
     }
 
+    /// Counts one more from `ip`, which is not written singly: it is in what is left to be written.
+    pub(super) fn count(&self, now: Moment, ip: Option<&str>) {
+        let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
+        if minute.counted.is_empty() {
+            minute.start = now.0 - now.0.rem_euclid(MINUTE);
+        }
+        add(&mut minute.counted, network(ip), 1);
+    }
+
     /// What a minute before `now` has left to be written.
     pub(super) fn overdue(&self, now: Moment) -> Option<Counted> {
         self.minute.lock().unwrap_or_else(PoisonError::into_inner).roll(now)
@@ -197,6 +206,16 @@ mod tests {
         let (count, addresses, event) = counted.unwrap_or((0, 0, NewEvent::public("", json!({}))));
         assert_eq!((count, addresses <= ADDRESSES_MAX + 1), (19_500, true));
         assert_eq!(event.private.and_then(|p| p["addresses"].as_array().map(Vec::len)), Some(NAMED_MAX));
+    }
+
+    #[test]
+    fn what_is_only_counted_is_left_to_be_written_at_any_time() {
+        let flood = Flood::new("access.redirected");
+        (0..30).for_each(|n| flood.count(at(50 + n), Some("192.0.2.7")));
+        assert_eq!(flood.rest().map(|c| (c.minute, c.count())), Some((at(0), 30)));
+        assert_eq!(flood.rest(), None);
+        flood.count(at(130), None);
+        assert_eq!(flood.rest().map(|c| (c.minute, c.count())), Some((at(120), 1)));
     }
 
     #[test]

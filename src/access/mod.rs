@@ -9,7 +9,7 @@
 //! whatever its reason, and takes as long for an account that exists as for one that does not; what
 //! is tried from one place makes nobody wait elsewhere ([`throttle`]); disabling a user or revoking a key acts within a second;
 //! a refusal that cannot be recorded is an error (it fails closed), and a flood of them is counted,
-//! not listed.
+//! not listed; what keys read is noted and written once a minute ([`reads`]).
 //!
 //! Not here: which route asks for which permission, cookies and headers (`web`).
 
@@ -18,6 +18,7 @@ mod flood;
 mod key_cache;
 pub mod keys;
 mod passwords;
+pub mod reads;
 mod roles;
 mod scopes;
 pub mod searches;

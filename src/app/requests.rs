@@ -23,6 +23,7 @@ use crate::trail::{Act, ActError, Acts, Log, NewEvent, Side};
 
 use super::App;
 use super::changes::{self, WireChanges};
+use super::nights::{last_night, pass};
 use super::privacy::PrivacyRequest;
 use super::rows::{WireResult, WireRow};
 use super::store;
@@ -54,10 +55,30 @@ pub enum Request {
     Append { events: Vec<WireEvent> },
     Changes(WireChanges),
     NoteCapture { removed: bool, body: Value },
+    NoteSeen { report: bool, body: Value, private: Value },
+    Begin { act: String },
+    End { attempt: Seq, outcome: String },
 }
 
+/// What a command does in steps of its own between its attempt and its end, above all what it shows or hands out.
+pub const IN_STEPS: &[&str] = &[
+    "archive.make",
+    "backup.make",
+    "capture.reconcile",
+    "capture.remove",
+    "entry.read",
+    "export.make",
+    "heads.prove",
+    "hold.list",
+    "import.run",
+    "log.export",
+    "record.read",
+    "report.read",
+];
+
 /// What an instance that stands by may have the leader append: records of who looked and who was refused.
-pub(super) const APPENDED: &[&str] = &["access.denied", "customer.viewed", "report.by_user", "report.read", "session.refused"];
+pub(super) const APPENDED: &[&str] =
+    &["access.denied", "access.redirected", "customer.viewed", "key.read", "report.by_user", "report.read", "session.refused"];
 
 /// An event on its way to the leader.
 #[derive(Debug, Serialize, Deserialize)]
@@ -105,6 +126,7 @@ impl Request {
             Request::BeginImport { .. } | Request::NoteImport(_) | Request::FinishImport(_) => return None,
             Request::NoteExport { .. } | Request::NoteArchive { .. } | Request::NoteVerified(_) => return None,
             Request::Submit { .. } | Request::Append { .. } | Request::Changes(_) | Request::NoteCapture { .. } => return None,
+            Request::NoteSeen { .. } | Request::Begin { .. } | Request::End { .. } => return None,
         })
     }
 
@@ -122,6 +144,7 @@ impl Request {
             Request::RevokeKey { .. } | Request::SetRules { .. } => Ok(Value::Null),
             Request::NoteExport { .. } | Request::NoteArchive { .. } => Ok(Value::Null),
             Request::NoteVerified(_) | Request::NoteCapture { .. } => Ok(Value::Null),
+            Request::NoteSeen { .. } | Request::End { .. } => Ok(Value::Null),
             _ => Err(RequestError {
                 failed: true,
                 code: "answer_lost".into(),
@@ -141,6 +164,7 @@ impl Request {
                 | Request::Submit { .. }
                 | Request::Append { .. }
                 | Request::Changes(_)
+                | Request::Begin { .. }
         )
     }
 }
@@ -216,8 +240,12 @@ pub(super) fn carry(app: &App, Asked { request, whence }: Asked, row: Option<i64
         Some(row) => Log::new(Arc::new(Marking { log: app.log(), row })),
         None => app.log(),
     };
-    let Some(act) = request.act() else { return perform(app, &log, request) };
     let whence = whence.unwrap_or_else(|| json!({}));
+    let request = match request {
+        Request::Begin { act } => return begin(&log, &act, whence),
+        other => other,
+    };
+    let Some(act) = request.act() else { return perform(app, &log, request) };
     let attempt = attempts::begin(&app.log(), Attempt { act, door: "command", user: None, session: None, whence })?;
     let done = perform(app, &log, request);
     let outcome = match &done {
@@ -229,6 +257,13 @@ pub(super) fn carry(app: &App, Asked { request, whence }: Asked, row: Option<i64
         tracing::error!(attempt, %error, "the end of an act could not be recorded");
     }
     done
+}
+
+/// Records that a command sets out to do something in steps of its own.
+fn begin(log: &Log, act: &str, whence: Value) -> Result<Value, RequestError> {
+    let known = IN_STEPS.iter().find(|known| **known == act).copied();
+    let act = known.ok_or_else(|| ActError::refused(422, "act_unknown", format!("`{act}` is no act of a command")))?;
+    Ok(json!(attempts::begin(log, Attempt { act, door: "command", user: None, session: None, whence })?))
 }
 
 fn perform(app: &App, log: &Log, request: Request) -> Result<Value, RequestError> {
@@ -248,7 +283,14 @@ fn perform(app: &App, log: &Log, request: Request) -> Result<Value, RequestError
         Request::NoteVerified(verified) => json!(verified.note(log)?),
         Request::Propose(submission) => json!(approvals::submit(log, submission)?),
         Request::Letters(order) => json!(letters::carry_out(log, order)?),
-        Request::Nightly { date } => json!(nightly(app, date)?.into_iter().map(told).collect::<Vec<_>>()),
+        Request::Nightly { date } => {
+            let made = nightly(app, date)?;
+            // A date that is asked for is no night.
+            if let Some(night) = last_night(app).map_err(ActError::from)?.filter(|_| date.is_none()) {
+                pass(app, night)?;
+            }
+            json!(made.into_iter().map(told).collect::<Vec<_>>())
+        }
         Request::Privacy(request) => super::privacy::perform(app, log, request)?,
         Request::Prune => json!(super::privacy::prune_with(app, log)?),
         Request::Append { events } => {
@@ -259,6 +301,14 @@ fn perform(app: &App, log: &Log, request: Request) -> Result<Value, RequestError
         Request::NoteCapture { removed, body } => {
             let kind = if removed { "capture.removed" } else { "capture.reconciled" };
             json!(log.append(NewEvent::public(kind, body))?)
+        }
+        Request::NoteSeen { report, body, private } => {
+            let kind = if report { "report.read" } else { "customer.viewed" };
+            json!(log.append(NewEvent::with_private(kind, body, private))?)
+        }
+        Request::Begin { act } => begin(log, &act, json!({}))?,
+        Request::End { attempt, outcome } => {
+            json!(attempts::end(log, attempt, Outcome::parse(&outcome).unwrap_or(Outcome::Unknown), None)?)
         }
         Request::Submit { source, origin, history, rows } => submit(app, source, origin, history, rows)?,
     })

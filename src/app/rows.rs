@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::intake::{Receipt, ReceiptBreak, ReceiptHit, Refused, Row, RowResult};
+use crate::intake::{Receipt, ReceiptBreak, ReceiptHit, Refused, Row, RowResult, Told};
 use crate::ledger::{Draft, Refusal};
 
 /// A row: read, or refused when it was read.
@@ -35,7 +35,7 @@ pub struct WireReceipt {
     hits: Vec<ReceiptHit>,
     breaks: Vec<ReceiptBreak>,
     #[serde(default)]
-    foreign: bool,
+    told: Told,
 }
 
 /// A refusal as text.
@@ -131,7 +131,7 @@ impl From<RowResult> for WireResult {
             position: r.position,
             hits: r.hits,
             breaks: r.breaks,
-            foreign: r.foreign,
+            told: r.told,
         };
         match result {
             RowResult::Recorded(receipt) => WireResult::Recorded(wire(receipt)),
@@ -147,8 +147,8 @@ impl From<WireResult> for RowResult {
             let mut leaf = [0; 32];
             // The leader wrote it: 64 hexadecimal digits.
             let _ = hex::decode_to_slice(&w.leaf, &mut leaf);
-            let WireReceipt { seq, position, hits, breaks, foreign, .. } = w;
-            Receipt { seq, leaf, position, hits, breaks, foreign }
+            let WireReceipt { seq, position, hits, breaks, told, .. } = w;
+            Receipt { seq, leaf, position, hits, breaks, told }
         };
         match result {
             WireResult::Recorded(wire) => RowResult::Recorded(receipt(wire)),

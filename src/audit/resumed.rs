@@ -3,13 +3,15 @@
 //!
 //! It reads nothing of the rows before, nor any table that follows: a row that was changed there
 //! since is not seen, though its tile is what it was. That is said in the outcome, and such a
-//! run is recorded nowhere.
+//! run is recorded nowhere. What a whole run has found since the last clean one is repeated until a whole run
+//! finds nothing: a resumed one would not look there.
 
 use std::path::PathBuf;
 
 use counterfoil_verify::{EventLeaf, Tiles, leaf};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Moment;
 use crate::config::Config;
 use crate::db::{Address, Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
@@ -22,12 +24,13 @@ use crate::trail::{kept, tree::Tree as Stored};
 
 use super::beside::Beside;
 use super::erased::Erased;
-use super::findings::Findings;
+use super::findings::{Finding, Findings};
 use super::run::{Run, SLICE, checkpoints, inclusion};
 use super::sealed::Sealed;
 use super::store::{self, Slice};
+use super::tables::COMPARED;
 use super::tree::{Leaf, TILE_LEAVES, Tree};
-use super::{L2, L3, L4, L5, Options, Outcome, commitments, schema};
+use super::{L2, L3, L4, L5, LEVELS, Options, Outcome, commitments, schema};
 
 /// How far a log was verified, kept beside the keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,13 +41,91 @@ pub struct Mark {
     pub size: Seq,
     /// The root over them, in hex.
     pub root: String,
+    /// What a whole run has found since; only a clean whole run takes it away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsettled: Option<Unsettled>,
 }
 
+/// What a whole run found that came after the last clean one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsettled {
+    /// When it began, RFC 3339.
+    pub at: String,
+    /// Leaves there were.
+    pub size: Seq,
+    /// How many findings.
+    pub found: u64,
+    /// The first of them.
+    pub findings: Vec<Before>,
+}
+
+/// A finding of a run before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // as in `Finding`
+pub struct Before {
+    pub level: String,
+    pub kind: String,
+    pub table: String,
+    pub seq: Option<Seq>,
+    pub detail: String,
+}
+
+/// Findings that are remembered; the rest is counted.
+const REMEMBERED_MAX: usize = 100;
+
+impl Unsettled {
+    fn of(outcome: &Outcome, at: Moment) -> Unsettled {
+        let before = |found: &Finding| Before {
+            level: found.level.to_owned(),
+            kind: found.kind.to_owned(),
+            table: found.table.to_owned(),
+            seq: found.seq,
+            detail: found.detail.clone(),
+        };
+        let findings = outcome.findings.iter().take(REMEMBERED_MAX).map(before).collect();
+        Unsettled { at: at.to_string(), size: outcome.size, found: outcome.found, findings }
+    }
+
+    /// Says it again.
+    fn repeat(&self, findings: &mut Findings) {
+        for Before { level, kind, table, seq, detail } in &self.findings {
+            let level = LEVELS.iter().map(|(level, _)| *level).find(|known| known == level).unwrap_or(L2);
+            let table = COMPARED.iter().map(|(table, ..)| *table).find(|known| known == table).unwrap_or("log_state");
+            let text = format!("{kind}: {detail} (found by the whole run of {}; only a clean whole run settles it)", self.at);
+            findings.add((level, FOUND_BEFORE), table, *seq, text);
+        }
+        let more = self.found.saturating_sub(self.findings.len() as u64);
+        if more > 0 {
+            let text = format!("and {more} more, found by the whole run of {}", self.at);
+            findings.add((L2, FOUND_BEFORE), "log_state", None, text);
+        }
+    }
+}
+
+/// The kind of a finding that an earlier run made.
+const FOUND_BEFORE: &str = "found_before";
+
 impl Mark {
-    /// What a clean outcome lets be remembered.
-    pub fn of(outcome: &Outcome, origin: &str) -> Option<Mark> {
-        let mark = || Mark { origin: origin.to_owned(), size: outcome.size, root: outcome.root.clone() };
-        (outcome.ok && outcome.size > 0).then(mark)
+    /// What is to be remembered after an outcome: a clean one is the next to go on from; what a whole run found
+    /// stands beside the last clean one; else all stays as it is.
+    fn after(outcome: &Outcome, whole: bool, origin: &str, at: Moment, before: Option<Mark>) -> Option<Mark> {
+        if outcome.ok {
+            let mark = || Mark { origin: origin.to_owned(), size: outcome.size, root: outcome.root.clone(), unsettled: None };
+            return (outcome.size > 0).then(mark);
+        }
+        before.filter(|_| whole).map(|before| Mark { unsettled: Some(Unsettled::of(outcome, at)), ..before })
+    }
+
+    /// Lets the next resumed run go on after this outcome of a run that began at `at`: outside the database, where
+    /// whoever writes that cannot change it.
+    ///
+    /// # Errors
+    /// When the database or the file cannot be read or written.
+    pub fn remember(db: &Db, config: &Config, outcome: &Outcome, whole: bool, at: Moment) -> DbResult<()> {
+        let origin = db.read(trail::state)?.map(|state| state.origin).unwrap_or_default();
+        // One that cannot be read is not gone on from, and a clean run replaces it.
+        let before = if outcome.ok { None } else { Mark::read(config, db.address())? };
+        Mark::after(outcome, whole, &origin, at, before).map_or(Ok(()), |mark| mark.keep(config, db.address()))
     }
 
     /// The file it is kept in.
@@ -68,7 +149,7 @@ impl Mark {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn keep(&self, config: &Config, address: &Address) -> DbResult<()> {
+    fn keep(&self, config: &Config, address: &Address) -> DbResult<()> {
         let path = Mark::path(config, address);
         let text = serde_json::to_string(self).map_err(|e| DbError::Corrupt(e.to_string()))?;
         let unfit = |e: std::io::Error| DbError::Unfit(format!("{} cannot be written: {e}", path.display()));
@@ -87,6 +168,9 @@ pub fn verify_resumed(db: &Db, options: Options<'_>, mark: &Mark) -> DbResult<Ou
         checkpoints(&mut run, &beside)?;
         inclusion(&mut run)?;
         rest(&mut run, mark, beside)?;
+        if let Some(unsettled) = &mark.unsettled {
+            unsettled.repeat(&mut run.findings);
+        }
         schema::compare(run.conn, &mut run.findings)?;
         let root = run.state.as_ref().map(|state| state.root.clone()).unwrap_or_default();
         Ok(run.findings.outcome(run.size, &root))

@@ -18,7 +18,13 @@ const TRIGGERS: &str = "DROP TRIGGER entries_no_update; DROP TRIGGER entries_no_
     DROP TRIGGER events_no_delete; DROP TRIGGER tiles_no_update; DROP TRIGGER tiles_no_delete;
     DROP TRIGGER entry_parts_no_update; DROP TRIGGER entry_parts_erased_only; DROP TRIGGER event_parts_no_update;
     DROP TRIGGER event_parts_erased_only; DROP TRIGGER accounts_no_delete; DROP TRIGGER accounts_erased_only;
-    DROP TRIGGER contexts_no_delete; DROP TRIGGER contexts_erased_only;";
+    DROP TRIGGER contexts_no_delete; DROP TRIGGER contexts_erased_only; DROP TRIGGER hits_no_update;
+    DROP TRIGGER hits_no_delete; DROP TRIGGER asides_no_update; DROP TRIGGER asides_no_delete;
+    DROP TRIGGER sources_no_update; DROP TRIGGER sources_no_delete; DROP TRIGGER sources_no_replace;
+    DROP TRIGGER deliveries_no_update; DROP TRIGGER deliveries_no_delete; DROP TRIGGER deliveries_no_replace;
+    DROP TRIGGER rule_sets_no_update; DROP TRIGGER rule_sets_no_delete; DROP TRIGGER rule_sets_no_replace;
+    DROP TRIGGER feed_closings_no_update; DROP TRIGGER feed_closings_no_delete; DROP TRIGGER feed_closings_no_replace;
+    DROP TRIGGER reversals_no_update; DROP TRIGGER reversals_no_delete; DROP TRIGGER reversals_no_replace;";
 
 /// A folder with the untouched log of 900 entries.
 fn original() -> &'static TempDir {

@@ -6,12 +6,13 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 
-use crate::app::Request;
+use crate::app::{Leader, Request};
 use crate::db::{Db, DbResult, backup};
 use crate::ledger::leaves;
+use crate::trail::attempts::Outcome;
 use crate::trail::store;
 
-use super::{CliResult, Common, Done, whoami};
+use super::{CliResult, Common, Done, acts, whoami};
 
 /// Copy an SQLite database into a new file, also while it is written, and check the copy.
 ///
@@ -34,11 +35,13 @@ struct Held {
 }
 
 pub(super) fn run(common: &Common, command: Backup) -> CliResult {
-    let (_, db) = common.db()?;
-    let copy = backup::copy(&db, &command.to).context("no backup was made")?;
-    let held = held(&copy).context("the copy does not hold together: verify the database itself")?;
-    drop(copy);
-    note(common, &held)?;
+    let held = acts::between(common, "backup.make", |leader| {
+        let copy = backup::copy(leader.db(), &command.to).context("no backup was made")?;
+        let held = held(&copy).context("the copy does not hold together: verify the database itself")?;
+        drop(copy);
+        note(leader, &held)?;
+        Ok((Outcome::Succeeded, held))
+    })?;
     let file = command.to.display();
     if command.json {
         say!("{}", json!({ "file": file.to_string(), "size": held.size, "root": held.root, "checkpoint": held.checkpoint }));
@@ -64,10 +67,8 @@ fn held(copy: &Db) -> anyhow::Result<Held> {
 }
 
 /// A copy of everything leaves the database: that is an event.
-fn note(common: &Common, held: &Held) -> anyhow::Result<()> {
-    let leader = common.leader()?;
+fn note(leader: &Leader, held: &Held) -> anyhow::Result<()> {
     let body = json!({ "what": "everything (backup)", "format": "sqlite", "rows": held.size });
     let noted = leader.perform(Request::NoteExport { body, private: whoami::of_this_process() });
-    leader.close();
     noted.map(drop).context("the backup was made, but that could not be recorded")
 }

@@ -11,8 +11,9 @@ use crate::capture::{self, Reconcile};
 use crate::clock::{Clock, Moment};
 use crate::config::{Capture as Settings, Config};
 use crate::db::Outside;
+use crate::trail::attempts::Outcome;
 
-use super::{CliResult, Common, Done, table};
+use super::{CliResult, Common, Done, acts, table};
 use add::{Add, database};
 
 /// Differences printed one by one; the rest is counted.
@@ -141,15 +142,14 @@ fn check(config: &Config, place: Option<&str>) -> CliResult {
 fn remove(common: &Common, place: &str, table: &str, discard: bool) -> CliResult {
     let settings = named(&common.config()?, place)?;
     let mut bank: Outside = capture::connect(&settings)?;
-    let leader = common.leader()?;
-    let note = |removed: &capture::Removed, table: &str| {
-        let (waiting, refused) = removed.discarded;
-        let body = json!({ "capture": settings.name, "table": table, "discarded": waiting, "refused": refused });
-        Ok(leader.perform(Request::NoteCapture { removed: true, body }).map(drop)?)
-    };
-    let done = capture::remove(&mut bank, table, discard, note);
-    leader.close();
-    let removed = done?;
+    let removed = acts::between(common, "capture.remove", |leader| {
+        let note = |removed: &capture::Removed, table: &str| {
+            let (waiting, refused) = removed.discarded;
+            let body = json!({ "capture": settings.name, "table": table, "discarded": waiting, "refused": refused });
+            Ok(leader.perform(Request::NoteCapture { removed: true, body }).map(drop)?)
+        };
+        Ok((Outcome::Succeeded, capture::remove(&mut bank, table, discard, note)?))
+    })?;
     let (waiting, refused) = removed.discarded;
     eprintln!("{table} is captured no longer; {waiting} waiting and {refused} refused rows were discarded.");
     if removed.last {
@@ -162,20 +162,17 @@ fn remove(common: &Common, place: &str, table: &str, discard: bool) -> CliResult
 fn reconcile(common: &Common, place: &str, table: Option<&str>, record: bool) -> CliResult {
     let settings = named(&common.config()?, place)?;
     anyhow::ensure!(!settings.table.is_empty(), "[[capture]] {} names no table in the settings", settings.name);
-    let leader = common.leader()?;
-    let work = || -> anyhow::Result<u64> {
+    let differing = acts::between(common, "capture.reconcile", |leader| {
         let wanted = settings.table.iter().filter(|known| table.is_none_or(|name| capture::is_called(known, name)));
         let wanted: Vec<_> = wanted.collect();
         anyhow::ensure!(!wanted.is_empty(), "[[capture]] {} has no table {}", settings.name, table.unwrap_or_default());
         let mut differing = 0;
         for known in wanted {
-            differing += reconcile_one(&leader, &settings, known, record)?;
+            differing += reconcile_one(leader, &settings, known, record)?;
         }
-        Ok(differing)
-    };
-    let done = work();
-    leader.close();
-    Ok(if done? > 0 { Done::Finding } else { Done::Well })
+        Ok((Outcome::Succeeded, differing))
+    })?;
+    Ok(if differing > 0 { Done::Finding } else { Done::Well })
 }
 
 fn reconcile_one(

@@ -1,8 +1,6 @@
 //! `export entries | events | breaks | hits | alerts`
 
-use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -12,10 +10,11 @@ use serde_json::json;
 
 use crate::app::Request;
 use crate::export::{self, ExportRequest, Format, What};
+use crate::trail::attempts::Outcome;
 
-use super::{CliResult, Common, Done, whoami};
+use super::{CliResult, Common, Done, acts, whoami};
 
-/// Write a table as CSV or NDJSON. That it was made is an event.
+/// Write a table as CSV or NDJSON. That it is made is recorded before and after.
 #[derive(Debug, Args)]
 pub(super) struct Export {
     /// entries, events, breaks, hits or alerts
@@ -29,7 +28,7 @@ pub(super) struct Export {
     /// csv or ndjson
     #[arg(long, default_value = "csv")]
     format: String,
-    /// Into this file (made with mode 0600); to stdout without it
+    /// Into this file, which only you may read (mode 0600); to stdout without it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -40,17 +39,15 @@ pub(super) fn run(common: &Common, command: Export) -> CliResult {
     let format =
         Format::parse(&command.format).with_context(|| format!("`{}` is not a format; use csv or ndjson", command.format))?;
     let request = ExportRequest { what, from: command.from, to: command.to, format, private: false };
-    let leader = common.leader()?;
-    let result = write(&request, &leader, command.out.as_ref());
-    let noted = result.and_then(|rows| {
+    let rows = acts::between(common, "export.make", |leader| {
+        let rows = write(&request, leader, command.out.as_ref())?;
         let body = json!({
             "what": command.what, "from": command.from, "to": command.to, "format": command.format, "rows": rows,
         });
         leader.perform(Request::NoteExport { body, private: whoami::of_this_process() })?;
-        Ok(rows)
-    });
-    leader.close();
-    eprintln!("{} rows.", noted?);
+        Ok((Outcome::Succeeded, rows))
+    })?;
+    eprintln!("{rows} rows.");
     Ok(Done::Well)
 }
 
@@ -61,7 +58,7 @@ fn write(request: &ExportRequest, leader: &crate::app::Leader, out: Option<&Path
         out.flush()?;
         return Ok(rows);
     };
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let file = acts::owners_file(path);
     let mut out = BufWriter::new(file.with_context(|| format!("{} cannot be written", path.display()))?);
     let rows = export::run(request, leader.db(), &mut out)?;
     out.flush()?;

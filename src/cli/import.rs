@@ -10,8 +10,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::clock::Clock;
 use crate::import::{self, Format, ImportRequest, Profile, Progress, Summary, profile};
 use crate::intake::Rehearsal;
+use crate::trail::attempts::Outcome;
 
-use super::{CliResult, Common, Done};
+use super::{CliResult, Common, Done, acts};
 
 /// Record the entries of a file: CSV or NDJSON, plain, .gz or .zst.
 ///
@@ -54,10 +55,7 @@ pub(super) fn run(common: &Common, command: Import) -> CliResult {
     let summary = if command.dry_run {
         import::dry_run(&request, || Rehearsal::begin(&config, Clock::system(), &command.source), &bar)?
     } else {
-        let leader = common.leader()?;
-        let result = import::run(&request, &leader, leader.db(), &bar);
-        leader.close();
-        result?
+        acts::between(common, "import.run", |leader| Ok((Outcome::Succeeded, import::run(&request, leader, leader.db(), &bar)?)))?
     };
     bar.finish();
     print(&command, &summary)?;

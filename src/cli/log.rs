@@ -20,10 +20,11 @@ use serde_json::json;
 use crate::app::{Leader, Request};
 use crate::db::Db;
 use crate::export::{self, LogExport, LogFiles};
+use crate::trail::attempts::Outcome;
 use crate::trail::keys::KeyFolder;
 use crate::trail::{rotations, store};
 
-use super::{CliResult, Common, Done, whoami};
+use super::{CliResult, Common, Done, acts, whoami};
 
 #[derive(Debug, Args)]
 pub(super) struct Log {
@@ -111,14 +112,12 @@ fn origin(db: &Db) -> anyhow::Result<String> {
 }
 
 fn export(common: &Common, command: &Export) -> CliResult {
-    let leader = common.leader()?;
-    let noted = write(&leader, command).and_then(|written| {
+    let LogExport { origin, size, openings } = acts::between(common, "log.export", |leader| {
+        let written = write(leader, command)?;
         let body = json!({ "what": "log", "size": written.size, "private": command.private });
         leader.perform(Request::NoteExport { body, private: whoami::of_this_process() })?;
-        Ok(written)
-    });
-    leader.close();
-    let LogExport { origin, size, openings } = noted?;
+        Ok((Outcome::Succeeded, written))
+    })?;
     eprintln!("{size} leaves of {origin}, {openings} private parts.");
     Ok(Done::Well)
 }

@@ -13,6 +13,7 @@ macro_rules! say {
     }};
 }
 
+mod acts;
 mod archives;
 mod backup;
 mod capture;

@@ -1,18 +1,24 @@
 //! `report --date D` and `nightly`
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use chrono::NaiveDate;
 use clap::Args;
+use serde_json::json;
 
 use crate::app::Request;
 use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
 use crate::reports::{self, Context, formats};
+use crate::trail::attempts::Outcome;
 
-use super::{CliResult, Common, Done};
+use super::{CliResult, Common, Done, acts};
 
-/// Print the report of a date: its newest stored version, else a preview (version 0).
+/// Print the report of a date: its newest stored version, else a preview (version 0). That it was read is an
+/// event
 #[derive(Debug, Args)]
 pub(super) struct Report {
     /// The business date
@@ -21,12 +27,15 @@ pub(super) struct Report {
     /// text, json, html or csv
     #[arg(long, default_value = "text")]
     format: String,
-    /// Into this file; to stdout without it
+    /// Into this file, which only you may read; to stdout without it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Do not record that it was read, e.g. over a copy of the database
+    #[arg(long)]
+    no_record: bool,
 }
 
-/// Make and store the reports that are due, or that of one date.
+/// Make and store the reports that are due and note that the night came, or make the report of one date.
 #[derive(Debug, Args)]
 pub(super) struct Nightly {
     /// This business date, whether it is due or not
@@ -35,31 +44,56 @@ pub(super) struct Nightly {
 }
 
 pub(super) fn report(common: &Common, command: Report) -> CliResult {
-    let (config, db) = common.db()?;
-    let context = Context::new(&config, Clock::system());
+    anyhow::ensure!(
+        ["text", "json", "html", "csv"].contains(&command.format.as_str()),
+        "`{}` is not a format; use text, json, html or csv",
+        command.format
+    );
+    if command.no_record {
+        let (config, db) = common.db()?;
+        let (text, _) = written(&config, &db, &command)?;
+        hand_out(&command, &text)?;
+        return Ok(Done::Well);
+    }
+    acts::between(common, "report.read", |leader| {
+        let (text, version) = written(leader.config(), leader.db(), &command)?;
+        let body = json!({ "date": command.date, "version": version, "format": command.format });
+        acts::seen(leader, true, body)?;
+        hand_out(&command, &text)?;
+        Ok((Outcome::Succeeded, Done::Well))
+    })
+}
+
+/// The report in its format, and which version it is.
+fn written(config: &Config, db: &Db, command: &Report) -> anyhow::Result<(String, i32)> {
+    let context = Context::new(config, Clock::system());
     let stored = db.read(|conn| reports::load(conn, command.date, None))?;
-    let text = match (command.format.as_str(), &stored) {
-        ("html", Some(stored)) => stored.html.clone(),
-        ("json", Some(stored)) => stored.body.clone(),
+    Ok(match (command.format.as_str(), stored) {
+        ("html", Some(stored)) => (stored.html, stored.report.version),
+        ("json", Some(stored)) => (stored.body, stored.report.version),
         (format, stored) => {
             let report = match stored {
-                Some(stored) => stored.report.clone(),
+                Some(stored) => stored.report,
                 None => db.read(|conn| reports::preview(conn, &context, command.date))?,
             };
-            match format {
-                "text" => formats::text(&report),
+            let text = match format {
                 "json" => formats::json(&report)?,
                 "csv" => formats::csv(&report),
                 "html" => reports::page::frozen_in(&report, &context.root),
-                other => anyhow::bail!("`{other}` is not a format; use text, json, html or csv"),
-            }
+                _ => formats::text(&report),
+            };
+            (text, report.version)
         }
+    })
+}
+
+fn hand_out(command: &Report, text: &str) -> anyhow::Result<()> {
+    let Some(path) = &command.out else {
+        say!("{}", text.trim_end_matches('\n'));
+        return Ok(());
     };
-    match &command.out {
-        None => say!("{}", text.trim_end_matches('\n')),
-        Some(path) => std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?,
-    }
-    Ok(Done::Well)
+    let written = acts::owners_file(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| format!("{} cannot be written", path.display()))
 }
 
 pub(super) fn nightly(common: &Common, command: Nightly) -> CliResult {

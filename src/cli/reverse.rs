@@ -1,16 +1,19 @@
 //! `reverse`: what cancelling an entry would come to; submitted for a second person.
 
 use clap::Args;
+use serde_json::json;
 
+use crate::app::Leader;
 use crate::approvals::Kind;
 use crate::clock::Clock;
 use crate::ids::{Seq, mask_account};
 use crate::ledger::history::Newest;
 use crate::ledger::reversals::Reversal;
 use crate::money::grouped;
+use crate::trail::attempts::Outcome;
 
 use super::propose::{self, Proposed, Proposing};
-use super::{CliResult, Common, Done};
+use super::{CliResult, Common, Done, acts};
 
 /// Propose that an entry is reversed; without --propose print what that would come to
 ///
@@ -31,10 +34,15 @@ pub(super) struct Reverse {
 }
 
 pub(super) fn run(common: &Common, command: Reverse) -> CliResult {
-    let (_, db) = common.db()?;
+    acts::between(common, "entry.read", |leader| shown(leader, command).map(|done| (Outcome::Succeeded, done)))
+}
+
+/// Prints what it would come to, and submits it where that is asked for.
+fn shown(leader: &Leader, command: Reverse) -> CliResult {
     let Reverse { seq, force, by } = command;
     let now = Clock::system().now();
-    let found = db.read(|conn| Reversal::of(conn, &Newest::default(), seq, now))?;
+    let found = leader.db().read(|conn| Reversal::of(conn, &Newest::default(), seq, now))?;
+    acts::seen(leader, false, json!({ "entry": seq, "account": found.account.id }))?;
     let (currency, account) = (found.entry.money()?, mask_account(&found.account.number));
     let amount = grouped(found.entry.amount.into(), currency);
     say!("entry {seq}: a {} of {currency} {amount} on account {account}", found.direction);
@@ -53,10 +61,7 @@ pub(super) fn run(common: &Common, command: Reverse) -> CliResult {
     say!("{funds}");
     if let Some(by) = by.proposer() {
         let (about, facts) = (found.about(), found.facts(force)?);
-        let leader = common.leader()?;
-        let done = propose::submit(&leader, &by, Proposed { kind: Kind::ReverseEntry, about, facts, detail: None });
-        leader.close();
-        done?;
+        propose::submit(leader, &by, Proposed { kind: Kind::ReverseEntry, about, facts, detail: None })?;
     }
     Ok(Done::Well)
 }

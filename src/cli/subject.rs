@@ -4,15 +4,16 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::app::{LeaderError, PrivacyRequest, Request};
 use crate::clock::{Moment, parse_date};
 use crate::ids::Seq;
 use crate::ledger::BusinessCalendar;
 use crate::privacy::{self, EraseSubject, NOT_ERASABLE, PlaceHold, ReleaseHold, Scope};
+use crate::trail::attempts::Outcome;
 
-use super::{CliResult, Common, Done, table, whoami};
+use super::{CliResult, Common, Done, acts, table, whoami};
 
 /// An answer about an erasure comes after a whole number of these, so that the time it takes says
 /// nothing about what was found.
@@ -61,7 +62,7 @@ enum Hold {
         #[arg(long)]
         reason: String,
     },
-    /// List the holds
+    /// List the holds with their subjects. That they were listed is an event
     List,
 }
 
@@ -182,9 +183,12 @@ fn erase(common: &Common, whom: &Whom, reason: String) -> CliResult {
 }
 
 fn list(common: &Common) -> CliResult {
-    let (_, db) = common.db()?;
-    let rows: Vec<Vec<String>> = db
-        .read(privacy::holds)?
+    let holds = acts::between(common, "hold.list", |leader| {
+        let holds = leader.db().read(privacy::holds)?;
+        acts::seen(leader, false, json!({ "list": "holds", "holds": holds.len() }))?;
+        Ok((Outcome::Succeeded, holds))
+    })?;
+    let rows: Vec<Vec<String>> = holds
         .into_iter()
         .map(|hold| {
             let state = hold.released_at.map_or_else(|| "active".to_owned(), |at| format!("released {at}"));

@@ -10,7 +10,6 @@ use crate::audit::{self, Mark, Options, Outcome, Verified};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, migrate};
-use crate::trail::store as trail;
 
 use super::verify_export::{self, Exported};
 use super::{CliResult, Common, Done, progress, verify_archive};
@@ -37,7 +36,8 @@ pub(super) struct Verify {
     #[command(flatten)]
     exported: Exported,
     /// Go on where the last clean run ended: hash what came since, hold the rest by its tiles against
-    /// the root remembered beside the keys. Tables that follow are not compared; nothing is recorded
+    /// the root remembered beside the keys. Tables that follow are not compared; what a whole run has found since
+    /// is said again until one finds nothing; nothing is recorded
     #[arg(long, conflicts_with = "account")]
     resume: bool,
     /// Record nothing, e.g. over a copy of the database
@@ -84,21 +84,15 @@ pub(super) fn run(common: &Common, command: Verify) -> CliResult {
         print(&outcome);
     }
     if command.account.is_none() {
-        remember(&db, &config, &outcome);
+        let kept = Mark::remember(&db, &config, &outcome, mark.is_none(), started);
+        if let Err(error) = kept {
+            eprintln!("--resume will not be able to go on from here: {error}.");
+        }
     }
     if command.account.is_none() && mark.is_none() && !command.no_record && db.read(audit::is_begun)? {
         record(&db, config, clock, Verified::new(&outcome, started));
     }
     Ok(if outcome.ok { Done::Well } else { Done::Finding })
-}
-
-/// Lets `--resume` go on from here: outside the database, where whoever writes that cannot change it.
-fn remember(db: &Db, config: &Config, outcome: &Outcome) {
-    let origin = db.read(trail::state).ok().flatten().map(|state| state.origin).unwrap_or_default();
-    let kept = Mark::of(outcome, &origin).map_or(Ok(()), |mark| mark.keep(config, db.address()));
-    if let Err(error) = kept {
-        eprintln!("--resume will not be able to go on from here: {error}.");
-    }
 }
 
 /// Page Trail and the reports say when the log was verified last. A log that cannot be written is

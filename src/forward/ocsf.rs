@@ -33,7 +33,7 @@ fn class_of(kind: &str) -> Class {
         "key.issued" | "ruleset.defined" | "source.defined" => of(3, 3004, 1, 1),
         "log.key_rotated" => of(3, 3004, 3, 1),
         "key.revoked" => of(3, 3004, 4, 1),
-        "customer.viewed" => of(3, 3004, 2, 1),
+        "customer.viewed" | "key.read" => of(3, 3004, 2, 1),
         // API activity: another one, refused.
         "access.denied" => of(6, 6003, 99, 2),
         // Detection finding: create, update, close.

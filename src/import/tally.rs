@@ -147,11 +147,11 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intake::ReceiptHit;
+    use crate::intake::{ReceiptHit, Told};
 
     fn receipt(seq: Seq, hits: usize) -> Receipt {
         let hit = ReceiptHit { rule: "high-value".into(), severity: "high".into(), alert: None };
-        Receipt { seq, leaf: [0; 32], position: 1, hits: vec![hit; hits], breaks: Vec::new(), foreign: false }
+        Receipt { seq, leaf: [0; 32], position: 1, hits: vec![hit; hits], breaks: Vec::new(), told: Told::All }
     }
 
     fn run(rows_done: i64, recorded: i64, duplicates: i64) -> RunRow {

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 
 use super::*;
 use crate::clock::{Clock, Moment};
-use crate::intake::{Failed, Receipt, Rehearsal, RowResult};
+use crate::intake::{Failed, Receipt, Rehearsal, RowResult, Told};
 use crate::ledger::Refusal;
 use crate::trail::testing::Bench;
 
@@ -171,7 +171,7 @@ struct Played<'b> {
 }
 
 fn receipt() -> Receipt {
-    Receipt { seq: 1, leaf: [0; 32], position: 1, hits: Vec::new(), breaks: Vec::new(), foreign: false }
+    Receipt { seq: 1, leaf: [0; 32], position: 1, hits: Vec::new(), breaks: Vec::new(), told: Told::All }
 }
 
 impl Leader for Played<'_> {

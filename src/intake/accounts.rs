@@ -151,7 +151,8 @@ mod tests {
         let mut accounts = Accounts::default();
         let currency = Currency::parse("USD").unwrap();
         for id in 0..100 {
-            let state = AccountState { id, source: 1, currency, touched: id as u64 % 3, dirty: false, body: Default::default() };
+            let (touched, body) = (id as u64 % 3, Default::default());
+            let state = AccountState { id, source: 1, currency, touched, dirty: false, stranger: None, body };
             accounts.insert(format!("A{id}"), state);
         }
         let gone = accounts.let_go(|state| state.touched == 0);

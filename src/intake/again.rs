@@ -7,11 +7,12 @@ use crate::ledger::continuity::Break;
 use crate::ledger::store::{self as ledger_store, EntryPartRow, EntryRow};
 use crate::ledger::{BreakKind, Context, NewEntry};
 
+use super::accounts::Slot;
 use super::decide::receipt_break;
 use super::engine::Engine;
 use super::outcomes::{Outcomes, REVERSES_UNKNOWN};
 use super::references::RefKey;
-use super::{Receipt, ReceiptHit};
+use super::{Receipt, ReceiptBreak, ReceiptHit, Told};
 
 impl Engine {
     /// An entry with its private parts: of the open batch, in flight, or stored.
@@ -105,8 +106,31 @@ impl Engine {
         }
         let leaf = row.leaf_hash(self.origins.at(row.seq)).map_err(|e| corrupt(e.to_string()))?;
         let at = self.account(sent)?.filter(|at| self.accounts.get(*at).id == row.account);
-        let foreign = at.is_some_and(|at| self.accounts.get(at).source != row.source);
-        Ok(Receipt { seq: row.seq, leaf, position: row.position, hits, breaks, foreign })
+        let told = at.map_or(Ok(Told::All), |at| self.told(at, row.source, row.seq, &breaks))?;
+        Ok(Receipt { seq: row.seq, leaf, position: row.position, hits, breaks, told })
+    }
+
+    /// How much of what is on the account at `at` whoever sent the entry at `seq` is told.
+    pub fn told(&mut self, at: Slot, sender: Seq, seq: Seq, breaks: &[ReceiptBreak]) -> DbResult<Told> {
+        if self.accounts.get(at).source != sender {
+            return Ok(Told::Nothing);
+        }
+        if breaks.iter().all(|found| found.expected.is_none()) {
+            return Ok(Told::All);
+        }
+        let before = self.stranger(at)?.is_some_and(|first| first < seq);
+        Ok(if before { Told::NoBalance } else { Told::All })
+    }
+
+    /// The first booked entry of another source on the account at `at`.
+    pub fn stranger(&mut self, at: Slot) -> DbResult<Option<Seq>> {
+        let state = self.accounts.get(at);
+        if let Some(known) = state.stranger {
+            return Ok(known);
+        }
+        let first = ledger_store::first_foreign(&mut self.conn, state.id)?;
+        self.accounts.get_mut(at).stranger = Some(first);
+        Ok(first)
     }
 
     /// The reference of the alert that a hit joined.

@@ -254,7 +254,10 @@ impl Engine {
     /// Holds an account in memory.
     pub fn remember_account(&mut self, row: AccountRow, body: Body) -> DbResult<Slot> {
         let currency = Currency::parse(&row.currency).map_err(|e| DbError::Corrupt(format!("account {}: {e}", row.id)))?;
-        let state = AccountState { id: row.id, source: row.source, currency, touched: self.batch_no, dirty: false, body };
+        // Nothing is on an account without a state.
+        let stranger = body.head.is_none().then_some(None);
+        let state =
+            AccountState { id: row.id, source: row.source, currency, touched: self.batch_no, dirty: false, stranger, body };
         self.known.add(&row.number);
         Ok(self.accounts.insert(row.number, state))
     }

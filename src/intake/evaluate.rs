@@ -15,7 +15,7 @@ use super::figures::FigureKey;
 use super::maps::{At, Map};
 use super::references::RefKey;
 use super::refusals::RefusedRow;
-use super::{Delivery, DeliveryKind, Receipt, Row, RowResult, Submission, sensitive};
+use super::{Delivery, DeliveryKind, Receipt, Row, RowResult, Submission, Told, sensitive};
 
 /// What is known of a row before anything is changed.
 enum Checked {
@@ -272,7 +272,7 @@ impl Engine {
         let date = entry.business_date.unwrap_or_else(|| self.settings.calendar.business_date(entry.booked_at));
         let same = rehearsed.same(seq, entry, date)?;
         let (hits, breaks) = (Vec::new(), Vec::new());
-        let receipt = Receipt { seq, leaf: [0; 32], position: 0, hits, breaks, foreign: false };
+        let receipt = Receipt { seq, leaf: [0; 32], position: 0, hits, breaks, told: Told::All };
         Some(if same { Checked::Duplicate(receipt) } else { Checked::Rejected(conflict(seq)) })
     }
 

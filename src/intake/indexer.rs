@@ -6,10 +6,9 @@ use std::sync::mpsc::sync_channel;
 
 use crate::db::{Conn, Db, DbResult};
 use crate::ids::Seq;
-use crate::ledger::store as ledger_store;
 use crate::trail::Side;
 
-use super::runs::{self, KINDS, PageRow, RUNS_MAX, RunKind, RunRow};
+use super::runs::{self, KINDS, PageRow, Run, RunKind, RunRow};
 
 /// Rows read at once.
 const SLICE: i64 = 10_000;
@@ -23,8 +22,8 @@ pub(super) struct Indexer<W> {
 }
 
 impl<W: Fn(Side) -> DbResult<()>> Indexer<W> {
-    /// Indexes the entries from `first` to `last`.
-    pub fn index(&self, first: Seq, last: Seq) -> DbResult<()> {
+    /// Indexes the entries from `first` to `last`; answers all runs of references there are then.
+    pub fn index(&self, first: Seq, last: Seq) -> DbResult<Vec<Run>> {
         let mut conn = self.db.connect()?;
         for waste in runs::unfinished(&mut conn)? {
             self.sweep(waste)?;
@@ -32,12 +31,12 @@ impl<W: Fn(Side) -> DbResult<()>> Indexer<W> {
         let mut pairs: [Vec<(u64, Seq)>; 3] = Default::default();
         let mut next = first;
         loop {
-            let rows = ledger_store::entries_between(&mut conn, next, last + 1, SLICE)?;
-            let Some(newest) = rows.last() else { break };
-            next = newest.seq + 1;
-            for row in &rows {
-                for (kind, pairs) in KINDS.iter().zip(&mut pairs) {
-                    pairs.push((runs::key_of(*kind, row), row.seq));
+            let rows = runs::keys_between(&mut conn, next, last + 1, SLICE)?;
+            let Some((newest, _)) = rows.last() else { break };
+            next = newest + 1;
+            for (seq, keys) in rows {
+                for (key, pairs) in keys.into_iter().zip(&mut pairs) {
+                    pairs.push((key, seq));
                 }
             }
         }
@@ -49,23 +48,20 @@ impl<W: Fn(Side) -> DbResult<()>> Indexer<W> {
             pairs.sort_unstable();
             let id = runs::next_id(&mut conn)?;
             runs::build(&|p, r, x| self.pages(p, r, x), id, kind, first, last, &pairs)?;
-            self.merge(&mut conn, kind)?;
+            self.merge(&mut conn, kind, last - first + 1)?;
         }
-        Ok(())
+        runs::load(&mut conn, RunKind::Reference)
     }
 
-    /// Merges the smallest neighbours until at most [`RUNS_MAX`] runs remain.
-    fn merge(&self, conn: &mut Conn, kind: RunKind) -> DbResult<()> {
+    /// Merges neighbours until [`runs::to_merge`] names none.
+    fn merge(&self, conn: &mut Conn, kind: RunKind, segment: i64) -> DbResult<()> {
         loop {
-            let all = runs::load(conn, kind)?;
-            if all.len() <= RUNS_MAX {
-                return Ok(());
-            }
-            let smallest = all.windows(2).min_by_key(|pair| pair.iter().map(|run| run.entries).sum::<i64>());
-            let Some([older, newer]) = smallest else { return Ok(()) };
+            let mut all = runs::list(conn, kind)?;
+            let Some(which) = runs::to_merge(&all, segment) else { return Ok(()) };
+            let some: Vec<Run> = all.drain(which).map(|row| runs::open(conn, row)).collect::<DbResult<_>>()?;
             let id = runs::next_id(conn)?;
-            // The pages of the two stay until the next segment: the sequencer may still read them.
-            runs::merge(conn, &|p, r, x| self.pages(p, r, x), id, kind, older, newer)?;
+            // The pages of those that are replaced stay until the next segment: the sequencer may still read them.
+            runs::merge(conn, &|p, r, x| self.pages(p, r, x), id, kind, &some)?;
         }
     }
 

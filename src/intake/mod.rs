@@ -178,8 +178,21 @@ pub struct Receipt {
     pub hits: Vec<ReceiptHit>,
     /// Breaks opened by this entry.
     pub breaks: Vec<ReceiptBreak>,
-    /// Whether the account is another source's: its sender is told nothing of what is on it.
-    pub foreign: bool,
+    /// How much of it its sender may read.
+    pub told: Told,
+}
+
+/// How much of what is on an account the sender of an entry is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// Everything: only its own entries are on the account.
+    #[default]
+    All,
+    /// No balance that was expected: an entry of another source stands before this one, and it may be that one's.
+    NoBalance,
+    /// Nothing but what was sent: the account is another source's.
+    Nothing,
 }
 
 /// A hit on a receipt.

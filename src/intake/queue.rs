@@ -8,6 +8,8 @@ use crate::ids::Seq;
 use crate::trail::{Act, ActError};
 
 use super::committer::Outcome;
+use super::references::Filter;
+use super::runs::Run;
 use super::warming::{Held, Warmth};
 use super::{Busy, Stopped, Submission};
 
@@ -15,8 +17,10 @@ use super::{Busy, Stopped, Submission};
 pub(super) enum Command {
     Submit(Submission),
     Act(Act, ActDone),
-    /// Everything up to this place is in index runs now.
-    Indexed(Seq),
+    /// Everything up to this place is in index runs now; all runs of references.
+    Indexed(Seq, Vec<Run>),
+    /// A larger filter over all references before this place; nothing if it could not be read.
+    Grown(Option<(Filter, Seq)>),
     /// What was read aside.
     Warmed(Box<Warmth>),
     /// What was found aside of the stored states.
@@ -56,10 +60,17 @@ struct Inner {
     rows: usize,
     outcome: Option<Outcome>,
     turned_away: Option<TurnedAway>,
+    /// No room for more, whatever waits: what was recorded must be indexed first.
+    held_up: bool,
     stopping: bool,
 }
 
 impl Inner {
+    /// Whether so many rows more find room. An empty queue takes a submission of any size.
+    fn has_room(&self, rows: usize, rows_max: usize) -> bool {
+        !self.held_up && (self.rows == 0 || self.rows + rows <= rows_max)
+    }
+
     /// The episode that is over, to be told once.
     fn episode(&mut self, clock: &Clock) -> Option<TurnedAway> {
         let last = self.turned_away?.to;
@@ -85,14 +96,14 @@ impl Queue {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a submission if there is room. An empty queue takes one of any size.
+    /// Takes a submission if there is room.
     pub fn submit(&self, submission: Submission) -> Result<(), Busy> {
         let mut inner = self.lock();
         let rows = submission.rows.len();
         if inner.stopping {
             return Err(Busy);
         }
-        if inner.rows > 0 && inner.rows + rows > self.rows_max {
+        if !inner.has_room(rows, self.rows_max) {
             let now = self.clock.now();
             let first = TurnedAway { from: now, to: now, requests: 0, entries: 0 };
             let episode = inner.turned_away.get_or_insert(first);
@@ -109,7 +120,7 @@ impl Queue {
     pub fn submit_wait(&self, submission: Submission) -> Result<(), Stopped> {
         let rows = submission.rows.len();
         let mut inner = self.lock();
-        while !inner.stopping && inner.rows > 0 && inner.rows + rows > self.rows_max {
+        while !inner.stopping && !inner.has_room(rows, self.rows_max) {
             inner = self.room.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
         if inner.stopping {
@@ -119,6 +130,15 @@ impl Queue {
         inner.commands.push_back(Command::Submit(submission));
         self.work.notify_one();
         Ok(())
+    }
+
+    /// Takes no more submissions, or takes them again.
+    pub fn hold_up(&self, held_up: bool) {
+        let mut inner = self.lock();
+        if inner.held_up != held_up {
+            inner.held_up = held_up;
+            self.room.notify_all();
+        }
     }
 
     /// Takes an act or a notice; answers it back when the queue is closed.

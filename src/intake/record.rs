@@ -46,7 +46,7 @@ impl Engine {
     fn place(&mut self, from: &mut From<'_>, entry: &mut NewEntry, fresh: Fresh) -> DbResult<Receipt> {
         let at = self.account_for(from.source, entry, fresh.account)?;
         let state = self.accounts.get(at);
-        let (account, foreign) = (state.id, state.source != from.source);
+        let account = state.id;
         self.prepare_seal(from.sensitive, entry)?;
         let mut to = Engine::growing(&mut self.tail, &self.settings, &mut self.open);
         let context = self.dictionary.context(&mut to, &mut self.conn, from.source, &entry.context)?;
@@ -76,20 +76,25 @@ impl Engine {
         self.references.insert(fresh.key, seq);
         self.open.reversals.extend(cancels.map(|cancelled| (cancelled, seq)));
         self.open_breaks(recorded, &changes);
-        let breaks = changes.opened.iter().map(|b| receipt_break(b, entry.currency)).collect();
+        let breaks: Vec<_> = changes.opened.iter().map(|b| receipt_break(b, entry.currency)).collect();
         let hits = self.raise(from, recorded, found)?;
-        Ok(Receipt { seq, leaf, position: pointers.position, hits, breaks, foreign })
+        let told = self.told(at, from.source, seq, &breaks)?;
+        Ok(Receipt { seq, leaf, position: pointers.position, hits, breaks, told })
     }
 
     /// Runs the rules and places the entry on its account.
     fn decide(&mut self, from: &mut From<'_>, at: Slot, seq: Seq, entry: &NewEntry, business_date: i32) -> DbResult<Decided> {
         let how = self.strictness(from, entry)?;
+        let foreign = self.accounts.get(at).source != from.source && entry.status == Status::Booked;
+        if foreign && self.stranger(at)?.is_none() {
+            self.accounts.get_mut(at).stranger = Some(Some(seq));
+        }
         let seen = self.seen(at, seq, entry, how)?;
         let state = self.accounts.get_mut(at);
         let found = run_rules(&self.rules, entry, seq, seen.recent.as_ref().unwrap_or(&state.body.recent));
         let past = seen.past.as_deref();
         let mut changes = state.body.learn(seq, entry, business_date, how, self.rules.reach(), past);
-        if state.source != from.source && entry.status == Status::Booked {
+        if foreign {
             changes.opened.push(Break { seq, kind: BreakKind::ForeignSource, expected: None, found: None });
         }
         (state.dirty, state.touched) = (true, self.batch_no);

@@ -10,7 +10,7 @@ use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 
 use super::maps::Map;
-use super::runs::{self, Run, RunKind};
+use super::runs::Run;
 
 /// Words of 64 bits in a block of the filter: one cache line.
 const BLOCK: usize = 8;
@@ -48,13 +48,19 @@ enum Screen {
     /// It is being read; of segments that were closed meanwhile, the keys.
     Missing(Vec<u64>),
     Ready(Filter),
+    /// It is full; a larger one is being read of all before `from`, and the keys closed since are kept for it.
+    Growing {
+        full: Filter,
+        from: Seq,
+        since: Vec<u64>,
+    },
 }
 
 impl Screen {
     fn may_have(&self, key: u64) -> bool {
         match self {
             Screen::Missing(_) => true,
-            Screen::Ready(filter) => filter.contains(key),
+            Screen::Ready(filter) | Screen::Growing { full: filter, .. } => filter.contains(key),
         }
     }
 
@@ -62,6 +68,10 @@ impl Screen {
         match self {
             Screen::Missing(since) => since.push(key),
             Screen::Ready(filter) => filter.insert(key),
+            Screen::Growing { full, since, .. } => {
+                full.insert(key);
+                since.push(key);
+            }
         }
     }
 }
@@ -113,9 +123,10 @@ impl References {
         Ok(found)
     }
 
-    /// Everything up to `closed_to` is in index runs now (and older runs may have been merged).
-    pub fn close_segment(&mut self, conn: &mut Conn, closed_to: Seq) -> DbResult<()> {
-        self.runs = runs::load(conn, RunKind::Reference)?;
+    /// Everything up to `closed_to` is in these index runs now (and older ones may have been merged). Answers whether the
+    /// filter is full: a larger one is to be read aside ([`References::grown`]), which takes seconds in a large log.
+    pub fn close_segment(&mut self, runs: Vec<Run>, closed_to: Seq) -> bool {
+        self.runs = runs;
         let (open, screen) = (&mut self.open, &mut self.screen);
         open.retain(|key, seq| {
             if *seq <= closed_to {
@@ -123,16 +134,28 @@ impl References {
             }
             *seq > closed_to
         });
-        if let Screen::Ready(filter) = &mut self.screen
-            && filter.is_full()
-        {
-            let mut bigger = Filter::new(filter.inserted * 2);
-            for run in &self.runs {
-                run.for_each(conn, |key, _| bigger.insert(key))?;
-            }
-            *filter = bigger;
+        if !matches!(&self.screen, Screen::Ready(filter) if filter.is_full()) {
+            return false;
         }
-        Ok(())
+        if let Screen::Ready(full) = std::mem::replace(&mut self.screen, Screen::Missing(Vec::new())) {
+            self.screen = Screen::Growing { full, from: closed_to + 1, since: Vec::new() };
+        }
+        true
+    }
+
+    /// Takes a larger filter and before which place it has all references, if it is waited for. Without one the
+    /// full one goes on, until the next segment asks again.
+    pub fn grown(&mut self, read: Option<(Filter, Seq)>) {
+        self.screen = match std::mem::replace(&mut self.screen, Screen::Missing(Vec::new())) {
+            Screen::Growing { full, from, since } => Screen::Ready(match read {
+                Some((mut larger, closed_to)) if from <= closed_to => {
+                    since.iter().for_each(|key| larger.insert(*key));
+                    larger
+                }
+                _ => full,
+            }),
+            other => other,
+        };
     }
 }
 
@@ -152,6 +175,15 @@ impl Filter {
     fn new(capacity: usize) -> Filter {
         let blocks = (capacity * BITS / (64 * BLOCK)).max(1);
         Filter { words: vec![0; blocks * BLOCK], inserted: 0, capacity }
+    }
+
+    /// Over all references of these runs; and before which place they are.
+    pub fn read(conn: &mut Conn, runs: &[Run]) -> DbResult<(Filter, Seq)> {
+        let mut filter = Filter::over(runs.iter().map(|run| run.entries).sum());
+        for run in runs {
+            run.for_each(conn, |key, _| filter.insert(key))?;
+        }
+        Ok((filter, runs.last().map_or(0, |run| run.last_seq + 1)))
     }
 
     fn is_full(&self) -> bool {
@@ -194,5 +226,36 @@ mod tests {
         assert!((0..100_000).all(|n| filter.contains(key(n))));
         let mistakes = (200_000..300_000).filter(|n| filter.contains(key(*n))).count();
         assert!(mistakes < 2_000, "{mistakes} of 100,000");
+    }
+
+    #[test]
+    fn while_a_larger_filter_is_read_and_afterwards_nothing_is_forgotten() {
+        let key = |n: i64| RefKey::of(1, &format!("R{n}"));
+        let mut references = References::over(Vec::new());
+        references.screen_with(Filter::new(50));
+        let close = |references: &mut References, numbers: std::ops::Range<i64>| {
+            let last = numbers.end - 1;
+            numbers.for_each(|n| references.insert(key(n), n));
+            references.close_segment(Vec::new(), last)
+        };
+        assert!(!close(&mut references, 0..50));
+        assert!(close(&mut references, 50..100), "it is full");
+        assert!(!close(&mut references, 100..200), "and asked for once");
+        let all = |references: &References, end: i64| (0..end).all(|n| references.screen.may_have(key(n).short()));
+        assert!(all(&references, 200));
+        references.grown(None);
+        assert!(close(&mut references, 200..201), "what could not be read is asked for again");
+        let mut larger = Filter::new(1_000);
+        (0..100).for_each(|n| larger.insert(key(n).short()));
+        references.grown(Some((larger, 100)));
+        assert!(all(&references, 201), "one that is older than the question is not taken");
+        assert!(close(&mut references, 201..202));
+        close(&mut references, 202..300);
+        let mut larger = Filter::new(1_000);
+        (0..202).for_each(|n| larger.insert(key(n).short()));
+        references.grown(Some((larger, 202)));
+        assert!(all(&references, 300));
+        let mistakes = (10_000..11_000).filter(|n| references.screen.may_have(key(*n).short())).count();
+        assert!(mistakes < 50, "{mistakes} of 1,000: the larger one is used");
     }
 }

@@ -1,8 +1,8 @@
 //! Index runs: closed segments sorted by reference, account and context, off the hot path.
 //!
 //! A run is a sorted list of (key, seq) in pages of 512. It is rebuilt from the rows at any time,
-//! so losing one loses nothing. More than four runs of a kind are merged, the two smallest
-//! neighbours first, so that a look-up probes at most four.
+//! so losing one loses nothing. Four neighbours of one tier are merged into one of the next: a pair is written
+//! once a tier, a look-up probes three runs a tier, and at most [`RUNS_MAX`] however large the log.
 
 use diesel::prelude::*;
 
@@ -17,12 +17,14 @@ use super::references::RefKey;
 mod store;
 
 pub use store::newest_places;
-pub(super) use store::{accounts_between, forget_states, placed, put_states, states_after};
+pub(super) use store::{accounts_between, forget_states, keys_between, placed, put_states, states_after};
 
 /// (key, seq) pairs in one page of 8 KiB.
 pub const PAGE: usize = 512;
 /// Runs of one kind that a look-up may have to probe.
-pub const RUNS_MAX: usize = 4;
+pub const RUNS_MAX: usize = 20;
+/// Neighbours of one tier that are merged into one of the next.
+const FANOUT: usize = 4;
 
 bulk_row! {
     /// A row of `index_pages`.
@@ -97,16 +99,36 @@ impl Run {
 
 /// The runs of a kind, oldest first.
 pub fn load(conn: &mut Conn, kind: RunKind) -> DbResult<Vec<Run>> {
+    list(conn, kind)?.into_iter().map(|row| open(conn, row)).collect()
+}
+
+/// The same without their first keys.
+pub(super) fn list(conn: &mut Conn, kind: RunKind) -> DbResult<Vec<RunRow>> {
     let query = index_runs::table.filter(index_runs::kind.eq(kind as i16)).filter(index_runs::ready.eq(1));
-    let rows: Vec<RunRow> = on_conn!(conn, |c| query.order(index_runs::first_seq).select(RunRow::as_select()).load(c))?;
-    let mut runs = Vec::with_capacity(rows.len());
-    for row in rows {
-        let query = index_pages::table.filter(index_pages::run.eq(row.id)).order(index_pages::page);
-        let first: Vec<i64> = on_conn!(conn, |c| query.select(index_pages::first_key).load(c))?;
-        let first_keys = first.into_iter().map(|key| key as u64).collect();
-        runs.push(Run { id: row.id, first_seq: row.first_seq, last_seq: row.last_seq, entries: row.entries, first_keys });
+    Ok(on_conn!(conn, |c| query.order(index_runs::first_seq).select(RunRow::as_select()).load(c))?)
+}
+
+/// A run, to be looked into.
+pub(super) fn open(conn: &mut Conn, row: RunRow) -> DbResult<Run> {
+    let query = index_pages::table.filter(index_pages::run.eq(row.id)).order(index_pages::page);
+    let first: Vec<i64> = on_conn!(conn, |c| query.select(index_pages::first_key).load(c))?;
+    let first_keys = first.into_iter().map(|key| key as u64).collect();
+    Ok(Run { id: row.id, first_seq: row.first_seq, last_seq: row.last_seq, entries: row.entries, first_keys })
+}
+
+/// Which neighbours of these runs are to be merged next: [`FANOUT`] of one tier, counted in segments of so many
+/// places, the newest first; beyond [`RUNS_MAX`] the two smallest, whatever their tier.
+pub(super) fn to_merge(runs: &[RunRow], segment: i64) -> Option<std::ops::Range<usize>> {
+    let tier = |run: &RunRow| ((run.last_seq - run.first_seq + 1) / segment.max(1)).max(1).ilog(FANOUT as i64);
+    let alike = |some: &[RunRow]| some.windows(2).all(|pair| tier(&pair[0]) == tier(&pair[1]));
+    if let Some(first) = runs.windows(FANOUT).rposition(alike) {
+        return Some(first..first + FANOUT);
     }
-    Ok(runs)
+    if runs.len() <= RUNS_MAX {
+        return None;
+    }
+    let sum = |first: &usize| runs[*first].entries + runs[*first + 1].entries;
+    (0..runs.len() - 1).min_by_key(sum).map(|first| first..first + 2)
 }
 
 /// Everything before this place is indexed.
@@ -123,10 +145,14 @@ pub(super) fn reach(conn: &mut Conn, kind: RunKind) -> DbResult<Seq> {
 
 /// The key of an entry in a run of this kind.
 pub fn key_of(kind: RunKind, row: &EntryRow) -> u64 {
+    key(kind, row.source, &row.source_ref, row.account, row.context)
+}
+
+fn key(kind: RunKind, source: Seq, source_ref: &str, account: Seq, context: Seq) -> u64 {
     match kind {
-        RunKind::Reference => RefKey::of(row.source, &row.source_ref).short(),
-        RunKind::Account => row.account as u64,
-        RunKind::Context => row.context as u64,
+        RunKind::Reference => RefKey::of(source, source_ref).short(),
+        RunKind::Account => account as u64,
+        RunKind::Context => context as u64,
     }
 }
 
@@ -188,25 +214,25 @@ pub(super) fn build(
     writer.finish(kind, first_seq, last_seq, pairs.len() as i64, Vec::new())
 }
 
-/// Merges two neighbouring runs into one that replaces them.
-pub(super) fn merge(conn: &mut Conn, write: Write<'_>, id: i64, kind: RunKind, older: &Run, newer: &Run) -> DbResult<Run> {
+/// Merges neighbouring runs, oldest first, into one that replaces them.
+pub(super) fn merge(conn: &mut Conn, write: Write<'_>, id: i64, kind: RunKind, runs: &[Run]) -> DbResult<()> {
+    let (Some(oldest), Some(newest)) = (runs.first(), runs.last()) else { return Ok(()) };
     let mut writer = Writer { run: id, write, pairs: Vec::new(), first_keys: Vec::new(), waiting: Vec::new() };
-    let mut cursors = [Cursor::new(older), Cursor::new(newer)];
-    loop {
-        let a = cursors[0].peek(conn)?;
-        let b = cursors[1].peek(conn)?;
-        let take = match (a, b) {
-            (None, None) => break,
-            (Some(a), Some(b)) if b < a => 1,
-            (None, Some(_)) => 1,
-            _ => 0,
-        };
-        if let Some((key, seq)) = cursors[take].next(conn)? {
-            writer.push(key, seq)?;
-        }
+    let mut cursors: Vec<Cursor<'_>> = runs.iter().map(Cursor::new).collect();
+    for cursor in &mut cursors {
+        cursor.fill(conn)?;
     }
-    let entries = older.entries + newer.entries;
-    writer.finish(kind, older.first_seq, newer.last_seq, entries, vec![older.id, newer.id])
+    // Of equal pairs, which there are none, the oldest run's would come first.
+    while let Some((next, pair)) =
+        cursors.iter().enumerate().filter_map(|(n, cursor)| Some((n, cursor.peek()?))).min_by_key(|(_, pair)| *pair)
+    {
+        writer.push(pair.0, pair.1)?;
+        cursors[next].pairs.pop_front();
+        cursors[next].fill(conn)?;
+    }
+    let (first_seq, last_seq, entries) = (oldest.first_seq, newest.last_seq, runs.iter().map(|run| run.entries).sum());
+    writer.finish(kind, first_seq, last_seq, entries, runs.iter().map(|run| run.id).collect())?;
+    Ok(())
 }
 
 struct Cursor<'a> {
@@ -220,18 +246,18 @@ impl<'a> Cursor<'a> {
         Cursor { run, page: 0, pairs: std::collections::VecDeque::new() }
     }
 
-    fn peek(&mut self, conn: &mut Conn) -> DbResult<Option<(u64, Seq)>> {
+    /// Reads the next page once the one before is used up.
+    fn fill(&mut self, conn: &mut Conn) -> DbResult<()> {
         if self.pairs.is_empty() && self.page < self.run.first_keys.len() {
             let data = page_data(conn, self.run.id, self.page as i64)?;
             self.pairs.extend(unpack(&data));
             self.page += 1;
         }
-        Ok(self.pairs.front().copied())
+        Ok(())
     }
 
-    fn next(&mut self, conn: &mut Conn) -> DbResult<Option<(u64, Seq)>> {
-        self.peek(conn)?;
-        Ok(self.pairs.pop_front())
+    fn peek(&self) -> Option<(u64, Seq)> {
+        self.pairs.front().copied()
     }
 }
 
@@ -254,7 +280,7 @@ pub(super) fn sweep(conn: &mut Conn, run: i64, limit: i64) -> DbResult<bool> {
         .first(c))?;
     let Some(last) = last else { return Ok(false) };
     let gone = index_pages::table.filter(index_pages::run.eq(run)).filter(index_pages::page.gt(last - limit));
-    on_conn!(conn, |c| diesel::delete(gone).execute(c))?;
+    unscrubbed(conn, |conn| Ok(on_conn!(conn, |c| diesel::delete(gone).execute(c)).map(drop)?))?;
     Ok(true)
 }
 
@@ -269,4 +295,68 @@ pub(super) fn unfinished(conn: &mut Conn) -> DbResult<Vec<i64>> {
 pub(super) fn next_id(conn: &mut Conn) -> DbResult<i64> {
     let last: Option<i64> = on_conn!(conn, |c| index_pages::table.select(diesel::dsl::max(index_pages::run)).first(c))?;
     Ok(last.map_or(1, |id| id + 1))
+}
+
+/// Deletes without having SQLite write zeros over what is deleted: digests and places are nobody's secret, and a
+/// merge would be written twice.
+fn unscrubbed(conn: &mut Conn, delete: impl FnOnce(&mut Conn) -> DbResult<()>) -> DbResult<()> {
+    let Conn::Sqlite(_) = conn else { return delete(conn) };
+    conn.execute("PRAGMA secure_delete=FAST")?;
+    let deleted = delete(conn);
+    conn.execute("PRAGMA secure_delete=ON")?;
+    deleted
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn run(first_seq: Seq, last_seq: Seq) -> RunRow {
+        RunRow { id: first_seq, kind: 1, first_seq, last_seq, entries: last_seq - first_seq + 1, pages: 1, ready: 1 }
+    }
+
+    /// Adds a segment of 10 places and merges; answers how many places were written for it.
+    fn grow(runs: &mut Vec<RunRow>) -> i64 {
+        let first = runs.last().map_or(0, |last| last.last_seq + 1);
+        runs.push(run(first, first + 9));
+        let mut written = 10;
+        while let Some(which) = to_merge(runs, 10) {
+            let merged = run(runs[which.start].first_seq, runs[which.end - 1].last_seq);
+            written += merged.entries;
+            runs.splice(which, [merged]);
+        }
+        written
+    }
+
+    #[test]
+    fn however_many_segments_there_are_few_runs_cover_them_and_each_pair_is_written_once_a_tier() {
+        let mut runs = Vec::new();
+        let mut written = 0;
+        for segments in 1..=4_096_i64 {
+            written += grow(&mut runs);
+            let tiers = i64::from(segments.ilog(4)) + 1;
+            assert!(runs.len() as i64 <= 3 * tiers, "{segments} segments: {} runs", runs.len());
+            assert!(runs.windows(2).all(|pair| pair[0].last_seq + 1 == pair[1].first_seq));
+            assert!(written <= segments * 10 * tiers, "{segments} segments: {written} places written");
+        }
+    }
+
+    #[test]
+    fn runs_of_odd_sizes_are_merged_before_they_are_too_many() {
+        // What an earlier version left, and no two neighbours of one tier.
+        let mut runs = Vec::new();
+        let mut first = 0;
+        for n in 0..40 {
+            let places = if n % 2 == 0 { 10 } else { 45 };
+            runs.push(run(first, first + places - 1));
+            first += places;
+            while let Some(which) = to_merge(&runs, 10) {
+                let merged = run(runs[which.start].first_seq, runs[which.end - 1].last_seq);
+                runs.splice(which, [merged]);
+            }
+            assert!(runs.len() <= RUNS_MAX);
+        }
+        assert_eq!((runs[0].first_seq, runs.last().unwrap().last_seq), (0, first - 1));
+    }
 }

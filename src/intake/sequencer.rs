@@ -10,16 +10,16 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use crate::db::{Db, DbError};
-use crate::ids::Seq;
 use crate::trail::{Act, ActError, Changed};
 
-use super::committer::{self, Job, Outcome, stopped};
+use super::committer::{Job, Outcome, stopped};
 use super::engine::{Engine, Settings};
-use super::indexer::Indexer;
 use super::queue::{ActDone, Command, Next, Queue, TurnedAway};
 use super::trust;
-use super::warming::{self, Held, Warmth};
+use super::warming::Held;
 use super::{Failed, PATIENCE, Submission, load};
+
+mod aside;
 
 /// Entries evaluated into one batch at most.
 const BATCH_MAX: usize = 10_000;
@@ -108,7 +108,8 @@ impl Sequencer {
             Next::Outcome(outcome) => self.finish(engine, outcome),
             Next::Command(Command::Submit(submission)) => self.submit(engine, submission),
             Next::Command(Command::Act(act, done)) => self.act(engine, act, done),
-            Next::Command(Command::Indexed(last)) => self.indexed(engine, last),
+            Next::Command(Command::Indexed(last, runs)) => self.indexed(engine, last, runs),
+            Next::Command(Command::Grown(read)) => engine.references.grown(read),
             Next::Command(Command::Warmed(warmth)) => self.warmed(engine, *warmth),
             Next::Command(Command::Held(held)) => self.held(engine, held),
             Next::TurnedAway(episode) => self.tell_turned_away(engine, &episode),
@@ -269,48 +270,6 @@ impl Sequencer {
         self.queue.drain().into_iter().for_each(refuse);
     }
 
-    /// Has closed segments sorted into index runs, one at a time, off this thread.
-    fn index(&mut self, engine: &Engine) {
-        let first = engine.indexed_to;
-        if self.indexing || engine.size_before - first < self.settings.segment_entries {
-            return;
-        }
-        let last = first + self.settings.segment_entries - 1;
-        let (db, jobs, queue) = (self.db.clone(), self.jobs.clone(), self.queue.clone());
-        let work = move || match (Indexer { db, write: |side| committer::aside(&jobs, side) }).index(first, last) {
-            Ok(()) => drop(queue.push(Command::Indexed(last))),
-            // It is tried again with the next commit.
-            Err(error) => tracing::error!(%error, first, last, "a segment could not be indexed"),
-        };
-        let spawned = std::thread::Builder::new().name("indexer".into()).spawn(work);
-        self.indexing = spawned.is_ok();
-    }
-
-    /// Has what only makes recording faster read, off this thread.
-    fn warm(&self) {
-        let (db, queue, settings) = (self.db.clone(), self.queue.clone(), self.settings.clone());
-        let work = move || {
-            let warmed = |warmth| drop(queue.push_first(Command::Warmed(Box::new(warmth))));
-            let held = |held| drop(queue.push_first(Command::Held(held)));
-            if let Err(error) = warming::read(&db, &settings.hasher, warmed, held) {
-                tracing::warn!(%error, "the index runs could not be read aside: recording goes on more slowly");
-            }
-        };
-        if let Err(error) = std::thread::Builder::new().name("warming".into()).spawn(work) {
-            tracing::warn!(%error, "the index runs could not be read aside: recording goes on more slowly");
-        }
-    }
-
-    /// Takes what was read aside; what is older than the engine is read once more.
-    fn warmed(&mut self, engine: &mut Engine, warmth: Warmth) {
-        if engine.is_warm() {
-            return;
-        }
-        if !engine.warm(warmth) {
-            self.warm();
-        }
-    }
-
     /// Takes what was found of the stored states.
     fn held(&mut self, engine: &mut Engine, held: Held) {
         engine.hold(held);
@@ -337,15 +296,6 @@ impl Sequencer {
     fn tell_rejected(&mut self, engine: &mut Engine) {
         if let Err(error) = engine.tell_rejected() {
             tracing::error!(%error, "that stored states were rejected could not be told");
-            self.reload(engine);
-        }
-    }
-
-    fn indexed(&mut self, engine: &mut Engine, last: Seq) {
-        self.indexing = false;
-        engine.indexed_to = engine.indexed_to.max(last + 1);
-        if let Err(error) = engine.references.close_segment(&mut engine.conn, last) {
-            tracing::error!(%error, "an index run could not be read");
             self.reload(engine);
         }
     }
@@ -379,6 +329,6 @@ fn refuse(command: Command) {
     match command {
         Command::Submit(submission) => (submission.reply)(Err(Failed("the database cannot be reached".into()))),
         Command::Act(_, done) => done(Err(ActError::Db(stopped()))),
-        Command::Indexed(_) | Command::Warmed(_) | Command::Held(_) => {}
+        Command::Indexed(..) | Command::Grown(..) | Command::Warmed(_) | Command::Held(_) => {}
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct AccountState {
     pub touched: u64,
     /// Changed since it was stored.
     pub dirty: bool,
+    /// The first booked entry of another source on it, once that was asked.
+    pub stranger: Option<Option<Seq>>,
     pub body: Body,
 }
 

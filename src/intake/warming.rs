@@ -55,15 +55,21 @@ fn log_state(conn: &mut Conn) -> DbResult<LogState> {
 
 fn from(conn: &mut Conn, hasher: &Hasher) -> DbResult<Warmth> {
     let state = log_state(conn)?;
-    let runs = runs::load(conn, RunKind::Reference)?;
-    let closed_to = runs.last().map_or(0, |run| run.last_seq + 1);
-    let mut filter = Filter::over(runs.iter().map(|run| run.entries).sum());
-    for run in &runs {
-        run.for_each(conn, |key, _| filter.insert(key))?;
-    }
+    let (filter, closed_to) = read_filter(conn)?;
     let mut numbers = Digests::default();
     ledger_store::each_account_number(conn, |number| numbers.add(hasher, number))?;
     Ok(Warmth { size: state.size, closed_to, filter, numbers })
+}
+
+/// A filter over all references in runs, with room for as many again; and before which place they are.
+fn read_filter(conn: &mut Conn) -> DbResult<(Filter, Seq)> {
+    let runs = runs::load(conn, RunKind::Reference)?;
+    Filter::read(conn, &runs)
+}
+
+/// The same on a connection of its own.
+pub(super) fn larger_filter(db: &Db) -> DbResult<(Filter, Seq)> {
+    db.connect()?.snapshot(read_filter)
 }
 
 impl Engine {

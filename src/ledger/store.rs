@@ -11,7 +11,9 @@ use crate::ids::Seq;
 use crate::money::Currency;
 use crate::{bulk_row, on_conn};
 
-use super::{ActorKind, BreakState, Channel, Context, Direction, FLAG_DATE_STATED, Instrument, Kind, NewEntry, Parts, Status};
+use super::{
+    ActorKind, BreakKind, BreakState, Channel, Context, Direction, FLAG_DATE_STATED, Instrument, Kind, NewEntry, Parts, Status,
+};
 
 bulk_row! {
     /// A row of `entries`; every column is in the leaf.
@@ -305,6 +307,12 @@ pub fn breaks_at(conn: &mut Conn, seq: Seq) -> DbResult<Vec<BreakRow>> {
 pub fn breaks_of(conn: &mut Conn, account: Seq, limit: i64) -> DbResult<Vec<BreakRow>> {
     let query = breaks::table.filter(breaks::account.eq(account)).order(breaks::seq.desc()).limit(limit);
     Ok(on_conn!(conn, |c| query.select(BreakRow::as_select()).load(c))?)
+}
+
+/// The first booked entry of another source than the account's on it: what is expected from there on may be that source's.
+pub fn first_foreign(conn: &mut Conn, account: Seq) -> DbResult<Option<Seq>> {
+    let of = breaks::table.filter(breaks::account.eq(account)).filter(breaks::kind.eq(BreakKind::ForeignSource.code()));
+    Ok(on_conn!(conn, |c| of.select(breaks::seq).order(breaks::seq).first(c).optional())?)
 }
 
 /// Breaks of an account that were open where the log ended before place `end`, newest first, at most `limit`.

@@ -5,14 +5,14 @@ const DIGITS_MAX: usize = 19;
 
 /// Masks every card number in a text; answers how many there were.
 ///
-/// A card number has 13 to 19 digits, with single blanks or hyphens between them, begins as one of the
-/// card schemes does, has the length of that scheme, and its check digit (Luhn) is right. Six digits in
-/// front and four at the end stay.
+/// A card number has 13 to 19 digits (of any width), with at most two blanks, hyphens, points, slashes or underscores
+/// between them, begins as one of the card schemes does, has the length of that scheme, and its check digit (Luhn) is
+/// right. Six digits in front and four at the end stay. One within a longer number is not looked for.
 pub fn mask(text: &str) -> (String, u32) {
     let chars: Vec<char> = text.chars().collect();
     let (mut out, mut at, mut found) = (String::with_capacity(text.len()), 0, 0);
     while at < chars.len() {
-        match card(&chars[at..]).filter(|_| at == 0 || !chars[at - 1].is_ascii_digit()) {
+        match card(&chars[at..]).filter(|_| at == 0 || digit(chars[at - 1]).is_none()) {
             Some(length) => {
                 found += 1;
                 hide(&chars[at..at + length], &mut out);
@@ -29,8 +29,8 @@ pub fn mask(text: &str) -> (String, u32) {
 
 /// Whether a text holds a card number that was masked.
 pub fn is_masked(text: &str) -> bool {
-    let plain: Vec<char> = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
-    let digits = |of: &[char]| of.iter().all(char::is_ascii_digit);
+    let plain: Vec<char> = text.chars().filter(|c| !is_separator(*c)).collect();
+    let digits = |of: &[char]| of.iter().all(|c| digit(*c).is_some());
     let at = |at: usize| {
         let stars = plain[at..].iter().take_while(|c| **c == '*').count();
         let behind = plain.get(at + stars..at + stars + 4);
@@ -39,21 +39,39 @@ pub fn is_masked(text: &str) -> bool {
     (1..plain.len()).any(|n| plain[n] == '*' && plain[n - 1] != '*' && at(n))
 }
 
+/// A digit, full width or not.
+fn digit(c: char) -> Option<u8> {
+    let narrow = match c {
+        '\u{ff10}'..='\u{ff19}' => u32::from(c) - 0xff10,
+        _ => c.to_digit(10)?,
+    };
+    Some(narrow as u8)
+}
+
+/// What may stand between the groups of a number.
+fn is_separator(c: char) -> bool {
+    matches!(c, ' ' | '-' | '.' | '/' | '_' | '\u{a0}' | '\u{2009}' | '\u{202f}')
+}
+
 /// How many characters the card number has that the text begins with: whole groups of digits, the most
 /// that make one.
 fn card(chars: &[char]) -> Option<usize> {
-    let (mut digits, mut found) = (Vec::with_capacity(DIGITS_MAX), None);
+    let (mut digits, mut found, mut apart) = (Vec::with_capacity(DIGITS_MAX), None, 0);
     for (at, c) in chars.iter().enumerate() {
-        let next_is_digit = chars.get(at + 1).is_some_and(char::is_ascii_digit);
-        match c.to_digit(10) {
-            Some(digit) => digits.push(digit as u8),
-            None if at > 0 && matches!(c, ' ' | '-') && next_is_digit => continue,
-            None => break,
-        }
+        let Some(digit) = digit(*c) else {
+            apart += 1;
+            if at == 0 || apart > 2 || !is_separator(*c) {
+                break;
+            }
+            continue;
+        };
+        digits.push(digit);
+        apart = 0;
         if digits.len() > DIGITS_MAX {
             break;
         }
-        if !next_is_digit && is_card(&digits) {
+        let ends = chars.get(at + 1).is_none_or(|next| self::digit(*next).is_none());
+        if ends && is_card(&digits) {
             found = Some(at + 1);
         }
     }
@@ -62,11 +80,11 @@ fn card(chars: &[char]) -> Option<usize> {
 
 /// The same characters, but for the digits in the middle.
 fn hide(card: &[char], out: &mut String) {
-    let digits = card.iter().filter(|c| c.is_ascii_digit()).count();
+    let digits = card.iter().filter(|c| digit(**c).is_some()).count();
     let mut nth = 0;
     for c in card {
-        let hidden = c.is_ascii_digit() && (6..digits - 4).contains(&nth);
-        nth += usize::from(c.is_ascii_digit());
+        let hidden = digit(*c).is_some() && (6..digits - 4).contains(&nth);
+        nth += usize::from(digit(*c).is_some());
         out.push(if hidden { '*' } else { *c });
     }
 }
@@ -113,7 +131,11 @@ mod tests {
             ("12345678901234567890123", "12345678901234567890123", 0),
             ("AT61 1904 3002 3457 3201", "AT61 1904 3002 3457 3201", 0),
             ("tel. +43 1 4111", "tel. +43 1 4111", 0),
-            ("4111  1111 1111 1111", "4111  1111 1111 1111", 0),
+            ("4111  1111 1111 1111", "4111  11** **** 1111", 1),
+            ("4111   1111 1111 1111", "4111   1111 1111 1111", 0),
+            ("4111.1111/1111_1111\u{a0}", "4111.11**/****_1111\u{a0}", 1),
+            ("４１１１１１１１１１１１１１１１", "４１１１１１******１１１１", 1),
+            ("on 2026-11-22 at 14.03", "on 2026-11-22 at 14.03", 0),
             ("é4111111111111111é", "é411111******1111é", 1),
             ("12 4111 1111 1111 1111 2026", "12 4111 11** **** 1111 2026", 1),
             ("", "", 0),

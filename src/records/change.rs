@@ -11,7 +11,7 @@ use crate::ledger::{ActorKind, Refusal};
 
 use super::cards;
 use super::document::{Document, Unfit, check_path};
-use super::json::Members;
+use super::json::{self, Members};
 use super::kinds::Kinds;
 
 /// Fields whose text is bounded, with the characters they may have.
@@ -173,6 +173,10 @@ struct Sent(Vec<(String, Box<RawValue>)>);
 impl Sent {
     fn read(json: &[u8]) -> Result<Sent, Refusal> {
         let text = std::str::from_utf8(json).map_err(|_| Refusal::unreadable("the change is not UTF-8"))?;
+        if json::is_too_deep(text) {
+            let detail = format!("the change has more than {} lists and objects within each other", json::DEPTH_MAX);
+            return Err(Refusal { status: 422, code: "too_deep", ..Refusal::unreadable(detail) });
+        }
         if !text.trim_start().starts_with('{') {
             return Err(Refusal::unreadable("a change is a JSON object; see /docs for its fields"));
         }
@@ -324,6 +328,11 @@ fn content(sent: &mut Sent, action: Action, edit: &mut dyn FnMut(&str, String) -
     Ok(Content::Whole { before, after })
 }
 
+/// Whether `below` is a part of what is at `path`.
+fn leads_through(path: &str, below: &str) -> bool {
+    below.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
+}
+
 fn listed(raw: &RawValue, edit: &mut dyn FnMut(&str, String) -> String) -> Result<Vec<Listed>, Refusal> {
     let wrong = |e: serde_json::Error| {
         Refusal::field("field_type", "fields", format!("fields must be a list of {{path, old, new}}: {e}"))
@@ -350,6 +359,10 @@ fn listed(raw: &RawValue, edit: &mut dyn FnMut(&str, String) -> String) -> Resul
         check_path(&path).map_err(|unfit| refusal("fields", unfit))?;
         if found.iter().any(|other| other.path == path) {
             return Err(Refusal::field("path_twice", "fields", format!("{path} is listed twice")));
+        }
+        if let Some(other) = found.iter().find(|other| leads_through(&other.path, &path) || leads_through(&path, &other.path)) {
+            let detail = format!("{} and {path} cannot both be listed: one is part of the other", other.path);
+            return Err(Refusal::field("paths_overlap", "fields", detail));
         }
         let mut part = |raw: Option<&Box<RawValue>>| {
             raw.map(|raw| Document::part(&path, raw, edit).map_err(|unfit| refusal("fields", unfit))).transpose()

@@ -221,6 +221,13 @@ pub fn events_that_begin(
     Ok(on_conn!(conn, |c| query.select(EventRow::as_select()).load(c))?)
 }
 
+/// Public bodies of the events of a kind from `from` to before `to`, with their places, at most `limit`.
+pub fn bodies(conn: &mut Conn, kind: &str, (from, to): (Seq, Seq), limit: i64) -> DbResult<Vec<(Seq, String)>> {
+    let query = events::table.filter(events::kind.eq(kind)).filter(events::seq.ge(from)).filter(events::seq.lt(to));
+    let query = query.order(events::seq).limit(limit).select((events::seq, events::body));
+    Ok(on_conn!(conn, |c| query.load(c))?)
+}
+
 /// The first event of a kind after `seq`.
 pub fn event_after(conn: &mut Conn, kind: &str, seq: Seq) -> DbResult<Option<EventRow>> {
     let query = events::table.filter(events::seq.gt(seq)).filter(events::kind.eq(kind)).order(events::seq);

@@ -83,6 +83,19 @@ impl Bench {
     }
 }
 
+/// An engine that writes nothing.
+pub struct Nowhere;
+
+impl Acts for Nowhere {
+    fn act(&self, _: Act) -> Result<(), ActError> {
+        Err(ActError::NotWriting)
+    }
+
+    fn side(&self, _: Side) -> Result<(), ActError> {
+        Err(ActError::NotWriting)
+    }
+}
+
 /// The stable code of a refused act.
 pub fn code<T: std::fmt::Debug>(result: Result<T, ActError>) -> &'static str {
     match result {

@@ -4,7 +4,7 @@
 //! a `GET` and comes with a session, or from a browser to a page, must come from our own pages: the
 //! form's token (or header `x-csrf-token`) and the browser's own word on where the request comes
 //! from. A refusal is recorded; one that cannot be recorded is a 503. An officer's act is recorded
-//! before and after its handler ([`acts`]).
+//! before and after its handler ([`acts`]), and what a key reads is noted ([`reads`]).
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
@@ -25,9 +25,11 @@ use crate::trail::NewEvent;
 use super::acts;
 use super::book::{self, for_programs};
 use super::form;
+use super::params::escaped;
 use super::patience::Patience;
 use super::peer::Peer;
 use super::problem::Problem;
+use super::reads;
 use super::routes::{Entry, Who, is_api};
 
 /// The path of the entry that was matched, for logs and metrics.
@@ -130,9 +132,11 @@ pub async fn check(
     match admit(&app, entry, &mut req).await {
         Ok(()) => {
             let session = req.extensions().get::<Session>().cloned();
-            match entry.act.zip(session) {
-                Some((act, session)) => acts::run(&app, (act, entry.path), session, peer, req, next).await,
-                None => next.call(req).await,
+            let key = req.extensions().get::<Arc<ApiKey>>().map(|key| key.id);
+            match (entry.act.zip(session), entry.read.zip(key)) {
+                (Some((act, session)), _) => acts::run(&app, (act, entry.path), session, peer, req, next).await,
+                (None, Some((read, key))) => reads::run(door(&req)?, (read, key), peer, req, next).await,
+                (None, None) => next.call(req).await,
             }
         }
         Err(stop) => {
@@ -241,11 +245,14 @@ async fn turn_away(req: &ServiceRequest, entry: &'static Entry, peer: Peer, stop
     };
     let api = is_api(entry.path);
     if !api && refused.status == 401 && entry.method == Method::GET {
-        // Not a refusal: whoever opens a page without a session is shown the way in, and back.
+        // Not a refusal: whoever opens a page without a session is shown the way in, and back. That is counted.
         // The filters of a list are part of the way back; no address of ours holds anything personal.
         let root = book::root(req.request());
         let wanted = req.uri().path_and_query().map_or("/", |wanted| book::path(&root, wanted.as_str()));
         let way_in = format!("/sign-in?next={}", escaped(wanted));
+        if let Ok(door) = door(req) {
+            door.shown_the_way_in(peer.text().as_deref());
+        }
         return HttpResponse::SeeOther().insert_header((LOCATION, way_in)).finish();
     }
     if let Err(problem) = record(req.request(), (entry.path, entry.act), refused.who, refused.reason, peer).await {
@@ -292,12 +299,6 @@ fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
     format!("{first}{}.", chars.as_str().trim_end_matches('.'))
-}
-
-/// A path as the value of a parameter.
-fn escaped(path: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-._~".contains(&b);
-    path.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 /// Records that a request was refused (`what`: its template, and the act if it is one); an error means that it could not be, and is a 503.
@@ -389,11 +390,5 @@ mod tests {
             headers.insert(AUTHORIZATION, HeaderValue::from_static(text));
             assert_eq!(bearer(&headers).as_deref(), key, "{text}");
         }
-    }
-
-    #[test]
-    fn the_way_back_is_one_parameter() {
-        assert_eq!(escaped("/reports/2026-11-20"), "/reports/2026-11-20");
-        assert_eq!(escaped("/a?b&c=%20"), "/a%3Fb%26c%3D%2520");
     }
 }

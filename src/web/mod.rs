@@ -27,6 +27,7 @@ mod params;
 mod patience;
 pub mod peer;
 pub mod problem;
+mod reads;
 pub mod routes;
 mod server;
 mod witness;

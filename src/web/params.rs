@@ -93,6 +93,12 @@ pub fn moment(text: &str) -> Result<Moment, crate::clock::TimeError> {
     Moment::parse(&text.replace(' ', "+"))
 }
 
+/// A path as the value of a parameter.
+pub(super) fn escaped(path: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-._~".contains(&b);
+    path.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -119,5 +125,11 @@ mod tests {
         assert_eq!(params.limit().unwrap(), 7);
         assert_eq!(params.read("from", moment).unwrap(), Some(Moment::parse("2026-11-20T00:00:00Z").unwrap()));
         assert_eq!(Params::parse("", &[]).unwrap().limit().unwrap(), LIMIT_DEFAULT);
+    }
+
+    #[test]
+    fn the_way_back_is_one_parameter() {
+        assert_eq!(escaped("/reports/2026-11-20"), "/reports/2026-11-20");
+        assert_eq!(escaped("/a?b&c=%20"), "/a%3Fb%26c%3D%2520");
     }
 }

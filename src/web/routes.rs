@@ -31,6 +31,14 @@ impl Who {
             Who::Officer(_) | Who::OfficerOrKey(..) | Who::AnyoneIfPublic(..) => true,
         }
     }
+
+    /// Whether a sender's key opens it.
+    pub const fn by_key(self) -> bool {
+        match self {
+            Who::Anyone | Who::Officer(_) => false,
+            Who::Key(_) | Who::OfficerOrKey(..) | Who::AnyoneIfPublic(..) => true,
+        }
+    }
 }
 
 /// One route.
@@ -43,14 +51,24 @@ pub struct Entry {
     pub who: Who,
     /// The act that it is, by its stable name, when an officer's session brings it.
     pub act: Option<&'static str>,
+    /// What a key reads by it, by its stable name.
+    pub read: Option<&'static str>,
     /// Makes the handler's route, e.g. `|| web::get().to(show)`.
     pub handler: fn() -> Route,
 }
 
 impl Entry {
-    /// A `GET`.
+    /// A `GET`. One that keys may use does not compile: it is an [`Entry::read`].
     pub const fn get(path: &'static str, who: Who, handler: fn() -> Route) -> Entry {
-        Entry { method: Method::GET, path, who, act: None, handler }
+        assert!(!who.by_key(), "a GET of keys is Entry::read(path, name, …): what a key reads is recorded");
+        Entry { method: Method::GET, path, who, act: None, read: None, handler }
+    }
+
+    /// A `GET` that a key may use: the guard notes each, under `name`, with what its answer showed
+    /// ([`super::reads`]).
+    pub const fn read(path: &'static str, name: &'static str, who: Who, handler: fn() -> Route) -> Entry {
+        assert!(who.by_key(), "a GET that no key may use is Entry::get(path, …)");
+        Entry { method: Method::GET, path, who, act: None, read: Some(name), handler }
     }
 
     /// A `POST` of programs, or of whoever is not signed in. One of officers does not compile: it is
@@ -60,18 +78,18 @@ impl Entry {
             !who.by_session(),
             "a POST of officers is Entry::act(path, name, …), or Entry::asks(path, …) if it changes nothing"
         );
-        Entry { method: Method::POST, path, who, act: None, handler }
+        Entry { method: Method::POST, path, who, act: None, read: None, handler }
     }
 
     /// A `POST` that an officer's session may bring and that changes something: the guard records it as
     /// attempted before the handler runs, and its outcome after. `name` is `noun.verb`.
     pub const fn act(path: &'static str, name: &'static str, who: Who, handler: fn() -> Route) -> Entry {
-        Entry { method: Method::POST, path, who, act: Some(name), handler }
+        Entry { method: Method::POST, path, who, act: Some(name), read: None, handler }
     }
 
     /// A `POST` of officers that changes nothing but the record of who asked, which its handler keeps.
     pub const fn asks(path: &'static str, who: Who, handler: fn() -> Route) -> Entry {
-        Entry { method: Method::POST, path, who, act: None, handler }
+        Entry { method: Method::POST, path, who, act: None, read: None, handler }
     }
 
     /// Whether it answers programs (problem+json) rather than browsers.

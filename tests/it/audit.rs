@@ -72,7 +72,7 @@ fn what_is_changed_behind_the_log_s_back_is_found_and_named() {
         fill(&bank);
         bank.intake.stop();
         let mut conn = Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap();
-        for table in ["entries", "events", "tiles"] {
+        for table in ["entries", "events", "hits", "tiles"] {
             conn.execute(&match kind {
                 Kind::Sqlite => format!("DROP TRIGGER {table}_no_update; DROP TRIGGER {table}_no_delete"),
                 Kind::Postgres => format!("ALTER TABLE {table} DISABLE TRIGGER {table}_append_only"),

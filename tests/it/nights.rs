@@ -1,6 +1,6 @@
 //! The night comes once for every date, on days off too: the mail with the checkpoint, the verification.
 
-use counterfoil::app::App;
+use counterfoil::app::{App, Inbox, Leader, Request};
 use counterfoil::clock::Moment;
 use counterfoil::jobs;
 use counterfoil::notify::store::{OutboxRow, about};
@@ -60,6 +60,34 @@ fn the_night_of_a_day_off_has_its_mail_and_its_verification_once() {
         assert_eq!(nights(&site)[3], (json!("2026-03-09"), json!(1), Value::Null));
         assert_eq!(verified(&site), 4);
         assert_eq!(site.bank.findings(), [], "{kind:?}: the job and the mail follow from the log");
+    });
+}
+
+#[test]
+fn the_command_notes_the_night_as_the_scheduler_does() {
+    on_both(|kind| {
+        let site = site(kind);
+        let inbox = Inbox::open(site.app.clone()).unwrap();
+        let ahead = Moment::parse("2026-03-07T00:31:00Z").unwrap().0 - site.bank.clock.now().0;
+        site.bank.clock.advance(ahead);
+        let mut config = site.bank.config.clone();
+        config.database.url = site.bank.home.url();
+        let leader = Leader::find(config, site.bank.clock.clone(), json!({})).unwrap();
+        let nightly = |date: Option<&str>| {
+            let date = date.map(|date| date.parse().unwrap());
+            leader.perform(Request::Nightly { date }).unwrap();
+        };
+        nightly(Some("2026-03-05"));
+        assert_eq!(nights(&site), [], "a date that is asked for is no night");
+        nightly(None);
+        nightly(None);
+        let (date, _, mail) = nights(&site).remove(0);
+        assert_eq!((nights(&site).len(), date, mail), (1, json!("2026-03-06"), Value::Null), "{kind:?}");
+        jobs::night(&site.app).unwrap();
+        assert_eq!((nights(&site).len(), verified(&site)), (1, 1), "the scheduler verifies, and notes it no second time");
+        leader.close();
+        drop(inbox);
+        assert_eq!(site.bank.findings(), [], "{kind:?}");
     });
 }
 

@@ -87,6 +87,21 @@ fn an_entry_on_another_source_s_account_is_recorded_and_its_sender_learns_nothin
             );
             assert!(!answer.text.contains("4150000"), "{}", answer.text);
         }
+        // Nor does the account's own source learn what balance the other one claimed.
+        let own = entry("b", "VICTIM", "2026-03-02T10:01:30Z", 777_000, 778_000);
+        for status in [201, 200] {
+            let answer = site.post(ENTRIES, &own);
+            assert_eq!(answer.status, status);
+            let found = &answer.json()["breaks"][0];
+            assert_eq!((&found["kind"], &found["found"]), (&json!("chain"), &json!("777000.00")), "{found}");
+            assert_eq!((&found["expected"], &found["difference"]), (&Value::Null, &Value::Null), "{found}");
+            let read = site.get(&format!("{ENTRIES}/{}", answer.json()["seq"])).json();
+            assert_eq!(
+                (&read["breaks"][0]["found"], &read["breaks"][0]["expected"]),
+                (&json!("777000.00"), &Value::Null),
+                "{read}"
+            );
+        }
         let mut attempted = entry("t", "VICTIM", "2026-03-02T10:02:00Z", 100, 200);
         attempted["status"] = json!("attempted");
         attempted.as_object_mut().unwrap().retain(|field, _| !field.starts_with("balance"));

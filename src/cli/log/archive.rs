@@ -8,8 +8,9 @@ use clap::Args;
 use crate::app::Request;
 use crate::config::ArchiveFormat;
 use crate::export::archive::{self, ArchiveRequest, Archived, Bound, Chosen, Outcome, choose};
+use crate::trail::attempts;
 
-use super::super::{CliResult, Common, Done, progress, whoami};
+use super::super::{CliResult, Common, Done, acts, progress, whoami};
 
 /// Write a closed range of the log as files that verify on their own: leaves, proof, checkpoint, and
 /// tables to read. That it was made is an event
@@ -39,8 +40,8 @@ pub(in super::super) fn run(common: &Common, command: &Archive) -> CliResult {
     let format = ArchiveFormat::parse(&command.format)
         .with_context(|| format!("`{}` is not a format; use ndjson, parquet or both", command.format))?;
     let (from, to) = (bound(command.from.as_deref())?, bound(command.to.as_deref())?);
-    let leader = common.leader()?;
-    let made = choose(leader.db(), from, to).map_err(anyhow::Error::from).and_then(|chosen| {
+    let made = acts::between(common, "archive.make", |leader| {
+        let chosen = choose(leader.db(), from, to)?;
         tell(&chosen);
         let Chosen { from, to, .. } = chosen;
         let request = ArchiveRequest { from, to, ndjson: format.ndjson(), parquet: format.parquet(), private: command.private };
@@ -55,9 +56,8 @@ pub(in super::super) fn run(common: &Common, command: &Archive) -> CliResult {
         };
         let made = archive::make(leader.db(), &request, &command.out, note, &shown);
         bar.finish_and_clear();
-        made
+        Ok((attempts::Outcome::Succeeded, made?))
     });
-    leader.close();
     match made? {
         Outcome::Made(archived) => summary(&archived),
         Outcome::Completed => {

@@ -13,8 +13,9 @@ use serde_json::json;
 
 use crate::app::{Leader, Request};
 use crate::ledger::heads::{NoProof, prove};
+use crate::trail::attempts::Outcome;
 
-use super::super::{CliResult, Common, Done, whoami};
+use super::super::{CliResult, Common, Done, acts, whoami};
 
 #[derive(Debug, Args)]
 pub(super) struct Heads {
@@ -30,9 +31,10 @@ pub(super) struct Heads {
 }
 
 pub(super) fn run(common: &Common, command: &Heads) -> CliResult {
-    let leader = common.leader()?;
-    let done = proven(&leader, command);
-    leader.close();
+    let done = acts::between(common, "heads.prove", |leader| {
+        let done = proven(leader, command)?;
+        Ok((if done.is_ok() { Outcome::Succeeded } else { Outcome::Refused }, done))
+    });
     match done? {
         Ok(said) => eprintln!("{said}"),
         Err(refused) => {

@@ -18,7 +18,7 @@ use super::super::{CliResult, Common, Done, progress};
 /// without a gap
 ///
 /// Each archive is verified first. Every entry is evaluated anew and must give its leaf. What was made
-/// without --private, or erased, is not known there. Read the database with SQL, `report` or `replay`; it
+/// without --private, or erased, is not known there. Read the database with SQL, `report --no-record` or `replay`; it
 /// is no log to go on with: nothing signs it.
 #[derive(Debug, Args)]
 pub(in super::super) struct RestoreArchive {

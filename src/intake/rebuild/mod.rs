@@ -31,7 +31,7 @@ use crate::trail::{Blind, Recorded, Side, Tail};
 use super::engine::{Engine, Sealed, Settings};
 use super::indexer::Indexer;
 use super::references::References;
-use super::{Delivery, maps::Map};
+use super::{Delivery, maps::Map, warming};
 
 /// Numbers of accounts, contexts and deliveries held each; beyond it all are read again.
 const KEPT_MAX: usize = 100_000;
@@ -244,9 +244,11 @@ impl Rebuild {
             let (first, last) = (self.engine.indexed_to, self.engine.indexed_to + segment - 1);
             let writer = std::cell::RefCell::new(&mut self.writer);
             let write = |side: Side| writer.borrow_mut().write(side);
-            (Indexer { db: self.db.clone(), write }).index(first, last)?;
+            let runs = (Indexer { db: self.db.clone(), write }).index(first, last)?;
             self.engine.indexed_to = last + 1;
-            self.engine.references.close_segment(&mut self.engine.conn, last)?;
+            if self.engine.references.close_segment(runs, last) {
+                self.engine.references.grown(Some(warming::larger_filter(&self.db)?));
+            }
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::on_conn;
 
-use super::{RunKind, RunRow, page_data, unpack};
+use super::{KINDS, RunKind, RunRow, key, page_data, unpack};
 
 /// Entries asked for in one statement.
 const PLACED_AT_ONCE: usize = 1_000;
@@ -53,6 +53,17 @@ fn newest_of(conn: &mut Conn, run: i64, key: i64, limit: usize, found: &mut BTre
         at = more.then_some(page - 1);
     }
     Ok(())
+}
+
+/// Place and key in a run of each kind of the entries from `from` to before `to`, in order, at most `limit`.
+pub(in crate::intake) fn keys_between(conn: &mut Conn, from: Seq, to: Seq, limit: i64) -> DbResult<Vec<(Seq, [u64; 3])>> {
+    let query = entries::table.filter(entries::seq.ge(from)).filter(entries::seq.lt(to)).order(entries::seq).limit(limit);
+    let query = query.select((entries::seq, entries::source, entries::source_ref, entries::account, entries::context));
+    let rows: Vec<(Seq, Seq, String, Seq, Seq)> = on_conn!(conn, |c| query.load(c))?;
+    let keys = |(seq, source, source_ref, account, context): (Seq, Seq, String, Seq, Seq)| {
+        (seq, KINDS.map(|kind| key(kind, source, &source_ref, account, context)))
+    };
+    Ok(rows.into_iter().map(keys).collect())
 }
 
 /// Place and account of the entries from `from` to before `to`, in order, at most `limit`.

@@ -11,6 +11,28 @@ use serde_json::value::RawValue;
 
 pub use crate::money::decimal::Decimal;
 
+/// Lists and objects within each other, at most: whoever reads a value calls itself once a level.
+pub const DEPTH_MAX: usize = 128;
+
+/// Whether a text has more brackets within each other than [`DEPTH_MAX`]; those in its texts do not count.
+pub fn is_too_deep(json: &str) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => depth += 1,
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return true;
+        }
+    }
+    false
+}
+
 /// A value as compact JSON text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Json(String);
@@ -66,8 +88,11 @@ impl Json {
     /// Reads a value; `edit` may change every text in it, and every whole number, which is a text then.
     ///
     /// # Errors
-    /// What is wrong: no JSON, a key twice, a number beyond all measure.
+    /// What is wrong: no JSON, too deep, a key twice, a number beyond all measure.
     pub fn read(raw: &RawValue, edit: &mut dyn FnMut(String) -> String) -> Result<Json, String> {
+        if is_too_deep(raw.get()) {
+            return Err(format!("it has more than {DEPTH_MAX} lists and objects within each other"));
+        }
         let mut out = String::with_capacity(raw.get().len());
         write(raw, Form::AsSent, edit, &mut out)?;
         Ok(Json(out))
@@ -205,6 +230,17 @@ mod tests {
 
     fn json(text: &str) -> Json {
         Json::parse(text).unwrap()
+    }
+
+    #[test]
+    fn depth_is_counted_outside_texts_and_one_too_many_is_refused_without_descending() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(Json::parse(&nested(DEPTH_MAX)).is_ok());
+        assert!(Json::parse(&nested(DEPTH_MAX + 1)).is_err());
+        assert!(Json::parse(&nested(200_000)).is_err());
+        assert!(is_too_deep(&"{\"a\":".repeat(DEPTH_MAX + 1)));
+        assert!(!is_too_deep(&format!("\"{}\\\"{}\"", "[".repeat(500), "{".repeat(500))), "in a text");
+        assert!(!is_too_deep(&"[],".repeat(500)), "beside each other");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Who looked at what, and who changed it: accesses and changes by user over a period, for a type of
 //! record and a role.
 //!
-//! Counted from the log as it is asked for, and not stored. Officers' views, searches, exports, reveals,
+//! Counted from the log as it is asked for, and not stored. What keys read; officers' views, searches, exports, reveals,
 //! acts and refusals; and changes of records by whom their source names. It looks at so many events and
 //! changes at most; that there are more is said.
 
@@ -16,6 +16,8 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::access::keys::{self, ListedKey};
+use crate::access::reads::{self, ReadBy};
 use crate::access::{Role, User, users};
 use crate::clock::Moment;
 use crate::db::{Conn, DbResult};
@@ -43,6 +45,8 @@ pub enum Whose {
     Role(Role),
     /// People whom a source names as having changed something.
     Source,
+    /// Programs that read with a key.
+    Key,
     /// The command line.
     Command,
     /// Users that are not known any more.
@@ -55,6 +59,7 @@ impl Whose {
         match self {
             Whose::Role(role) => role.text(),
             Whose::Source => "source",
+            Whose::Key => "key",
             Whose::Command => "command",
             Whose::Unknown => "unknown",
         }
@@ -67,7 +72,7 @@ impl Whose {
 
     /// Everything that a line's role can be.
     pub fn all() -> impl Iterator<Item = Whose> {
-        Role::ALL.into_iter().map(Whose::Role).chain([Whose::Source, Whose::Command, Whose::Unknown])
+        Role::ALL.into_iter().map(Whose::Role).chain([Whose::Source, Whose::Key, Whose::Command, Whose::Unknown])
     }
 }
 
@@ -87,17 +92,17 @@ pub struct Question {
 /// One person.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct UserLine {
-    /// The user's number; none: whom a source names, or the command line.
+    /// The user's number; none: whom a source names, a key, or the command line.
     pub user: Option<Seq>,
-    /// The user's address, or the name a source gives.
+    /// The user's address, the name a source gives, or how a key begins.
     pub name: String,
-    /// `officer`, …, `source`, `command`, `unknown`.
+    /// `officer`, …, `source`, `key`, `command`, `unknown`.
     pub role: &'static str,
-    /// The source that names this person; each source has people of its own.
+    /// The source that names this person, or that the key is of; each source has people of its own.
     pub source: Option<String>,
     /// Pages and answers about customers that were seen.
     pub views: i64,
-    /// How many accounts, records and alerts those were about.
+    /// How many accounts, records and alerts those were about; of a key, as far as its events list them.
     pub subjects: i64,
     /// Searches; of what type a search was is not public, so that all count.
     pub searches: i64,
@@ -131,6 +136,8 @@ enum Person {
     User(Seq),
     /// Whom a source names: the source, and [`actor_key`] of the name.
     Named(Seq, String),
+    /// A key; none: those that were not told apart.
+    Key(Option<Seq>),
     Command,
 }
 
@@ -154,9 +161,11 @@ pub fn by_user(conn: &mut Conn, calendar: &BusinessCalendar, question: &Question
     let mut counting = Counting::default();
     let kind = question.kind.as_deref();
     counting.looks(conn, span, kind)?;
+    counting.reads(conn, span, kind)?;
     counting.changes(conn, span, kind, &known)?;
     counting.acts(conn, (begin, end))?;
-    Ok(counting.report(&known, question.whose))
+    let keys = if counting.lines.keys().any(|person| matches!(person, Person::Key(_))) { keys::list(conn)? } else { Vec::new() };
+    Ok(counting.report((&known, &keys), question.whose))
 }
 
 impl Counting {
@@ -174,7 +183,7 @@ impl Counting {
     ) -> DbResult<()> {
         let mut left = LOOKED_AT_MAX;
         loop {
-            let rows = store::bodies(conn, kind, (from, to), PAGE)?;
+            let rows = trail::bodies(conn, kind, (from, to), PAGE)?;
             let (read, last) = (rows.len(), rows.last().map(|(seq, _)| *seq));
             let (taken, whole) = (read.min(left), read <= left);
             self.looked_at += taken;
@@ -219,6 +228,33 @@ impl Counting {
             })?;
         }
         Ok(())
+    }
+
+    /// What keys read. Of a type, it is the records that the events list.
+    fn reads(&mut self, conn: &mut Conn, span: (Seq, Seq), kind: Option<&str>) -> DbResult<()> {
+        self.each(conn, reads::READ, span, |counting, conn, bodies| {
+            let told: Vec<ReadBy> = bodies.into_iter().filter_map(|body| serde_json::from_value(body).ok()).collect();
+            let kinds = match kind {
+                Some(_) => store::kinds(conn, &distinct(told.iter().flat_map(|read| &read.records).map(|(id, _)| *id)))?,
+                None => HashMap::new(),
+            };
+            for ReadBy { key, kinds: counts, accounts, records } in told {
+                let of = |id: &Seq| kind.is_none_or(|kind| kinds.get(id).is_some_and(|of| of == kind));
+                let records: Vec<(Seq, i64)> = records.into_iter().filter(|(id, _)| of(id)).collect();
+                let views: i64 = match kind {
+                    Some(_) => records.iter().map(|(_, n)| n).sum(),
+                    None => counts.iter().filter(|(kind, _)| reads::about_customers(kind)).map(|(_, (told, _))| told).sum(),
+                };
+                if kind.is_some() && views == 0 {
+                    continue;
+                }
+                counting.line(Person::Key(key)).views += views;
+                let seen = counting.subjects.entry(Person::Key(key)).or_default();
+                seen.extend(records.iter().map(|(id, _)| ("record", id.to_string())));
+                seen.extend(accounts.iter().filter(|_| kind.is_none()).map(|(id, _)| ("account", id.to_string())));
+            }
+            Ok(())
+        })
     }
 
     fn changes(&mut self, conn: &mut Conn, (mut from, to): (Seq, Seq), kind: Option<&str>, known: &[User]) -> DbResult<()> {
@@ -269,7 +305,7 @@ impl Counting {
         Ok(())
     }
 
-    fn report(self, known: &[User], whose: Option<Whose>) -> ByUser {
+    fn report(self, known: (&[User], &[ListedKey]), whose: Option<Whose>) -> ByUser {
         let Counting { lines, subjects, looked_at, truncated } = self;
         let mut lines: Vec<UserLine> = lines.into_iter().map(|(person, line)| finished(person, line, &subjects, known)).collect();
         if let Some(whose) = whose {
@@ -286,9 +322,14 @@ fn finished(
     person: Person,
     line: UserLine,
     subjects: &HashMap<Person, HashSet<(&'static str, String)>>,
-    known: &[User],
+    (known, keys): (&[User], &[ListedKey]),
 ) -> UserLine {
     let seen = subjects.get(&person).map_or(0, HashSet::len) as i64;
+    let key = |id: Option<Seq>| keys.iter().find(|key| Some(key.id) == id);
+    let source = match &person {
+        Person::Key(id) => key(*id).map(|key| key.source_name.clone()),
+        _ => line.source.clone(),
+    };
     let (user, name, role) = match person {
         Person::User(id) => match known.iter().find(|user| user.id == id) {
             Some(user) => (Some(id), user.email.clone(), user.role.text()),
@@ -296,9 +337,13 @@ fn finished(
         },
         Person::Named(_, key) if key.is_empty() => (None, "nobody named".to_owned(), Whose::Source.text()),
         Person::Named(..) => (None, line.name.clone(), Whose::Source.text()),
+        Person::Key(id) => {
+            let other = || id.map_or_else(|| "further keys".to_owned(), |id| format!("key {id}"));
+            (None, key(id).map_or_else(other, |key| format!("cf_{}", key.prefix)), Whose::Key.text())
+        }
         Person::Command => (None, "command line".to_owned(), Whose::Command.text()),
     };
-    UserLine { user, name, role, subjects: seen, ..line }
+    UserLine { user, name, role, source, subjects: seen, ..line }
 }
 
 fn person(body: &Value) -> Person {

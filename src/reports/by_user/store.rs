@@ -4,20 +4,13 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use crate::db::schema::{events, record_changes, records};
+use crate::db::schema::{record_changes, records};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::on_conn;
 
 /// Ids asked for at once.
 const CHUNK: usize = 500;
-
-/// Public bodies of the events of a kind from `from` to before `to`, with their places, at most `limit`.
-pub fn bodies(conn: &mut Conn, kind: &str, (from, to): (Seq, Seq), limit: i64) -> DbResult<Vec<(Seq, String)>> {
-    let query = events::table.filter(events::kind.eq(kind)).filter(events::seq.ge(from)).filter(events::seq.lt(to));
-    let query = query.order(events::seq).limit(limit).select((events::seq, events::body));
-    Ok(on_conn!(conn, |c| query.load(c))?)
-}
 
 /// A change, as far as it counts for somebody.
 #[derive(Queryable)]

@@ -34,6 +34,7 @@ const ACCESS: &[(&str, &str)] = &[
     ("ruleset.defined", "rule_sets_defined"),
     ("alert.closed", "alerts_decided"),
     ("customer.viewed", "customers_viewed"),
+    ("key.read", "reads_by_keys"),
     ("search.made", "searches"),
     ("report.read", "reports_read"),
     ("export.made", "exports"),
@@ -42,8 +43,9 @@ const ACCESS: &[(&str, &str)] = &[
     ("program.stopped", "program_stops"),
 ];
 
-/// What anyone can cause, and what is therefore counted beyond the first of a minute.
-const FLOODED: &[&str] = &["session.refused", "access.denied"];
+/// What anyone can cause, and what is therefore counted beyond the first of a minute; and what keys read, which
+/// is only counted.
+const FLOODED: &[&str] = &["session.refused", "access.denied", "key.read"];
 
 /// Entries of other dates in a version's range.
 pub(super) struct OtherDates {

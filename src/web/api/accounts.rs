@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::access::ApiKey;
+use crate::access::reads::Subject;
 use crate::app::App;
 use crate::clock::Moment;
 use crate::db::{Conn, DbError, DbResult};
@@ -18,6 +19,7 @@ use crate::web::guard::{Caller, Sender, hidden};
 use crate::web::pages::end_at;
 use crate::web::params::{Params, forwards, moment, place};
 use crate::web::problem::{Problem, ProblemBody};
+use crate::web::reads;
 
 use super::entry::{EntryView, Views};
 
@@ -122,14 +124,17 @@ async fn of_account<T: Send + 'static>(
     let found = web::block(move || {
         db.look(|conn| {
             conn.snapshot(|conn| match find(conn, &key, &number)? {
-                Found::Own(account) => Ok::<_, DbError>(Some(Some(read(conn, account)?))),
+                Found::Own(account) => Ok::<_, DbError>(Some(Some((account.id, read(conn, account)?)))),
                 Found::Other => Ok(Some(None)),
                 Found::None => Ok(None),
             })
         })
     });
     match found.await?? {
-        Some(Some(value)) => Ok(value),
+        Some(Some((account, value))) => {
+            reads::shows(req, [Subject::Account(account)]);
+            Ok(value)
+        }
         Some(None) => Err(hidden(req, &Caller::Sender(sender.0), "account").await),
         None => Err(Problem::not_found("account")),
     }

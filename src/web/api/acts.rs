@@ -6,10 +6,13 @@ use chrono::Days;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::access::reads;
 use crate::app::App;
 use crate::clock::parse_date;
+use crate::db::{Conn, DbError};
 use crate::ids::Seq;
 use crate::trail::attempts::{self, Counts};
+use crate::web::pages::read_between;
 use crate::web::params::{Params, days};
 use crate::web::problem::{Problem, ProblemBody};
 
@@ -37,6 +40,20 @@ pub struct ActCounts {
     open: i64,
 }
 
+/// Reads of one key and kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ReadCounts {
+    /// The key's number; `null`: further keys, which were not told apart.
+    key: Option<Seq>,
+    /// What was read, such as `account.balance`.
+    #[schema(example = "account.balance")]
+    kind: String,
+    /// Reads that were answered.
+    answered: i64,
+    /// Reads that were not: there was no such thing, or it could not be asked so.
+    not_answered: i64,
+}
+
 /// What was attempted in a period.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ActCountsView {
@@ -46,8 +63,17 @@ pub struct ActCountsView {
     to: String,
     /// By user and kind.
     items: Vec<ActCounts>,
+    /// What keys read, by key and kind; recorded once a minute.
+    reads: Vec<ReadCounts>,
     /// Whether there is more than is listed: ask for fewer days.
     truncated: bool,
+}
+
+impl From<reads::Counts> for ReadCounts {
+    fn from(counts: reads::Counts) -> ReadCounts {
+        let reads::Counts { key, kind, answered, not_answered } = counts;
+        ReadCounts { key, kind, answered, not_answered }
+    }
 }
 
 impl From<Counts> for ActCounts {
@@ -60,7 +86,8 @@ impl From<Counts> for ActCounts {
 /// What users and commands attempted, by user and kind.
 ///
 /// Counted from the log: every act of a session or a command is recorded before it is carried out and
-/// with its outcome after. Denials of nobody in particular, and floods, are not in it.
+/// with its outcome after. Denials of nobody in particular, and floods, are not in it. What keys read is
+/// counted by key and kind.
 #[utoipa::path(
     get, path = "/api/v1/acts", tag = "Log", security(("session" = [])),
     params(
@@ -83,7 +110,9 @@ pub async fn list(req: HttpRequest, app: Data<App>) -> Result<HttpResponse, Prob
     days(from, last, "to")?;
     let (begin, end) = (app.calendar.day(from).0, app.calendar.day(last).1);
     let db = app.db.clone();
-    let (counts, truncated) = web::block(move || db.look(|conn| attempts::counts(conn, begin, end))).await??;
+    let look = move |conn: &mut Conn| Ok::<_, DbError>((attempts::counts(conn, begin, end)?, read_between(conn, begin, end)?));
+    let ((counts, some), (read, more)) = web::block(move || db.look(|conn| conn.snapshot(look))).await??;
     let items = counts.into_iter().map(ActCounts::from).collect();
-    Ok(HttpResponse::Ok().json(ActCountsView { from: from.to_string(), to: to.to_string(), items, truncated }))
+    let (reads, truncated) = (read.into_iter().map(ReadCounts::from).collect(), some || more);
+    Ok(HttpResponse::Ok().json(ActCountsView { from: from.to_string(), to: to.to_string(), items, reads, truncated }))
 }

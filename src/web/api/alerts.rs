@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::alerts::{self, Alert, AlertDetail, AlertFilter, Cursor, Disposition, Order, State, queue};
+use crate::access::reads::Subject;
+use crate::alerts::{self, About, Alert, AlertDetail, AlertFilter, Cursor, Disposition, Order, State, queue};
 use crate::app::App;
 use crate::clock::day_date;
 use crate::db::{Conn, DbError, DbResult};
 use crate::detect::Severity;
 use crate::ids::{AlertRef, Seq};
-use crate::ledger::BreakKind;
+use crate::ledger::{self, BreakKind};
 use crate::money::{Currency, Money};
 use crate::trail::ActError;
 use crate::web::body::{self, Packing};
@@ -23,6 +24,7 @@ use crate::web::guard::{Caller, Officer, hidden};
 use crate::web::pages::end_at;
 use crate::web::params::{Params, moment};
 use crate::web::problem::{Problem, ProblemBody};
+use crate::web::reads;
 
 use super::wire::BreakBody;
 
@@ -226,12 +228,27 @@ fn detail_view(detail: &AlertDetail, open_number: bool) -> DbResult<AlertDetailV
     })
 }
 
+/// Without the balances that were expected where an entry of another source may have said them.
+fn for_key(conn: &mut Conn, mut detail: AlertDetail) -> DbResult<AlertDetail> {
+    if let Some(account) = detail.breaks.first().map(|found| found.account.id)
+        && let Some(stranger) = ledger::store::first_foreign(conn, account)?
+    {
+        detail.breaks.iter_mut().filter(|b| b.opened_by >= stranger).for_each(|b| b.found.expected = None);
+    }
+    Ok(detail)
+}
+
 /// A key that may not see hits sees no alerts either.
 fn require_hits(caller: &Caller) -> Result<(), Problem> {
     if caller.sees_hits() {
         return Ok(());
     }
     Err(Problem::new(403, "scope_missing", "alerts need a key with scope receipt:full; see /docs, then issue another key"))
+}
+
+/// What an alert shows something of.
+fn subject(about: &About) -> Subject {
+    about.record.map_or(Subject::Account(about.id), Subject::Record)
 }
 
 /// Records what an officer looked at; without the record there is no answer.
@@ -279,6 +296,7 @@ pub async fn list(req: HttpRequest, caller: Caller, app: Data<App>) -> Result<Ht
     let page = web::block(move || db.look(|conn| queue::list(conn, &filter, Order::Newest, cursor, limit as usize))).await??;
     viewed(&req, &app, &caller, json!({ "list": "alerts", "alerts": page.items.len() })).await?;
     let open_number = matches!(caller, Caller::Sender(_));
+    reads::shows(&req, page.items.iter().map(|alert| subject(&alert.about)));
     let items = page.items.iter().map(|alert| alert_view(alert, open_number)).collect();
     Ok(HttpResponse::Ok().json(AlertPageView { items, next: page.next.map(|c| c.to_string()) }))
 }
@@ -302,14 +320,18 @@ pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, reference: P
     require_hits(&caller)?;
     let at = Params::of(&req, &["at"])?.read("at", moment)?;
     let reference = AlertRef::parse(&reference).ok_or_else(|| Problem::not_found("alert"))?;
-    let db = app.db.clone();
+    let (db, is_key) = (app.db.clone(), matches!(caller, Caller::Sender(_)));
     let look = move |conn: &mut Conn| -> DbResult<Option<AlertDetail>> {
-        match (queue::detail(conn, reference)?, at) {
+        let detail = match (queue::detail(conn, reference)?, at) {
             (Some(detail), Some(at)) => {
                 let end = end_at(conn, at)?;
-                detail.before(conn, end)
+                detail.before(conn, end)?
             }
-            (detail, _) => Ok(detail),
+            (detail, _) => detail,
+        };
+        match detail {
+            Some(detail) if is_key => for_key(conn, detail).map(Some),
+            detail => Ok(detail),
         }
     };
     let found = web::block(move || db.read(|conn| conn.snapshot(look))).await??;
@@ -323,7 +345,8 @@ pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, reference: P
         None => json!({ "alert": detail.alert.id, "account": about.id }),
     };
     viewed(&req, &app, &caller, looked_at).await?;
-    Ok(HttpResponse::Ok().json(detail_view(&detail, matches!(caller, Caller::Sender(_)))?))
+    reads::shows(&req, [subject(about)]);
+    Ok(HttpResponse::Ok().json(detail_view(&detail, is_key)?))
 }
 
 /// Closes an alert with a disposition and a comment. Officers only.

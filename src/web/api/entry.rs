@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::access::reads::Subject;
 use crate::alerts::store as alert_store;
 use crate::app::App;
 use crate::clock::{Moment, day_date};
@@ -24,6 +25,7 @@ use crate::trail::sealing;
 use crate::web::guard::{Caller, Sender, hidden};
 use crate::web::params::{Params, place};
 use crate::web::problem::{Problem, ProblemBody};
+use crate::web::reads;
 
 use super::wire::{BreakBody, EntryBody, HitBody};
 
@@ -90,7 +92,8 @@ impl Views {
         without_officers(conn, row.delivery, &mut entry)?;
         let leaf = row.leaf_hash(self.origins.at(row.seq)).map_err(|e| DbError::Corrupt(e.to_string()))?;
         let breaks = store::breaks_at(conn, row.seq)?;
-        let breaks = breaks.iter().map(|found| break_view(found, entry.currency)).collect::<DbResult<_>>()?;
+        let told = found_upon_own(conn, row.account, &breaks)?;
+        let breaks = breaks.iter().map(|found| break_view(found, entry.currency, told)).collect::<DbResult<_>>()?;
         Ok(EntryView {
             seq: row.seq,
             leaf: hex::encode(leaf),
@@ -190,16 +193,25 @@ fn hits(conn: &mut Conn, seq: Seq) -> DbResult<Vec<HitBody>> {
     Ok(hits)
 }
 
-/// A break in the entry's currency; numbers of a sequence plain.
-pub(super) fn break_view(row: &BreakRow, currency: Currency) -> DbResult<BreakView> {
+/// Whether what was expected of these breaks follows from entries of the account's own source alone: a key reads no other
+/// source's balance.
+fn found_upon_own(conn: &mut Conn, account: Seq, breaks: &[BreakRow]) -> DbResult<bool> {
+    let newest = breaks.iter().filter(|found| found.expected.is_some()).map(|found| found.opened_by).max();
+    let Some(newest) = newest else { return Ok(true) };
+    Ok(store::first_foreign(conn, account)?.is_none_or(|first| first > newest))
+}
+
+/// A break in the entry's currency; numbers of a sequence plain. What was expected only where it is `told`.
+fn break_view(row: &BreakRow, currency: Currency, told: bool) -> DbResult<BreakView> {
     let corrupt = |what: &str| DbError::Corrupt(format!("break at {}: unknown {what}", row.seq));
     let kind = BreakKind::from_code(row.kind).ok_or_else(|| corrupt("kind"))?;
     let state = BreakState::from_code(row.state).ok_or_else(|| corrupt("state"))?;
     let text = |value: i64| if kind == BreakKind::Sequence { value.to_string() } else { Money::new(value, currency).to_string() };
-    let difference = row.expected.zip(row.found).and_then(|(expected, found)| found.checked_sub(expected));
+    let expected = row.expected.filter(|_| told);
+    let difference = expected.zip(row.found).and_then(|(expected, found)| found.checked_sub(expected));
     let found = BreakBody {
         kind: kind.to_string(),
-        expected: row.expected.map(text),
+        expected: expected.map(text),
         found: row.found.map(text),
         difference: difference.map(text),
         path: None,
@@ -229,11 +241,14 @@ pub async fn show(req: HttpRequest, sender: Sender, app: Data<App>, seq: Path<St
             if source.is_some_and(|source| source != row.source) {
                 return Ok(Some(None));
             }
-            Ok::<_, DbError>(Some(Some(Views::new(conn, full)?.view(conn, &row)?)))
+            Ok::<_, DbError>(Some(Some((row.account, Views::new(conn, full)?.view(conn, &row)?))))
         })
     });
     match found.await?? {
-        Some(Some(view)) => Ok(HttpResponse::Ok().json(view)),
+        Some(Some((account, view))) => {
+            reads::shows(&req, [Subject::Account(account)]);
+            Ok(HttpResponse::Ok().json(view))
+        }
         Some(None) => Err(hidden(&req, &caller, "entry").await),
         None => Err(Problem::not_found("entry")),
     }

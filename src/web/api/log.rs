@@ -12,6 +12,7 @@ use counterfoil_verify::{Note, TlogProof};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::access::reads::Subject;
 use crate::app::App;
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
@@ -21,6 +22,7 @@ use crate::trail::tree::Tree;
 use crate::web::guard::{Caller, hidden};
 use crate::web::params::{Params, place};
 use crate::web::problem::{Problem, ProblemBody};
+use crate::web::reads;
 
 /// A tile never changes: whoever has it need not ask again.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -119,7 +121,8 @@ fn with_tree<T>(conn: &mut Conn, read: impl FnOnce(&mut Tree<'_>) -> DbResult<T>
 
 /// What a caller may have a proof of.
 enum Proof {
-    Of(TlogProof),
+    /// With the entry's account, where a key asks.
+    Of(TlogProof, Option<Seq>),
     Unsigned,
     Nothing,
     OtherSource,
@@ -148,7 +151,8 @@ pub async fn proof(req: HttpRequest, caller: Caller, app: Data<App>, seq: Path<S
     let (source, full, db) = (caller.source(), caller.sees_hits(), app.db.clone());
     let found = web::block(move || db.read(|conn| prove(conn, source, full, seq))).await??;
     match found {
-        Proof::Of(proof) => {
+        Proof::Of(proof, account) => {
+            reads::shows(&req, account.map(Subject::Account));
             let name = format!("attachment; filename=\"{seq}.tlog-proof\"");
             let mut answer = HttpResponse::Ok();
             answer.content_type("text/plain; charset=utf-8").insert_header(("content-disposition", name));
@@ -162,11 +166,13 @@ pub async fn proof(req: HttpRequest, caller: Caller, app: Data<App>, seq: Path<S
 
 /// The proof of leaf `seq`; with the leaf itself for who may see all that is in it.
 fn prove(conn: &mut Conn, source: Option<Seq>, full: bool, seq: Seq) -> DbResult<Proof> {
+    let mut account = None;
     if let Some(source) = source {
         let Some(row) = ledger_store::entry(conn, seq)? else { return Ok(Proof::Nothing) };
         if row.source != source {
             return Ok(Proof::OtherSource);
         }
+        account = Some(row.account);
     }
     if store::state(conn)?.is_none_or(|state| seq >= state.size) {
         return Ok(Proof::Nothing);
@@ -176,7 +182,7 @@ fn prove(conn: &mut Conn, source: Option<Seq>, full: bool, seq: Seq) -> DbResult
     let Some(hashes) = with_tree(conn, |tree| tree.inclusion(index, size))? else { return Ok(Proof::Nothing) };
     let checkpoint = note(&newest)?;
     let leaf = if full { leaves::bytes(conn, seq, seq + 1)?.pop() } else { None };
-    Ok(Proof::Of(TlogProof { extra: leaf.map(|(_, bytes)| bytes), index, hashes, checkpoint }))
+    Ok(Proof::Of(TlogProof { extra: leaf.map(|(_, bytes)| bytes), index, hashes, checkpoint }, account))
 }
 
 fn note(row: &CheckpointRow) -> DbResult<Note> {

@@ -42,20 +42,22 @@ const APPROVALS: Who = Who::Officer(Permission::ReadApprovals);
 pub static ROUTES: &[Entry] = &[
     Entry::post("/api/v1/entries", Who::Key(Scope::EntriesWrite), || post().to(entries::create)),
     Entry::post("/api/v1/changes", Who::Key(Scope::ChangesWrite), || post().to(changes::create)),
-    Entry::get("/api/v1/records/{type}/{id}", READ, || get().to(records::show)),
-    Entry::get("/api/v1/records/{type}/{id}/changes", READ, || get().to(records::changes)),
-    Entry::get("/api/v1/records/{type}/{id}/difference", READ, || get().to(records::difference)),
-    Entry::get("/api/v1/entries/{seq}", READ, || get().to(entry::show)),
-    Entry::get("/api/v1/accounts/{account}", READ, || get().to(accounts::show)),
-    Entry::get("/api/v1/accounts/{account}/entries", READ, || get().to(accounts::entries)),
-    Entry::get("/api/v1/accounts/{account}/balance", READ, || get().to(accounts::balance)),
-    Entry::get("/api/v1/alerts", Who::OfficerOrKey(Permission::ReadCustomers, Scope::Read), || get().to(alerts::list)),
-    Entry::get("/api/v1/alerts/{ref}", Who::OfficerOrKey(Permission::ReadCustomers, Scope::Read), || get().to(alerts::show)),
+    Entry::read("/api/v1/records/{type}/{id}", "record", READ, || get().to(records::show)),
+    Entry::read("/api/v1/records/{type}/{id}/changes", "record.changes", READ, || get().to(records::changes)),
+    Entry::read("/api/v1/records/{type}/{id}/difference", "record.difference", READ, || get().to(records::difference)),
+    Entry::read("/api/v1/entries/{seq}", "entry", READ, || get().to(entry::show)),
+    Entry::read("/api/v1/accounts/{account}", "account", READ, || get().to(accounts::show)),
+    Entry::read("/api/v1/accounts/{account}/entries", "account.entries", READ, || get().to(accounts::entries)),
+    Entry::read("/api/v1/accounts/{account}/balance", "account.balance", READ, || get().to(accounts::balance)),
+    Entry::read("/api/v1/alerts", "alerts", Who::OfficerOrKey(Permission::ReadCustomers, Scope::Read), || get().to(alerts::list)),
+    Entry::read("/api/v1/alerts/{ref}", "alert", Who::OfficerOrKey(Permission::ReadCustomers, Scope::Read), || {
+        get().to(alerts::show)
+    }),
     Entry::act("/api/v1/alerts/{ref}/disposition", "alert.decide", Who::Officer(Permission::DecideAlerts), || {
         post().to(alerts::decide)
     }),
     Entry::get("/api/v1/reports/users", Who::Officer(Permission::ReadTrail), || get().to(users::show)),
-    Entry::get("/api/v1/reports/{business_date}", Who::OfficerOrKey(Permission::ReadReports, Scope::Read), || {
+    Entry::read("/api/v1/reports/{business_date}", "report", Who::OfficerOrKey(Permission::ReadReports, Scope::Read), || {
         get().to(reports::show)
     }),
     Entry::get("/api/v1/reports/{business_date}/difference", Who::Officer(Permission::ReadReports), || {
@@ -65,9 +67,13 @@ pub static ROUTES: &[Entry] = &[
     Entry::get("/api/v1/rules/difference", Who::Officer(Permission::ReadStatus), || get().to(rules::difference)),
     Entry::get("/log/checkpoint", Who::Anyone, || get().to(log::checkpoint)),
     Entry::get("/log/rotations", Who::Anyone, || get().to(log::rotations)),
-    Entry::get("/log/tile/{tile:.+}", Who::AnyoneIfPublic(Permission::ReadStatus, Scope::Read), || get().to(log::tile)),
-    Entry::get("/api/v1/log/proof/{seq}", Who::OfficerOrKey(Permission::ReadTrail, Scope::Read), || get().to(log::proof)),
-    Entry::get("/api/v1/log/consistency", Who::OfficerOrKey(Permission::ReadStatus, Scope::Read), || get().to(log::consistency)),
+    Entry::read("/log/tile/{tile:.+}", "tile", Who::AnyoneIfPublic(Permission::ReadStatus, Scope::Read), || get().to(log::tile)),
+    Entry::read("/api/v1/log/proof/{seq}", "proof", Who::OfficerOrKey(Permission::ReadTrail, Scope::Read), || {
+        get().to(log::proof)
+    }),
+    Entry::read("/api/v1/log/consistency", "consistency", Who::OfficerOrKey(Permission::ReadStatus, Scope::Read), || {
+        get().to(log::consistency)
+    }),
     Entry::get("/api/v1/approvals", APPROVALS, || get().to(approvals::list)),
     Entry::get("/api/v1/approvals/{id}", APPROVALS, || get().to(approvals::show)),
     Entry::act("/api/v1/breaks/{seq}/{kind}/explanation", "approval.submit", Who::Officer(Permission::Correct), || {

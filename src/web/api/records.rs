@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use crate::access::reads::Subject;
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Class;
@@ -19,6 +20,7 @@ use crate::web::api::entry::{OFFICER, by_proposal};
 use crate::web::guard::Sender;
 use crate::web::params::{Params, forwards};
 use crate::web::problem::{Problem, ProblemBody};
+use crate::web::reads;
 
 /// A record at an instant. Numbers have the digits they were sent with.
 #[derive(Debug, Serialize, ToSchema)]
@@ -122,6 +124,7 @@ fn value(held: Option<&Held>) -> Option<Box<RawValue>> {
 
 /// Runs `read` for a record of the key's own source, off the event loop.
 async fn of_record<T: Send + 'static>(
+    req: &HttpRequest,
     app: &App,
     sender: &Sender,
     (kind, id): (String, String),
@@ -131,12 +134,17 @@ async fn of_record<T: Send + 'static>(
     let found = web::block(move || {
         db.look(|conn| {
             conn.snapshot(|conn| match store::record_by_reference(conn, source, &kind, &id)? {
-                Some(row) => read(conn, row),
+                Some(row) => {
+                    let id = row.id;
+                    Ok(read(conn, row)?.map(|found| (id, found)))
+                }
                 None => Ok::<_, DbError>(None),
             })
         })
     });
-    found.await??.ok_or_else(|| Problem::not_found("record"))
+    let (record, found) = found.await??.ok_or_else(|| Problem::not_found("record"))?;
+    reads::shows(req, [Subject::Record(record)]);
+    Ok(found)
 }
 
 fn state_at(conn: &mut Conn, record: Seq, at: Moment, axis: Axis) -> DbResult<Option<(ChangeRow, State)>> {
@@ -189,7 +197,7 @@ pub async fn show(
     }
     let axis = if known_at.is_some() { Axis::Recorded } else { Axis::Effective };
     let at = at.or(known_at).unwrap_or(Moment(i64::MAX));
-    let found = of_record(&app, &sender, path.into_inner(), move |conn, record| {
+    let found = of_record(&req, &app, &sender, path.into_inner(), move |conn, record| {
         let found = state_at(conn, record.id, at, axis)?;
         Ok(found.and_then(|(change, state)| view(record, &change, &state)))
     });
@@ -219,7 +227,7 @@ pub async fn changes(
 ) -> Result<HttpResponse, Problem> {
     let query = Params::of(&req, &["limit", "after"])?;
     let (limit, after) = (query.limit()?, query.read("after", str::parse::<i64>)?);
-    let found = of_record(&app, &sender, path.into_inner(), move |conn, record| {
+    let found = of_record(&req, &app, &sender, path.into_inner(), move |conn, record| {
         let (versions, more) = history::page(conn, record.id, after, limit)?;
         let next = versions.last().filter(|_| more).map(|last| last.change.version.to_string());
         Ok(Some(ChangePage { items: versions.iter().map(change_view).collect(), next }))
@@ -279,7 +287,7 @@ pub async fn difference(
     let from = query.read("from", Moment::parse)?.ok_or_else(|| Problem::parameter("from", "from: name the first instant"))?;
     let to = query.read("to", Moment::parse)?.unwrap_or(Moment(i64::MAX));
     forwards(&from, &to, "to")?;
-    let found = of_record(&app, &sender, path.into_inner(), move |conn, record| {
+    let found = of_record(&req, &app, &sender, path.into_inner(), move |conn, record| {
         let one = state_at(conn, record.id, from, Axis::Effective)?.map(|(_, state)| state);
         let two = state_at(conn, record.id, to, Axis::Effective)?.map(|(_, state)| state);
         let nothing = State::default();

@@ -17,13 +17,13 @@ use crate::web::problem::{Problem, ProblemBody};
 /// One person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UserCounts {
-    /// The user's number; `null`: whom a source names, or the command line.
+    /// The user's number; `null`: whom a source names, a key, or the command line.
     user: Option<Seq>,
-    /// The user's address, or the name a source gives.
+    /// The user's address, the name a source gives, or how a key begins.
     name: String,
-    /// The source that gives it; two sources have people of their own, however they are called.
+    /// The source that gives it, or that the key is of; two sources have people of their own, however they are called.
     source: Option<String>,
-    /// `analyst officer auditor admin`, `source` for whom a source names, `command`, `unknown`.
+    /// `analyst officer auditor admin`, `source` for whom a source names, `key`, `command`, `unknown`.
     role: &'static str,
     /// Pages and answers about customers that were seen; of the type, where one is asked for.
     views: i64,
@@ -94,7 +94,7 @@ fn view(asked: &Question, report: ByUser) -> ByUserView {
         ("from" = Option<String>, Query, description = "First day, `YYYY-MM-DD` in the bank's zone; none: 29 days before `through`."),
         ("through" = Option<String>, Query, description = "Last day; none: today. At most 92 days."),
         ("type" = Option<String>, Query, description = "A type of records, such as `customer`; none: everything."),
-        ("role" = Option<String>, Query, description = "`analyst officer auditor admin`, `source` for whom a source names, `command` for the command line, `unknown` for users that are not known any more; none: everybody."),
+        ("role" = Option<String>, Query, description = "`analyst officer auditor admin`, `source` for whom a source names, `key` for programs that read with a key, `command` for the command line, `unknown` for users that are not known any more; none: everybody."),
         ("format" = Option<String>, Query, description = "`json` or `csv`; none: what `Accept` says."),
     ),
     responses(

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::intake::{Receipt, ReceiptBreak, ReceiptHit, RowResult};
+use crate::intake::{Receipt, ReceiptBreak, ReceiptHit, RowResult, Told};
 use crate::web::problem::{Problem, ProblemBody};
 
 /// One booked credit or debit on one account. Every value is text; money is decimal text.
@@ -226,9 +226,12 @@ impl From<ReceiptBreak> for BreakBody {
 impl ReceiptBody {
     /// A receipt as this key may see it: of an account that is another source's, nothing but what was sent.
     pub fn new(receipt: Receipt, status: &'static str, full: bool) -> ReceiptBody {
-        let Receipt { foreign, .. } = receipt;
+        let foreign = receipt.told == Told::Nothing;
         let hits = if full && !foreign { receipt.hits } else { Vec::new() };
-        let told = |found: ReceiptBreak| if foreign { ReceiptBreak { expected: None, difference: None, ..found } } else { found };
+        let told = |found: ReceiptBreak| match receipt.told {
+            Told::All => found,
+            Told::NoBalance | Told::Nothing => ReceiptBreak { expected: None, difference: None, ..found },
+        };
         ReceiptBody {
             seq: receipt.seq,
             leaf: hex::encode(receipt.leaf),
@@ -292,7 +295,7 @@ mod tests {
             found: Some("990.00".into()),
             difference: Some("-510.00".into()),
         };
-        Receipt { seq: 7, leaf: [0xab; 32], position: 3, hits: vec![hit], breaks: vec![found], foreign: false }
+        Receipt { seq: 7, leaf: [0xab; 32], position: 3, hits: vec![hit], breaks: vec![found], told: Told::All }
     }
 
     #[test]

@@ -3,14 +3,18 @@
 use actix_web::HttpRequest;
 use chrono::{Days, NaiveDate};
 
-use crate::access::users;
-use crate::clock::parse_date;
+use crate::access::keys::{self, ListedKey};
+use crate::access::{reads, users};
+use crate::clock::{Moment, parse_date};
+use crate::db::{Conn, DbResult};
+use crate::ledger::store::first_at;
 use crate::reports::page::words::{count, words};
 use crate::trail::attempts::{self, COUNTS_MAX, Counts, READ, SIGN_IN};
+use crate::trail::store as trail;
 use crate::web::params::days;
 
 use super::desk::{Desk, Page};
-use super::views::{ActsPage, ActsRow, Empty, Tile};
+use super::views::{ActsPage, ActsRow, Empty, ReadsRow, Tile};
 
 /// Days shown when nothing else is asked for.
 const DAYS: u64 = 7;
@@ -25,7 +29,11 @@ pub(super) async fn show(desk: Desk, request: HttpRequest) -> Page {
         days(from, through, "through").map(|()| (from, through))
     })?;
     let (begin, end) = (desk.app.calendar.day(from).0, desk.app.calendar.day(through).1);
-    let ((counts, more), users) = desk.read(move |conn| Ok((attempts::counts(conn, begin, end)?, users::list(conn)?))).await?;
+    let read = desk.read(move |conn| {
+        let (acts, reads) = (attempts::counts(conn, begin, end)?, read_between(conn, begin, end)?);
+        Ok((acts, reads, users::list(conn)?, keys::list(conn)?))
+    });
+    let ((counts, more), (reads, more_reads), users, keys) = read.await?;
     let who = |user: Option<i64>| match user {
         None => "Command line".to_owned(),
         Some(id) => {
@@ -42,8 +50,9 @@ pub(super) async fn show(desk: Desk, request: HttpRequest) -> Page {
         through: through.to_string(),
         tiles: tiles(&counts),
         rows: counts.iter().map(|counts| row(counts, who(counts.user))).collect(),
+        reads: reads.iter().map(|counts| read_row(counts, &keys)).collect(),
         empty: empty(from, through),
-        more: more.then(|| format!("Only the first {COUNTS_MAX} lines are shown; choose fewer days.")),
+        more: (more || more_reads).then(|| format!("Only the first {COUNTS_MAX} lines are shown; choose fewer days.")),
     };
     desk.show(&page)
 }
@@ -76,6 +85,25 @@ fn row(counts: &Counts, who: String) -> ActsRow {
         failed: count(counts.failed),
         unknown: count(counts.unknown + counts.open),
     }
+}
+
+fn read_row(counts: &reads::Counts, keys: &[ListedKey]) -> ReadsRow {
+    let known = keys.iter().find(|key| Some(key.id) == counts.key);
+    let other = || counts.key.map_or_else(|| "Further keys".to_owned(), |id| format!("Key {id}"));
+    ReadsRow {
+        who: known.map_or_else(other, |key| format!("cf_{} of {}", key.prefix, key.source_name)),
+        kind: words(&counts.kind.replace('.', "_")),
+        code: counts.kind.clone(),
+        answered: count(counts.answered),
+        not_answered: count(counts.not_answered),
+    }
+}
+
+/// What keys read from `begin` until before `end`, by key and kind; and whether there is more.
+pub(in crate::web) fn read_between(conn: &mut Conn, begin: Moment, end: Moment) -> DbResult<(Vec<reads::Counts>, bool)> {
+    let size = trail::state(conn)?.map_or(0, |state| state.size);
+    let span = (first_at(conn, begin, size)?, first_at(conn, end, size)?);
+    reads::counts(conn, span)
 }
 
 /// An act's name in words: its verb, then its noun.

@@ -51,6 +51,7 @@ use crate::access::Permission;
 
 use super::routes::{Entry, Who};
 
+pub(in crate::web) use acts::read_between;
 pub use cookies::session_cookie_name;
 pub use errors::error;
 pub(in crate::web) use travel::end_at;

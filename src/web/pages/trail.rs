@@ -50,7 +50,7 @@ enum Sees {
 }
 
 /// What whoever administers must see: who came in, who was refused, what was changed about access.
-const SECURITY: [&str; 47] = [
+const SECURITY: [&str; 48] = [
     "mail.dead",
     "mail.resent",
     "mail.acknowledged",
@@ -85,6 +85,7 @@ const SECURITY: [&str; 47] = [
     "session.closed",
     "session.refused",
     "access.denied",
+    "access.redirected",
     "export.made",
     "archive.made",
     "anchor.returned",

@@ -111,6 +111,7 @@ fn form_urlencoded(pairs: &[(&str, &str)]) -> String {
 fn role(text: &str) -> String {
     match Whose::parse(text) {
         Some(Whose::Source) => "People of a source".to_owned(),
+        Some(Whose::Key) => "Keys".to_owned(),
         Some(Whose::Command) => "Command line".to_owned(),
         _ => words(text),
     }
@@ -119,7 +120,11 @@ fn role(text: &str) -> String {
 fn row(line: &UserLine) -> UserRow {
     let UserLine { views, subjects, reveals, changes, searches, exports, acts, refusals, .. } = line;
     let counts = [views, subjects, reveals, changes, searches, exports, acts, refusals];
-    let role = line.source.as_ref().map_or_else(|| role(line.role), |source| format!("Named by {source}"));
+    let role = match &line.source {
+        Some(source) if line.role == Whose::Key.text() => format!("Key of {source}"),
+        Some(source) => format!("Named by {source}"),
+        None => role(line.role),
+    };
     UserRow { name: line.name.clone(), role, counts: counts.into_iter().map(|n| count(*n)).collect() }
 }
 

@@ -55,7 +55,9 @@ fn restore_record_prints_what_it_would_change_and_proposes_it() {
         assert!(to("3", &[]).failed_with(2).stderr.contains("in that state now"));
         // A dry run changes nothing.
         assert_eq!(to("1", &[]).succeeded().stdout.trim(), "/limit: 3 becomes 1");
-        assert!(site.events("approval.submitted").is_empty() && site.events("act.attempted").is_empty());
+        let acts: Vec<Value> = site.events("act.attempted").iter().map(|act| act["act"].clone()).collect();
+        assert!(site.events("approval.submitted").is_empty() && acts.iter().all(|act| act == "record.read"), "{acts:?}");
+        assert_eq!(site.events("customer.viewed").len(), 1, "what it shows of a customer is recorded");
         // Who may propose, and with what reason.
         to("1", &["--propose"]).failed_with(2);
         let short = to("1", &["--propose", "--reason", "too short"]).failed_with(2).stderr;

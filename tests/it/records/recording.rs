@@ -137,7 +137,21 @@ fn what_cannot_be_taken_says_why_and_keeps_its_bytes_once() {
     refused(json!({ "reason": "x", "fields": [{ "path": "limit", "new": 1 }] }), "path_invalid");
     refused(json!({ "reason": "x", "after": {}, "changed_at": "2099-01-01T00:00:00Z" }), "time_ahead");
     refused(json!({ "reason": "x", "after": {}, "action": "delete" }), "field_not_allowed");
-    assert_eq!(site.events("changes.refused").len(), 9);
+    let deep: Value = serde_json::from_str(&format!("{}{}", "[".repeat(120), "]".repeat(120))).unwrap();
+    refused(json!({ "reason": "x", "fields": [{ "path": "/a", "new": 1 }, { "path": "/a/b", "new": 1 }] }), "paths_overlap");
+    refused(json!({ "reason": "x", "fields": [{ "path": "/a/b", "new": 1 }, { "path": "/a", "new": 1 }] }), "paths_overlap");
+    // Whatever reads a value calls itself once a level: a hundred thousand of them ended the program.
+    let text = change("R1", json!({ "reason": "x", "after": { "a": "DEEP" } })).to_string();
+    for (levels, whole) in [(130, false), (100_000, false), (100_000, true)] {
+        let deep = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let body = if whole { format!("[{}]", text.replace("\"DEEP\"", &deep)) } else { text.replace("\"DEEP\"", &deep) };
+        let sent = site.by_key(Method::POST, CHANGES).header("content-type", "application/json").body(body);
+        let answer = Answer::of(sent.send().unwrap());
+        let refused = if whole { answer.json()["results"][0]["problem"].clone() } else { answer.problem(422, "too_deep") };
+        assert_eq!(refused["code"], "too_deep", "{levels} {whole}: {}", answer.text);
+    }
+    refused(json!({ "reason": "x", "after": { "a": deep }, "action": "delete" }), "field_not_allowed");
+    assert_eq!(site.events("changes.refused").len(), 15);
     let taken = site.post(CHANGES, &change("R1", json!({ "reason": "x", "after": { "a": 1 }, "class": "debug" })));
     assert_eq!(taken.status, 201, "{taken:#?}");
     assert_eq!(site.events("record.changed")[0]["class"], "critical", "a sender may only lengthen");

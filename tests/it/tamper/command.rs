@@ -74,6 +74,44 @@ fn a_resumed_run_hashes_what_came_since_and_sees_a_prefix_whose_tiles_changed() 
 }
 
 #[test]
+fn what_a_whole_run_found_is_repeated_by_resumed_ones_until_a_whole_one_is_clean() {
+    on_both(|kind| {
+        let bank = crate::bank::Bank::open(kind);
+        let send = |from: i64, to: i64| {
+            (from..to).for_each(|n| drop(bank.record(entry(&format!("R{n}"), "1", "2026-03-02T10:00:00Z", n, n + 1))));
+        };
+        send(0, 300);
+        let (dir, url) = (tempfile::tempdir().unwrap(), bank.home.url());
+        let run = |args: &[&str]| {
+            let program = Program::new(dir.path()).args(["verify", "--no-record", "--json", "--database", &url]).args(args);
+            let told = program.env("COUNTERFOIL_KEYS__DIR", &bank.config.keys.dir).run();
+            (told.code, serde_json::from_str::<Value>(&told.stdout).unwrap())
+        };
+        assert_eq!(run(&[]).0, Some(0), "{kind:?}");
+        send(300, 320);
+        // Where a resumed run does not look.
+        let mut conn = Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap();
+        behind_the_triggers(&mut conn, "accounts", "UPDATE accounts SET number = '9'").unwrap();
+        assert_eq!(run(&["--resume"]).0, Some(0), "{kind:?}: nobody has found it yet");
+        let (code, whole) = run(&[]);
+        assert_eq!(code, Some(1), "{kind:?}: {whole}");
+        send(320, 330);
+        for _ in 0..2 {
+            let (code, again) = run(&["--resume"]);
+            let before = again["findings"].as_array().unwrap().iter().find(|f| f["kind"] == "found_before").unwrap().clone();
+            assert_eq!((code, &before["table"]), (Some(1), &"accounts".into()), "{kind:?}: {again}");
+            assert!(before["detail"].as_str().unwrap().contains("only a clean whole run settles it"), "{before}");
+            let checked = again["levels"][2]["checked"].as_u64().unwrap();
+            assert!(checked < 300, "{kind:?}: it goes on from the last clean place: {checked}");
+        }
+        behind_the_triggers(&mut conn, "accounts", "UPDATE accounts SET number = '1'").unwrap();
+        assert_eq!(run(&["--resume"]).0, Some(1), "{kind:?}: it has not looked whether it was mended");
+        assert_eq!(run(&[]).0, Some(0), "{kind:?}");
+        assert_eq!(run(&["--resume"]).0, Some(0), "{kind:?}");
+    });
+}
+
+#[test]
 fn a_verification_is_recorded_beside_a_serve_and_without_one() {
     on_both(|kind| {
         let (home, dir) = (Home::new(kind), tempfile::tempdir().unwrap());

@@ -4,6 +4,7 @@ mod acts;
 mod approvals;
 mod control;
 mod keys;
+mod looking;
 mod mail;
 mod privacy;
 mod records;
@@ -93,6 +94,7 @@ pub(super) fn said(kind: &str, body: &str, names: &Names) -> Said {
         control::said,
         approvals::said,
         keys::said,
+        looking::said,
         mail::said,
         privacy::said,
         records::said,
@@ -134,14 +136,6 @@ fn people(kind: &str, body: &Body<'_>) -> Option<Said> {
         }
         "key.revoked" => format!("Key cf_{} was revoked.", body.text("prefix")),
         "source.defined" => format!("Source {} was made.", body.text("name")),
-        "search.made" => format!("{user} searched by {}.", words(body.text("kind")).to_lowercase()),
-        "customer.viewed" if body.fields["list"].is_string() => {
-            format!("{user} read a list of {}.", body.counted("alerts", "alert", "alerts"))
-        }
-        "customer.viewed" if body.fields["record"].is_i64() => {
-            return about(format!("{user} looked at a record."), records::page(body));
-        }
-        "customer.viewed" => return about(format!("{user} looked at {}.", looked_at(body)), body.account()),
         _ => return None,
     }))
 }
@@ -161,12 +155,6 @@ fn asker(body: &Body<'_>) -> String {
         (_, Some(key)) => format!("The key of event {key}"),
         _ => "Somebody without session or key".to_owned(),
     }
-}
-
-fn looked_at(body: &Body<'_>) -> String {
-    let fields = ["entry", "alert", "context", "record", "account"];
-    let found = fields.iter().find_map(|field| Some((*field, body.fields[*field].as_i64()?)));
-    found.map_or_else(|| "a customer".to_owned(), |(field, id)| format!("{field} {id}"))
 }
 
 fn ended(reason: &str) -> &'static str {
@@ -321,7 +309,7 @@ fn reports(kind: &str, body: &Body<'_>) -> Option<Said> {
                 format => format!("took {format} of"),
             };
             let which = if version == 0 { "a preview".to_owned() } else { format!("version {version}") };
-            format!("{} {how} the report of {date}, {which}.", asker(body))
+            format!("{} {how} the report of {date}, {which}.", looking::reader(body))
         }
         _ => return None,
     };

@@ -20,10 +20,27 @@ pub struct ActsPage {
     pub tiles: Vec<Tile>,
     /// One line for each user and kind.
     pub rows: Vec<ActsRow>,
+    /// What keys read: one line for each key and kind.
+    pub reads: Vec<ReadsRow>,
     /// Said when there are none.
     pub empty: Empty,
     /// Said when there are more lines than are shown.
     pub more: Option<String>,
+}
+
+/// One key and kind of what it read.
+#[derive(Clone, Debug, Default)]
+pub struct ReadsRow {
+    /// Whose key.
+    pub who: String,
+    /// What was read, in words.
+    pub kind: String,
+    /// Its stable name.
+    pub code: String,
+    /// Reads that were answered.
+    pub answered: String,
+    /// Reads that were not.
+    pub not_answered: String,
 }
 
 /// One user and kind.

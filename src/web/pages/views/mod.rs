@@ -28,7 +28,7 @@ mod travel;
 mod users;
 
 pub use accounts::{AccountPage, AccountRow, AccountsPage, ContextRow, HoldersPage, PrivacyForms};
-pub use acts::{ActsPage, ActsRow};
+pub use acts::{ActsPage, ActsRow, ReadsRow};
 pub use alerts::{AlertPage, AlertsPage, DISPOSITIONS, DecisionForm, DecisionView, DispositionWords, HistoryRow};
 pub use approvals::{ApprovalPage, ApprovalsPage, ProposalRow, VerdictForm};
 pub use breaks::{BreakPage, ExplainForm};

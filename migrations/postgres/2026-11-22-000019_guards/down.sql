@@ -1,0 +1,14 @@
+DROP TRIGGER sources_no_truncate ON sources;
+DROP TRIGGER sources_append_only ON sources;
+DROP TRIGGER rule_sets_no_truncate ON rule_sets;
+DROP TRIGGER rule_sets_append_only ON rule_sets;
+DROP TRIGGER reversals_no_truncate ON reversals;
+DROP TRIGGER reversals_append_only ON reversals;
+DROP TRIGGER hits_no_truncate ON hits;
+DROP TRIGGER hits_append_only ON hits;
+DROP TRIGGER feed_closings_no_truncate ON feed_closings;
+DROP TRIGGER feed_closings_append_only ON feed_closings;
+DROP TRIGGER deliveries_no_truncate ON deliveries;
+DROP TRIGGER deliveries_append_only ON deliveries;
+DROP TRIGGER asides_no_truncate ON asides;
+DROP TRIGGER asides_append_only ON asides;

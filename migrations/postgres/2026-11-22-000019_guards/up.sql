@@ -1,0 +1,30 @@
+-- The rest of what is only appended can be neither changed nor removed. What is in the way of an insert is changed here
+-- by an UPDATE only, which the triggers see.
+CREATE TRIGGER asides_append_only BEFORE UPDATE OR DELETE ON asides FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER asides_no_truncate BEFORE TRUNCATE ON asides FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE asides ENABLE ALWAYS TRIGGER asides_append_only;
+ALTER TABLE asides ENABLE ALWAYS TRIGGER asides_no_truncate;
+CREATE TRIGGER deliveries_append_only BEFORE UPDATE OR DELETE ON deliveries FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER deliveries_no_truncate BEFORE TRUNCATE ON deliveries FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE deliveries ENABLE ALWAYS TRIGGER deliveries_append_only;
+ALTER TABLE deliveries ENABLE ALWAYS TRIGGER deliveries_no_truncate;
+CREATE TRIGGER feed_closings_append_only BEFORE UPDATE OR DELETE ON feed_closings FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER feed_closings_no_truncate BEFORE TRUNCATE ON feed_closings FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE feed_closings ENABLE ALWAYS TRIGGER feed_closings_append_only;
+ALTER TABLE feed_closings ENABLE ALWAYS TRIGGER feed_closings_no_truncate;
+CREATE TRIGGER hits_append_only BEFORE UPDATE OR DELETE ON hits FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER hits_no_truncate BEFORE TRUNCATE ON hits FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE hits ENABLE ALWAYS TRIGGER hits_append_only;
+ALTER TABLE hits ENABLE ALWAYS TRIGGER hits_no_truncate;
+CREATE TRIGGER reversals_append_only BEFORE UPDATE OR DELETE ON reversals FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER reversals_no_truncate BEFORE TRUNCATE ON reversals FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE reversals ENABLE ALWAYS TRIGGER reversals_append_only;
+ALTER TABLE reversals ENABLE ALWAYS TRIGGER reversals_no_truncate;
+CREATE TRIGGER rule_sets_append_only BEFORE UPDATE OR DELETE ON rule_sets FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER rule_sets_no_truncate BEFORE TRUNCATE ON rule_sets FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE rule_sets ENABLE ALWAYS TRIGGER rule_sets_append_only;
+ALTER TABLE rule_sets ENABLE ALWAYS TRIGGER rule_sets_no_truncate;
+CREATE TRIGGER sources_append_only BEFORE UPDATE OR DELETE ON sources FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER sources_no_truncate BEFORE TRUNCATE ON sources FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE sources ENABLE ALWAYS TRIGGER sources_append_only;
+ALTER TABLE sources ENABLE ALWAYS TRIGGER sources_no_truncate;
