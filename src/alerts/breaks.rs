@@ -21,6 +21,8 @@ pub struct BreakFilter {
     pub account: Option<Seq>,
     /// In this alert.
     pub alert: Option<Seq>,
+    /// Opened by an entry before this place.
+    pub before: Option<Seq>,
 }
 
 /// A break of continuity with its account.

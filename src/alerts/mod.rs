@@ -25,6 +25,7 @@ mod sentences;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod then;
 
 pub use alert::{About, Account, Alert, Decision, Explanation, State, What};
 pub use breaks::{BreakFilter, ContinuityBreak};

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::db::{Conn, DbError, DbResult};
 use crate::detect::{Evidence, Severity};
 use crate::ids::{AlertRef, Seq};
-use crate::ledger::BreakState;
 use crate::ledger::store::AccountRow;
 
 use super::breaks::{self, BreakFilter, ContinuityBreak};
 use super::store::{self, AlertRow, HitRow};
-use super::{About, Account, Alert, CONTINUITY, Cursor, Order, State, What};
+use super::{About, Account, Alert, Cursor, Order, State, What};
 
 /// Rows of a page at most, whatever was asked for.
 pub const PAGE_MAX: usize = 1_000;
@@ -31,6 +30,8 @@ pub struct AlertFilter {
     pub account: Option<Seq>,
     /// Opened by an entry of this business date, a day number.
     pub business_date: Option<i32>,
+    /// Raised before this place.
+    pub before: Option<Seq>,
 }
 
 /// A page of the queue.
@@ -149,38 +150,6 @@ pub fn detail(conn: &mut Conn, reference: AlertRef) -> DbResult<Option<AlertDeta
         None => None,
     };
     Ok(Some(AlertDetail { alert, hits, breaks, entries: entries.into_iter().take(BEHIND_MAX).collect(), previous }))
-}
-
-impl AlertDetail {
-    /// The same where the log ended before place `end`: what joined it later is left out, what was decided later is open.
-    /// `None`: it was not raised yet.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn before(mut self, conn: &mut Conn, end: Seq) -> DbResult<Option<AlertDetail>> {
-        if self.alert.id >= end {
-            return Ok(None);
-        }
-        let (hits, gravest) = store::hits_before(conn, self.alert.id, end)?;
-        self.hits.retain(|hit| hit.decided_by < end);
-        self.breaks.retain(|found| found.opened_by < end);
-        for found in self.breaks.iter_mut().filter(|found| found.closed_by.is_some_and(|by| by >= end)) {
-            (found.state, found.closed_by) = (BreakState::Open, None);
-        }
-        if self.alert.rule == CONTINUITY {
-            self.alert.hits = self.breaks.len() as i64;
-        } else {
-            self.alert.hits = hits;
-            self.alert.severity = gravest.and_then(Severity::from_code).unwrap_or(self.alert.severity);
-        }
-        if self.alert.decision.as_ref().is_some_and(|decision| decision.seq >= end) {
-            (self.alert.state, self.alert.decision) = (State::Open, None);
-        }
-        let named = self.hits.iter().flat_map(|hit| hit.evidence.entries.iter().copied().chain([hit.seq]));
-        let named: BTreeSet<Seq> = named.chain(self.breaks.iter().map(|found| found.found.seq)).collect();
-        self.entries = named.into_iter().take(BEHIND_MAX).collect();
-        Ok(Some(self))
-    }
 }
 
 /// The alerts of an account, newest first, at most `limit`.

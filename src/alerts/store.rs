@@ -245,6 +245,9 @@ macro_rules! filtered {
         if let Some(date) = $filter.business_date {
             query = query.filter(alerts::business_date.eq(date));
         }
+        if let Some(end) = $filter.before {
+            query = query.filter(alerts::id.lt(end));
+        }
         query
     }};
 }
@@ -326,6 +329,9 @@ pub fn breaks_page(conn: &mut Conn, filter: &BreakFilter, after: Option<(Seq, i1
             }
             if let Some(alert) = filter.alert {
                 query = query.filter(breaks::alert.eq(alert));
+            }
+            if let Some(end) = filter.before {
+                query = query.filter(breaks::opened_by.lt(end));
             }
             if let Some((seq, kind)) = after {
                 let alike = breaks::seq.eq(seq).and(breaks::kind.lt(kind));

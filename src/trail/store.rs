@@ -207,6 +207,20 @@ pub fn events_of(conn: &mut Conn, kinds: &[&str], before: Option<Seq>, limit: i6
     Ok(on_conn!(conn, |c| query.select(EventRow::as_select()).load(c))?)
 }
 
+/// Events of a kind whose body begins so, between two places (neither inclusive), oldest first, at most `limit`.
+/// `begins` holds nothing that a pattern reads as more than itself.
+pub fn events_that_begin(
+    conn: &mut Conn,
+    kind: &str,
+    begins: &str,
+    (after, before): (Seq, Seq),
+    limit: i64,
+) -> DbResult<Vec<EventRow>> {
+    let query = events::table.filter(events::kind.eq(kind)).filter(events::seq.gt(after)).filter(events::seq.lt(before));
+    let query = query.filter(events::body.like(format!("{begins}%"))).order(events::seq).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(EventRow::as_select()).load(c))?)
+}
+
 /// Public bodies of the events of a kind from `from` to before `to`, with their places, at most `limit`.
 pub fn bodies(conn: &mut Conn, kind: &str, (from, to): (Seq, Seq), limit: i64) -> DbResult<Vec<(Seq, String)>> {
     let query = events::table.filter(events::kind.eq(kind)).filter(events::seq.ge(from)).filter(events::seq.lt(to));

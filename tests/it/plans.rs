@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use chrono::NaiveDate;
 use counterfoil::alerts::breaks::{self, BreakFilter};
 use counterfoil::alerts::queue::{self, AlertFilter};
-use counterfoil::alerts::{Cursor, Order, State, store as alerts};
+use counterfoil::alerts::{Cursor, Order, State, store as alerts, then};
 use counterfoil::clock::{Clock, Moment};
 use counterfoil::config::Config;
 use counterfoil::db::{Conn, Db, DbResult};
@@ -73,7 +73,7 @@ fn questions(account: i64, first: i64) -> Vec<Question> {
     let ruled = || AlertFilter { rule: Some("high-value".into()), ..of(Some(State::Open)) };
     let own = move || AlertFilter { account: Some(account), ..AlertFilter::default() };
     let dated = || AlertFilter { business_date: Some(20_514), ..AlertFilter::default() };
-    let broken = |state, account, alert| BreakFilter { state, account, alert };
+    let broken = |state, account, alert| BreakFilter { state, account, alert, before: None };
     let context = reports::Context::new(&Config::default(), Clock::fixed(at, 1));
     let calendar = BusinessCalendar::new(&Config::default().bank);
     let day = NaiveDate::from_ymd_opt(2026, 3, 2).unwrap();
@@ -107,6 +107,9 @@ fn questions(account: i64, first: i64) -> Vec<Question> {
         "breaks::list, open" => |c| breaks::list(c, &broken(Some(BreakState::Open), None, None), None, 50);
         "breaks::list, of an account" => |c| breaks::list(c, &broken(None, Some(account), None), None, 50);
         "breaks::list, of an alert" => |c| breaks::list(c, &broken(None, None, Some(first)), None, 50);
+        "then::of_account" => |c| then::of_account(c, account, i64::MAX, 50);
+        "then::breaks_of_account" => |c| then::breaks_of_account(c, account, first, 50);
+        "trail::events_that_begin" => |c| trail::events_that_begin(c, "alert.joined", "{\"alert\":7,", (0, first), 50);
         "breaks::open_count" => |c| breaks::open_count(c);
         "alerts::overdue_breaks" => |c| alerts::overdue_breaks(c, at, 50);
         "alerts::hits_of_alert" => |c| alerts::hits_of_alert(c, first, 50);

@@ -136,16 +136,22 @@ pub fn page(conn: &mut Conn, newest: &Newest, account: Seq, window: &Window, lim
 /// The balance after the latest entry booked before `at`, among those recorded at or before
 /// `known_at`. Attempts move nothing and do not count.
 pub fn balance(conn: &mut Conn, newest: &Newest, account: Seq, at: Moment, known_at: Moment) -> DbResult<Balance> {
-    let Some(last) = newest.of(conn, account)? else { return Ok(Balance::NoEntry) };
-    let Some(known) = instant::store::last_recorded(conn, last, known_at)? else { return Ok(Balance::NoEntry) };
+    let Some(known) = last_known(conn, newest, account, known_at)? else { return Ok(Balance::NoEntry) };
     let Some(window) = instant::deciding(conn, (account, known), at)? else { return Ok(Balance::TooLong) };
     Ok(Balance::at_end(&before(&window, at)))
 }
 
-/// The entries of the account's last instant, and of those around it that decide their order. Empty
-/// where nothing is booked, or where it would take too many late entries to see.
-pub fn latest(conn: &mut Conn, newest: &Newest, account: Seq) -> DbResult<Vec<PastEntry>> {
-    let Some(last) = newest.of(conn, account)? else { return Ok(Vec::new()) };
+/// The account's last entry recorded at or before `known_at`.
+pub fn last_known(conn: &mut Conn, newest: &Newest, account: Seq, known_at: Moment) -> DbResult<Option<Seq>> {
+    match newest.of(conn, account)? {
+        Some(last) => instant::store::last_recorded(conn, last, known_at),
+        None => Ok(None),
+    }
+}
+
+/// The entries of the account's last instant, and of those around it that decide their order, among the
+/// entries up to `last`. Empty where it would take too many late entries to see.
+pub fn latest(conn: &mut Conn, account: Seq, last: Seq) -> DbResult<Vec<PastEntry>> {
     Ok(instant::deciding(conn, (account, last), Moment(i64::MAX))?.unwrap_or_default())
 }
 

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::alerts::breaks::{self, BreakFilter};
 use crate::alerts::queue;
-use crate::alerts::{Alert, ContinuityBreak, State};
+use crate::alerts::{Alert, ContinuityBreak, State, then as were};
 use crate::clock::Moment;
 use crate::config::Mode;
 use crate::db::Conn;
@@ -90,14 +90,29 @@ fn checked(entries: &[Entry], mode: Mode) -> Checked {
 
 fn read(conn: &mut Conn, heads: &Newest, id: Seq, Asked { at, entry }: Asked) -> Result<Shown, Trouble> {
     let account = ledger::account(conn, id)?.ok_or(Trouble::Missing("There is no such account."))?;
-    let newest = lookup::page(conn, heads, id, None, LOOKED_AT)?.entries;
-    let course = course(&moved(conn, heads, id, &newest)?);
-    let page = lookup::page(conn, heads, id, entry, PAGE)?;
+    let then = at.map(|at| then::read(conn, heads, id, at)).transpose()?;
+    let last = match &then {
+        Some(then) => then.last,
+        None => heads.of(conn, id)?,
+    };
+    let newest = page_from(conn, heads, id, last, LOOKED_AT)?.entries;
+    let course = course(&moved(conn, id, &newest)?);
+    let page = match entry {
+        Some(entry) if last.is_none_or(|last| entry > last) => lookup::Backwards::default(),
+        _ => page_from(conn, heads, id, entry.or(last), PAGE)?,
+    };
     if entry.is_some() && page.entries.is_empty() {
         return Err(Trouble::Missing("This account has no such entry."));
     }
-    let first = history::page(conn, heads, id, &Window::default(), 1)?.items.pop();
-    let breaks = breaks::list(conn, &BreakFilter { account: Some(id), ..BreakFilter::default() }, None, LISTED)?;
+    let first = history::page(conn, heads, id, &Window::default(), 1)?.items.pop().filter(|_| last.is_some());
+    let breaks = match &then {
+        Some(then) => were::breaks_of_account(conn, id, then.end, LISTED)?,
+        None => breaks::list(conn, &BreakFilter { account: Some(id), ..BreakFilter::default() }, None, LISTED)?,
+    };
+    let alerts = match &then {
+        Some(then) => were::of_account(conn, id, then.end, LISTED)?,
+        None => queue::of_account(conn, id, LISTED)?,
+    };
     let named: Vec<Seq> = breaks.iter().map(|b| b.found.seq).collect();
     let broken = ledger::entries_at(conn, &named)?.into_iter().map(|entry| (entry.seq, entry)).collect();
     let mut contexts = lookup::contexts(conn, &newest)?;
@@ -106,12 +121,9 @@ fn read(conn: &mut Conn, heads: &Newest, id: Seq, Asked { at, entry }: Asked) ->
     let source = ledger::sources(conn)?.into_iter().find(|s| s.id == account.source);
     Ok(Shown {
         source: source.map_or_else(String::new, |s| s.name),
-        alerts: queue::of_account(conn, id, LISTED)?,
+        alerts,
         hold: privacy::read(conn, &account.number)?,
-        then: match at {
-            Some(at) => Some(then::read(conn, heads, id, at)?),
-            None => None,
-        },
+        then,
         account,
         newest,
         course,
@@ -124,12 +136,19 @@ fn read(conn: &mut Conn, heads: &Newest, id: Seq, Asked { at, entry }: Asked) ->
     })
 }
 
-/// The newest entries as recorded, and those that say what the balance is after the last as booked.
-fn moved(conn: &mut Conn, heads: &Newest, id: Seq, newest: &[Entry]) -> Result<Vec<PastEntry>, Trouble> {
-    let mut moved = history::latest(conn, heads, id)?;
-    if let Some(last) = newest.first() {
-        moved.extend(history::earlier(conn, last.seq, newest.len())?);
+/// Entries from `last` backwards; none where there is none.
+fn page_from(conn: &mut Conn, heads: &Newest, id: Seq, last: Option<Seq>, limit: usize) -> Result<lookup::Backwards, Trouble> {
+    match last {
+        Some(_) => Ok(lookup::page(conn, heads, id, last, limit)?),
+        None => Ok(lookup::Backwards::default()),
     }
+}
+
+/// The newest entries as recorded, and those that say what the balance is after the last as booked.
+fn moved(conn: &mut Conn, id: Seq, newest: &[Entry]) -> Result<Vec<PastEntry>, Trouble> {
+    let Some(last) = newest.first() else { return Ok(Vec::new()) };
+    let mut moved = history::latest(conn, id, last.seq)?;
+    moved.extend(history::earlier(conn, last.seq, newest.len())?);
     moved.sort_unstable_by_key(|entry| entry.seq);
     moved.dedup_by_key(|entry| entry.seq);
     Ok(moved)
@@ -168,13 +187,14 @@ pub(super) async fn render(desk: &Desk, id: Seq, asked: Asked, tried: Option<Tri
         continuity_tag: (checked.checked == 0).then(|| tag("Not checked", "warn")),
         continuity_note: continuity_note(mode, checked),
         entries: shown.page.entries.iter().map(|entry| fill::entry_row(entry, &around)).collect(),
-        pager: pager(id, &shown, asked.entry),
+        pager: pager(id, &shown, asked),
         breaks: break_rows(desk, &shown),
         breaks_empty: no_breaks(checked),
         contexts: shown.sharing.rows(time),
-        alerts: super::alerts::rows(desk, &shown.alerts),
+        alerts: super::alerts::rows_at(desk, &shown.alerts, asked.at.unwrap_or(desk.now())),
         alerts_empty: no_alerts(),
-        privacy: privacy::forms(desk, id, shown.hold, tried),
+        // What is done from here is done to the account as it is now.
+        privacy: privacy::forms(desk, id, shown.hold.filter(|_| asked.at.is_none()), tried),
         proof_action: format!("/accounts/{id}/heads-proof"),
     };
     desk.show_as(status, &page)
@@ -277,11 +297,11 @@ fn facts(desk: &Desk, shown: &Shown, mode: Mode) -> Vec<Fact> {
         fact("Source", shown.source.clone()),
         fact("First recorded entry booked", booked(shown.first.as_ref())),
         fact("Last recorded entry booked", booked(newest)),
-        fact("Continuity", mode_words(mode)),
+        fact("Continuity", format!("{}{}", mode_words(mode), if shown.then.is_some() { ", as configured now" } else { "" })),
     ]
 }
 
-fn pager(id: Seq, shown: &Shown, at: Option<Seq>) -> Pager {
+fn pager(id: Seq, shown: &Shown, Asked { at, entry }: Asked) -> Pager {
     let entries = &shown.page.entries;
     let total = shown.newest.first().map_or(0, |entry| entry.position);
     let shown_text = match (entries.first(), entries.last()) {
@@ -290,10 +310,11 @@ fn pager(id: Seq, shown: &Shown, at: Option<Seq>) -> Pager {
         }
         _ => "No entry yet".to_owned(),
     };
+    let (alone, and) = at.map(|at| (format!("?at={at}"), format!("at={at}&"))).unwrap_or_default();
     Pager {
         shown: shown_text,
-        first: at.map(|_| format!("/accounts/{id}#entries")),
-        next: shown.page.next.map(|seq| format!("/accounts/{id}?entry={seq}#entries")),
+        first: entry.map(|_| format!("/accounts/{id}{alone}#entries")),
+        next: shown.page.next.map(|seq| format!("/accounts/{id}?{and}entry={seq}#entries")),
     }
 }
 

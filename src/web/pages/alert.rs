@@ -9,12 +9,12 @@ use serde_json::json;
 
 use crate::access::{Permission, User, users};
 use crate::alerts::queue::{self, AlertDetail, BEHIND_MAX};
-use crate::alerts::{self, Alert, CONTINUITY, ContinuityBreak, Disposition, State, What};
+use crate::alerts::{self, Alert, CONTINUITY, ContinuityBreak, Disposition, State, What, then};
 use crate::clock::{Moment, day_date};
 use crate::db::Conn;
 use crate::ids::{AlertRef, Seq};
 use crate::ledger::store::EntryRow as Entry;
-use crate::ledger::{BreakKind, lookup, store as ledger};
+use crate::ledger::{BreakKind, BreakState, lookup, store as ledger};
 use crate::notify::store::{self as outbox, OutboxRow};
 use crate::records::history::{self, Version};
 use crate::records::store::{self as records, RecordRow};
@@ -70,8 +70,8 @@ fn parse(reference: &str) -> Result<AlertRef, Trouble> {
 
 fn read(conn: &mut Conn, reference: AlertRef, at: Option<Moment>) -> Result<Shown, Trouble> {
     let mut detail = queue::detail(conn, reference)?.ok_or(Trouble::Missing("There is no such alert."))?;
-    if let Some(at) = at {
-        let end = end_at(conn, at)?;
+    let end = at.map(|at| end_at(conn, at)).transpose()?;
+    if let Some(end) = end {
         detail = detail.before(conn, end)?.ok_or(Trouble::Missing("This alert was not raised yet at that instant."))?;
     }
     let mut entries = ledger::entries_at(conn, &detail.entries)?;
@@ -88,14 +88,21 @@ fn read(conn: &mut Conn, reference: AlertRef, at: Option<Moment>) -> Result<Show
     let of_changes = records::changes_at(conn, &later)?.into_iter().map(|change| (change.seq, Moment(change.recorded_at)));
     let later = ledger::entries_at(conn, &later)?;
     let recorded = later.iter().map(|entry| (entry.seq, Moment(entry.recorded_at))).chain(of_changes).collect();
-    let mut related = queue::of_account(conn, detail.alert.about.id, RELATED + 1)?;
+    let mut related = match end {
+        Some(end) => then::of_account(conn, detail.alert.about.id, end, RELATED + 1)?,
+        None => queue::of_account(conn, detail.alert.about.id, RELATED + 1)?,
+    };
     related.retain(|other| other.id != detail.alert.id);
     related.truncate(RELATED);
     let decider = match &detail.alert.decision {
         Some(decision) => users::find(conn, decision.closed_by)?,
         None => None,
     };
-    let mail = outbox::about(conn, detail.alert.id)?;
+    let mail = match end {
+        // What became of its mail is told of now only.
+        Some(_) => Vec::new(),
+        None => outbox::about(conn, detail.alert.id)?,
+    };
     Ok(Shown { detail, entries, changes, contexts, recorded, related, decider, mail })
 }
 
@@ -189,9 +196,11 @@ async fn render(desk: &Desk, reference: AlertRef, at: Option<Moment>, (sent, err
         chrome: desk.chrome(&reference.to_string()),
         reference: reference.to_string(),
         severity: alert.severity.text().to_owned(),
-        state: fill::alert_state(alert, at.is_none() && super::alerts::overdue(desk, alert)),
+        state: fill::alert_state(alert, super::alerts::overdue(desk, alert, at.unwrap_or(desk.now()))),
         travel: Travel {
-            note: at.map_or_else(String::new, |_| "Everything on this page is as it was recorded by then.".to_owned()),
+            note: at.map_or_else(String::new, |_| {
+                "Everything on this page is as it was recorded by then; what was erased since is gone.".to_owned()
+            }),
             ..picker(&format!("/alerts/{reference}"), at, time)
         },
         rule: rule_title(&alert.rule),
@@ -212,7 +221,7 @@ async fn render(desk: &Desk, reference: AlertRef, at: Option<Moment>, (sent, err
             .or_else(|| (open && !may).then(|| "Your role reads alerts and does not decide them.".to_owned())),
         decision: decision(&shown, time),
         history: events(&shown, time),
-        related: super::alerts::rows(desk, &shown.related),
+        related: super::alerts::rows_at(desk, &shown.related, at.unwrap_or(desk.now())),
     };
     desk.show_as(status, &page)
 }
@@ -224,9 +233,14 @@ fn facts(desk: &Desk, shown: &Shown) -> Vec<Fact> {
     let mut facts = vec![
         Fact { href: Some(about.href), ..fact(&words(subject(alert)), about.text) },
         fact("Business date", day_date(alert.business_date).to_string()),
-        fact("Hits", count(alert.hits)),
+        fact(if alert.rule == CONTINUITY { "Breaks" } else { "Hits" }, count(alert.hits)),
         fact("To be decided by", due.to_string()),
     ];
+    if alert.rule == CONTINUITY {
+        let open = shown.detail.breaks.iter().filter(|found| found.state == BreakState::Open).count();
+        let of = if shown.detail.breaks.len() < BEHIND_MAX { "" } else { " of the newest 200" };
+        facts.push(fact("Of them open", format!("{open}{of}")));
+    }
     match shown.detail.breaks.iter().min_by_key(|found| found.found.seq) {
         Some(first) => facts.extend(difference(first, shown.detail.breaks.len())),
         None => facts.extend(alert.explanation.table().into_iter().map(|(label, value)| fact(label, value))),

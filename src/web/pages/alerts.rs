@@ -5,6 +5,7 @@ use actix_web::web::Query;
 
 use crate::alerts::queue::{self, AlertFilter};
 use crate::alerts::{Alert, AlertPage, CONTINUITY, Cursor, Order, State};
+use crate::clock::Moment;
 use crate::detect::{RULES, Severity};
 use crate::reports::page::words::{counted, link, rule_title, words};
 use crate::reports::{due_date, is_past_due};
@@ -142,14 +143,19 @@ pub(super) async fn list(desk: Desk, request: HttpRequest) -> Page {
 
 /// Alerts as rows, with what is past due.
 pub(super) fn rows(desk: &Desk, alerts: &[Alert]) -> Vec<AlertRow> {
-    let (time, now) = (desk.time(), desk.now());
+    rows_at(desk, alerts, desk.now())
+}
+
+/// The same as they stood at an instant.
+pub(super) fn rows_at(desk: &Desk, alerts: &[Alert], at: Moment) -> Vec<AlertRow> {
+    let time = desk.time();
     let due = |alert: &Alert| due_date(&desk.app.calendar, alert.opened_at, alert.severity);
-    alerts.iter().map(|alert| fill::alert_row(alert, overdue(desk, alert), due(alert), time, now)).collect()
+    alerts.iter().map(|alert| fill::alert_row(alert, overdue(desk, alert, at), due(alert), time, at)).collect()
 }
 
 /// Whether an open alert should have been decided before.
-pub(super) fn overdue(desk: &Desk, alert: &Alert) -> bool {
-    alert.state == State::Open && is_past_due(&desk.app.calendar, alert.opened_at, alert.severity, desk.now())
+pub(super) fn overdue(desk: &Desk, alert: &Alert, at: Moment) -> bool {
+    alert.state == State::Open && is_past_due(&desk.app.calendar, alert.opened_at, alert.severity, at)
 }
 
 fn pager(wanted: &Wanted, found: &AlertPage) -> Pager {

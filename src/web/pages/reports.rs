@@ -106,7 +106,8 @@ pub(super) async fn show(desk: Desk, date: web::Path<String>, request: HttpReque
         None => preview_page(&desk, date, &heads).await?,
     };
     page.travel = Travel {
-        note: "By when versions were stored: this shows the one that counted then.".to_owned(),
+        note: "By when versions were stored: this shows the one that counted then; the list of versions is as it is now."
+            .to_owned(),
         ..picker(&format!("/reports/{date}"), at, time)
     };
     page.compare = (heads.len() > 1).then(|| compare(date, &heads, compared));

@@ -84,7 +84,7 @@ fn read(conn: &mut Conn, desk: &Desk) -> Result<Shown, Trouble> {
     let date = desk.app.calendar.business_date(desk.now());
     let open = AlertFilter { state: Some(State::Open), ..AlertFilter::default() };
     let all = queue::list(conn, &open, Order::Newest, None, OVERDUE_MAX)?.items;
-    let overdue = all.iter().filter(|alert| super::alerts::overdue(desk, alert)).count();
+    let overdue = all.iter().filter(|alert| super::alerts::overdue(desk, alert, desk.now())).count();
     let breaks = breaks::list(conn, &BreakFilter { state: Some(BreakState::Open), ..BreakFilter::default() }, None, SHOWN)?;
     let named: Vec<Seq> = breaks.iter().map(|b| b.found.seq).collect();
     let broken = ledger::entries_at(conn, &named)?.iter().map(|e| (e.seq, Moment(e.booked_at))).collect();

@@ -1,5 +1,5 @@
-//! An account as it was at an instant: its balance as booked by then, the same as the log knew it then, and the breaks
-//! that were open. A logarithmic number of steps, however long the account is.
+//! An account as it was at an instant: its balance as booked by then, the same as the log knew it then, the breaks that
+//! were open, and where its entries and the log ended. A logarithmic number of steps, however long the account is.
 
 use crate::clock::Moment;
 use crate::db::Conn;
@@ -25,6 +25,10 @@ pub(super) struct Then {
     known: Balance,
     /// The breaks that were open.
     breaks: Vec<BreakRow>,
+    /// Its last entry recorded by then.
+    pub last: Option<Seq>,
+    /// Where the log ended.
+    pub end: Seq,
 }
 
 pub(super) fn read(conn: &mut Conn, heads: &Newest, id: Seq, at: Moment) -> Result<Then, Trouble> {
@@ -35,14 +39,16 @@ pub(super) fn read(conn: &mut Conn, heads: &Newest, id: Seq, at: Moment) -> Resu
         booked: history::balance(conn, heads, id, behind, ever)?,
         known: history::balance(conn, heads, id, behind, at)?,
         breaks: ledger::breaks_open_at(conn, id, end, BREAKS_MAX)?,
+        last: history::last_known(conn, heads, id, at)?,
+        end,
     })
 }
 
 pub(super) fn view(shown: &Shown, at: Option<Moment>, time: LocalTime) -> Travel {
     let travel = picker(&format!("/accounts/{}", shown.account.id), at, time);
     let Some(then) = &shown.then else { return travel };
-    let note =
-        "The balance goes by when entries were booked, the breaks by when they were recorded. Below, the account as it is now.";
+    let note = "The balance goes by when entries were booked. Everything below is as it was recorded by then: an entry, a break \
+                or an alert that came later is left out.";
     Travel { facts: facts(then, &shown.account.currency, time), note: note.to_owned(), ..travel }
 }
 
