@@ -21,7 +21,7 @@ const TRIGGERS: &str = "DROP TRIGGER entries_no_update; DROP TRIGGER entries_no_
     DROP TRIGGER contexts_no_delete; DROP TRIGGER contexts_erased_only;";
 
 /// A folder with the untouched log of 900 entries.
-fn original() -> &'static TempDir {
+pub(super) fn original() -> &'static TempDir {
     static ORIGINAL: OnceLock<TempDir> = OnceLock::new();
     ORIGINAL.get_or_init(|| {
         let folder = TempDir::new().unwrap();
@@ -30,7 +30,7 @@ fn original() -> &'static TempDir {
     })
 }
 
-fn url(folder: &TempDir) -> String {
+pub(super) fn url(folder: &TempDir) -> String {
     format!("sqlite:{}", folder.path().join("log.db").display())
 }
 
@@ -318,6 +318,11 @@ fn values_of_another_type_than_their_column_are_found_even_where_they_read_the_s
     );
     check(
         &format!("UPDATE entries SET amount = amount || ' and more' WHERE seq = {entry}"),
+        &[&format!("L2 type_changed entries {entry}")],
+    );
+    // Of more bits than the column has: read, it is cut off to what was hashed.
+    check_has(
+        &format!("UPDATE entries SET flags = flags + 65536 WHERE seq = {entry}"),
         &[&format!("L2 type_changed entries {entry}")],
     );
     check_has(&blob("breaks", "state", "seq"), &[&format!("L4 type_changed breaks {}", max("breaks"))]);

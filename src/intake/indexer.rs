@@ -37,7 +37,7 @@ impl<W: Fn(Side) -> DbResult<()>> Indexer<W> {
             next = newest.seq + 1;
             for row in &rows {
                 for (kind, pairs) in KINDS.iter().zip(&mut pairs) {
-                    pairs.push((runs::key_of(*kind, row), row.seq));
+                    pairs.push((runs::key_of(*kind, &row.leaf()), row.seq));
                 }
             }
         }

@@ -4,12 +4,12 @@
 //! so losing one loses nothing. More than four runs of a kind are merged, the two smallest
 //! neighbours first, so that a look-up probes at most four.
 
+use counterfoil_verify::EntryLeaf;
 use diesel::prelude::*;
 
 use crate::db::schema::{index_pages, index_runs};
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
-use crate::ledger::store::EntryRow;
 use crate::{bulk_row, on_conn};
 
 use super::references::RefKey;
@@ -122,9 +122,9 @@ pub(super) fn reach(conn: &mut Conn, kind: RunKind) -> DbResult<Seq> {
 }
 
 /// The key of an entry in a run of this kind.
-pub fn key_of(kind: RunKind, row: &EntryRow) -> u64 {
+pub fn key_of(kind: RunKind, row: &EntryLeaf<'_>) -> u64 {
     match kind {
-        RunKind::Reference => RefKey::of(row.source, &row.source_ref).short(),
+        RunKind::Reference => RefKey::of(row.source, row.source_ref).short(),
         RunKind::Account => row.account as u64,
         RunKind::Context => row.context as u64,
     }
