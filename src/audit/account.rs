@@ -91,7 +91,8 @@ fn one(
             checker.origin = origins.at(row.seq).to_owned();
         }
         let sealed = sealing::sealed_part(conn, row.seq)?;
-        let leaf = checker.entry(row, part.as_ref(), sealed.as_ref());
+        let row = &row.leaf();
+        let leaf = checker.entry(row, None, part.as_ref(), sealed.as_ref());
         if !tree.holds(conn, row.seq, &leaf.hash, &mut proven)? {
             let text = "the row does not have the hash that the tree holds for its place";
             checker.findings.add((L2, "leaf_changed"), "entries", row.seq, text);

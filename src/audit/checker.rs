@@ -1,9 +1,9 @@
 //! One pass over the log: places, leaves, private parts, and what entries and events say.
 
-use counterfoil_verify::leaf;
+use counterfoil_verify::{EntryLeaf, Hash, leaf};
 
 use crate::ids::Seq;
-use crate::ledger::store::{EntryPartRow, EntryRow};
+use crate::ledger::store::EntryPartRow;
 use crate::privacy::retention::PRUNED;
 use crate::records::event::CHANGED;
 use crate::trail::generations::RECOVERED;
@@ -16,6 +16,8 @@ use super::event::Event;
 use super::findings::Findings;
 use super::follow::Follow;
 use super::heads::Heads;
+use super::learned::Learned;
+use super::rows;
 use super::sealed::Sealed;
 use super::store::Slice;
 use super::tree::{Leaf, TILE_LEAVES, Tree};
@@ -39,13 +41,15 @@ pub(super) struct Checker {
     pub(super) sealed: Sealed,
     /// The epoch that the newest start of the program says.
     pub(super) epoch: Option<i64>,
+    /// Whether a row of `entries` could not be packed.
+    pub(super) odd: bool,
     scratch: Vec<u8>,
 }
 
 /// How far each list of a slice has been read.
 #[derive(Default)]
 struct At {
-    entry: usize,
+    entry: rows::At,
     entry_part: usize,
     sealed: usize,
     event: usize,
@@ -75,12 +79,15 @@ impl Checker {
             erased: Erased::default(),
             sealed: Sealed::default(),
             epoch: None,
+            odd: false,
             scratch: Vec::with_capacity(1024),
         }
     }
 
-    /// Checks the next slice.
-    pub(super) fn add(&mut self, slice: &Slice) {
+    /// Checks the next slice, of which the reader has `learned` what needs no order.
+    pub(super) fn add(&mut self, slice: &Slice, learned: Learned) {
+        self.odd |= slice.entries.has_odd();
+        self.entries.merge(learned);
         if slice.from > self.next {
             self.missing(self.next, slice.from);
             self.tree.cut();
@@ -92,16 +99,18 @@ impl Checker {
         let mut tiles = slice.tiles.iter().peekable();
         while first < slice.to {
             let to = slice.to.min(first + TILE_LEAVES);
+            self.entries.approach(&slice.entries, &at.entry);
             let leaves: Vec<Option<Leaf>> = (first..to).map(|seq| self.place(slice, &mut at, seq)).collect();
-            let stored = tiles.next_if(|tile| tile.idx == first / TILE_LEAVES);
-            self.tree.add_tile(first, &leaves, stored.map(|tile| tile.data.as_slice()), &mut self.findings);
+            let stored = tiles.next_if(|(tile, _)| tile.idx == first / TILE_LEAVES);
+            let stored = stored.map(|(tile, root)| (tile.data.as_slice(), *root));
+            self.tree.add_tile(first, &leaves, stored, &mut self.findings);
             first = to;
         }
     }
 
     /// Checks what is at one place; answers its leaf.
     fn place(&mut self, slice: &Slice, at: &mut At, seq: Seq) -> Option<Leaf> {
-        let entry = take(&slice.entries, &mut at.entry, seq, |row| row.seq);
+        let entry = slice.entries.take(&mut at.entry, seq, &self.origin);
         let entry_part = take(&slice.entry_parts, &mut at.entry_part, seq, |row| row.seq);
         let sealed = take(&slice.sealed_parts, &mut at.sealed, seq, |row| row.seq);
         let event = take(&slice.events, &mut at.event, seq, |row| row.seq);
@@ -120,7 +129,7 @@ impl Checker {
         if event.is_none() && event_part.is_some() {
             commitments::orphan("event_parts", seq, &mut self.findings);
         }
-        let Some(row) = entry else {
+        let Some((row, hash)) = entry else {
             if entry_part.is_some() {
                 commitments::orphan("entry_parts", seq, &mut self.findings);
             }
@@ -137,26 +146,43 @@ impl Checker {
             }
             return event_leaf;
         };
-        let leaf = self.entry(row, entry_part, sealed);
-        self.heads.entry(row, leaf.hash);
-        self.entries.check(row, hits, aside, &mut self.findings);
+        // An event at its place may have given the leaves another name.
+        let hash = hash.filter(|_| event_leaf.is_none());
+        let leaf = self.entry(&row, hash, entry_part, sealed);
+        self.heads.entry(&row, leaf.hash);
+        self.entries.check(&row, hits, aside, &mut self.findings);
         Some(leaf)
     }
 
-    pub(super) fn entry(&mut self, row: &EntryRow, part: Option<&EntryPartRow>, sealed: Option<&SealedPartRow>) -> Leaf {
+    /// Checks one entry; `hash` is its leaf's, where that is known.
+    pub(super) fn entry(
+        &mut self,
+        row: &EntryLeaf<'_>,
+        hash: Option<Hash>,
+        part: Option<&EntryPartRow>,
+        sealed: Option<&SealedPartRow>,
+    ) -> Leaf {
         self.findings.checked(L3, 1);
         self.tick("entries", row.seq, row.recorded_at);
-        self.scratch.clear();
-        let encoded = row.leaf().encode(&self.origin, &mut self.scratch).is_ok();
-        let leaf = self.leaf("entries", row.seq, encoded);
+        let leaf = match hash {
+            Some(hash) => {
+                self.findings.checked(L2, 1);
+                Leaf { table: "entries", hash }
+            }
+            None => {
+                self.scratch.clear();
+                let encoded = row.encode(&self.origin, &mut self.scratch).is_ok();
+                self.leaf("entries", row.seq, encoded)
+            }
+        };
         match (part, sealed) {
             (_, Some(sealed)) => self.sealed.check(row, part, sealed, &mut self.erased, &mut self.findings),
             (Some(part), None) => {
                 let parts = part.listed();
                 let opened = Some((part.salt.as_slice(), parts.as_slice()));
-                commitments::check("entry_parts", row.seq, &row.blind, opened, &mut self.erased, &mut self.findings);
+                commitments::check("entry_parts", row.seq, row.blind, opened, &mut self.erased, &mut self.findings);
             }
-            (None, None) => commitments::check("entry_parts", row.seq, &row.blind, None, &mut self.erased, &mut self.findings),
+            (None, None) => commitments::check("entry_parts", row.seq, row.blind, None, &mut self.erased, &mut self.findings),
         }
         leaf
     }

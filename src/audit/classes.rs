@@ -29,10 +29,24 @@ const PLACED_BY_ID: &[&str] = &[
 /// A misfit, with the level and the table it is found under.
 pub(super) type Found = (&'static str, &'static str, Misfit);
 
-/// Looks through every table. It needs nothing of the pass over the log, and so can be done beside it.
+/// The table that the pass over the log finds odd values in by itself.
+const ENTRIES: &str = "entries";
+
+/// Looks through every table but `entries`. It needs nothing of the pass over the log, and so can be
+/// done beside it.
 pub(super) fn look(conn: &mut Conn) -> DbResult<Vec<Found>> {
+    look_in(conn, |table| table != ENTRIES)
+}
+
+/// Looks through `entries`: needed where the pass met a row that it could not pack, or there are rows
+/// that it does not reach.
+pub(super) fn of_entries(conn: &mut Conn) -> DbResult<Vec<Found>> {
+    look_in(conn, |table| table == ENTRIES)
+}
+
+fn look_in(conn: &mut Conn, which: impl Fn(&str) -> bool) -> DbResult<Vec<Found>> {
     let mut found = Vec::new();
-    for &(table, level, _) in COMPARED {
+    for &(table, level, _) in COMPARED.iter().filter(|(table, ..)| which(table)) {
         let key = if PLACED_BY_ID.contains(&table) { "id" } else { "seq" };
         let misfits = classes::misfits(conn, table, key, LISTED_MAX)?;
         found.extend(misfits.into_iter().map(|misfit| (level, table, misfit)));

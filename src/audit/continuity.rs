@@ -3,11 +3,13 @@
 
 use std::collections::HashMap;
 
+use counterfoil_verify::EntryLeaf;
+
 use crate::db::bulk::BulkRow;
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::ledger::continuity::{Break, Changes};
-use crate::ledger::store::{BreakRow, EntryRow};
+use crate::ledger::store::BreakRow;
 use crate::ledger::{BreakKind, BreakState};
 
 use super::L4;
@@ -82,7 +84,7 @@ pub(super) struct Breaks {
 
 impl Breaks {
     /// Learns what an entry opened, healed and froze.
-    pub(super) fn learn(&mut self, entry: &EntryRow, outcomes: &Outcomes, settings: &Settings) {
+    pub(super) fn learn(&mut self, entry: &EntryLeaf<'_>, outcomes: &Outcomes, settings: &Settings) {
         if outcomes.breaks.is_empty() && outcomes.healed.is_empty() && outcomes.frozen.is_empty() {
             return;
         }
@@ -96,7 +98,7 @@ impl Breaks {
             }
             let committed = Committed {
                 account: entry.account,
-                currency: entry.currency.clone(),
+                currency: entry.currency.to_owned(),
                 state: BreakState::Open,
                 expected: opened.expected,
                 found: opened.found,

@@ -3,17 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use counterfoil_verify::leaf::jump_position;
+use counterfoil_verify::EntryLeaf;
 
 use crate::alerts::store::HitRow;
 use crate::clock::{Moment, day_number, parse_date};
 use crate::db::Conn;
 use crate::detect::RuleSetBody;
 use crate::ids::Seq;
-use crate::intake::{Body, Map};
+use crate::intake::Map;
 use crate::ledger::continuity::Strictness;
 use crate::ledger::order::store::AsideRow;
-use crate::ledger::store::{EntryRow, entries_at};
+use crate::ledger::store::entries_at;
 use crate::ledger::{
     BREAK_EXPLAINED, Channel, Context, Direction, Instrument, Kind, LookBacks, NewEntry, PAST_MAX, Parts, Past, Status, history,
 };
@@ -30,11 +30,14 @@ use super::figures::Figures;
 use super::findings::Findings;
 use super::hits::{Deciding, Hits};
 use super::joining::Joining;
+use super::learned::{Learned, Learning};
 use super::outcomes::Outcomes;
+use super::passed::Account;
 use super::ranges::Ranges;
-use super::references::{Defined, has};
+use super::references::Defined;
 use super::repeats::Repeats;
 use super::reversed::Reversed;
+use super::rows::{self, Rows};
 use super::runs::Runs;
 use super::settings::Settings;
 use super::states::Stored;
@@ -73,25 +76,6 @@ impl Tables {
     }
 }
 
-/// An account as far as its entries have passed.
-pub(super) struct Account {
-    source: Seq,
-    currency: String,
-    position: i64,
-    last: Option<Seq>,
-    /// Entries that the next jump may lead to: position and place, oldest first.
-    ancestors: Vec<(i64, Seq)>,
-    /// How strict the check is for entries of its own source.
-    how: Strictness,
-    /// What the sequencer remembers of it.
-    pub(super) state: Body,
-    /// Up to which entry it is stored, and the state as of it, once entries come after that.
-    pub(super) stored_to: Option<Seq>,
-    pub(super) as_stored: Option<Box<Body>>,
-    /// The first entry that the stored state does not cover.
-    pub(super) uncovered: Option<Seq>,
-}
-
 /// Look-backs of late entries, over a connection of their own: what has a place does not change.
 struct Pasts {
     conn: Conn,
@@ -100,7 +84,7 @@ struct Pasts {
 
 impl Pasts {
     /// What lies before an entry on its account; `None` when it cannot be read, which others find.
-    fn of(&mut self, row: &EntryRow) -> Option<Arc<Past>> {
+    fn of(&mut self, row: &EntryLeaf<'_>) -> Option<Arc<Past>> {
         if let Some(past) = self.known.find(row.account) {
             return Some(past);
         }
@@ -111,7 +95,7 @@ impl Pasts {
 
     /// When the earlier entries were booked that hits of this one are named at; what cannot be read,
     /// others find.
-    fn booked(&mut self, row: &EntryRow, outcomes: &Outcomes) -> HashMap<Seq, i64> {
+    fn booked(&mut self, row: &EntryLeaf<'_>, outcomes: &Outcomes) -> HashMap<Seq, i64> {
         let named: Vec<Seq> = outcomes.hits().filter_map(|hit| hit.entry).filter(|seq| *seq != row.seq).collect();
         if named.is_empty() {
             return HashMap::new();
@@ -170,18 +154,8 @@ impl Entries {
 
     fn define_account(&mut self, event: &EventRow) {
         let Ok(body) = serde_json::from_str::<AccountBody>(&event.body) else { return };
-        let account = Account {
-            source: body.source,
-            how: self.strictness(body.source, &body.currency),
-            currency: body.currency,
-            position: 0,
-            last: None,
-            ancestors: Vec::new(),
-            state: Body::default(),
-            stored_to: self.stored.as_of(event.seq),
-            as_stored: None,
-            uncovered: None,
-        };
+        let how = self.strictness(body.source, &body.currency);
+        let account = Account::new(body, how, self.stored.as_of(event.seq));
         self.accounts.insert(event.seq, account);
     }
 
@@ -216,7 +190,13 @@ impl Entries {
 
     /// Checks the next entry of its account, apart from the rest of the log; `aside` is the row of the
     /// table at its place.
-    pub(super) fn check_alone(&mut self, row: &EntryRow, hits: &[HitRow], aside: Option<&AsideRow>, findings: &mut Findings) {
+    pub(super) fn check_alone(
+        &mut self,
+        row: &EntryLeaf<'_>,
+        hits: &[HitRow],
+        aside: Option<&AsideRow>,
+        findings: &mut Findings,
+    ) {
         let outcomes = Entries::outcomes(row, findings);
         let booked = self.past.booked(row, &outcomes);
         let deciding = Deciding {
@@ -253,15 +233,15 @@ impl Entries {
         self.hits.compare(&deciding, (&outcomes, &HashMap::new()), hits, &mut self.joining, findings);
     }
 
-    fn outcomes(row: &EntryRow, findings: &mut Findings) -> Outcomes {
-        Outcomes::read(row.outcomes.as_deref()).unwrap_or_else(|_| {
+    fn outcomes(row: &EntryLeaf<'_>, findings: &mut Findings) -> Outcomes {
+        Outcomes::read(row.outcomes).unwrap_or_else(|_| {
             findings.add((L3, "outcomes_unreadable"), "entries", row.seq, "the outcomes cannot be read");
             Outcomes::default()
         })
     }
 
-    fn movement(&mut self, row: &EntryRow, findings: &mut Findings) -> Option<NewEntry> {
-        let entry = movement(row, self.currency(&row.currency));
+    fn movement(&mut self, row: &EntryLeaf<'_>, findings: &mut Findings) -> Option<NewEntry> {
+        let entry = movement(row, self.currency(row.currency));
         if entry.is_none() {
             let text = "a kind, direction, status, channel, instrument or amount that cannot be";
             findings.add((L3, "code_unknown"), "entries", row.seq, text);
@@ -269,11 +249,28 @@ impl Entries {
         entry
     }
 
+    /// What readers learn by.
+    pub(super) fn learning(&self) -> Learning {
+        Learning::new(&self.repeats, &self.runs)
+    }
+
+    /// Adds what was learned of entries without their order.
+    pub(super) fn merge(&mut self, learned: Learned) {
+        self.repeats.merge(&learned.repeats);
+        self.runs.merge(&learned.runs);
+        self.figures.merge(learned.figures);
+    }
+
+    /// Reads what the next entries, from `at` on, will be checked with, so that it is near then: one
+    /// account after the other would be waited for.
+    pub(super) fn approach(&self, rows: &Rows, at: &rows::At) {
+        let near = |account: &Seq| self.accounts.get(account).map_or(0, Account::touch);
+        let sum = rows.accounts(at).iter().map(near).fold(0, |a, b| a ^ b);
+        std::hint::black_box(sum);
+    }
+
     /// Checks the next entry of the log; `hits` and `aside` are the rows of the tables at its place.
-    pub(super) fn check(&mut self, row: &EntryRow, hits: &[HitRow], aside: Option<&AsideRow>, findings: &mut Findings) {
-        self.repeats.add(row.source, &row.source_ref);
-        self.runs.add(row);
-        self.figures.add(row);
+    pub(super) fn check(&mut self, row: &EntryLeaf<'_>, hits: &[HitRow], aside: Option<&AsideRow>, findings: &mut Findings) {
         self.ranges.meet(row.business_date, row.seq, findings);
         self.references(row, findings);
         self.check_alone(row, hits, aside, findings);
@@ -283,19 +280,21 @@ impl Entries {
     /// not in order of booked time.
     fn follow(
         &mut self,
-        row: &EntryRow,
+        row: &EntryLeaf<'_>,
         entry: Option<&NewEntry>,
         outcomes: &Outcomes,
         findings: &mut Findings,
     ) -> Option<AsideRow> {
-        let own = self.accounts.get(&row.account).filter(|account| account.source == row.source).map(|account| account.how);
-        let how = own.unwrap_or_else(|| self.strictness(row.source, &row.currency));
         let Some(account) = self.accounts.get_mut(&row.account) else {
             findings.add((L3, "reference_unknown"), "entries", row.seq, "account: no event before it defined it");
             return None;
         };
         account.place(row, findings);
         let entry = entry?;
+        let how = match account.source == row.source {
+            true => account.how,
+            false => self.settings.of(self.source_names.get(&row.source).map_or("", String::as_str), row.currency),
+        };
         if account.stored_to < Some(row.seq) && account.uncovered.is_none() {
             account.uncovered = Some(row.seq);
             account.as_stored = account.stored_to.map(|_| Box::new(account.state.clone()));
@@ -317,7 +316,7 @@ impl Entries {
         aside.map(|aside| aside.row(row.seq, row.account))
     }
 
-    fn references(&self, row: &EntryRow, findings: &mut Findings) {
+    fn references(&self, row: &EntryLeaf<'_>, findings: &mut Findings) {
         let defined = &self.defined;
         let lists = [
             ("source", &defined.sources, row.source),
@@ -326,43 +325,15 @@ impl Entries {
             ("rules", &defined.rule_sets, row.rules),
         ];
         for (name, list, seq) in lists {
-            if !has(list, seq) {
+            if !list.contains(&seq) {
                 findings.add((L3, "reference_unknown"), "entries", row.seq, format!("{name}: no event before it defined it"));
             }
         }
     }
 }
 
-impl Account {
-    /// Position, `prev`, `jump` and currency; after a gap it goes on from what the entry says.
-    fn place(&mut self, row: &EntryRow, findings: &mut Findings) {
-        if row.currency != self.currency {
-            findings.add((L3, "currency_differs"), "entries", row.seq, "not the currency of its account");
-        }
-        let expected = self.position.saturating_add(1);
-        if row.position != expected {
-            let detail = format!("position {} on its account, should be {expected}", row.position);
-            findings.add((L3, "position_wrong"), "entries", row.seq, detail);
-        }
-        if row.prev != self.last {
-            findings.add((L3, "prev_wrong"), "entries", row.seq, "prev is not the entry before it on its account");
-        }
-        let target = jump_position(row.position);
-        while self.ancestors.last().is_some_and(|(position, _)| target.is_none_or(|target| *position > target)) {
-            self.ancestors.pop();
-        }
-        // After a gap the entry that a jump leads to may not be known.
-        let known = self.ancestors.last().filter(|(position, _)| Some(*position) == target).map(|(_, seq)| *seq);
-        if (target.is_none() && row.jump.is_some()) || (known.is_some() && row.jump != known) {
-            findings.add((L3, "jump_wrong"), "entries", row.seq, "jump is not the entry that its position asks for");
-        }
-        self.ancestors.push((row.position, row.seq));
-        (self.position, self.last) = (row.position, Some(row.seq));
-    }
-}
-
 /// What continuity needs of an entry; `None` when a code or amount cannot be.
-fn movement(row: &EntryRow, currency: Option<Currency>) -> Option<NewEntry> {
+fn movement(row: &EntryLeaf<'_>, currency: Option<Currency>) -> Option<NewEntry> {
     if row.amount < 0 || (row.balance_before.is_some() && row.balance_after.is_none()) {
         return None;
     }

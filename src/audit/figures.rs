@@ -1,11 +1,12 @@
 //! L4: the figures of each date, summed up from the entries again.
 
+use counterfoil_verify::EntryLeaf;
+
 use crate::clock::HOUR;
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::intake::Map;
 use crate::ledger::Direction;
-use crate::ledger::store::EntryRow;
 
 use super::L4;
 use super::findings::Findings;
@@ -30,17 +31,34 @@ pub(super) struct Figures {
 
 impl Figures {
     /// Counts an entry.
-    pub(super) fn add(&mut self, row: &EntryRow) {
-        let currency = self.currency(&row.currency);
+    pub(super) fn add(&mut self, row: &EntryLeaf<'_>) {
+        let currency = self.currency(row.currency);
         let key = (row.business_date, row.source, currency, row.kind, row.status, row.booked_at.div_euclid(HOUR));
         if self.sums.len() >= FIGURES_MAX && !self.sums.contains_key(&key) {
             self.too_many = true;
             return;
         }
-        let (sums, _) = self.sums.entry(key).or_insert((Sums::default(), row.seq));
+        let (sums, first) = self.sums.entry(key).or_insert((Sums::default(), row.seq));
+        *first = (*first).min(row.seq);
         sums[0] += 1;
         let side = if row.direction == Direction::Credit.code() { 1 } else { 2 };
         sums[side] += i128::from(row.amount);
+    }
+
+    /// Adds what other entries give.
+    pub(super) fn merge(&mut self, other: Figures) {
+        self.too_many |= other.too_many;
+        let currencies: Vec<usize> = other.currencies.iter().map(|code| self.currency(code)).collect();
+        for ((date, source, currency, kind, status, hour), (sums, first)) in other.sums {
+            let key = (date, source, currencies[currency], kind, status, hour);
+            if self.sums.len() >= FIGURES_MAX && !self.sums.contains_key(&key) {
+                self.too_many = true;
+                return;
+            }
+            let (all, earliest) = self.sums.entry(key).or_insert((Sums::default(), first));
+            all.iter_mut().zip(sums).for_each(|(all, some)| *all += some);
+            *earliest = (*earliest).min(first);
+        }
     }
 
     /// Compares with the table.

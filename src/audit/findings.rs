@@ -60,6 +60,26 @@ impl Findings {
         *note = Some(note.take().map_or_else(|| text.clone(), |before| format!("{before}; {text}")));
     }
 
+    /// Adds what another part of the verification found and looked at.
+    pub(super) fn merge(&mut self, other: Findings) {
+        for finding in other.list {
+            let listed = self.counts.entry((finding.level, finding.kind, finding.table)).or_default();
+            *listed += 1;
+            if *listed <= LISTED_MAX {
+                self.list.push(finding);
+            }
+        }
+        for (key, count) in other.counts {
+            *self.counts.entry(key).or_default() += count - count.min(LISTED_MAX);
+        }
+        for (covered, more) in self.covered.iter_mut().zip(other.covered) {
+            covered.things += more.things;
+            if let Some(text) = more.note {
+                covered.note = Some(covered.note.take().map_or_else(|| text.clone(), |before| format!("{before}; {text}")));
+            }
+        }
+    }
+
     /// Adds one finding.
     pub(super) fn add(
         &mut self,
@@ -120,6 +140,14 @@ mod tests {
     #[test]
     fn what_is_not_listed_is_counted() {
         let mut findings = Findings::default();
+        findings.add_range((L2, "leaf_missing"), "entries", (5, 2_505), "gone");
+        findings.add((L2, "leaf_missing"), "entries", 2, "gone");
+        let mut both = Findings::default();
+        both.add_range((L2, "leaf_missing"), "entries", (0, 2), "gone");
+        both.merge(std::mem::take(&mut findings));
+        assert_eq!(both.list.len(), 1_000);
+        let again = both.outcome(0, &[]);
+        assert_eq!((again.findings.len(), again.found), (1_001, 2_503));
         findings.add_range((L2, "leaf_missing"), "entries", (5, 2_505), "gone");
         findings.add((L2, "leaf_missing"), "entries", 2, "gone");
         let outcome = findings.outcome(0, &[]);

@@ -6,13 +6,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use counterfoil_verify::Hash;
 use counterfoil_verify::heads::{Close, Head, Heads as List, KIND};
 use counterfoil_verify::heads_proof::Closes;
+use counterfoil_verify::{EntryLeaf, Hash};
 
 use crate::ids::Seq;
 use crate::intake::Map;
-use crate::ledger::store::EntryRow;
 use crate::trail::store::EventRow;
 
 use super::L4;
@@ -50,12 +49,12 @@ impl Heads {
     }
 
     /// Meets the next entry with the hash of its leaf.
-    pub(super) fn entry(&mut self, row: &EntryRow, leaf: Hash) {
+    pub(super) fn entry(&mut self, row: &EntryLeaf<'_>, leaf: Hash) {
         if self.sizes.is_empty() {
             return; // No close to come needs it.
         }
         self.reach(row.seq);
-        let EntryRow { account, seq, position, balance_after, .. } = *row;
+        let EntryLeaf { account, seq, position, balance_after, .. } = *row;
         self.accounts.insert(account, Head { account, seq, position, balance_after, leaf });
     }
 

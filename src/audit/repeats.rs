@@ -1,10 +1,12 @@
 //! L3: no source uses a reference twice, over everything ever stored.
 //!
-//! References are compared by eight bytes of hash, sorted; where two are equal the rows are read
+//! References are compared by eight bytes of hash, sorted in heaps; where two are equal the rows are read
 //! again and decide. A large log takes several passes, each over its share of the hashes.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
+use std::panic::resume_unwind;
+use std::thread;
 
 use foldhash::fast::RandomState;
 
@@ -19,11 +21,21 @@ use super::store;
 const PASS: u64 = 32_000_000;
 /// Rows read at once.
 const ROWS: Seq = 50_000;
+/// Heaps that hashes are put on by their first bits: each is sorted by itself.
+const HEAPS: usize = 256;
 /// Equal hashes looked into; more of them are only counted.
 const EQUAL_MAX: usize = 100_000;
 
 #[derive(Debug)]
 pub(super) struct Repeats {
+    key: RandomState,
+    passes: u64,
+    hashes: Vec<Vec<u64>>,
+}
+
+/// What some of the entries add.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
     key: RandomState,
     passes: u64,
     hashes: Vec<u64>,
@@ -32,15 +44,21 @@ pub(super) struct Repeats {
 impl Repeats {
     /// For a log of `size` leaves.
     pub(super) fn new(size: Seq) -> Repeats {
-        Repeats { key: RandomState::default(), passes: (size.max(0) as u64) / PASS + 1, hashes: Vec::new() }
+        Repeats { key: RandomState::default(), passes: (size.max(0) as u64) / PASS + 1, hashes: vec![Vec::new(); HEAPS] }
     }
 
-    /// Meets an entry: the first pass.
-    pub(super) fn add(&mut self, source: Seq, source_ref: &str) {
-        let hash = self.key.hash_one((source, source_ref));
-        if hash.is_multiple_of(self.passes) {
-            self.hashes.push(hash);
-        }
+    /// A part of the first pass that has met nothing yet.
+    pub(super) fn part(&self) -> Part {
+        Part { key: self.key.clone(), passes: self.passes, hashes: Vec::new() }
+    }
+
+    /// Adds what a part has met.
+    pub(super) fn merge(&mut self, part: &Part) {
+        part.hashes.iter().for_each(|hash| self.put(*hash));
+    }
+
+    fn put(&mut self, hash: u64) {
+        self.hashes[(hash >> 56) as usize % HEAPS].push(hash);
     }
 
     /// Finds what is there twice, in the entries from 0 to before `size`.
@@ -48,14 +66,13 @@ impl Repeats {
         let mut equal = HashSet::new();
         take_equal(&mut self.hashes, &mut equal);
         for pass in 1..self.passes {
-            let (key, passes, hashes) = (&self.key, self.passes, &mut self.hashes);
             each(conn, size, |_, source, source_ref| {
-                let hash = key.hash_one((source, source_ref));
-                if hash % passes == pass {
-                    hashes.push(hash);
+                let hash = self.key.hash_one((source, source_ref));
+                if hash % self.passes == pass {
+                    self.put(hash);
                 }
             })?;
-            take_equal(hashes, &mut equal);
+            take_equal(&mut self.hashes, &mut equal);
         }
         if equal.is_empty() {
             return Ok(());
@@ -75,16 +92,39 @@ impl Repeats {
     }
 }
 
-/// Empties `hashes`, keeping those that are there more than once.
-fn take_equal(hashes: &mut Vec<u64>, equal: &mut HashSet<u64>) {
-    hashes.sort_unstable();
-    let pairs = hashes.windows(2).filter(|pair| pair[0] == pair[1]);
-    for pair in pairs {
-        if equal.len() < EQUAL_MAX {
-            equal.insert(pair[0]);
+impl Part {
+    /// Meets an entry.
+    pub(super) fn add(&mut self, source: Seq, source_ref: &str) {
+        let hash = self.key.hash_one((source, source_ref));
+        if hash.is_multiple_of(self.passes) {
+            self.hashes.push(hash);
         }
     }
-    hashes.clear();
+}
+
+/// Empties the heaps, keeping what is there more than once; on every core.
+fn take_equal(heaps: &mut [Vec<u64>], equal: &mut HashSet<u64>) {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let share = heaps.len().div_ceil(cores).max(1);
+    let sort = |heaps: &mut [Vec<u64>]| {
+        let mut found = Vec::new();
+        for heap in heaps {
+            heap.sort_unstable();
+            let pairs = heap.windows(2).filter(|pair| pair[0] == pair[1]);
+            found.extend(pairs.map(|pair| pair[0]).take(EQUAL_MAX));
+            heap.clear();
+        }
+        found
+    };
+    let found: Vec<u64> = thread::scope(|scope| {
+        let threads: Vec<_> = heaps.chunks_mut(share).map(|some| scope.spawn(move || sort(some))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    for hash in found {
+        if equal.len() < EQUAL_MAX {
+            equal.insert(hash);
+        }
+    }
 }
 
 fn each(conn: &mut Conn, size: Seq, mut visit: impl FnMut(Seq, Seq, &str)) -> DbResult<()> {

@@ -8,7 +8,7 @@
 
 use std::path::PathBuf;
 
-use counterfoil_verify::{EventLeaf, Tiles, leaf};
+use counterfoil_verify::{EntryLeaf, EventLeaf, Tiles, leaf};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::db::{Address, Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::leaves;
-use crate::ledger::store::{EntryPartRow, EntryRow};
+use crate::ledger::store::EntryPartRow;
 use crate::trail::generations::Origins;
 use crate::trail::keys::KeyFolder;
 use crate::trail::store::{self as trail, LogState};
@@ -25,6 +25,7 @@ use crate::trail::{kept, tree::Tree as Stored};
 use super::beside::Beside;
 use super::erased::Erased;
 use super::findings::{Finding, Findings};
+use super::rows::{self, Rows};
 use super::run::{Run, SLICE, checkpoints, inclusion};
 use super::sealed::Sealed;
 use super::store::{self, Slice};
@@ -193,7 +194,7 @@ fn rest(run: &mut Run<'_>, mark: &Mark, beside: Beside) -> DbResult<()> {
         Parts { erased: Erased::read(run.conn, beside.register)?, sealed: Sealed::read(run.conn, &beside.keys, origins.at(0))? };
     while next < run.size {
         (run.options.progress)(next.unsigned_abs(), run.size.unsigned_abs());
-        let slice = store::slice(run.conn, next, run.size.min(next + SLICE))?;
+        let slice = store::slice(run.conn, (next, run.size.min(next + SLICE)), origins.at(next), Rows::default(), |_| ())?;
         add(&mut tree, &slice, &origins, &mut parts, &mut run.findings);
         next = slice.to;
     }
@@ -225,18 +226,19 @@ fn before(conn: &mut Conn, state: &LogState, mark: &Mark, from: Seq, findings: &
 /// Hashes the rows of a slice again.
 fn add(tree: &mut Tree, slice: &Slice, origins: &Origins, parts: &mut Parts, findings: &mut Findings) {
     let mut hashed = Vec::with_capacity((slice.to - slice.from) as usize);
-    let mut bytes = Vec::with_capacity(1_024);
+    let (mut bytes, mut at) = (Vec::with_capacity(1_024), rows::At::default());
     for seq in slice.from..slice.to {
         findings.checked(L2, 1);
         bytes.clear();
-        let entry = slice.entries.binary_search_by_key(&seq, |row| row.seq).ok().map(|at| &slice.entries[at]);
+        let entry = slice.entries.take(&mut at, seq, origins.at(seq));
         let event = slice.events.binary_search_by_key(&seq, |row| row.seq).ok().map(|at| &slice.events[at]);
-        let (table, blind, well) = match (entry, event) {
-            (Some(row), _) => ("entries", &row.blind, row.leaf().encode(origins.at(seq), &mut bytes).is_ok()),
+        let (table, blind, well) = match (&entry, event) {
+            (Some((_, Some(_))), _) => ("entries", &[][..], true),
+            (Some((row, None)), _) => ("entries", row.blind, row.encode(origins.at(seq), &mut bytes).is_ok()),
             (None, Some(row)) => {
                 let (recorded_at, kind, body) = (row.recorded_at, &row.kind, &row.body);
                 let leaf = EventLeaf { seq, recorded_at, kind, body, blind: &row.blind };
-                ("events", &row.blind, leaf.encode(origins.at(seq), &mut bytes).is_ok())
+                ("events", row.blind.as_slice(), leaf.encode(origins.at(seq), &mut bytes).is_ok())
             }
             (None, None) => {
                 findings.add((L2, "leaf_missing"), "entries", seq, "neither an entry nor an event has this place");
@@ -247,16 +249,17 @@ fn add(tree: &mut Tree, slice: &Slice, origins: &Origins, parts: &mut Parts, fin
         if !well {
             findings.add((L2, "leaf_unreadable"), table, seq, "a field is longer than a leaf can hold");
         }
-        match entry {
-            Some(row) => parts.of_entry(slice, row, findings),
+        match &entry {
+            Some((row, _)) => parts.of_entry(slice, row, findings),
             None => parts.of_event(slice, seq, blind, findings),
         }
-        hashed.push(Some(Leaf { table, hash: leaf::hash(&bytes) }));
+        let hash = entry.and_then(|(_, hash)| hash).unwrap_or_else(|| leaf::hash(&bytes));
+        hashed.push(Some(Leaf { table, hash }));
     }
     let mut tiles = slice.tiles.iter().peekable();
     for (leaves, first) in hashed.chunks(TILE_LEAVES as usize).zip((slice.from..).step_by(TILE_LEAVES as usize)) {
-        let stored = tiles.next_if(|tile| tile.idx == first / TILE_LEAVES);
-        tree.add_tile(first, leaves, stored.map(|tile| tile.data.as_slice()), findings);
+        let stored = tiles.next_if(|(tile, _)| tile.idx == first / TILE_LEAVES);
+        tree.add_tile(first, leaves, stored.map(|(tile, root)| (tile.data.as_slice(), *root)), findings);
     }
 }
 
@@ -274,7 +277,7 @@ impl Parts {
         commitments::check("event_parts", seq, blind, opened, &mut self.erased, findings);
     }
 
-    fn of_entry(&mut self, slice: &Slice, row: &EntryRow, findings: &mut Findings) {
+    fn of_entry(&mut self, slice: &Slice, row: &EntryLeaf<'_>, findings: &mut Findings) {
         let at = |seq| slice.entry_parts.binary_search_by_key(&seq, |part| part.seq).ok();
         let part = at(row.seq).map(|at| &slice.entry_parts[at]);
         if let Ok(at) = slice.sealed_parts.binary_search_by_key(&row.seq, |part| part.seq) {
@@ -282,6 +285,6 @@ impl Parts {
         }
         let listed = part.map(EntryPartRow::listed);
         let opened = part.zip(listed.as_ref()).map(|(part, listed)| (part.salt.as_slice(), listed.as_slice()));
-        commitments::check("entry_parts", row.seq, &row.blind, opened, &mut self.erased, findings);
+        commitments::check("entry_parts", row.seq, row.blind, opened, &mut self.erased, findings);
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use counterfoil_verify::EntryLeaf;
+
 use crate::db::bulk::BulkRow;
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::ledger::Status;
 use crate::ledger::reversals::store::{self, ReversalRow};
-use crate::ledger::store::EntryRow;
 
 use super::L4;
 use super::findings::Findings;
@@ -27,12 +28,12 @@ pub(super) struct Reversed {
 
 impl Reversed {
     /// Learns what an entry cancels.
-    pub(super) fn learn(&mut self, entry: &EntryRow) {
-        let Some(reference) = entry.reverses.as_ref().filter(|_| entry.status == Status::Booked.code()) else { return };
+    pub(super) fn learn(&mut self, entry: &EntryLeaf<'_>) {
+        let Some(reference) = entry.reverses.filter(|_| entry.status == Status::Booked.code()) else { return };
         if self.given.len() >= HELD_MAX {
             self.too_many = true;
-        } else if self.seen.insert((entry.source, reference.clone())) {
-            let row = ReversalRow { seq: entry.seq, source: entry.source, reference: reference.clone() };
+        } else if self.seen.insert((entry.source, reference.to_owned())) {
+            let row = ReversalRow { seq: entry.seq, source: entry.source, reference: reference.to_owned() };
             self.given.insert(entry.seq, row);
         }
     }

@@ -1,6 +1,5 @@
-//! The whole verification: one thread reads, one checks; then the tables that follow are compared.
+//! The whole verification: threads read, one checks; then the tables that follow are compared.
 
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, ScopedJoinHandle};
 
 use counterfoil_verify::heads::KIND;
@@ -26,16 +25,15 @@ use super::schema;
 use super::sealed::Sealed;
 use super::settings::Settings;
 use super::states::Stored;
-use super::store::{self, Slice};
+use super::store;
+use super::stream::{Readers, stream};
 use super::tree::TILE_LEAVES;
 use super::{L2, L3, L4, Options, Outcome};
 
 /// Leaves read at once.
 pub(super) const SLICE: Seq = 40 * TILE_LEAVES;
-/// Slices that may wait for the checker.
-const WAITING: usize = 2;
-/// An empty stretch longer than this is not read slice by slice.
-const STRETCH: Seq = 1_000 * SLICE;
+/// Connections that read beside the first one, at most; fewer where there are fewer cores.
+const READERS_MAX: usize = 7;
 
 /// Verifies the whole database against its log, over one unchanging state of it.
 ///
@@ -47,14 +45,19 @@ pub fn verify(db: &Db, options: Options<'_>) -> DbResult<Outcome> {
     let (aside, mut beside) = (db.connect()?, db.connect()?);
     thread::scope(|scope| {
         let classes = scope.spawn(move || classes::look(&mut beside));
-        let (mut held, beside) = (db.connect()?, Beside::read(db, options.config)?);
-        held.snapshot(|conn| verify_over((conn, beside), options, settings, (aside, classes)))
+        let beside = Beside::read(db, options.config)?;
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        db.snapshots((cores - 1).min(READERS_MAX), |conn, readers| {
+            verify_over((conn, readers), beside, options, settings, (aside, classes))
+        })
     })
 }
 
-/// The verification over one state of the database; `classes` are looked at on a thread of its own.
+/// The verification over one state of the database, which `readers` see too; `classes` are looked at on
+/// a thread of its own.
 fn verify_over(
-    (conn, beside): (&mut Conn, Beside),
+    (conn, mut readers): (&mut Conn, Vec<Conn>),
+    beside: Beside,
     options: Options<'_>,
     settings: Settings,
     (aside, classes): (Conn, ScopedJoinHandle<'_, DbResult<Vec<classes::Found>>>),
@@ -63,8 +66,8 @@ fn verify_over(
     checkpoints(&mut run, &beside)?;
     inclusion(&mut run)?;
     if run.has_leaves() {
-        let passed = pass(&mut run, beside, aside, settings)?;
-        follow(&mut run, passed)?;
+        let passed = pass(&mut run, &mut readers, beside, aside, settings)?;
+        follow(&mut run, passed, readers)?;
     }
     classes::tell(classes.join().map_err(|_| failed())??, &mut run.findings);
     schema::compare(run.conn, &mut run.findings)?;
@@ -72,7 +75,7 @@ fn verify_over(
     Ok(run.findings.outcome(run.size, &root))
 }
 
-fn failed() -> DbError {
+pub(super) fn failed() -> DbError {
     DbError::Corrupt("a checking thread failed; run it again and report this".into())
 }
 
@@ -123,7 +126,7 @@ pub(super) fn inclusion(run: &mut Run<'_>) -> DbResult<()> {
 }
 
 /// L2, L3 and L5: one pass over every leaf and all that hangs on it.
-fn pass(run: &mut Run<'_>, beside: Beside, aside: Conn, settings: Settings) -> DbResult<Checker> {
+fn pass(run: &mut Run<'_>, readers: &mut [Conn], beside: Beside, aside: Conn, settings: Settings) -> DbResult<Checker> {
     let mut findings = std::mem::take(&mut run.findings);
     let conn = &mut *run.conn;
     let origin = origin(conn, run.state.as_ref(), &mut findings)?;
@@ -134,7 +137,12 @@ fn pass(run: &mut Run<'_>, beside: Beside, aside: Conn, settings: Settings) -> D
     checker.heads = Heads::of(&closes);
     checker.erased = Erased::read(conn, beside.register)?;
     checker.sealed = Sealed::read(conn, &beside.keys, &origin)?;
-    let checker = stream(conn, checker, run.size.min(run.rows), run.size, run.options.progress)?;
+    let origins = if run.state.is_some() { Origins::of(conn)? } else { Origins::one(&origin) };
+    let readers = Readers { held: conn, beside: readers, learning: checker.entries.learning(), origins: &origins };
+    stream(readers, &mut checker, (run.size.min(run.rows), run.size), run.options.progress)?;
+    if checker.odd || !store::outside(run.conn, run.size)?.is_empty() {
+        classes::tell(classes::of_entries(run.conn)?, &mut checker.findings);
+    }
     let mut checker = edges(run, checker)?;
     named(run.state.as_ref(), &checker.origin, &mut checker.findings);
     checker.entries.joining.settle(&mut checker.findings);
@@ -182,41 +190,6 @@ fn ranges(conn: &mut Conn) -> DbResult<Ranges> {
     Ok(ranges)
 }
 
-/// Reads the places from 0 to before `end` on this thread and checks them on another.
-fn stream(conn: &mut Conn, mut checker: Checker, end: Seq, size: Seq, progress: &dyn Fn(u64, u64)) -> DbResult<Checker> {
-    let (sender, receiver) = sync_channel::<Slice>(WAITING);
-    thread::scope(|scope| {
-        let worker = scope.spawn(move || {
-            receiver.into_iter().for_each(|slice| checker.add(&slice));
-            checker
-        });
-        let read = send(conn, end, size, progress, sender);
-        let checker = worker.join().map_err(|_| failed())?;
-        read.map(|()| checker)
-    })
-}
-
-fn send(conn: &mut Conn, end: Seq, size: Seq, progress: &dyn Fn(u64, u64), to: SyncSender<Slice>) -> DbResult<()> {
-    let mut from = 0;
-    while from < end {
-        progress(from.unsigned_abs(), size.unsigned_abs());
-        let mut slice = store::slice(conn, from, end.min(from + SLICE))?;
-        if slice.entries.is_empty() && slice.events.is_empty() {
-            let next = store::next_place(conn, from)?.unwrap_or(end).min(end);
-            if next - from > STRETCH {
-                from = next / SLICE * SLICE;
-                slice = store::slice(conn, from, end.min(from + SLICE))?;
-            }
-        }
-        from = slice.to;
-        if to.send(slice).is_err() {
-            break; // The checker has failed; its thread's end says so.
-        }
-    }
-    progress(end.unsigned_abs(), size.unsigned_abs());
-    Ok(())
-}
-
 /// What lies at and beyond the end of the log, and the root.
 fn edges(run: &mut Run<'_>, mut checker: Checker) -> DbResult<Checker> {
     let (conn, size, rows, findings) = (&mut *run.conn, run.size, run.rows, &mut checker.findings);
@@ -247,8 +220,8 @@ fn edges(run: &mut Run<'_>, mut checker: Checker) -> DbResult<Checker> {
     Ok(checker)
 }
 
-/// L4: every table that follows.
-fn follow(run: &mut Run<'_>, passed: Checker) -> DbResult<()> {
+/// L4: every table that follows; with a connection `aside` that sees the same, two at once.
+fn follow(run: &mut Run<'_>, passed: Checker, mut aside: Vec<Conn>) -> DbResult<()> {
     let Checker { mut findings, entries, follow, erased, sealed, .. } = passed;
     let mut opener = sealed.finish(&mut findings);
     let Entries { breaks, reversed, figures, hits, joining, ranges, repeats, runs, accounts, stored, .. } = entries;
@@ -260,11 +233,21 @@ fn follow(run: &mut Run<'_>, passed: Checker) -> DbResult<()> {
     breaks.finish(conn, None, &joining, findings_ref)?;
     reversed.finish(conn, findings_ref)?;
     hits.finish(conn, findings_ref)?;
-    repeats.finish(conn, size, findings_ref)?;
-    runs.finish(conn, findings_ref)?;
     let states_from = run.state.as_ref().map_or(0, |state| state.states_from);
-    stored.finish(conn, &accounts, states_from, findings_ref)?;
-    follow.finish(conn, (&joining, &mut opener), run.options.now, findings_ref)?;
+    let now = run.options.now;
+    let (mut of_runs, one) = (Findings::default(), aside.pop());
+    thread::scope(|scope| {
+        let runs = |conn: &mut Conn| runs.finish(conn, &mut of_runs);
+        let beside = match one {
+            Some(mut one) => Some(scope.spawn(move || runs(&mut one))),
+            None => runs(conn).map(|()| None)?,
+        };
+        repeats.finish(conn, size, findings_ref)?;
+        stored.finish(conn, &accounts, states_from, findings_ref)?;
+        follow.finish(conn, (&joining, &mut opener), now, findings_ref)?;
+        beside.map_or(Ok(()), |beside| beside.join().map_err(|_| failed())?)
+    })?;
+    findings.merge(of_runs);
     run.findings = findings;
     Ok(())
 }

@@ -7,12 +7,14 @@
 //! entries, and what no run covers is scanned.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
+
+use counterfoil_verify::EntryLeaf;
+use foldhash::fast::RandomState;
 
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::intake::runs::{KINDS, PAGE, PageRow, RunKind, RunRow, key_of, unpack};
-use crate::ledger::store::EntryRow;
 
 use super::L4;
 use super::findings::Findings;
@@ -33,9 +35,17 @@ pub(super) struct Runs {
     keys: [RandomState; 2],
     /// By kind, in order of the first entry.
     kinds: [Vec<(RunRow, Sum)>; 3],
+    strange: Vec<RunRow>,
+}
+
+/// What some of the entries, in order, add to the runs.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    keys: [RandomState; 2],
+    /// The first and the last place of each run, and the sum of what was met in it.
+    kinds: [Vec<(Seq, Seq, Sum)>; 3],
     /// The run of each kind that the entries are in.
     at: [usize; 3],
-    strange: Vec<RunRow>,
 }
 
 impl Runs {
@@ -50,15 +60,18 @@ impl Runs {
         Ok(runs)
     }
 
-    /// Meets the next entry.
-    pub(super) fn add(&mut self, entry: &EntryRow) {
-        for (i, kind) in KINDS.into_iter().enumerate() {
-            let runs = &mut self.kinds[i];
-            while runs.get(self.at[i]).is_some_and(|(run, _)| run.last_seq < entry.seq) {
-                self.at[i] += 1;
-            }
-            if let Some((_, sum)) = runs.get_mut(self.at[i]).filter(|(run, _)| run.first_seq <= entry.seq) {
-                sum.add(&self.keys, key_of(kind, entry), entry.seq);
+    /// A part that has met nothing yet.
+    pub(super) fn part(&self) -> Part {
+        let empty =
+            |runs: &Vec<(RunRow, Sum)>| runs.iter().map(|(run, _)| (run.first_seq, run.last_seq, Sum::default())).collect();
+        Part { keys: self.keys.clone(), kinds: std::array::from_fn(|kind| empty(&self.kinds[kind])), at: [0; 3] }
+    }
+
+    /// Adds what a part has met.
+    pub(super) fn merge(&mut self, part: &Part) {
+        for (runs, sums) in self.kinds.iter_mut().zip(&part.kinds) {
+            for ((_, sum), (.., met)) in runs.iter_mut().zip(sums) {
+                (sum.pairs, sum.sum) = (sum.pairs + met.pairs, sum.sum.wrapping_add(met.sum));
             }
         }
     }
@@ -124,6 +137,26 @@ impl Runs {
             findings.add((L4, "index_run_differs"), "index_runs", row.first_seq, detail);
         }
         Ok(())
+    }
+}
+
+impl Part {
+    /// The next entry may be one before those that were met.
+    pub(super) fn rewind(&mut self) {
+        self.at = [0; 3];
+    }
+
+    /// Meets the next entry.
+    pub(super) fn add(&mut self, entry: &EntryLeaf<'_>) {
+        for (i, kind) in KINDS.into_iter().enumerate() {
+            let runs = &mut self.kinds[i];
+            while runs.get(self.at[i]).is_some_and(|(_, last, _)| *last < entry.seq) {
+                self.at[i] += 1;
+            }
+            if let Some((.., sum)) = runs.get_mut(self.at[i]).filter(|(first, ..)| *first <= entry.seq) {
+                sum.add(&self.keys, key_of(kind, entry), entry.seq);
+            }
+        }
     }
 }
 

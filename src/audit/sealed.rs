@@ -3,11 +3,11 @@
 //! The salt is sealed with the values, so without a key neither they nor what is plain beside them can
 //! be held against the leaf: that is counted and said.
 
-use counterfoil_verify::commitment;
+use counterfoil_verify::{EntryLeaf, commitment};
 
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
-use crate::ledger::store::{EntryPartRow, EntryRow};
+use crate::ledger::store::EntryPartRow;
 use crate::trail::keys::KeyFolder;
 use crate::trail::sealing::store::SealedPartRow;
 use crate::trail::sealing::{Fields, Opened, Opener};
@@ -32,7 +32,7 @@ impl Sealed {
 
     pub(super) fn check(
         &mut self,
-        row: &EntryRow,
+        row: &EntryLeaf<'_>,
         part: Option<&EntryPartRow>,
         sealed: &SealedPartRow,
         erased: &mut Erased,
@@ -56,7 +56,7 @@ impl Sealed {
             return;
         }
         findings.checked(L5, 1);
-        let opened = self.opener.open_known(sealed, &row.blind);
+        let opened = self.opener.open_known(sealed, row.blind);
         if opened.is_none_or(|opened| !is_right(row, part, sealed, &opened)) {
             findings.add((L5, "private_part_changed"), "sealed_parts", row.seq, "what is sealed is not what the leaf commits to");
         }
@@ -71,7 +71,7 @@ impl Sealed {
     }
 }
 
-fn is_right(row: &EntryRow, part: Option<&EntryPartRow>, sealed: &SealedPartRow, opened: &Opened) -> bool {
+fn is_right(row: &EntryLeaf<'_>, part: Option<&EntryPartRow>, sealed: &SealedPartRow, opened: &Opened) -> bool {
     let fields = Fields(sealed.fields);
     let plain = part.map(EntryPartRow::listed).unwrap_or_default();
     if (0..5).any(|i| fields.has(i) && plain[i].is_some()) {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use counterfoil_verify::EntryLeaf;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -11,7 +12,6 @@ use crate::config::{Bank, Config, ContinuitySettings, Source};
 use crate::db::{DbError, DbResult};
 use crate::ledger::BusinessCalendar;
 use crate::ledger::continuity::Strictness;
-use crate::ledger::store::EntryRow;
 use crate::money::Currency;
 
 /// Modes and tolerances by source name, the bank's days, and how long a break may stay open.
@@ -74,7 +74,7 @@ impl Settings {
 
     /// Until when a break that this entry opened may stay open: sources that know dates only get
     /// until the end of the business date.
-    pub(super) fn due_at(&self, row: &EntryRow) -> i64 {
+    pub(super) fn due_at(&self, row: &EntryLeaf<'_>) -> i64 {
         let due = row.recorded_at.saturating_add(self.grace);
         let date = self.calendar.local_date(Moment(row.booked_at));
         let (midnight, end) = self.calendar.window(date);

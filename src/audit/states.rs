@@ -9,8 +9,8 @@ use crate::ids::Seq;
 use crate::intake::{Body, Map};
 
 use super::L4;
-use super::entries::Account;
 use super::findings::Findings;
+use super::passed::Account;
 use super::store;
 
 /// States read at once.

@@ -1,6 +1,8 @@
 //! What the audit reads: everything that hangs on a place in the log, slice by slice, and the
 //! tables that follow from it.
 
+use counterfoil_verify::tile::tile_root;
+use counterfoil_verify::{EntryLeaf, Hash};
 use diesel::prelude::*;
 
 use crate::alerts::store::HitRow;
@@ -12,11 +14,12 @@ use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::intake::runs::{PageRow, RunRow};
 use crate::ledger::order::store::{self as order, AsideRow};
-use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow, SourceRow};
+use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, SourceRow};
 use crate::trail::sealing::store::SealedPartRow;
 use crate::trail::store::{EventPartRow, EventRow, TileRow};
 use crate::{bulk_row, on_conn};
 
+use super::rows::Rows;
 use super::tree::TILE_LEAVES;
 
 bulk_row! {
@@ -39,7 +42,7 @@ bulk_row! {
 pub(super) struct Slice {
     pub(super) from: Seq,
     pub(super) to: Seq,
-    pub(super) entries: Vec<EntryRow>,
+    pub(super) entries: Rows,
     pub(super) entry_parts: Vec<EntryPartRow>,
     pub(super) sealed_parts: Vec<SealedPartRow>,
     pub(super) events: Vec<EventRow>,
@@ -51,8 +54,8 @@ pub(super) struct Slice {
     pub(super) rule_sets: Vec<RuleSetRow>,
     pub(super) asides: Vec<AsideRow>,
     pub(super) hits: Vec<HitRow>,
-    /// The full tiles of level 0 that begin in the slice.
-    pub(super) tiles: Vec<TileRow>,
+    /// The full tiles of level 0 that begin in the slice, each with the root of what it holds.
+    pub(super) tiles: Vec<(TileRow, Option<Hash>)>,
 }
 
 /// Rows of a table whose key lies in a range, in order of the key.
@@ -63,12 +66,20 @@ macro_rules! between {
     }};
 }
 
-/// Reads a slice; `from` and `to` are multiples of a tile's leaves, but for the end of the log.
-pub(super) fn slice(conn: &mut Conn, from: Seq, to: Seq) -> DbResult<Slice> {
+/// Reads a slice; `from` and `to` are multiples of a tile's leaves, but for the end of the log. `origin`
+/// is the name that its leaves are thought to have; `each` meets every entry,
+/// and the entries take the room of those that are `spent`.
+pub(super) fn slice(
+    conn: &mut Conn,
+    (from, to): (Seq, Seq),
+    origin: &str,
+    spent: Rows,
+    each: impl FnMut(&EntryLeaf<'_>),
+) -> DbResult<Slice> {
     Ok(Slice {
         from,
         to,
-        entries: between!(conn, entries.seq, EntryRow, from, to),
+        entries: Rows::read(conn, (from, to), origin, spent, each)?,
         entry_parts: between!(conn, entry_parts.seq, EntryPartRow, from, to),
         sealed_parts: between!(conn, sealed_parts.seq, SealedPartRow, from, to),
         events: between!(conn, events.seq, EventRow, from, to),
@@ -84,9 +95,14 @@ pub(super) fn slice(conn: &mut Conn, from: Seq, to: Seq) -> DbResult<Slice> {
     })
 }
 
-fn level_0(conn: &mut Conn, from: i64, to: i64) -> DbResult<Vec<TileRow>> {
+fn level_0(conn: &mut Conn, from: i64, to: i64) -> DbResult<Vec<(TileRow, Option<Hash>)>> {
     let query = tiles::table.filter(tiles::level.eq(0)).filter(tiles::idx.ge(from)).filter(tiles::idx.lt(to)).order(tiles::idx);
-    Ok(on_conn!(conn, |c| query.select(TileRow::as_select()).load(c))?)
+    let tiles: Vec<TileRow> = on_conn!(conn, |c| query.select(TileRow::as_select()).load(c))?;
+    let rooted = |tile: TileRow| {
+        let root = tile_root(&tile.data).ok();
+        (tile, root)
+    };
+    Ok(tiles.into_iter().map(rooted).collect())
 }
 
 /// The first place at or after `from` that has an entry or an event.

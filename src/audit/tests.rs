@@ -27,7 +27,7 @@ const TRIGGERS: &str = "DROP TRIGGER entries_no_update; DROP TRIGGER entries_no_
     DROP TRIGGER reversals_no_update; DROP TRIGGER reversals_no_delete; DROP TRIGGER reversals_no_replace;";
 
 /// A folder with the untouched log of 900 entries.
-fn original() -> &'static TempDir {
+pub(super) fn original() -> &'static TempDir {
     static ORIGINAL: OnceLock<TempDir> = OnceLock::new();
     ORIGINAL.get_or_init(|| {
         let folder = TempDir::new().unwrap();
@@ -36,7 +36,7 @@ fn original() -> &'static TempDir {
     })
 }
 
-fn url(folder: &TempDir) -> String {
+pub(super) fn url(folder: &TempDir) -> String {
     format!("sqlite:{}", folder.path().join("log.db").display())
 }
 
@@ -324,6 +324,11 @@ fn values_of_another_type_than_their_column_are_found_even_where_they_read_the_s
     );
     check(
         &format!("UPDATE entries SET amount = amount || ' and more' WHERE seq = {entry}"),
+        &[&format!("L2 type_changed entries {entry}")],
+    );
+    // Of more bits than the column has: read, it is cut off to what was hashed.
+    check_has(
+        &format!("UPDATE entries SET flags = flags + 65536 WHERE seq = {entry}"),
         &[&format!("L2 type_changed entries {entry}")],
     );
     check_has(&blob("breaks", "state", "seq"), &[&format!("L4 type_changed breaks {}", max("breaks"))]);

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use counterfoil_verify::tile::{TILE_BYTES, WIDTH};
-use counterfoil_verify::{Hash, Tiles};
+use counterfoil_verify::{FullTile, Hash, Tiles};
 
 use crate::ids::Seq;
 use crate::trail::store::TileRow;
@@ -49,6 +49,18 @@ impl Grown {
     fn push(&mut self, hash: Hash) {
         let mut full = Vec::new();
         self.tiles.push(hash, &mut full);
+        self.keep(full);
+    }
+
+    /// Adds a whole tile by its root; `false` where the tree does not end with one.
+    fn push_tile(&mut self, root: Hash) -> bool {
+        let mut full = Vec::new();
+        let pushed = self.tiles.push_tile(root, &mut full).is_ok();
+        self.keep(full);
+        pushed
+    }
+
+    fn keep(&mut self, full: Vec<FullTile>) {
         self.upper.extend(full.into_iter().filter(|t| t.level > 0).map(|t| ((t.level, t.index), t.data)));
     }
 }
@@ -60,10 +72,17 @@ impl Tree {
     }
 
     /// Adds the leaves of one tile of level 0 (fewer at the end of the log), `None` where the row is
-    /// missing, and the stored tile, which must be there when the leaves fill it.
-    pub(super) fn add_tile(&mut self, first: Seq, leaves: &[Option<Leaf>], stored: Option<&[u8]>, findings: &mut Findings) {
+    /// missing, and the stored tile with the root of what it holds, which must be there when the leaves
+    /// fill it.
+    pub(super) fn add_tile(
+        &mut self,
+        first: Seq,
+        leaves: &[Option<Leaf>],
+        stored: Option<(&[u8], Option<Hash>)>,
+        findings: &mut Findings,
+    ) {
         let full = leaves.len() == WIDTH;
-        let stored = stored.filter(|_| full);
+        let (stored, root) = stored.filter(|_| full).map_or((None, None), |(data, root)| (Some(data), root));
         let path = format!("tile 0/{}", first / TILE_LEAVES);
         if full {
             findings.checked(L2, 1);
@@ -74,6 +93,14 @@ impl Tree {
         let hashes = stored.and_then(|data| data.as_chunks::<32>().0.get(..WIDTH).filter(|_| data.len() == TILE_BYTES));
         if stored.is_some() && hashes.is_none() {
             findings.add((L2, "tile_changed"), "tiles", first, format!("{path} does not have 256 hashes"));
+        }
+        let same = |hashes: &[Hash]| leaves.iter().zip(hashes).all(|(leaf, hash)| leaf.is_some_and(|leaf| leaf.hash == *hash));
+        if let (Some(root), true) = (root, hashes.is_some_and(same))
+            && self.tiles.is_none()
+            && !self.cut
+            && self.rows.push_tile(root)
+        {
+            return;
         }
         for (i, leaf) in leaves.iter().enumerate() {
             self.add(first + i as i64, *leaf, hashes.map(|h| h[i]));

@@ -110,6 +110,10 @@ impl<T: Column> Column for Option<T> {
 pub trait BulkRow: 'static {
     /// `INSERT INTO table (columns) `.
     const INSERT: &'static str;
+    /// The table.
+    const TABLE: &'static str;
+    /// The columns in order, with commas between them; the first is the key.
+    const COLUMNS: &'static str;
     /// The columns' widths, in order.
     const WIDTHS: &'static [Width];
     /// Appends the row's values, in order.
@@ -137,6 +141,8 @@ macro_rules! bulk_row {
         impl $crate::db::bulk::BulkRow for $name {
             const INSERT: &'static str = concat!(
                 "INSERT INTO ", stringify!($table), " (", stringify!($first), $(", ", stringify!($field)),*, ") ");
+            const TABLE: &'static str = stringify!($table);
+            const COLUMNS: &'static str = concat!(stringify!($first), $(", ", stringify!($field)),*);
             const WIDTHS: &'static [$crate::db::bulk::Width] = &[
                 <$first_type as $crate::db::bulk::Column>::WIDTH, $(<$type as $crate::db::bulk::Column>::WIDTH),*];
             fn values<'a>(&'a self, out: &mut Vec<$crate::db::bulk::Value<'a>>) {

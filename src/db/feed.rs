@@ -1,4 +1,4 @@
-//! A table that SQLite reads from memory: how it takes many rows at once.
+//! How SQLite takes many rows at once, and how it gives them.
 //!
 //! `INSERT INTO t (…) SELECT c0, c1, … FROM counterfoil_feed` is one statement for any number of
 //! rows: no parameter is bound and reset per value, no statement stepped and reset per row. Every
@@ -7,10 +7,14 @@
 //! takes less of the processor this way than through a prepared statement of the C interface, and
 //! less than half of what diesel's own statements take.
 //!
+//! The other way, `SELECT counterfoil_pack(c0, c1, …) FROM t` hands every row of one statement to the
+//! [`Packer`] of the call of [`packing`] the thread is inside of, and says how many they were.
+//!
 //! This is the one file with `unsafe` in it; it has nothing but the callbacks of SQLite's virtual
-//! table interface (<https://sqlite.org/vtab.html>). What makes it sound:
-//! - SQLite calls back on the thread that steps the statement, and [`Feed`]s are found through a
-//!   thread-local, set for the time of one call and taken back even if that panics.
+//! table interface (<https://sqlite.org/vtab.html>) and of one aggregate function. What makes it sound:
+//! - SQLite calls back on the thread that steps the statement, and [`Feed`]s and [`Packer`]s are found
+//!   through thread-locals, set for the time of one call and taken back even if that panics.
+//! - What SQLite hands over is copied before the callback returns.
 //! - Texts and bytes are handed over without a copy (`SQLITE_STATIC`). They outlive the call, and
 //!   nothing reads a finished statement's registers.
 //! - The two structs SQLite gives back to us are boxes that only we make and free.
@@ -24,9 +28,13 @@ use std::sync::Once;
 use libsqlite3_sys as ffi;
 
 use super::bulk::Value;
+use super::gather::Packer;
 
 /// The table's name in SQL.
 pub(super) const TABLE: &str = "counterfoil_feed";
+/// The function's name in SQL.
+pub(super) const PACK: &str = "counterfoil_pack";
+
 /// What is read, row by row, out of memory that outlives it.
 pub(super) trait Feed<'r> {
     /// Goes to the next row, the first at the first call; `Ok(false)` after the last.
@@ -42,6 +50,7 @@ type Current = NonNull<dyn Feed<'static>>;
 
 thread_local! {
     static CURRENT: Cell<Option<Current>> = const { Cell::new(None) };
+    static PACKER: Cell<Option<NonNull<Packer>>> = const { Cell::new(None) };
 }
 
 /// Makes the table known to every connection opened from now on; and has them opened without a lock
@@ -69,6 +78,19 @@ pub(super) fn feeding<'r, T>(feed: &mut (dyn Feed<'r> + '_), work: impl FnOnce()
     // borrowed until then, so that nobody else reaches it.
     let feed = unsafe { std::mem::transmute::<NonNull<dyn Feed<'r> + '_>, Current>(NonNull::from(feed)) };
     let _before = Before(CURRENT.replace(Some(feed)));
+    work()
+}
+
+/// Runs `work`, during which the rows that are packed come to `packer`. One statement at a time: `work`
+/// must not read with another that packs.
+pub(super) fn packing<T>(packer: &mut Packer, work: impl FnOnce() -> T) -> T {
+    struct Before(Option<NonNull<Packer>>);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            PACKER.set(self.0);
+        }
+    }
+    let _before = Before(PACKER.replace(Some(NonNull::from(packer))));
     work()
 }
 
@@ -124,8 +146,60 @@ static MODULE: ffi::sqlite3_module = ffi::sqlite3_module {
 };
 
 unsafe extern "C" fn register(db: *mut ffi::sqlite3, _error: *mut *mut c_char, _api: *const ffi::sqlite3_api_routines) -> c_int {
-    // SAFETY: SQLite hands us the connection it is opening; the module is static.
-    unsafe { ffi::sqlite3_create_module_v2(db, c"counterfoil_feed".as_ptr(), &raw const MODULE, null_mut(), None) }
+    // Not for triggers and views: what stands in a file that somebody else made cannot call it.
+    let flags = ffi::SQLITE_UTF8 | ffi::SQLITE_DIRECTONLY;
+    // SAFETY: SQLite hands us the connection it is opening; the module is static, and so are the functions.
+    unsafe {
+        let code = ffi::sqlite3_create_module_v2(db, c"counterfoil_feed".as_ptr(), &raw const MODULE, null_mut(), None);
+        if code != ffi::SQLITE_OK {
+            return code;
+        }
+        let (name, step, last) = (c"counterfoil_pack".as_ptr(), Some(pack as _), Some(packed as _));
+        ffi::sqlite3_create_function_v2(db, name, -1, flags, null_mut(), None, step, last, None)
+    }
+}
+
+unsafe extern "C" fn pack(context: *mut ffi::sqlite3_context, count: c_int, values: *mut *mut ffi::sqlite3_value) {
+    // SAFETY: eight bytes that SQLite keeps for this run of the function, zero at first, aligned
+    // for any number; null where it has no memory.
+    let rows = unsafe { ffi::sqlite3_aggregate_context(context, size_of::<i64>() as c_int) }.cast::<i64>();
+    let (Some(mut packer), false) = (PACKER.get(), rows.is_null()) else { return };
+    // SAFETY: the packer is the one of the call of `packing` we are inside of, which nobody else reaches
+    // until that returns; SQLite hands over as many values as it says, and they stay as they are until
+    // they are read in another form, which is done once and in the form that they have.
+    unsafe {
+        *rows += 1;
+        let packer = packer.as_mut();
+        packer.begin();
+        for value in std::slice::from_raw_parts(values, count as usize) {
+            match ffi::sqlite3_value_type(*value) {
+                ffi::SQLITE_NULL => packer.null(),
+                ffi::SQLITE_INTEGER => packer.int(ffi::sqlite3_value_int64(*value)),
+                ffi::SQLITE_TEXT => packer.text(bytes(ffi::sqlite3_value_text(*value), *value)),
+                ffi::SQLITE_BLOB => packer.blob(bytes(ffi::sqlite3_value_blob(*value).cast(), *value)),
+                _ => packer.other(),
+            }
+        }
+        packer.end();
+    }
+}
+
+/// The bytes of a value that begin at `start`, if there are any.
+unsafe fn bytes<'v>(start: *const u8, value: *mut ffi::sqlite3_value) -> &'v [u8] {
+    // SAFETY: the caller has just had SQLite say where the value begins; it says how long it is. An empty
+    // one begins nowhere.
+    unsafe {
+        let length = ffi::sqlite3_value_bytes(value) as usize;
+        if start.is_null() { &[] } else { std::slice::from_raw_parts(start, length) }
+    }
+}
+
+unsafe extern "C" fn packed(context: *mut ffi::sqlite3_context) {
+    // SAFETY: as in `pack`; where that never ran, there is nothing and nothing is made.
+    unsafe {
+        let rows = ffi::sqlite3_aggregate_context(context, 0).cast::<i64>();
+        ffi::sqlite3_result_int64(context, if rows.is_null() { 0 } else { *rows });
+    }
 }
 
 unsafe extern "C" fn connect(

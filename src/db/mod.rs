@@ -15,6 +15,7 @@ mod dialect;
 pub(crate) mod faults;
 mod feed;
 pub mod fixed;
+pub mod gather;
 pub mod guards;
 mod lease;
 pub mod migrate;
@@ -24,6 +25,7 @@ pub mod rights;
 pub mod roles;
 pub mod schema;
 pub mod segments;
+mod snapshots;
 mod wake;
 
 use std::sync::Arc;

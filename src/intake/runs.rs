@@ -4,12 +4,12 @@
 //! so losing one loses nothing. Four neighbours of one tier are merged into one of the next: a pair is written
 //! once a tier, a look-up probes three runs a tier, and at most [`RUNS_MAX`] however large the log.
 
+use counterfoil_verify::EntryLeaf;
 use diesel::prelude::*;
 
 use crate::db::schema::{index_pages, index_runs};
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
-use crate::ledger::store::EntryRow;
 use crate::{bulk_row, on_conn};
 
 use super::references::RefKey;
@@ -144,8 +144,8 @@ pub(super) fn reach(conn: &mut Conn, kind: RunKind) -> DbResult<Seq> {
 }
 
 /// The key of an entry in a run of this kind.
-pub fn key_of(kind: RunKind, row: &EntryRow) -> u64 {
-    key(kind, row.source, &row.source_ref, row.account, row.context)
+pub fn key_of(kind: RunKind, row: &EntryLeaf<'_>) -> u64 {
+    key(kind, row.source, row.source_ref, row.account, row.context)
 }
 
 fn key(kind: RunKind, source: Seq, source_ref: &str, account: Seq, context: Seq) -> u64 {

@@ -167,6 +167,16 @@ impl EntryLeaf<'_> {
     }
 }
 
+/// What every leaf of an entry in the log named `origin` begins with; its fields follow in order.
+///
+/// # Errors
+/// When the name is longer than [`MAX_FIELD`].
+pub fn entry_prefix(origin: &str) -> Result<Vec<u8>, TooLong> {
+    let mut out = Vec::new();
+    begin(&mut out, origin, "entry")?;
+    Ok(out)
+}
+
 impl EventLeaf<'_> {
     /// Appends the bytes of the leaf to `out`.
     ///

@@ -79,9 +79,27 @@ impl Tiles {
     /// Appends a leaf hash, and to `full` every tile that this has filled,
     /// the lowest level first.
     pub fn push(&mut self, leaf: Hash, full: &mut Vec<FullTile>) {
+        self.grow(0, leaf, full);
+    }
+
+    /// Appends the 256 leaves of a full tile of level 0 by their [`tile_root`]: the same as appending
+    /// each, but that `full` does not get the tile itself, only what it fills above it.
+    ///
+    /// # Errors
+    /// When the size is no multiple of 256.
+    pub fn push_tile(&mut self, root: Hash, full: &mut Vec<FullTile>) -> Result<(), Malformed> {
+        if !self.size().is_multiple_of(WIDTH as u64) {
+            return Err(Malformed::Tile);
+        }
+        self.grow(SPAN, root, full);
+        Ok(())
+    }
+
+    /// Appends a perfect subtree of `2^height` leaves.
+    fn grow(&mut self, height: u32, root: Hash, full: &mut Vec<FullTile>) {
         let Self { frontier, partial } = self;
-        let size = frontier.size() + 1;
-        frontier.push_each(leaf, |height, hash| {
+        let size = frontier.size() + (1 << height);
+        frontier.push_perfect(height, root, |height, hash| {
             if !height.is_multiple_of(SPAN) {
                 return;
             }

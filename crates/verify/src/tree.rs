@@ -128,17 +128,22 @@ impl Frontier {
 
     /// Appends a leaf hash and reports every perfect subtree it completes:
     /// its level, 0 for the leaf itself, and its root.
-    pub(crate) fn push_each(&mut self, leaf: Hash, mut each: impl FnMut(u32, &Hash)) {
-        let mut hash = leaf;
-        each(0, &hash);
-        for level in 1..=self.size.trailing_ones() {
+    pub(crate) fn push_each(&mut self, leaf: Hash, each: impl FnMut(u32, &Hash)) {
+        self.push_perfect(0, leaf, each);
+    }
+
+    /// Appends a perfect subtree of `2^height` leaves, which the size must be a multiple of.
+    pub(crate) fn push_perfect(&mut self, height: u32, root: Hash, mut each: impl FnMut(u32, &Hash)) {
+        let mut hash = root;
+        each(height, &hash);
+        for level in height + 1..=height + (self.size >> height).trailing_ones() {
             if let Some(left) = self.peaks.pop() {
                 hash = node(&left, &hash);
                 each(level, &hash);
             }
         }
         self.peaks.push(hash);
-        self.size += 1;
+        self.size += 1 << height;
     }
 
     /// The number of leaves.

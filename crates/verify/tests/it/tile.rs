@@ -52,6 +52,22 @@ impl Writer {
 }
 
 #[test]
+fn a_tile_at_once_is_the_same_as_its_leaves() {
+    let (mut writer, mut at_once) = (Writer::default(), Tiles::new());
+    for tile in 0..300_u64 {
+        let mut each = Vec::new();
+        (tile * 256..(tile + 1) * 256).for_each(|i| each.extend(writer.push(leaf(i))));
+        let (own, above) = each.split_first().unwrap();
+        let mut full = Vec::new();
+        at_once.push_tile(tile_root(&own.data).unwrap(), &mut full).unwrap();
+        assert_eq!((own.level, full.as_slice()), (0, above), "tile {tile}");
+        assert_eq!(at_once, writer.tiles);
+    }
+    at_once.push(leaf(0), &mut Vec::new());
+    assert_eq!(at_once.push_tile(leaf(1), &mut Vec::new()), Err(Malformed::Tile));
+}
+
+#[test]
 fn resuming_equals_having_run_on() {
     let (mut writer, mut frontier) = (Writer::default(), Frontier::new());
     for i in 0..=1000 {
