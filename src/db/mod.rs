@@ -10,6 +10,7 @@
 pub mod backup;
 pub mod bulk;
 pub mod classes;
+mod copy;
 pub mod definitions;
 mod dialect;
 pub(crate) mod faults;
@@ -24,6 +25,7 @@ pub mod rights;
 pub mod roles;
 pub mod schema;
 pub mod segments;
+pub mod standing;
 mod wake;
 
 use std::sync::Arc;
