@@ -47,6 +47,9 @@ pub enum TimeError {
 impl Moment {
     /// Reads RFC 3339 with an offset and at most microseconds, in the years 1900 to 2200.
     pub fn parse(text: &str) -> Result<Moment, TimeError> {
+        if let Some(moment) = Moment::in_utc(text.as_bytes()) {
+            return Ok(moment);
+        }
         let short = || text.chars().take(40).collect::<String>();
         let time = DateTime::parse_from_rfc3339(text).map_err(|_| TimeError::NotATime(short()))?;
         if time.timestamp_subsec_nanos() >= 1_000_000_000 {
@@ -59,6 +62,27 @@ impl Moment {
             return Err(TimeError::OutOfRange(short()));
         }
         Ok(Moment(time.timestamp_micros()))
+    }
+
+    /// The common form, `2026-11-20T14:03:22Z` with or without a fraction, on a day that every month
+    /// has; everything else goes through chrono.
+    fn in_utc(text: &[u8]) -> Option<Moment> {
+        let (date, rest) = text.split_at_checked(10)?;
+        let (clock, rest) = rest.split_at_checked(9)?;
+        let [year @ .., b'-', m1, m2, b'-', d1, d2] = date else { return None };
+        let [b'T', h1, h2, b':', n1, n2, b':', s1, s2] = clock else { return None };
+        let fraction = rest.strip_suffix(b"Z")?;
+        let micros = match fraction.split_first() {
+            None => 0,
+            Some((b'.', digits)) if (1..=6).contains(&digits.len()) => number(digits)? * 10_i64.pow(6 - digits.len() as u32),
+            _ => return None,
+        };
+        let [year, month, day] = [number(year)?, number(&[*m1, *m2])?, number(&[*d1, *d2])?];
+        let [hour, minute, second] = [number(&[*h1, *h2])?, number(&[*n1, *n2])?, number(&[*s1, *s2])?];
+        let plain = (1900..2200).contains(&year) && (1..=12).contains(&month) && (1..=28).contains(&day);
+        let plain = plain && hour < 24 && minute < 60 && second < 60;
+        let time = hour * HOUR + minute * MINUTE + second * SECOND + micros;
+        plain.then(|| Moment(days_to(year, month, day) * DAY + time))
     }
 
     /// As chrono knows it.
@@ -77,6 +101,18 @@ impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.utc().to_rfc3339_opts(SecondsFormat::AutoSi, true))
     }
+}
+
+/// A number of digits alone.
+fn number(digits: &[u8]) -> Option<i64> {
+    digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
+}
+
+/// Days from 1970-01-01 to a date of the Gregorian calendar, whose years are counted here from March.
+fn days_to(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let leaps = year / 4 - year / 100 + year / 400;
+    year * 365 + leaps + (153 * month + 2) / 5 + day - 1 - 719_468
 }
 
 /// Reads `YYYY-MM-DD` in the years 1900 to 2200.
@@ -207,10 +243,34 @@ mod tests {
     fn times_need_an_offset_and_at_most_microseconds() {
         assert_eq!(Moment::parse("1970-01-01T00:00:01.000001Z"), Ok(Moment(1_000_001)));
         assert_eq!(Moment::parse("1970-01-01T01:00:00+01:00"), Ok(Moment(0)));
+        assert_eq!(Moment::in_utc(b"2026-11-20T14:03:22Z"), Some(Moment(1_795_183_402 * SECOND)));
         assert!(matches!(Moment::parse("2026-01-01T00:00:00"), Err(TimeError::NotATime(_))));
         assert!(matches!(Moment::parse("2026-01-01T00:00:00.1234567Z"), Err(TimeError::TooFine(_))));
         assert!(matches!(Moment::parse("0001-01-01T00:00:00Z"), Err(TimeError::OutOfRange(_))));
         assert!(Moment::parse("2016-12-31T23:59:60Z").is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_common_form_is_read_as_chrono_reads_it(
+            second in -2_300_000_000_i64..7_400_000_000, micros in 0..1_000_000_u32, digits in 0..=9_usize, at in 0..40_usize, byte in " -~",
+        ) {
+            let time = DateTime::from_timestamp(second, micros * 1_000).unwrap();
+            let mut text = time.format("%Y-%m-%dT%H:%M:%S").to_string();
+            if digits > 0 {
+                text += &format!(".{:09}", micros * 1_000)[..=digits];
+            }
+            text.push('Z');
+            let mut bent = text.clone();
+            let at = at % bent.len();
+            bent.replace_range(at..=at, &byte);
+            for text in [text, bent] {
+                if let Some(moment) = Moment::in_utc(text.as_bytes()) {
+                    let known = DateTime::parse_from_rfc3339(&text).ok().map(|time| time.timestamp_micros());
+                    proptest::prop_assert_eq!(Some(moment.0), known, "{}", text);
+                }
+            }
+        }
     }
 
     #[test]

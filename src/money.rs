@@ -6,6 +6,7 @@
 pub mod decimal;
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use rust_decimal::Decimal;
 
@@ -16,6 +17,13 @@ pub struct Currency(iso_currency::Currency);
 impl Currency {
     /// Reads a three-letter code in capitals; refuses unknown codes and those without minor units.
     pub fn parse(code: &str) -> Result<Currency, MoneyError> {
+        match place(code).and_then(|at| KNOWN[at]) {
+            Some(known) => Ok(known),
+            None => Currency::look_up(code),
+        }
+    }
+
+    fn look_up(code: &str) -> Result<Currency, MoneyError> {
         let found =
             iso_currency::Currency::from_code(code).ok_or_else(|| MoneyError::UnknownCurrency(code.chars().take(8).collect()))?;
         match found.exponent() {
@@ -44,6 +52,20 @@ impl fmt::Display for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
     }
+}
+
+/// Every currency at the place of its code: looking through the list costs more than the rest of an entry's money.
+static KNOWN: LazyLock<Vec<Option<Currency>>> = LazyLock::new(|| {
+    let letters = || b'A'..=b'Z';
+    let codes = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])));
+    codes.map(|code| Currency::look_up(str::from_utf8(&code).unwrap_or_default()).ok()).collect()
+});
+
+/// The place of three capitals among all there could be.
+fn place(code: &str) -> Option<usize> {
+    let &[a, b, c] = code.as_bytes() else { return None };
+    let letter = |byte: u8| byte.is_ascii_uppercase().then(|| usize::from(byte - b'A'));
+    Some((letter(a)? * 26 + letter(b)?) * 26 + letter(c)?)
 }
 
 /// What is wrong with a piece of money text or a sum.
@@ -230,6 +252,17 @@ mod tests {
 
     fn amount(text: &str, code: &str) -> Result<i64, MoneyError> {
         Money::parse_amount(text, Currency::parse(code)?).map(Money::minor)
+    }
+
+    #[test]
+    fn a_code_is_read_as_the_list_has_it() {
+        for code in ["USD", "AED", "ZWL", "XAU", "XXX", "AAA", "ZZZ", "usd", "US", "USDD", "", "U\u{e9}"] {
+            assert_eq!(Currency::parse(code), Currency::look_up(code), "{code}");
+        }
+        assert_eq!(
+            KNOWN.iter().flatten().filter(|known| place(known.code()).and_then(|at| KNOWN[at]) != Some(**known)).count(),
+            0
+        );
     }
 
     #[test]

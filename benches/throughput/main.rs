@@ -1,28 +1,28 @@
 //! Entries recorded per second, durably, beside what the database takes of the same rows without
 //! any of it. One table in one run: alternating rounds, medians, the machine's fsync latency.
 //!
-//! `cargo bench --bench throughput -- [rows] [rounds] [sqlite|postgres|http|peer …] [batch=1000]`:
-//! words choose parts of it, none means all. `COUNTERFOIL_BENCH_POSTGRES=postgres://…` adds
-//! PostgreSQL (an empty database). `../shared/peers/seed_baseline.py`, where it is, is run too.
+//! `cargo bench --bench throughput -- [rows] [rounds] [sqlite|postgres|http …] [batch=1000]`: words choose
+//! parts of it, none means all. `COUNTERFOIL_BENCH_POSTGRES=postgres://…` adds PostgreSQL: any database of a
+//! server on which others may be made.
+//! `-- table [rows] [rounds]` prints the goals of the write path and what is reached of them.
 //! `-- spike [rows] [batch=1000] [alone]` instead appends that many rows to one file, beside the raw insert.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod http;
+mod load;
+mod ours;
 mod peer;
+mod postgres;
 mod raw;
 mod rows;
 mod spike;
+mod table;
 
 use std::io::Write;
-use std::sync::mpsc::channel;
 use std::time::Instant;
 
-use counterfoil::clock::Clock;
-use counterfoil::config::Config;
-use counterfoil::db::{self, Db, bulk};
-use counterfoil::intake::{self, Delivery, DeliveryKind, Intake, Row, RowResult, Submission};
-use counterfoil::ledger::NewEntry;
-use counterfoil::trail::NewEvent;
+use load::Server;
+use ours::Measured;
+use rows::{Accounts, Rows};
 
 /// The program's own allocator.
 #[global_allocator]
@@ -55,29 +55,32 @@ impl Asked {
     }
 
     fn wants(&self, part: &str) -> bool {
-        self.parts.is_empty() || self.parts.iter().any(|p| p == part)
+        self.parts.is_empty() || self.names(part)
+    }
+
+    fn names(&self, part: &str) -> bool {
+        self.parts.iter().any(|p| p == part)
     }
 }
 
 fn main() {
     let asked = Asked::read();
     println!("rows {} (fewer for small batches), rounds {}, medians; entries per second", asked.rows, asked.rounds);
-    fsync();
-    if asked.parts.iter().any(|p| p == "spike") {
-        let alone = asked.parts.iter().any(|p| p == "alone");
-        return spike::measure(asked.rows, asked.batches[0], alone);
+    let fsync = fsync();
+    if asked.names("table") {
+        return table::measure(&asked, fsync);
+    }
+    if asked.names("spike") {
+        return spike::measure(asked.rows, asked.batches[0], asked.names("alone"));
     }
     if asked.wants("sqlite") {
         sqlite(&asked);
     }
-    if let (true, Ok(url)) = (asked.wants("postgres"), std::env::var("COUNTERFOIL_BENCH_POSTGRES")) {
-        postgres(&url, &asked);
+    if let (true, Some(server)) = (asked.wants("postgres"), postgres::Server::named()) {
+        on_postgres(&server, &asked);
     }
     if asked.wants("http") {
-        http::measure(asked.rows, asked.rounds);
-    }
-    if asked.wants("peer") {
-        peer::measure();
+        over_http(&asked);
     }
 }
 
@@ -95,7 +98,8 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn fsync() {
+/// Seconds of the middle one of 500.
+fn fsync() -> f64 {
     let dir = tempfile::tempdir().unwrap();
     let mut file = std::fs::File::create(dir.path().join("f")).unwrap();
     let mut micros: Vec<f64> = (0..500)
@@ -108,6 +112,7 @@ fn fsync() {
         .collect();
     micros.sort_by(f64::total_cmp);
     println!("fdatasync after 4 KiB appended: p50 {:.0} us, p99 {:.0} us", micros[250], micros[495]);
+    micros[250] / 1e6
 }
 
 fn head(database: &str, raw: &str) {
@@ -124,50 +129,41 @@ fn sqlite(asked: &Asked) {
         let (mut raw, mut ours) = (Vec::new(), Vec::new());
         for round in 0..asked.rounds {
             let dir = tempfile::tempdir().unwrap();
-            let url = |name: &str| format!("sqlite:{}", dir.path().join(name).display());
+            let url = format!("sqlite:{}", dir.path().join("ours.db").display());
             raw.push(raw::sqlite(&dir.path().join("raw.db"), &rows::stored(n), batch));
-            ours.push(sequencer(&url("ours.db"), n, batch, round));
+            ours.push(ours::sequencer(&url, "", Rows::of(n, round, Accounts::New), batch, round));
         }
         report(batch, raw, ours);
     }
 }
 
-fn postgres(url: &str, asked: &Asked) {
+fn on_postgres(server: &postgres::Server, asked: &Asked) {
     head("PostgreSQL", "raw binary COPY");
-    let db = Db::open(url, 2).unwrap();
-    db::migrate::up(&mut db.connect().unwrap()).unwrap();
     for &batch in &asked.batches {
         let n = rows_for(batch, asked.rows);
         let (mut raw, mut ours) = (Vec::new(), Vec::new());
         for round in 0..asked.rounds {
-            raw.push(raw_copy(&db, n, batch));
-            ours.push(sequencer(url, n, batch, round + 100 * batch));
+            let database = server.database();
+            raw.push(postgres::raw_copy(&database.url, n, batch));
+            ours.push(ours::sequencer(&database.url, database.keys(), Rows::of(n, round, Accounts::New), batch, round));
         }
         report(batch, raw, ours);
     }
 }
 
-fn raw_copy(db: &Db, n: usize, batch: usize) -> f64 {
-    let mut conn = db.connect().unwrap();
-    // A table of the same name in a schema of its own, without triggers.
-    conn.execute(
-        "DROP SCHEMA IF EXISTS raw CASCADE; CREATE SCHEMA raw; CREATE TABLE raw.entries (LIKE public.entries INCLUDING INDEXES)",
-    )
-    .unwrap();
-    conn.execute("SET search_path TO raw").unwrap();
-    let rows = rows::stored(n);
-    let began = Instant::now();
-    for chunk in rows.chunks(batch) {
-        conn.write(|conn| bulk::append(conn, chunk)).map_err(|e: db::DbError| e).unwrap();
+fn over_http(asked: &Asked) {
+    println!("\n| SQLite over HTTP | entries/s |\n|---|---|");
+    for (what, connections, batch, n) in
+        [("single entries, 64 connections", 64, 1, asked.rows / 4), ("batches of 1,000, 8 connections", 8, 1_000, asked.rows)]
+    {
+        let rates = (0..asked.rounds).map(|round| {
+            let dir = tempfile::tempdir().unwrap();
+            let server = Server::start(&format!("sqlite:{}", dir.path().join("bench.db").display()), "");
+            let requests = server.requests(&Rows::of(n, round, Accounts::New).timed, batch);
+            n as f64 / server.send(&requests, connections).seconds
+        });
+        println!("| {what} | {:.0} |", median(rates.collect()));
     }
-    n as f64 / began.elapsed().as_secs_f64()
-}
-
-/// Entries per second, and the processor time of the two threads per entry.
-struct Measured {
-    rate: f64,
-    sequencer: f64,
-    committer: f64,
 }
 
 fn report(batch: usize, raw: Vec<f64>, ours: Vec<Measured>) {
@@ -175,80 +171,4 @@ fn report(batch: usize, raw: Vec<f64>, ours: Vec<Measured>) {
     let of = |part: fn(&Measured) -> f64| median(ours.iter().map(part).collect());
     let (rate, sequencer, committer) = (of(|m| m.rate), of(|m| m.sequencer), of(|m| m.committer));
     println!("| {batch} | {:.0} | {rate:.0} | {:.2} | {sequencer:.2} + {committer:.2} |", median(raw), median(ratios));
-}
-
-/// Microseconds of processor time that this process's thread of that name has used.
-fn thread_cpu(name: &str) -> f64 {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap().filter_map(Result::ok);
-    let mut named = tasks.filter(|t| std::fs::read_to_string(t.path().join("comm")).is_ok_and(|comm| comm.trim() == name));
-    let spent = named.next().and_then(|t| std::fs::read_to_string(t.path().join("schedstat")).ok());
-    spent.and_then(|s| s.split(' ').next()?.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1_000.0
-}
-
-/// Records `n` entries in submissions of `batch`, at most eight waiting, all acknowledged.
-fn sequencer(url: &str, n: usize, batch: usize, round: usize) -> Measured {
-    let db = Db::open(url, 2).unwrap();
-    let intake = intake::start(&db, &Config::default(), Clock::system()).unwrap();
-    let source = source(&intake, &format!("bench-{round}"));
-    let batches = in_batches(rows::entries(n, round), batch);
-    let cpu_before = (thread_cpu("sequencer"), thread_cpu("committer"));
-    let began = Instant::now();
-    record(&intake, source, batches);
-    let seconds = began.elapsed().as_secs_f64();
-    let each = |before: f64, name: &str| (thread_cpu(name) - before) / n as f64;
-    let measured = Measured {
-        rate: n as f64 / seconds,
-        sequencer: each(cpu_before.0, "sequencer"),
-        committer: each(cpu_before.1, "committer"),
-    };
-    intake.stop();
-    measured
-}
-
-fn in_batches(entries: Vec<NewEntry>, batch: usize) -> Vec<Vec<Row>> {
-    let mut batches = Vec::new();
-    let mut rest = entries.into_iter().peekable();
-    while rest.peek().is_some() {
-        let rows = rest.by_ref().take(batch);
-        batches.push(rows.map(|entry| Row { line: 1, entry: Ok(entry), with_next: false }).collect());
-    }
-    batches
-}
-
-/// Submits everything, at most eight submissions waiting, and waits until all is acknowledged.
-fn record(intake: &Intake, source: i64, batches: Vec<Vec<Row>>) {
-    let total: usize = batches.iter().map(Vec::len).sum();
-    let (send, receive) = channel();
-    let (mut waiting, mut recorded) = (0, 0);
-    for rows in batches {
-        while waiting >= 8 {
-            recorded += recorded_in(receive.recv().unwrap());
-            waiting -= 1;
-        }
-        let send = send.clone();
-        let reply: intake::Reply = Box::new(move |results| send.send(results.unwrap()).unwrap());
-        let delivery = Delivery { kind: DeliveryKind::Import, api_key: None, origin: None };
-        intake.submit_wait(Submission { source, delivery, rows, atomic: false, history: true, reply }).unwrap();
-        waiting += 1;
-    }
-    for _ in 0..waiting {
-        recorded += recorded_in(receive.recv().unwrap());
-    }
-    assert_eq!(recorded, total);
-}
-
-fn recorded_in(results: Vec<RowResult>) -> usize {
-    results.iter().filter(|r| matches!(r, RowResult::Recorded(_))).count()
-}
-
-fn source(intake: &Intake, name: &str) -> i64 {
-    let name = name.to_owned();
-    let act = intake.log().act(move |tx| {
-        let id = tx.append(NewEvent::public("source.defined", serde_json::json!({ "name": name })))?;
-        let row = counterfoil::ledger::store::SourceRow { id, name, created_at: 0 };
-        bulk::append(tx.conn, &[row])?;
-        tx.changed(counterfoil::trail::Changed::Sources);
-        Ok(id)
-    });
-    act.unwrap()
 }

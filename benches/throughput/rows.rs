@@ -7,8 +7,8 @@ use counterfoil::ledger::store::EntryRow;
 use counterfoil::ledger::{Channel, Context, Direction, Kind, NewEntry, Parts, Status};
 use counterfoil::money::Currency;
 
-/// Random accounts, unless more are asked for.
-pub const ACCOUNTS: u64 = 10_000;
+/// Random accounts, where all are known before.
+const ACCOUNTS: u64 = 10_000;
 
 pub struct Random(u64);
 
@@ -25,9 +25,32 @@ impl Random {
     }
 }
 
-/// `n` entries, not sent before in this `round`.
-pub fn entries(n: usize, round: usize) -> Vec<NewEntry> {
-    Stream::new(ACCOUNTS, round).take(n)
+/// Whether the accounts of the rows are defined by them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accounts {
+    /// One row in twenty defines one.
+    New,
+    /// All of them were known before.
+    Known,
+}
+
+/// Rows of a round.
+pub struct Rows {
+    /// To be recorded off the clock.
+    pub before: Vec<NewEntry>,
+    pub timed: Vec<NewEntry>,
+}
+
+impl Rows {
+    /// `n` rows, not sent before in this `round`.
+    pub fn of(n: usize, round: usize, accounts: Accounts) -> Rows {
+        let mut stream = match accounts {
+            Accounts::New => Stream::new((n as u64 / 20).max(1), round),
+            Accounts::Known => Stream::new(ACCOUNTS, round),
+        };
+        let before = if accounts == Accounts::Known { stream.each() } else { Vec::new() };
+        Rows { before, timed: stream.take(n) }
+    }
 }
 
 /// Entries without end, a second apart.
@@ -50,8 +73,19 @@ impl Stream {
         (0..n).map(|_| self.next(usd, start)).collect()
     }
 
+    /// One entry on each account.
+    fn each(&mut self) -> Vec<NewEntry> {
+        let usd = Currency::parse("USD").unwrap();
+        let start = Moment::parse("2026-03-02T00:00:00Z").unwrap();
+        (0..self.accounts).map(|account| self.on(account, usd, start)).collect()
+    }
+
     fn next(&mut self, usd: Currency, start: Moment) -> NewEntry {
         let account = self.random.below(self.accounts);
+        self.on(account, usd, start)
+    }
+
+    fn on(&mut self, account: u64, usd: Currency, start: Moment) -> NewEntry {
         let amount = if self.random.below(100) == 0 { 1_500_000 } else { 1 + self.random.below(900_000) as i64 };
         let before = *self.balances.entry(account).or_insert(0);
         self.balances.insert(account, before + amount);
@@ -86,7 +120,7 @@ impl Stream {
 
 /// The same entries as rows of the table, without anything decided.
 pub fn stored(n: usize) -> Vec<EntryRow> {
-    stored_from(0, entries(n, 0))
+    stored_from(0, Stream::new(ACCOUNTS, 0).take(n))
 }
 
 /// These entries as rows from the place `first` on.

@@ -9,8 +9,9 @@ use counterfoil::config::Config;
 use counterfoil::db::Db;
 use counterfoil::intake;
 
+use super::ours::{in_batches, record, source};
 use super::raw::Raw;
-use super::{in_batches, record, rows, source};
+use super::rows;
 
 const ACCOUNTS: u64 = 100_000;
 /// Rows made at once, off the clock.

@@ -3,6 +3,7 @@
 //! SQLite: one cached `INSERT … SELECT` from a table that is read from memory ([`super::feed`]).
 //! PostgreSQL: binary `COPY`. Both take the same plain rows; see [`bulk_row!`].
 
+use std::io::Write;
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -12,7 +13,7 @@ use diesel::sqlite::Sqlite;
 
 use super::faults::{self, Step};
 use super::feed::{self, Feed, Stopped};
-use super::{Conn, DbError, DbResult};
+use super::{Conn, DbError, DbResult, copy};
 
 /// One value of a row.
 #[derive(Clone, Copy, Debug)]
@@ -122,8 +123,8 @@ pub trait BulkRow: 'static {
     fn read(values: &[Value<'_>]) -> Option<Self>
     where
         Self: Sized;
-    /// Runs `COPY table (columns) FROM STDIN` with binary `data`.
-    fn copy(conn: &mut PgConnection, data: &[u8]) -> QueryResult<usize>;
+    /// Runs `COPY table (columns) FROM STDIN` with the binary data that `put` writes.
+    fn copy(conn: &mut PgConnection, put: &dyn Fn(&mut dyn Write) -> QueryResult<()>) -> QueryResult<usize>;
     /// The names of the columns in which two rows differ, in order.
     fn differing(&self, other: &Self) -> Vec<&'static str>;
 }
@@ -159,13 +160,14 @@ macro_rules! bulk_row {
                 let columns = [(stringify!($first), self.$first == other.$first), $((stringify!($field), self.$field == other.$field)),*];
                 columns.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
             }
-            fn copy(conn: &mut diesel::PgConnection, data: &[u8]) -> diesel::QueryResult<usize> {
+            fn copy(
+                conn: &mut diesel::PgConnection,
+                put: &dyn Fn(&mut dyn std::io::Write) -> diesel::QueryResult<()>,
+            ) -> diesel::QueryResult<usize> {
                 use diesel::{ExecuteCopyFromDsl, pg::CopyFormat};
                 use $crate::db::schema::$table::dsl as t;
                 diesel::copy_from(t::$table)
-                    .from_raw_data((t::$first, $(t::$field),*), |copy| {
-                        copy.write_all(data).map_err(|e| diesel::result::Error::SerializationError(Box::new(e)))
-                    })
+                    .from_raw_data((t::$first, $(t::$field),*), put)
                     .with_format(CopyFormat::Binary)
                     .execute(conn)
             }
@@ -204,7 +206,7 @@ pub fn append_each<'r, R: BulkRow>(
             }
         }
         Conn::Postgres(c) => {
-            R::copy(c, &copy_binary::<R>(rows, fill)?)?;
+            copy::send::<R>(c, rows, fill)?;
         }
     }
     Ok(())
@@ -255,40 +257,6 @@ impl<R: BulkRow> QueryFragment<Sqlite> for InsertAll<R> {
         out.push_sql(" FROM ");
         out.push_sql(feed::TABLE);
         Ok(())
-    }
-}
-
-/// PostgreSQL's binary `COPY` format, version "no flags".
-fn copy_binary<'r, R: BulkRow>(rows: usize, fill: impl Fn(usize, &mut Vec<Value<'r>>) -> DbResult<()>) -> DbResult<Vec<u8>> {
-    let mut out = Vec::with_capacity(32 + rows * R::WIDTHS.len() * 12);
-    out.extend_from_slice(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0");
-    let columns = R::WIDTHS.len() as i16;
-    let mut values = Vec::with_capacity(R::WIDTHS.len());
-    for row in 0..rows {
-        values.clear();
-        fill(row, &mut values)?;
-        out.extend_from_slice(&columns.to_be_bytes());
-        for (value, width) in values.iter().zip(R::WIDTHS) {
-            copy_value(&mut out, *value, *width);
-        }
-    }
-    out.extend_from_slice(&(-1_i16).to_be_bytes());
-    Ok(out)
-}
-
-fn copy_value(out: &mut Vec<u8>, value: Value<'_>, width: Width) {
-    let mut field = |bytes: &[u8]| {
-        out.extend_from_slice(&(bytes.len() as i32).to_be_bytes());
-        out.extend_from_slice(bytes);
-    };
-    match (value, width) {
-        (Value::Null, _) => out.extend_from_slice(&(-1_i32).to_be_bytes()),
-        // A column's Rust type has its width, so the narrowing never cuts.
-        (Value::Int(number), Width::I16) => field(&(number as i16).to_be_bytes()),
-        (Value::Int(number), Width::I32) => field(&(number as i32).to_be_bytes()),
-        (Value::Int(number), _) => field(&number.to_be_bytes()),
-        (Value::Text(text), _) => field(text.as_bytes()),
-        (Value::Bytes(bytes), _) => field(bytes),
     }
 }
 

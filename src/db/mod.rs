@@ -10,6 +10,7 @@
 pub mod backup;
 pub mod bulk;
 pub mod classes;
+mod copy;
 pub mod definitions;
 mod dialect;
 pub(crate) mod faults;
@@ -26,6 +27,7 @@ pub mod roles;
 pub mod schema;
 pub mod segments;
 mod snapshots;
+pub mod standing;
 mod wake;
 
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use diesel::prelude::*;
 
 use crate::alerts::store::{AlertRow, HitRow};
-use crate::db::schema::{alerts, breaks, day_refusals};
+use crate::db::schema::{breaks, day_refusals};
 use crate::db::{Channel, Conn, DbResult, bulk, wake};
 use crate::ids::Seq;
 use crate::ledger::order::store::AsideRow;
@@ -20,7 +20,7 @@ use crate::trail::store::{self as trail_store, EventPartRow, EventRow, TileRow};
 
 use super::alerting::AlertUpdate;
 use super::entries::Entries;
-use super::{figures, runs};
+use super::{figures, joined, runs};
 
 #[derive(Default)]
 pub(super) struct Batch {
@@ -200,11 +200,7 @@ impl Batch {
             let values = (breaks::state.eq(state.code()), breaks::closed_by.eq(Some(*by)));
             on_conn!(conn, |c| diesel::update(breaks::table.find((*seq, *kind))).set(values).execute(c))?;
         }
-        for (id, update) in &self.alert_updates {
-            let values =
-                (alerts::hits.eq(update.hits), alerts::severity.eq(update.severity), alerts::last_seq.eq(update.last_seq));
-            on_conn!(conn, |c| diesel::update(alerts::table.find(*id)).set(values).execute(c))?;
-        }
+        joined::store(conn, &self.alert_updates)?;
         for ((date, source, code), rows) in &self.refusals {
             let row = (
                 day_refusals::business_date.eq(date),

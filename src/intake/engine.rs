@@ -19,6 +19,7 @@ use crate::trail::generations::Origins;
 use crate::trail::keys::KeyFolder;
 use crate::trail::sealing::{Fields, Sealer};
 
+use super::Row;
 use super::accounts::{Accounts, Hasher, KnownNumbers, Slot};
 use super::ahead::Repeated;
 use super::alerting::Alerting;
@@ -156,6 +157,8 @@ pub(super) struct Engine {
     pub waiting: Vec<Waiting>,
     pub in_flight: Option<InFlight>,
     pub leaving: Map<Seq, AccountState>,
+    /// What nobody needs any more: let go while the committer works, not while it waits.
+    pub spent: (Vec<Vec<Row>>, Option<Batch>),
     pub batch_no: u64,
     pub states_from: Seq,
     pub indexed_to: Seq,
@@ -214,6 +217,7 @@ impl Engine {
             waiting: Vec::new(),
             in_flight: None,
             leaving: Map::default(),
+            spent: Default::default(),
             batch_no: 1,
             states_from: 0,
             indexed_to: 0,
@@ -297,7 +301,9 @@ impl Engine {
         let size_before = self.size_before;
         self.size_before = self.tail.next_seq();
         self.batch_no += 1;
-        let replies = std::mem::take(&mut self.waiting).into_iter().map(Waiting::answer).collect();
+        let answered = std::mem::take(&mut self.waiting).into_iter().map(Waiting::answer);
+        let (rows, replies): (Vec<_>, Vec<_>) = answered.unzip();
+        self.spent.0.extend(rows);
         Ok(Sealed { batch, size_before, tail: self.tail.clone(), replies })
     }
 
@@ -306,7 +312,9 @@ impl Engine {
         if let Some(flying) = self.in_flight.take() {
             self.states_from = flying.batch.states_from.unwrap_or(self.states_from);
             // The committer has let go of it.
-            self.spare = Arc::into_inner(flying.batch).map(|batch| batch.entries.recycled()).unwrap_or_default();
+            self.spent.1 = Arc::into_inner(flying.batch);
+            let entries = self.spent.1.as_mut().map(|batch| std::mem::take(&mut batch.entries));
+            self.spare = entries.map(Entries::recycled).unwrap_or_default();
         }
         self.dictionary.trim(self.size_before);
         self.figures.trim();

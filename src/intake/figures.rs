@@ -1,9 +1,12 @@
 //! Day figures and day ranges: kept at ingest, so that report and log cannot differ.
 
 use diesel::prelude::*;
+use diesel::upsert::excluded;
 
 use crate::clock::HOUR;
-use crate::db::schema::{day_figures, day_ranges};
+use crate::db::bulk::Value;
+use crate::db::schema::day_figures;
+use crate::db::standing::{self, Standing};
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::{Direction, NewEntry};
@@ -16,6 +19,8 @@ use super::maps::{At, Current};
 const KEPT_MAX: usize = 200_000;
 /// A range of a date ends when this many other places lie between its entries.
 const GAP_MAX: i64 = 10_000;
+/// Figures in one statement.
+const AT_ONCE: usize = 1_000;
 
 /// What entries are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -140,23 +145,48 @@ fn read(conn: &mut Conn, key: FigureKey) -> DbResult<Figure> {
 impl Changed {
     /// Stores values as they are after a batch.
     pub fn store(&self, conn: &mut Conn) -> DbResult<()> {
-        self.figures.iter().try_for_each(|(key, figure)| store_figure(conn, key, *figure))?;
+        store_figures(conn, &self.figures)?;
         self.ranges.iter().try_for_each(|(date, range)| store_range(conn, *date, *range))
     }
 }
 
+/// Many in one statement where each costs a round trip.
+fn store_figures(conn: &mut Conn, figures: &[(FigureKey, Figure)]) -> DbResult<()> {
+    match conn {
+        Conn::Postgres(c) if figures.len() > 1 => figures.chunks(AT_ONCE).try_for_each(|some| store_many(c, some)),
+        conn => figures.iter().try_for_each(|(key, figure)| store_figure(conn, key, *figure)),
+    }
+}
+
 fn store_figure(conn: &mut Conn, key: &FigureKey, figure: Figure) -> DbResult<()> {
-    let columns =
-        (day_figures::entries.eq(figure.entries), day_figures::credits.eq(figure.credits), day_figures::debits.eq(figure.debits));
-    let row = (
-        day_figures::business_date.eq(key.business_date),
-        day_figures::source.eq(key.source),
-        day_figures::currency.eq(key.currency.code()),
-        day_figures::kind.eq(key.kind),
-        day_figures::status.eq(key.status),
-        day_figures::hour.eq(key.hour),
-        columns,
-    );
+    let (date, kind, status) = (key.business_date.into(), key.kind.into(), key.status.into());
+    let row = [Value::Int(date), Value::Int(key.source), Value::Text(key.currency.code()), Value::Int(kind), Value::Int(status)];
+    let figures = [key.hour, figure.entries, figure.credits, figure.debits].map(Value::Int);
+    standing::run::<StoreFigure>(conn, &[&row[..], &figures].concat()).map(drop)
+}
+
+struct StoreFigure;
+
+impl Standing for StoreFigure {
+    const SQL: &'static str = "INSERT INTO day_figures (business_date, source, currency, kind, status, hour, entries, credits, debits) \
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (business_date, source, currency, kind, status, hour) \
+        DO UPDATE SET entries = excluded.entries, credits = excluded.credits, debits = excluded.debits";
+}
+
+fn store_many(conn: &mut PgConnection, figures: &[(FigureKey, Figure)]) -> DbResult<()> {
+    let row = |(key, figure): &(FigureKey, Figure)| {
+        (
+            day_figures::business_date.eq(key.business_date),
+            day_figures::source.eq(key.source),
+            day_figures::currency.eq(key.currency.code()),
+            day_figures::kind.eq(key.kind),
+            day_figures::status.eq(key.status),
+            day_figures::hour.eq(key.hour),
+            day_figures::entries.eq(figure.entries),
+            day_figures::credits.eq(figure.credits),
+            day_figures::debits.eq(figure.debits),
+        )
+    };
     let id = (
         day_figures::business_date,
         day_figures::source,
@@ -165,14 +195,24 @@ fn store_figure(conn: &mut Conn, key: &FigureKey, figure: Figure) -> DbResult<()
         day_figures::status,
         day_figures::hour,
     );
-    on_conn!(conn, |c| diesel::insert_into(day_figures::table).values(row).on_conflict(id).do_update().set(columns).execute(c))?;
+    let anew = (
+        day_figures::entries.eq(excluded(day_figures::entries)),
+        day_figures::credits.eq(excluded(day_figures::credits)),
+        day_figures::debits.eq(excluded(day_figures::debits)),
+    );
+    let rows: Vec<_> = figures.iter().map(row).collect();
+    diesel::insert_into(day_figures::table).values(rows).on_conflict(id).do_update().set(anew).execute(conn)?;
     Ok(())
 }
 
 fn store_range(conn: &mut Conn, date: i32, range: Range) -> DbResult<()> {
-    let columns = (day_ranges::last_seq.eq(range.last_seq), day_ranges::entries.eq(range.entries));
-    let row = (day_ranges::business_date.eq(date), day_ranges::first_seq.eq(range.first_seq), columns);
-    let id = (day_ranges::business_date, day_ranges::first_seq);
-    on_conn!(conn, |c| diesel::insert_into(day_ranges::table).values(row).on_conflict(id).do_update().set(columns).execute(c))?;
-    Ok(())
+    let row = [date.into(), range.first_seq, range.last_seq, range.entries].map(Value::Int);
+    standing::run::<StoreRange>(conn, &row).map(drop)
+}
+
+struct StoreRange;
+
+impl Standing for StoreRange {
+    const SQL: &'static str = "INSERT INTO day_ranges (business_date, first_seq, last_seq, entries) VALUES (?, ?, ?, ?) \
+        ON CONFLICT (business_date, first_seq) DO UPDATE SET last_seq = excluded.last_seq, entries = excluded.entries";
 }

@@ -28,6 +28,7 @@ mod evaluate;
 mod figures;
 mod handle;
 mod indexer;
+mod joined;
 mod load;
 mod lookback;
 mod maps;

@@ -163,7 +163,10 @@ impl Sequencer {
     /// Seals the open batch and hands it to the committer.
     fn send(&mut self, engine: &mut Engine) {
         match engine.seal() {
-            Ok(sealed) => self.in_flight = self.jobs.send(Job::Batch(sealed)).is_ok(),
+            Ok(sealed) => {
+                self.in_flight = self.jobs.send(Job::Batch(sealed)).is_ok();
+                engine.spent = Default::default();
+            }
             Err(error) => {
                 tracing::error!(%error, "a batch could not be sealed");
                 refuse_all(engine.take_back(), &format!("its batch could not be sealed ({error})"));

@@ -4,7 +4,7 @@
 use crate::db::DbResult;
 
 use super::engine::Engine;
-use super::{Failed, Reply, RowResult, Submission};
+use super::{Failed, Reply, Row, RowResult, Submission};
 
 /// A submission evaluated into the open batch.
 pub(super) struct Waiting {
@@ -16,9 +16,9 @@ pub(super) struct Waiting {
 pub(super) type Answer = (Reply, Vec<RowResult>);
 
 impl Waiting {
-    /// Its batch is sealed: only the answer is still owed.
-    pub fn answer(self) -> Answer {
-        (self.submission.reply, self.results)
+    /// Its batch is sealed: only the answer is still owed, and the rows are not needed any more.
+    pub fn answer(self) -> (Vec<Row>, Answer) {
+        (self.submission.rows, (self.submission.reply, self.results))
     }
 }
 

@@ -43,44 +43,44 @@ pub const FIELDS: &[(&str, usize)] = &[
     ("status", 20),
 ];
 
-/// An entry as sent: every field is text, nothing is checked yet.
+/// An entry as sent: every field is text (owned, or borrowed from what was sent), nothing is checked yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, bound(deserialize = "T: Deserialize<'de> + From<String> + Default"))]
 #[allow(missing_docs)] // the fields of the contract; `/docs` and `docs/` explain them
-pub struct Draft {
-    pub source_ref: Option<String>,
-    pub account: Option<String>,
-    pub currency: Option<String>,
-    pub kind: Option<String>,
-    pub direction: Option<String>,
-    pub amount: Option<String>,
-    pub balance_before: Option<String>,
-    pub balance_after: Option<String>,
-    pub booked_at: Option<String>,
-    pub value_date: Option<String>,
-    pub business_date: Option<String>,
-    pub transaction_ref: Option<String>,
+pub struct Draft<T = String> {
+    pub source_ref: Option<T>,
+    pub account: Option<T>,
+    pub currency: Option<T>,
+    pub kind: Option<T>,
+    pub direction: Option<T>,
+    pub amount: Option<T>,
+    pub balance_before: Option<T>,
+    pub balance_after: Option<T>,
+    pub booked_at: Option<T>,
+    pub value_date: Option<T>,
+    pub business_date: Option<T>,
+    pub transaction_ref: Option<T>,
     #[serde(deserialize_with = "number_or_text")]
-    pub account_seq: Option<String>,
-    pub session_id: Option<String>,
-    pub ip: Option<String>,
-    pub user_agent: Option<String>,
-    pub device_id: Option<String>,
-    pub actor: Option<String>,
-    pub actor_kind: Option<String>,
-    pub channel: Option<String>,
-    pub instrument: Option<String>,
-    pub party: Option<String>,
-    pub counterparty: Option<String>,
-    pub counterparty_name: Option<String>,
-    pub counterparty_country: Option<String>,
-    pub reason: Option<String>,
-    pub reverses: Option<String>,
-    pub status: Option<String>,
+    pub account_seq: Option<T>,
+    pub session_id: Option<T>,
+    pub ip: Option<T>,
+    pub user_agent: Option<T>,
+    pub device_id: Option<T>,
+    pub actor: Option<T>,
+    pub actor_kind: Option<T>,
+    pub channel: Option<T>,
+    pub instrument: Option<T>,
+    pub party: Option<T>,
+    pub counterparty: Option<T>,
+    pub counterparty_name: Option<T>,
+    pub counterparty_country: Option<T>,
+    pub reason: Option<T>,
+    pub reverses: Option<T>,
+    pub status: Option<T>,
 }
 
 /// The sender's number may come as a JSON number or as text, as CSV has it.
-fn number_or_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+fn number_or_text<'de, D: Deserializer<'de>, T: From<String>>(from: D) -> Result<Option<T>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Either {
@@ -89,8 +89,8 @@ fn number_or_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, 
     }
     match Option::<Either>::deserialize(from) {
         Ok(value) => Ok(value.map(|v| match v {
-            Either::Number(n) => n.to_string(),
-            Either::Text(t) => t,
+            Either::Number(n) => n.to_string().into(),
+            Either::Text(t) => t.into(),
         })),
         Err(_) => Err(D::Error::custom("account_seq must be a whole number")),
     }
@@ -123,64 +123,72 @@ impl Draft {
     }
 
     fn slot(&mut self, field: &str) -> Option<&mut Option<String>> {
-        Some(match field {
-            "source_ref" => &mut self.source_ref,
-            "account" => &mut self.account,
-            "currency" => &mut self.currency,
-            "kind" => &mut self.kind,
-            "direction" => &mut self.direction,
-            "amount" => &mut self.amount,
-            "balance_before" => &mut self.balance_before,
-            "balance_after" => &mut self.balance_after,
-            "booked_at" => &mut self.booked_at,
-            "value_date" => &mut self.value_date,
-            "business_date" => &mut self.business_date,
-            "transaction_ref" => &mut self.transaction_ref,
-            "account_seq" => &mut self.account_seq,
-            "session_id" => &mut self.session_id,
-            "ip" => &mut self.ip,
-            "user_agent" => &mut self.user_agent,
-            "device_id" => &mut self.device_id,
-            "actor" => &mut self.actor,
-            "actor_kind" => &mut self.actor_kind,
-            "channel" => &mut self.channel,
-            "instrument" => &mut self.instrument,
-            "party" => &mut self.party,
-            "counterparty" => &mut self.counterparty,
-            "counterparty_name" => &mut self.counterparty_name,
-            "counterparty_country" => &mut self.counterparty_country,
-            "reason" => &mut self.reason,
-            "reverses" => &mut self.reverses,
-            "status" => &mut self.status,
-            _ => return None,
-        })
+        let at = FIELDS.iter().position(|(name, _)| *name == field)?;
+        self.slots().into_iter().nth(at)
+    }
+}
+
+impl<T: AsRef<str> + Into<String>> Draft<T> {
+    /// Every field, in the order of [`FIELDS`].
+    pub(super) fn slots(&mut self) -> [&mut Option<T>; FIELDS.len()] {
+        [
+            &mut self.source_ref,
+            &mut self.account,
+            &mut self.currency,
+            &mut self.kind,
+            &mut self.direction,
+            &mut self.amount,
+            &mut self.balance_before,
+            &mut self.balance_after,
+            &mut self.booked_at,
+            &mut self.value_date,
+            &mut self.business_date,
+            &mut self.transaction_ref,
+            &mut self.account_seq,
+            &mut self.session_id,
+            &mut self.ip,
+            &mut self.user_agent,
+            &mut self.device_id,
+            &mut self.actor,
+            &mut self.actor_kind,
+            &mut self.channel,
+            &mut self.instrument,
+            &mut self.party,
+            &mut self.counterparty,
+            &mut self.counterparty_name,
+            &mut self.counterparty_country,
+            &mut self.reason,
+            &mut self.reverses,
+            &mut self.status,
+        ]
     }
 
     /// Checks every field against the contract.
     pub fn check(mut self) -> Result<NewEntry, Refusal> {
-        for (field, max) in FIELDS {
-            tidy(field, *max, self.slot(field))?;
+        for ((field, max), slot) in FIELDS.iter().zip(self.slots()) {
+            tidy(field, *max, slot)?;
         }
-        let currency = Currency::parse(&required("currency", self.currency)?).map_err(|e| money_refusal("currency", &e))?;
-        let kind = one_of("kind", &required("kind", self.kind)?, Kind::parse, Kind::choices)?;
+        let currency =
+            Currency::parse(required("currency", self.currency)?.as_ref()).map_err(|e| money_refusal("currency", &e))?;
+        let kind = one_of("kind", required("kind", self.kind)?.as_ref(), Kind::parse, Kind::choices)?;
         let direction = choice("direction", self.direction, Direction::parse, Direction::choices)?;
         let direction = direction.or(kind.default_direction()).ok_or_else(|| {
             let detail = format!("kind {kind} does not say which way money goes; state direction: credit or debit");
             Refusal::field("direction_required", "direction", detail)
         })?;
-        let amount = Money::parse_amount(&required("amount", self.amount)?, currency);
+        let amount = Money::parse_amount(required("amount", self.amount)?.as_ref(), currency);
         let balance_before = balance("balance_before", self.balance_before, currency)?;
         let balance_after = balance("balance_after", self.balance_after, currency)?;
         if balance_before.is_some() && balance_after.is_none() {
             let detail = "balance_before without balance_after; send both, only balance_after, or neither";
             return Err(Refusal::field("balance_after_required", "balance_after", detail));
         }
-        let booked_at = time("booked_at", &required("booked_at", self.booked_at)?)?;
+        let booked_at = time("booked_at", required("booked_at", self.booked_at)?.as_ref())?;
         let business_date = plausible_date(booked_at, date("business_date", self.business_date)?)?;
-        let counterparty_country = self.counterparty_country.map(country).transpose()?;
+        let counterparty_country = self.counterparty_country.map(country).transpose()?.map(Into::into);
         Ok(NewEntry {
-            source_ref: required("source_ref", self.source_ref)?,
-            account: required("account", self.account)?,
+            source_ref: required("source_ref", self.source_ref)?.into(),
+            account: required("account", self.account)?.into(),
             currency,
             kind,
             direction,
@@ -190,26 +198,26 @@ impl Draft {
             booked_at,
             value_date: date("value_date", self.value_date)?,
             business_date,
-            transaction_ref: self.transaction_ref,
+            transaction_ref: self.transaction_ref.map(Into::into),
             account_seq: whole_number("account_seq", self.account_seq)?,
             context: Context {
-                session_id: self.session_id,
-                ip: self.ip.map(|text| address(&text)).transpose()?,
-                user_agent: self.user_agent,
-                device_id: self.device_id,
-                actor: self.actor,
+                session_id: self.session_id.map(Into::into),
+                ip: self.ip.map(|text| address(text.as_ref())).transpose()?,
+                user_agent: self.user_agent.map(Into::into),
+                device_id: self.device_id.map(Into::into),
+                actor: self.actor.map(Into::into),
                 actor_kind: choice("actor_kind", self.actor_kind, ActorKind::parse, ActorKind::choices)?,
             },
             channel: choice("channel", self.channel, Channel::parse, Channel::choices)?,
             instrument: choice("instrument", self.instrument, Instrument::parse, Instrument::choices)?,
-            reverses: self.reverses,
+            reverses: self.reverses.map(Into::into),
             status: choice("status", self.status, Status::parse, Status::choices)?.unwrap_or(Status::Booked),
             parts: Parts {
-                party: self.party,
-                counterparty: self.counterparty,
-                counterparty_name: self.counterparty_name,
+                party: self.party.map(Into::into),
+                counterparty: self.counterparty.map(Into::into),
+                counterparty_name: self.counterparty_name.map(Into::into),
                 counterparty_country,
-                reason: self.reason,
+                reason: self.reason.map(Into::into),
             },
         })
     }

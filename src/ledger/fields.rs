@@ -13,9 +13,8 @@ use super::Refusal;
 const IDENTIFIERS: &[&str] = &["source_ref", "account", "transaction_ref", "reverses", "id"];
 
 /// Empty text is absent; over-long text and control characters are refused.
-pub(crate) fn tidy(field: &str, max: usize, slot: Option<&mut Option<String>>) -> Result<(), Refusal> {
-    let Some(slot) = slot else { return Ok(()) };
-    let Some(text) = slot else { return Ok(()) };
+pub(crate) fn tidy<T: AsRef<str>>(field: &str, max: usize, slot: &mut Option<T>) -> Result<(), Refusal> {
+    let Some(text) = slot.as_ref().map(AsRef::as_ref) else { return Ok(()) };
     if text.is_empty() {
         *slot = None;
         return Ok(());
@@ -23,11 +22,13 @@ pub(crate) fn tidy(field: &str, max: usize, slot: Option<&mut Option<String>>) -
     if text.len() > max && text.chars().count() > max {
         return Err(Refusal::field("field_too_long", field, format!("{field} may have at most {max} characters")));
     }
-    if text.bytes().any(|b| b < 0x20 || b == 0x7f) {
+    // Not `any`: looked at as a whole, many bytes are looked at at once.
+    if text.bytes().fold(false, |found, b| found | (b < 0x20) | (b == 0x7f)) {
         let detail = format!("{field} holds a control character; send printable text only");
         return Err(Refusal::field("control_character", field, detail));
     }
-    if IDENTIFIERS.contains(&field) && (text.trim() != text || text.contains(is_invisible)) {
+    let doubtful = !text.is_ascii() || text.starts_with(' ') || text.ends_with(' ');
+    if doubtful && IDENTIFIERS.contains(&field) && (text.trim() != text || text.contains(is_invisible)) {
         let detail = format!(
             "{field} begins or ends with a blank, or holds a character that cannot be seen; two accounts must not look alike"
         );
@@ -36,7 +37,7 @@ pub(crate) fn tidy(field: &str, max: usize, slot: Option<&mut Option<String>>) -
     Ok(())
 }
 
-pub(crate) fn required(field: &str, value: Option<String>) -> Result<String, Refusal> {
+pub(crate) fn required<T>(field: &str, value: Option<T>) -> Result<T, Refusal> {
     value.ok_or_else(|| Refusal::field("field_required", field, format!("{field} is required")))
 }
 
@@ -49,11 +50,11 @@ pub(crate) fn one_of<T>(field: &str, text: &str, parse: fn(&str) -> Option<T>, c
 
 pub(crate) fn choice<T>(
     field: &str,
-    value: Option<String>,
+    value: Option<impl AsRef<str>>,
     parse: fn(&str) -> Option<T>,
     choices: fn() -> String,
 ) -> Result<Option<T>, Refusal> {
-    value.map(|text| one_of(field, &text, parse, choices)).transpose()
+    value.map(|text| one_of(field, text.as_ref(), parse, choices)).transpose()
 }
 
 pub(crate) fn money_refusal(field: &str, error: &MoneyError) -> Refusal {
@@ -68,9 +69,9 @@ pub(crate) fn money_refusal(field: &str, error: &MoneyError) -> Refusal {
     Refusal::field(code, field, error.to_string())
 }
 
-pub(crate) fn balance(field: &str, value: Option<String>, currency: Currency) -> Result<Option<i64>, Refusal> {
+pub(crate) fn balance(field: &str, value: Option<impl AsRef<str>>, currency: Currency) -> Result<Option<i64>, Refusal> {
     let Some(text) = value else { return Ok(None) };
-    let money = Money::parse_balance(&text, currency).map_err(|e| money_refusal(field, &e))?;
+    let money = Money::parse_balance(text.as_ref(), currency).map_err(|e| money_refusal(field, &e))?;
     Ok(Some(money.minor()))
 }
 
@@ -88,9 +89,9 @@ pub(crate) fn time(field: &str, text: &str) -> Result<Moment, Refusal> {
     Moment::parse(text).map_err(|e| time_refusal(field, &e))
 }
 
-pub(crate) fn date(field: &str, value: Option<String>) -> Result<Option<i32>, Refusal> {
+pub(crate) fn date(field: &str, value: Option<impl AsRef<str>>) -> Result<Option<i32>, Refusal> {
     let Some(text) = value else { return Ok(None) };
-    parse_date(&text).map(|d| Some(day_number(d))).map_err(|e| time_refusal(field, &e))
+    parse_date(text.as_ref()).map(|d| Some(day_number(d))).map_err(|e| time_refusal(field, &e))
 }
 
 /// Days by which a business date may differ from the date of booking: beyond a year it is a slip of
@@ -118,25 +119,30 @@ const COUNTRIES: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB B
      SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS \
      YE YT ZA ZM ZW";
 
-pub(crate) fn country(text: String) -> Result<String, Refusal> {
+pub(crate) fn country<T: AsRef<str>>(sent: T) -> Result<T, Refusal> {
+    let text = sent.as_ref();
     // The standard leaves some to its users: XK for Kosovo, XX and ZZ for what is not known.
     let of_users = matches!(text.as_bytes(), b"AA" | b"ZZ" | [b'Q', b'M'..=b'Z'] | [b'X', b'A'..=b'Z']);
     if of_users || (text.len() == 2 && COUNTRIES.split_whitespace().any(|code| code == text)) {
-        return Ok(text);
+        return Ok(sent);
     }
     let shown: String = text.chars().take(40).collect();
     let detail = format!("`{shown}` is not a country of ISO 3166; use its two letters in capitals, for example SE");
     Err(Refusal::field("country_unknown", "counterparty_country", detail))
 }
 
-pub(crate) fn whole_number(field: &str, value: Option<String>) -> Result<Option<i64>, Refusal> {
+pub(crate) fn whole_number(field: &str, value: Option<impl AsRef<str>>) -> Result<Option<i64>, Refusal> {
     let Some(text) = value else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| Refusal::field("number_invalid", field, format!("{field} must be a whole number")))
+    text.as_ref()
+        .parse()
+        .map(Some)
+        .map_err(|_| Refusal::field("number_invalid", field, format!("{field} must be a whole number")))
 }
 
 pub(crate) fn address(text: &str) -> Result<String, Refusal> {
     let parsed: IpAddr = text
         .parse()
         .map_err(|_| Refusal::field("ip_invalid", "ip", "ip is not an IPv4 or IPv6 address; send it without a port or a mask"))?;
-    Ok(parsed.to_canonical().to_string())
+    // Of the fourth version there is one way to write an address.
+    if parsed.is_ipv4() { Ok(text.to_owned()) } else { Ok(parsed.to_canonical().to_string()) }
 }

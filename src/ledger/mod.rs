@@ -21,6 +21,7 @@ pub mod lookup;
 pub mod order;
 mod past;
 mod private;
+pub mod quick;
 mod refusal;
 pub mod reversals;
 pub mod store;

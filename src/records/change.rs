@@ -202,7 +202,7 @@ impl Sent {
         let wrong = |_| Refusal::field("field_type", field, format!("{field} must be a text"));
         let mut text = Some(serde_json::from_str::<String>(raw.get()).map_err(wrong)?);
         let max = TEXTS.iter().find(|(name, _)| *name == field).map_or(0, |(_, max)| *max);
-        tidy(field, max, Some(&mut text))?;
+        tidy(field, max, &mut text)?;
         Ok(text)
     }
 }

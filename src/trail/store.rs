@@ -4,9 +4,11 @@ use counterfoil_verify::{EventLeaf, Hash, Tiles, TooLong};
 use diesel::prelude::*;
 
 use crate::clock::Moment;
+use crate::db::bulk::Value;
 use crate::db::schema::{
     anchors, checkpoints, entries, event_parts, events, generations, jobs, key_rotations, leader, log_state, tiles,
 };
+use crate::db::standing::{self, Standing};
 use crate::db::{Conn, DbError, DbResult, bulk};
 use crate::ids::Seq;
 use crate::{bulk_row, on_conn};
@@ -88,19 +90,18 @@ pub fn create_state(conn: &mut Conn, tail: &Tail) -> DbResult<()> {
 
 /// Moves the log state from `size` to the tail's, if nobody else did; otherwise an error.
 pub fn advance(conn: &mut Conn, size: Seq, tail: &Tail) -> DbResult<()> {
-    let changed = on_conn!(conn, |c| diesel::update(
-        log_state::table.filter(log_state::id.eq(1)).filter(log_state::epoch.eq(tail.epoch())).filter(log_state::size.eq(size))
-    )
-    .set((
-        log_state::size.eq(tail.next_seq()),
-        log_state::root.eq(tail.root().to_vec()),
-        log_state::recorded_at.eq(tail.sealed_at().0),
-    ))
-    .execute(c))?;
-    if changed == 1 {
-        return Ok(());
+    let (root, at) = (tail.root(), tail.sealed_at().0);
+    let values = [Value::Int(tail.next_seq()), Value::Bytes(&root), Value::Int(at), Value::Int(tail.epoch()), Value::Int(size)];
+    match standing::run::<Advance>(conn, &values)? {
+        1 => Ok(()),
+        _ => Err(DbError::Deposed),
     }
-    Err(DbError::Deposed)
+}
+
+struct Advance;
+
+impl Standing for Advance {
+    const SQL: &'static str = "UPDATE log_state SET size = ?, root = ?, recorded_at = ? WHERE id = 1 AND epoch = ? AND size = ?";
 }
 
 /// Refuses a write of a process whose epoch is over; until the transaction ends, none can begin.

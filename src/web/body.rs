@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use actix_web::http::header::{CONTENT_ENCODING, HeaderMap};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use flate2::write::MultiGzDecoder;
 use futures_util::StreamExt;
@@ -12,6 +12,8 @@ use super::problem::Problem;
 
 /// Compressed bytes fed at once: they grow at most a thousandfold, so at most to 1 MiB or so.
 const BITE: usize = 1024;
+/// Room made for a body before it has arrived, at most.
+const ROOM: usize = 1 << 20;
 
 /// How a body is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +43,17 @@ pub async fn next_piece(payload: &mut Payload) -> Result<Option<Bytes>, Problem>
 
 /// The whole body as sent, at most `limit` bytes; still packed.
 pub async fn collect(payload: &mut Payload, limit: usize) -> Result<BytesMut, Problem> {
-    let mut body = BytesMut::new();
+    collect_into(BytesMut::new(), payload, limit).await
+}
+
+/// The same, with room for what its sender says is coming, within a bound.
+pub async fn collect_announced(headers: &HeaderMap, payload: &mut Payload, limit: usize) -> Result<BytesMut, Problem> {
+    let announced: Option<usize> = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let room = announced.unwrap_or(0).min(limit).min(ROOM);
+    collect_into(BytesMut::with_capacity(room), payload, limit).await
+}
+
+async fn collect_into(mut body: BytesMut, payload: &mut Payload, limit: usize) -> Result<BytesMut, Problem> {
     while let Some(piece) = next_piece(payload).await? {
         if body.len() + piece.len() > limit {
             return Err(over(limit));

@@ -8,16 +8,19 @@ use crate::access::Scope;
 use crate::app::App;
 use crate::ids::Seq;
 use crate::intake::{Delivery, DeliveryKind, Failed, Intake, Refused, Row, RowResult, Submission};
-use crate::ledger::{Draft, Refusal};
+use crate::ledger::{Draft, Refusal, quick};
 use crate::web::guard::Sender;
 use crate::web::peer::Peer;
 use crate::web::problem::{Problem, ProblemBody};
 
+use super::receipt;
 use super::rows::{Door, Results, take};
-use super::wire::{AtomicRefusal, BatchBody, EntryBody, ReceiptBody, RowBody};
+use super::wire::{AtomicRefusal, BatchBody, EntryBody, ReceiptBody, RowBody, Summary};
 
 /// Bytes of a refused row that are kept with its event.
 const KEPT_BYTES: usize = 2048;
+/// Bytes of a short row, for room.
+const SHORT_ROW: usize = 256;
 
 /// From whom entries come, and what its receipts may show.
 #[derive(Clone)]
@@ -45,8 +48,20 @@ impl Door for Entries {
     const ATOMIC_MAX: usize = 10_000;
 
     fn read(&self, line: u64, bytes: &[u8]) -> Row {
-        let entry = Draft::from_json(bytes).and_then(Draft::check);
+        let entry = match quick::object(bytes) {
+            Some(sent) => sent.check(),
+            None => Draft::from_json(bytes).and_then(Draft::check),
+        };
         Row { line, entry: entry.map_err(|refusal| refused(refusal, bytes)), with_next: false }
+    }
+
+    fn read_array(&self, body: &[u8]) -> Option<Vec<Row>> {
+        let mut rows = Vec::with_capacity((body.len() / SHORT_ROW).min(Self::ATOMIC_MAX));
+        quick::array(body, |sent, range| {
+            let entry = sent.check().map_err(|refusal| refused(refusal, &body[range]));
+            rows.push(Row { line: rows.len() as u64 + 1, entry, with_next: false });
+        })?;
+        Some(rows)
     }
 
     fn refuse(&self, line: u64, refusal: Refusal, bytes: &[u8]) -> Row {
@@ -74,6 +89,10 @@ impl Door for Entries {
 
     fn answer(&self, line: u64, result: RowResult) -> RowBody {
         RowBody::new(line, result, self.full)
+    }
+
+    fn put(&self, line: u64, result: RowResult, summary: &mut Summary, out: &mut Vec<u8>) {
+        receipt::put(out, summary, line, result, self.full);
     }
 
     fn count(results: &[RowResult]) {

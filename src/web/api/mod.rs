@@ -16,6 +16,7 @@ mod entries;
 mod entry;
 mod feeds;
 mod log;
+mod receipt;
 mod records;
 mod reports;
 mod rows;

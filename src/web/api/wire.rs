@@ -268,16 +268,19 @@ impl Summary {
     /// Counts rows.
     pub fn of(rows: &[RowBody]) -> Summary {
         let mut summary = Summary::default();
-        for row in rows {
-            let count = match row {
-                RowBody::Rejected(_) => &mut summary.rejected,
-                RowBody::Unchanged(_) => &mut summary.unchanged,
-                RowBody::Receipt(receipt) if receipt.status == "duplicate" => &mut summary.duplicates,
-                RowBody::Receipt(_) => &mut summary.recorded,
-            };
-            *count += 1;
-        }
+        rows.iter().for_each(|row| summary.count(row));
         summary
+    }
+
+    /// Counts one row more.
+    pub fn count(&mut self, row: &RowBody) {
+        let count = match row {
+            RowBody::Rejected(_) => &mut self.rejected,
+            RowBody::Unchanged(_) => &mut self.unchanged,
+            RowBody::Receipt(receipt) if receipt.status == "duplicate" => &mut self.duplicates,
+            RowBody::Receipt(_) => &mut self.recorded,
+        };
+        *count += 1;
     }
 }
 

@@ -7,7 +7,7 @@
 mod ndjson;
 mod split;
 
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_TYPE, ContentType};
 use actix_web::web::{Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse, web};
 use tokio::sync::oneshot;
@@ -18,11 +18,15 @@ use crate::web::body::{self, Packing};
 use crate::web::params::{Params, switch};
 use crate::web::problem::Problem;
 
+use super::receipt;
 use super::wire::{AtomicRefusal, BatchBody, RowBody, Summary};
 use split::Shape;
 
 /// Bodies up to this size are decoded where they arrive; larger ones on a thread of their own.
 const DECODE_INLINE: usize = 32 * 1024;
+
+/// Bytes of a receipt, about.
+const RECEIPT: usize = 160;
 
 /// Results of rows, in their order.
 pub(super) type Results<D> = Result<Vec<<D as Door>::Result>, <D as Door>::Failure>;
@@ -42,6 +46,10 @@ pub(super) trait Door: Clone + Send + 'static {
 
     /// Reads and checks one row.
     fn read(&self, line: u64, bytes: &[u8]) -> Self::Row;
+    /// Reads and checks the rows of an array at once, if they are written plainly: the same as one by one.
+    fn read_array(&self, _body: &[u8]) -> Option<Vec<Self::Row>> {
+        None
+    }
     /// A row that is none.
     fn refuse(&self, line: u64, refusal: Refusal, bytes: &[u8]) -> Self::Row;
     /// The line or the number of a row, from 1.
@@ -50,6 +58,10 @@ pub(super) trait Door: Clone + Send + 'static {
     fn submit(&self, rows: Vec<Self::Row>, atomic: bool, patience: bool) -> Result<oneshot::Receiver<Results<Self>>, Problem>;
     /// What the sender is told of a row.
     fn answer(&self, line: u64, result: Self::Result) -> RowBody;
+    /// Writes that, and counts it.
+    fn put(&self, line: u64, result: Self::Result, summary: &mut Summary, out: &mut Vec<u8>) {
+        receipt::put_row(out, summary, &self.answer(line, result));
+    }
     /// Counts what was recorded.
     fn count(results: &[Self::Result]);
 }
@@ -70,7 +82,7 @@ pub(super) async fn take<D: Door>(req: &HttpRequest, app: &App, door: D, mut pay
     match media_type(req).as_str() {
         "application/json" => {
             let limit = app.config.server.body_limit;
-            let body = body::collect(&mut payload, limit).await?;
+            let body = body::collect_announced(req.headers(), &mut payload, limit).await?;
             let large = packing != Packing::Plain || body.len() > DECODE_INLINE;
             let reader = door.clone();
             let read = move || body::unpack(packing, body, limit).map(|body| decode(&reader, &body));
@@ -98,6 +110,9 @@ enum Decoded<R> {
 }
 
 fn decode<D: Door>(door: &D, body: &Bytes) -> Decoded<D::Row> {
+    if let Some(rows) = door.read_array(body) {
+        return Decoded::Array(rows);
+    }
     match split::shape(body) {
         Ok(Shape::Single) => Decoded::Single(Box::new(door.read(1, body.trim_ascii()))),
         Ok(Shape::Array(elements)) => {
@@ -137,16 +152,36 @@ async fn single<D: Door>(door: &D, row: D::Row) -> Result<HttpResponse, Problem>
 
 async fn array<D: Door>(door: &D, rows: Vec<D::Row>, atomic: bool) -> Result<HttpResponse, Problem> {
     let results = if rows.is_empty() { Vec::new() } else { results::<D>(door.submit(rows, atomic, false)?).await? };
+    if atomic {
+        return Ok(all_or_none(door, results));
+    }
+    let mut body = Vec::with_capacity(64 + results.len() * RECEIPT);
+    let mut summary = Summary::default();
+    body.extend_from_slice(b"{\"results\":[");
+    for (result, line) in results.into_iter().zip(1..) {
+        if line > 1 {
+            body.push(b',');
+        }
+        door.put(line, result, &mut summary, &mut body);
+    }
+    body.extend_from_slice(b"],\"summary\":");
+    serde_json::to_writer(&mut body, &summary).map_err(|e| Problem::internal(&e))?;
+    body.push(b'}');
+    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(body))
+}
+
+/// The answer to an atomic array.
+fn all_or_none<D: Door>(door: &D, results: Vec<D::Result>) -> HttpResponse {
     let rows = results.into_iter().zip(1..).map(|(result, line)| door.answer(line, result));
     let results: Vec<RowBody> = rows.collect();
     let summary = Summary::of(&results);
-    if atomic && summary.rejected > 0 {
-        let detail = "nothing was recorded, because some rows were refused; correct them and send all again";
-        let problem = Problem::new(422, "atomic_refused", detail);
-        let body = serde_json::to_vec(&AtomicRefusal { problem: problem.clone(), results, summary });
-        return Ok(problem.builder().body(body.unwrap_or_default()));
+    if summary.rejected == 0 {
+        return HttpResponse::Ok().json(BatchBody { results, summary });
     }
-    Ok(HttpResponse::Ok().json(BatchBody { results, summary }))
+    let detail = "nothing was recorded, because some rows were refused; correct them and send all again";
+    let problem = Problem::new(422, "atomic_refused", detail);
+    let body = serde_json::to_vec(&AtomicRefusal { problem: problem.clone(), results, summary });
+    problem.builder().body(body.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -187,6 +222,17 @@ mod tests {
         }
 
         fn count(_: &[u64]) {}
+    }
+
+    #[tokio::test]
+    async fn an_array_is_answered_row_by_row_as_the_document_says() {
+        for atomic in [false, true] {
+            let answer = array(&Numbers, vec![4, 5], atomic).await.ok().map(HttpResponse::into_body);
+            let body = answer.and_then(|body| actix_web::body::MessageBody::try_into_bytes(body).ok()).unwrap_or_default();
+            let json: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+            assert_eq!(json["summary"], serde_json::json!({ "recorded": 0, "duplicates": 0, "rejected": 2 }), "{atomic}");
+            assert_eq!((&json["results"][1]["line"], json["results"].as_array().map(Vec::len)), (&2.into(), Some(2)));
+        }
     }
 
     #[tokio::test]

@@ -17,8 +17,9 @@ use crate::ledger::Refusal;
 use crate::web::body::{self, Packing, Unpacker};
 use crate::web::problem::Problem;
 
-use super::super::wire::RowBody;
-use super::{Door, Results, results, split};
+use super::super::receipt;
+use super::super::wire::{RowBody, Summary};
+use super::{Door, RECEIPT, Results, results, split};
 
 /// Rows submitted together at most.
 const ROWS: usize = 1_000;
@@ -99,24 +100,26 @@ async fn write<D: Door>(door: D, mut waiting: mpsc::Receiver<Pending<D>>, spool:
             Answer::Waiting(receive) => results::<D>(receive).await,
             Answer::Refused(problem) => Err(problem),
         };
-        let rows: Vec<RowBody> = match answered {
-            Ok(results) => lines.into_iter().zip(results).map(|(line, result)| door.answer(line, result)).collect(),
-            Err(problem) => lines.into_iter().map(|line| RowBody::rejected(line, problem.clone())).collect(),
-        };
-        if !spool.push(text(&rows)).await {
+        let mut text = Vec::with_capacity(lines.len() * RECEIPT);
+        let mut counted = Summary::default();
+        match answered {
+            Ok(results) => {
+                for (line, result) in lines.into_iter().zip(results) {
+                    door.put(line, result, &mut counted, &mut text);
+                    text.push(b'\n');
+                }
+            }
+            Err(problem) => {
+                for line in lines {
+                    receipt::put_row(&mut text, &mut counted, &RowBody::rejected(line, problem.clone()));
+                    text.push(b'\n');
+                }
+            }
+        }
+        if !spool.push(text.into()).await {
             return;
         }
     }
-}
-
-fn text(rows: &[RowBody]) -> Bytes {
-    let mut text = Vec::with_capacity(rows.len() * 192);
-    for row in rows {
-        // A receipt always has a text; a row without one would shift those after it.
-        let _ = serde_json::to_writer(&mut text, row);
-        text.push(b'\n');
-    }
-    text.into()
 }
 
 /// Answers that wait to be read, within a bound.
