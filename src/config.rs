@@ -99,6 +99,8 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
     /// Largest request body in bytes, after decompression.
     pub body_limit: usize,
+    /// Bytes of all request bodies that are held at the same time, at most; beyond it 503.
+    pub bodies_limit: usize,
     /// Largest array of entries in one request.
     pub batch_limit: usize,
     /// Seconds after which a request body that has stopped arriving is given up with 408.
@@ -273,6 +275,7 @@ impl Default for Server {
             tls_key: String::new(),
             trusted_proxies: Vec::new(),
             body_limit: 16 << 20,
+            bodies_limit: 256 << 20,
             batch_limit: 10_000,
             body_seconds: 60,
             workers: 0,

@@ -36,6 +36,8 @@ pub struct WireReceipt {
     breaks: Vec<ReceiptBreak>,
     #[serde(default)]
     told: Told,
+    #[serde(default)]
+    masked: u32,
 }
 
 /// A refusal as text.
@@ -132,6 +134,7 @@ impl From<RowResult> for WireResult {
             hits: r.hits,
             breaks: r.breaks,
             told: r.told,
+            masked: r.masked,
         };
         match result {
             RowResult::Recorded(receipt) => WireResult::Recorded(wire(receipt)),
@@ -147,8 +150,8 @@ impl From<WireResult> for RowResult {
             let mut leaf = [0; 32];
             // The leader wrote it: 64 hexadecimal digits.
             let _ = hex::decode_to_slice(&w.leaf, &mut leaf);
-            let WireReceipt { seq, position, hits, breaks, told, .. } = w;
-            Receipt { seq, leaf, position, hits, breaks, told }
+            let WireReceipt { seq, position, hits, breaks, told, masked, .. } = w;
+            Receipt { seq, leaf, position, hits, breaks, told, masked }
         };
         match result {
             WireResult::Recorded(wire) => RowResult::Recorded(receipt(wire)),

@@ -36,6 +36,9 @@ impl Config {
         if self.bank.weekend.len() > 6 {
             return refuse("bank.weekend must leave at least one business day".into());
         }
+        if self.server.bodies_limit < 2 * self.server.body_limit {
+            return refuse("server.bodies_limit must be at least twice server.body_limit".into());
+        }
         if self.server.body_limit < 1024 || self.server.batch_limit == 0 || self.server.body_seconds == 0 {
             return refuse("server.body_limit must be at least 1024 bytes, server.batch_limit and server.body_seconds 1".into());
         }

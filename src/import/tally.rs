@@ -151,7 +151,7 @@ mod tests {
 
     fn receipt(seq: Seq, hits: usize) -> Receipt {
         let hit = ReceiptHit { rule: "high-value".into(), severity: "high".into(), alert: None };
-        Receipt { seq, leaf: [0; 32], position: 1, hits: vec![hit; hits], breaks: Vec::new(), told: Told::All }
+        Receipt { seq, leaf: [0; 32], position: 1, hits: vec![hit; hits], breaks: Vec::new(), told: Told::All, masked: 0 }
     }
 
     fn run(rows_done: i64, recorded: i64, duplicates: i64) -> RunRow {

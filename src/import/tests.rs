@@ -171,7 +171,7 @@ struct Played<'b> {
 }
 
 fn receipt() -> Receipt {
-    Receipt { seq: 1, leaf: [0; 32], position: 1, hits: Vec::new(), breaks: Vec::new(), told: Told::All }
+    Receipt { seq: 1, leaf: [0; 32], position: 1, hits: Vec::new(), breaks: Vec::new(), told: Told::All, masked: 0 }
 }
 
 impl Leader for Played<'_> {

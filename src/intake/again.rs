@@ -87,7 +87,7 @@ impl Engine {
         Ok(vec![REVERSES_UNKNOWN.to_owned()])
     }
 
-    /// The receipt of an entry as it was at recording; `sent` is the number of its account.
+    /// The receipt of an entry as it was at recording, but for masked texts, which whoever sent it again knows; `sent` is the number of its account.
     pub fn receipt_again(&mut self, row: &EntryRow, sent: &str) -> DbResult<Receipt> {
         let corrupt = |what: String| DbError::Corrupt(format!("entry {}: {what}", row.seq));
         let outcomes = Outcomes::read(row.outcomes.as_deref()).map_err(|e| corrupt(e.to_string()))?;
@@ -107,7 +107,7 @@ impl Engine {
         let leaf = row.leaf_hash(self.origins.at(row.seq)).map_err(|e| corrupt(e.to_string()))?;
         let at = self.account(sent)?.filter(|at| self.accounts.get(*at).id == row.account);
         let told = at.map_or(Ok(Told::All), |at| self.told(at, row.source, row.seq, &breaks))?;
-        Ok(Receipt { seq: row.seq, leaf, position: row.position, hits, breaks, told })
+        Ok(Receipt { seq: row.seq, leaf, position: row.position, hits, breaks, told, masked: 0 })
     }
 
     /// How much of what is on the account at `at` whoever sent the entry at `seq` is told.

@@ -200,7 +200,7 @@ impl Batch {
             let values = (breaks::state.eq(state.code()), breaks::closed_by.eq(Some(*by)));
             on_conn!(conn, |c| diesel::update(breaks::table.find((*seq, *kind))).set(values).execute(c))?;
         }
-        joined::store(conn, &self.alert_updates)?;
+        store::update_alerts(conn, &self.alert_updates)?;
         for ((date, source, code), rows) in &self.refusals {
             let row = (
                 day_refusals::business_date.eq(date),

@@ -260,10 +260,13 @@ impl Engine {
         if entry.business_date.unwrap_or_else(derived) == row.business_date {
             same.business_date = entry.business_date;
         }
+        // What was recorded before card numbers were masked is no conflict either.
+        same.mask_cards();
         if same != *entry {
             return Ok(Some(Checked::Rejected(conflict(seq))));
         }
-        Ok(Some(Checked::Duplicate(self.receipt_again(&row, &entry.account)?)))
+        let receipt = self.receipt_again(&row, &entry.account)?;
+        Ok(Some(Checked::Duplicate(Receipt { masked: entry.masked_cards(), ..receipt })))
     }
 
     /// In a dry run: compares with an entry that would have been recorded before.
@@ -272,7 +275,8 @@ impl Engine {
         let date = entry.business_date.unwrap_or_else(|| self.settings.calendar.business_date(entry.booked_at));
         let same = rehearsed.same(seq, entry, date)?;
         let (hits, breaks) = (Vec::new(), Vec::new());
-        let receipt = Receipt { seq, leaf: [0; 32], position: 0, hits, breaks, told: Told::All };
+        let masked = entry.masked_cards();
+        let receipt = Receipt { seq, leaf: [0; 32], position: 0, hits, breaks, told: Told::All, masked };
         Some(if same { Checked::Duplicate(receipt) } else { Checked::Rejected(conflict(seq)) })
     }
 

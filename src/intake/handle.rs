@@ -115,6 +115,11 @@ impl Intake {
         Log::new(self.shared.clone())
     }
 
+    /// Whether there is room for one entry more; if not, a request counts as turned away.
+    pub fn has_room(&self) -> Result<(), Busy> {
+        self.shared.queue.expect_room()
+    }
+
     /// Hands entries over, if there is room.
     pub fn submit(&self, submission: Submission) -> Result<(), Busy> {
         self.shared.queue.submit(submission)

@@ -28,7 +28,6 @@ mod evaluate;
 mod figures;
 mod handle;
 mod indexer;
-mod joined;
 mod load;
 mod lookback;
 mod maps;
@@ -47,6 +46,7 @@ mod sensitive;
 mod sequencer;
 mod session_key;
 mod state;
+mod store;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -181,6 +181,8 @@ pub struct Receipt {
     pub breaks: Vec<ReceiptBreak>,
     /// How much of it its sender may read.
     pub told: Told,
+    /// Free texts in which card numbers were masked.
+    pub masked: u32,
 }
 
 /// How much of what is on an account the sender of an entry is told.

@@ -71,6 +71,13 @@ impl Inner {
         !self.held_up && (self.rows == 0 || self.rows + rows <= rows_max)
     }
 
+    fn turn_away(&mut self, rows: usize, now: Moment) -> Busy {
+        let first = TurnedAway { from: now, to: now, requests: 0, entries: 0 };
+        let episode = self.turned_away.get_or_insert(first);
+        (episode.to, episode.requests, episode.entries) = (now, episode.requests + 1, episode.entries + rows as u64);
+        Busy
+    }
+
     /// The episode that is over, to be told once.
     fn episode(&mut self, clock: &Clock) -> Option<TurnedAway> {
         let last = self.turned_away?.to;
@@ -104,16 +111,21 @@ impl Queue {
             return Err(Busy);
         }
         if !inner.has_room(rows, self.rows_max) {
-            let now = self.clock.now();
-            let first = TurnedAway { from: now, to: now, requests: 0, entries: 0 };
-            let episode = inner.turned_away.get_or_insert(first);
-            (episode.to, episode.requests, episode.entries) = (now, episode.requests + 1, episode.entries + rows as u64);
-            return Err(Busy);
+            return Err(inner.turn_away(rows, self.clock.now()));
         }
         inner.rows += rows;
         inner.commands.push_back(Command::Submit(submission));
         self.work.notify_one();
         Ok(())
+    }
+
+    /// Whether there is room for one row; if not, a request was turned away whose rows nobody has counted.
+    pub fn expect_room(&self) -> Result<(), Busy> {
+        let mut inner = self.lock();
+        match inner.stopping || inner.has_room(1, self.rows_max) {
+            true => Ok(()),
+            false => Err(inner.turn_away(0, self.clock.now())),
+        }
     }
 
     /// Takes a submission, waiting for room.

@@ -59,6 +59,7 @@ impl Engine {
         let notes = self.notes(from.source, entry)?;
         let cancels = self.cancels(from.source, entry)?;
         let outcomes = outcomes_text(&self.rules, seq, &found, &changes, notes)?;
+        let masked = entry.masked_cards();
         let blind = self.blind(seq, entry, from.sensitive)?;
         let recorded = Recorded {
             seq,
@@ -79,7 +80,7 @@ impl Engine {
         let breaks: Vec<_> = changes.opened.iter().map(|b| receipt_break(b, entry.currency)).collect();
         let hits = self.raise(from, recorded, found)?;
         let told = self.told(at, from.source, seq, &breaks)?;
-        Ok(Receipt { seq, leaf, position: pointers.position, hits, breaks, told })
+        Ok(Receipt { seq, leaf, position: pointers.position, hits, breaks, told, masked })
     }
 
     /// Runs the rules and places the entry on its account.

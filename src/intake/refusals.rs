@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::clock::{MINUTE, Moment, day_date};
 use crate::db::DbResult;
 use crate::ids::Seq;
-use crate::ledger::Refusal;
+use crate::ledger::{Refusal, cards};
 use crate::trail::NewEvent;
 
 use super::dictionary::Growing;
@@ -111,7 +111,7 @@ pub(super) fn tell_turned_away(to: &mut Growing<'_>, episode: &TurnedAway) -> Db
 }
 
 fn describe(row: &RefusedRow<'_>) -> Value {
-    let text = String::from_utf8_lossy(&row.bytes[..row.bytes.len().min(BYTES_KEPT)]);
+    let text = cards::mask(&String::from_utf8_lossy(&row.bytes[..row.bytes.len().min(BYTES_KEPT)])).0;
     json!({
         "line": row.line, "code": row.refusal.code, "field": row.refusal.field, "first_seq": row.refusal.first, "row": text
     })

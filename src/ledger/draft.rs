@@ -186,7 +186,7 @@ impl<T: AsRef<str> + Into<String>> Draft<T> {
         let booked_at = time("booked_at", required("booked_at", self.booked_at)?.as_ref())?;
         let business_date = plausible_date(booked_at, date("business_date", self.business_date)?)?;
         let counterparty_country = self.counterparty_country.map(country).transpose()?.map(Into::into);
-        Ok(NewEntry {
+        let mut entry = NewEntry {
             source_ref: required("source_ref", self.source_ref)?.into(),
             account: required("account", self.account)?.into(),
             currency,
@@ -219,7 +219,9 @@ impl<T: AsRef<str> + Into<String>> Draft<T> {
                 counterparty_country,
                 reason: self.reason.map(Into::into),
             },
-        })
+        };
+        entry.mask_cards();
+        Ok(entry)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::clock::Moment;
 use crate::money::Currency;
 
-use super::{ActorKind, Channel, Direction, Instrument, Kind, Status};
+use super::{ActorKind, Channel, Direction, Instrument, Kind, Status, cards};
 
 /// Bit 0 of an entry's flags: the sender stated the business date.
 pub const FLAG_DATE_STATED: i16 = 1;
@@ -60,6 +60,28 @@ impl NewEntry {
     /// When it moved money; nothing if that was only attempted.
     pub fn moved_at(&self) -> Option<Moment> {
         (self.status == Status::Booked).then_some(self.booked_at)
+    }
+}
+
+impl NewEntry {
+    /// The texts that people write, in which card numbers are not kept: identifiers stay as they are.
+    fn free_texts(&mut self) -> [&mut Option<String>; 3] {
+        [&mut self.parts.reason, &mut self.parts.counterparty_name, &mut self.context.user_agent]
+    }
+
+    /// Masks card numbers in what is free text.
+    pub(crate) fn mask_cards(&mut self) {
+        for text in self.free_texts() {
+            if let Some(text) = text.as_mut().filter(|text| cards::may_have(text)) {
+                *text = cards::mask(text).0;
+            }
+        }
+    }
+
+    /// How many of its free texts hold a card number that was masked.
+    pub(crate) fn masked_cards(&self) -> u32 {
+        let texts = [&self.parts.reason, &self.parts.counterparty_name, &self.context.user_agent];
+        texts.into_iter().flatten().filter(|text| text.contains('*') && cards::is_masked(text)).count() as u32
     }
 }
 

@@ -8,6 +8,7 @@
 //! Not here: how an entry gets its place in the log (`intake`), which rules look at it (`detect`).
 
 mod business_date;
+pub mod cards;
 mod codes;
 pub mod continuity;
 mod draft;

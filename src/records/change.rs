@@ -7,9 +7,8 @@ use crate::clock::Moment;
 use crate::config::{Class, Reason};
 use crate::ids::is_source_name;
 use crate::ledger::fields::{address, choice, required, tidy, time};
-use crate::ledger::{ActorKind, Refusal};
+use crate::ledger::{ActorKind, Refusal, cards};
 
-use super::cards;
 use super::document::{Document, Unfit, check_path};
 use super::json::{self, Members};
 use super::kinds::Kinds;

@@ -11,7 +11,6 @@
 //! alerts (`alerts`).
 
 mod actor;
-mod cards;
 mod change;
 mod conflicts;
 mod content;
@@ -35,7 +34,6 @@ pub mod store;
 mod subject;
 
 pub use actor::actor_key;
-pub use cards::{is_masked, mask as mask_cards};
 pub use change::{Action, Content, Listed, NewChange, Who, class_text, parse_class};
 pub use decide::{Held, State};
 pub use document::{Document, check_path, is_at_or_below};

@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 
 use crate::clock::{MINUTE, Moment};
 use crate::ids::Seq;
-use crate::ledger::Refusal;
+use crate::ledger::{Refusal, cards};
 use crate::trail::NewEvent;
 
-use super::cards;
 use super::event::REFUSED;
 
 /// Events a minute and source before a flood is only counted.

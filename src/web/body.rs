@@ -1,6 +1,7 @@
 //! Request bodies, bounded before and after decompression.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
@@ -41,23 +42,62 @@ pub async fn next_piece(payload: &mut Payload) -> Result<Option<Bytes>, Problem>
     payload.next().await.transpose().map_err(|error| patience::problem(&error))
 }
 
+/// Bytes of all large bodies that this process holds.
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+/// What one body takes of the memory for all of them, until it is dropped.
+#[derive(Debug)]
+pub struct Held {
+    bytes: usize,
+    most: usize,
+}
+
+impl Held {
+    /// Nothing yet; all bodies together may take `most` bytes.
+    pub fn of(most: usize) -> Held {
+        Held { bytes: 0, most }
+    }
+
+    /// # Errors
+    /// `503 bodies_full` when there is no room for so many bytes more.
+    fn more(&mut self, bytes: usize) -> Result<(), Problem> {
+        self.bytes += bytes;
+        if HELD.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.most {
+            return Ok(());
+        }
+        Err(Problem::new(503, "bodies_full", "too many large requests are being sent at the same time; send it again"))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        HELD.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 /// The whole body as sent, at most `limit` bytes; still packed.
 pub async fn collect(payload: &mut Payload, limit: usize) -> Result<BytesMut, Problem> {
-    collect_into(BytesMut::new(), payload, limit).await
+    collect_into(BytesMut::new(), payload, limit, &mut Held::of(usize::MAX)).await
 }
 
-/// The same, with room for what its sender says is coming, within a bound.
-pub async fn collect_announced(headers: &HeaderMap, payload: &mut Payload, limit: usize) -> Result<BytesMut, Problem> {
+/// The same, with room for what its sender says is coming, within a bound, and counted in `held`.
+pub async fn collect_announced(
+    headers: &HeaderMap,
+    payload: &mut Payload,
+    limit: usize,
+    held: &mut Held,
+) -> Result<BytesMut, Problem> {
     let announced: Option<usize> = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let room = announced.unwrap_or(0).min(limit).min(ROOM);
-    collect_into(BytesMut::with_capacity(room), payload, limit).await
+    collect_into(BytesMut::with_capacity(room), payload, limit, held).await
 }
 
-async fn collect_into(mut body: BytesMut, payload: &mut Payload, limit: usize) -> Result<BytesMut, Problem> {
+async fn collect_into(mut body: BytesMut, payload: &mut Payload, limit: usize, held: &mut Held) -> Result<BytesMut, Problem> {
     while let Some(piece) = next_piece(payload).await? {
         if body.len() + piece.len() > limit {
             return Err(over(limit));
         }
+        held.more(piece.len())?;
         body.extend_from_slice(&piece);
     }
     Ok(body)
@@ -69,13 +109,20 @@ fn over(limit: usize) -> Problem {
 
 /// Unpacks a whole body to at most `limit` bytes, stopping as soon as it is larger.
 pub fn unpack(packing: Packing, body: BytesMut, limit: usize) -> Result<Bytes, Problem> {
+    unpack_held(packing, body, limit, &mut Held::of(usize::MAX))
+}
+
+/// The same, counted in `held`.
+pub fn unpack_held(packing: Packing, body: BytesMut, limit: usize, held: &mut Held) -> Result<Bytes, Problem> {
     if packing == Packing::Plain {
         return Ok(body.freeze());
     }
     let mut unpacker = Unpacker::new(packing);
     let mut out = BytesMut::new();
     for bite in body.chunks(BITE) {
-        out.extend_from_slice(&unpacker.push(bite)?);
+        let piece = unpacker.push(bite)?;
+        held.more(piece.len())?;
+        out.extend_from_slice(&piece);
         if out.len() > limit {
             return Err(over(limit));
         }
@@ -161,6 +208,17 @@ mod tests {
         let bomb = gzip(&vec![b' '; 64 << 20]);
         assert!(bomb.len() < 100_000);
         assert_eq!(unpacked(&bomb, 1 << 20).unwrap_err().status, 413);
+    }
+
+    #[test]
+    fn all_bodies_together_are_bounded_and_give_back_what_they_held() {
+        let most = HELD.load(Ordering::Relaxed) + (1 << 40);
+        let (mut one, mut two) = (Held::of(most), Held::of(most));
+        one.more((1 << 40) - (1 << 30)).unwrap();
+        assert_eq!(two.more(1 << 31).unwrap_err().code, "bodies_full");
+        drop(two);
+        drop(one);
+        Held::of(most).more(1 << 31).unwrap();
     }
 
     #[test]

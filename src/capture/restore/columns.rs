@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::records::{AtSource, Document, is_at_or_below, is_masked};
+use crate::ledger::cards::is_masked;
+use crate::records::{AtSource, Document, is_at_or_below};
 
 use super::super::install::store::Table;
 use super::super::install::{Hidden, How};

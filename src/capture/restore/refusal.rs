@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use crate::records::mask_cards;
+use crate::ledger::cards;
 
 /// Classes of SQLSTATE that pass by themselves: connections, transactions, locks, resources, operators.
 const TEMPORARY: [&str; 8] = ["08", "25", "40", "53", "55", "57", "58", "XX"];
@@ -43,7 +43,7 @@ impl Refusal {
     pub fn for_people(&self, hides: bool) -> String {
         let said = match hides {
             true => self.words(),
-            false => mask_cards(&self.message).0,
+            false => cards::mask(&self.message).0,
         };
         let said: String = said.chars().take(MESSAGE_MAX).collect();
         let what = match (self.rule(), said.is_empty()) {

@@ -68,6 +68,10 @@ impl Door for Entries {
         Row { line, entry: Err(refused(refusal, bytes)), with_next: false }
     }
 
+    fn has_room(&self) -> Result<(), Problem> {
+        Ok(self.intake.has_room()?)
+    }
+
     fn line(row: &Row) -> u64 {
         row.line
     }

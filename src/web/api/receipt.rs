@@ -11,7 +11,7 @@ pub(super) fn put(out: &mut Vec<u8>, summary: &mut Summary, line: u64, result: R
         RowResult::Duplicate(receipt) => (receipt, "duplicate"),
         rejected @ RowResult::Rejected(_) => return put_row(out, summary, &RowBody::new(line, rejected, full)),
     };
-    if receipt.told != Told::All || !receipt.hits.is_empty() || !receipt.breaks.is_empty() {
+    if receipt.told != Told::All || receipt.masked > 0 || !receipt.hits.is_empty() || !receipt.breaks.is_empty() {
         return put_row(out, summary, &RowBody::Receipt(ReceiptBody::new(receipt, status, full)));
     }
     match status {
@@ -73,12 +73,12 @@ mod tests {
         #[test]
         fn what_is_written_is_what_the_document_says(
             seq in any::<i64>(), position in any::<i64>(), leaf in any::<[u8; 32]>(),
-            told in 0..3_usize, full in any::<bool>(), hit in any::<bool>(), which in 0..3,
+            told in 0..3_usize, full in any::<bool>(), hit in any::<bool>(), which in 0..3, masked in 0..2_u32,
         ) {
             let severity = "high".to_owned();
             let hits = hit.then(|| ReceiptHit { rule: "high-value".into(), severity, alert: None });
             let told = [Told::All, Told::NoBalance, Told::Nothing][told];
-            let receipt = Receipt { seq, leaf, position, hits: hits.into_iter().collect(), breaks: Vec::new(), told };
+            let receipt = Receipt { seq, leaf, position, hits: hits.into_iter().collect(), breaks: Vec::new(), told, masked };
             let result = match which {
                 0 => RowResult::Recorded(receipt),
                 1 => RowResult::Duplicate(receipt),

@@ -239,7 +239,7 @@ impl ReceiptBody {
             status,
             hits: hits.into_iter().map(HitBody::from).collect(),
             breaks: receipt.breaks.into_iter().map(told).map(BreakBody::from).collect(),
-            masked: None,
+            masked: Some(receipt.masked).filter(|masked| *masked > 0),
         }
     }
 }
@@ -298,7 +298,7 @@ mod tests {
             found: Some("990.00".into()),
             difference: Some("-510.00".into()),
         };
-        Receipt { seq: 7, leaf: [0xab; 32], position: 3, hits: vec![hit], breaks: vec![found], told: Told::All }
+        Receipt { seq: 7, leaf: [0xab; 32], position: 3, hits: vec![hit], breaks: vec![found], told: Told::All, masked: 0 }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Private parts: what an erasure takes, what it leaves, and that nothing else gets at them.
 
+mod cards;
 mod desk;
 mod erasure;
 mod house;

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::app::App;
 use crate::ledger::Refusal;
-use crate::web::body::{self, Packing};
+use crate::web::body::{self, Held, Packing};
 use crate::web::params::{Params, switch};
 use crate::web::problem::Problem;
 
@@ -62,6 +62,13 @@ pub(super) trait Door: Clone + Send + 'static {
     fn put(&self, line: u64, result: Self::Result, summary: &mut Summary, out: &mut Vec<u8>) {
         receipt::put_row(out, summary, &self.answer(line, result));
     }
+    /// Whether anything would be taken now: what would not is spared being decoded.
+    ///
+    /// # Errors
+    /// The refusal.
+    fn has_room(&self) -> Result<(), Problem> {
+        Ok(())
+    }
     /// Counts what was recorded.
     fn count(results: &[Self::Result]);
 }
@@ -82,10 +89,12 @@ pub(super) async fn take<D: Door>(req: &HttpRequest, app: &App, door: D, mut pay
     match media_type(req).as_str() {
         "application/json" => {
             let limit = app.config.server.body_limit;
-            let body = body::collect_announced(req.headers(), &mut payload, limit).await?;
+            let mut held = Held::of(app.config.server.bodies_limit);
+            let body = body::collect_announced(req.headers(), &mut payload, limit, &mut held).await?;
+            door.has_room()?;
             let large = packing != Packing::Plain || body.len() > DECODE_INLINE;
             let reader = door.clone();
-            let read = move || body::unpack(packing, body, limit).map(|body| decode(&reader, &body));
+            let read = move || body::unpack_held(packing, body, limit, &mut held).map(|body| decode(&reader, &body));
             let decoded = if large { web::block(read).await?? } else { read()? };
             answer(&door, decoded, atomic, app.config.server.batch_limit).await
         }

@@ -18,7 +18,7 @@ const UPDATE: &str = "UPDATE alerts SET hits = new.hits, severity = new.severity
     FROM unnest($1, $2, $3, $4) AS new (id, hits, severity, last_seq) WHERE alerts.id = new.id";
 
 /// Stores them; on PostgreSQL many in one statement, because the committer waits for each.
-pub(super) fn store(conn: &mut Conn, updates: &BTreeMap<Seq, AlertUpdate>) -> DbResult<()> {
+pub(super) fn update_alerts(conn: &mut Conn, updates: &BTreeMap<Seq, AlertUpdate>) -> DbResult<()> {
     match conn {
         Conn::Sqlite(c) => {
             for (id, update) in updates {

@@ -1,5 +1,7 @@
 //! Card numbers in free text: found by their shape and their check digit, and masked.
 
+/// Digits of a card number, at least.
+const DIGITS_MIN: usize = 13;
 /// Digits of a card number, at most.
 const DIGITS_MAX: usize = 19;
 
@@ -25,6 +27,11 @@ pub fn mask(text: &str) -> (String, u32) {
         }
     }
     (out, found)
+}
+
+/// Whether a text has digits enough for a card number.
+pub fn may_have(text: &str) -> bool {
+    text.chars().filter(|c| digit(*c).is_some()).nth(DIGITS_MIN - 1).is_some()
 }
 
 /// Whether a text holds a card number that was masked.
