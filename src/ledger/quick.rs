@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
         let mut likely = *guess;
         loop {
             self.take(b'"')?;
-            let field = number_of(&self.plain()?, likely)?;
+            let field = number_of(self.plain()?, likely)?;
             if seen == 0 {
                 *guess = field;
             }
