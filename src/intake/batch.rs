@@ -20,7 +20,7 @@ use crate::trail::store::{self as trail_store, EventPartRow, EventRow, TileRow};
 
 use super::alerting::AlertUpdate;
 use super::entries::Entries;
-use super::{figures, joined, runs};
+use super::{figures, runs, store};
 
 #[derive(Default)]
 pub(super) struct Batch {
