@@ -61,6 +61,24 @@ fn a_receipt_is_proven_against_the_signed_checkpoint() {
 }
 
 #[test]
+fn a_change_is_proven_like_an_entry_to_whoever_sent_it() {
+    on_both(|kind| {
+        let site = site(kind, 3);
+        let sent = json!({ "source_ref": "CH-1", "type": "customer", "id": "C-1", "action": "create", "after": { "name": "Ann" } });
+        let receipt = site.post("/api/v1/changes", &sent).json();
+        let seq = receipt["seq"].as_i64().unwrap();
+        site.app.sign();
+        let proof = TlogProof::parse(&site.get(&format!("/api/v1/log/proof/{seq}")).text).unwrap();
+        let leaf: Hash = hex::decode(receipt["leaf"].as_str().unwrap()).unwrap().try_into().unwrap();
+        proof.verify(&leaf, &[site.app.signer.verifier()], Origin::OfKey).unwrap();
+        assert_eq!(proof.extra, None);
+        let other = site.issue("other", "read");
+        let asked = site.plain(Method::GET, &format!("/api/v1/log/proof/{seq}")).bearer_auth(&other).send().unwrap();
+        Answer::of(asked).problem(404, "not_found");
+    });
+}
+
+#[test]
 fn a_key_gets_no_proof_of_what_another_source_sent() {
     on_both(|kind| {
         let site = site(kind, 3);

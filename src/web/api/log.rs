@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::{leaves, store as ledger_store};
+use crate::records;
 use crate::trail::store::{self, CheckpointRow};
 use crate::trail::tree::Tree;
 use crate::web::guard::{Caller, hidden};
@@ -121,8 +122,8 @@ fn with_tree<T>(conn: &mut Conn, read: impl FnOnce(&mut Tree<'_>) -> DbResult<T>
 
 /// What a caller may have a proof of.
 enum Proof {
-    /// With the entry's account, where a key asks.
-    Of(TlogProof, Option<Seq>),
+    /// With whose it is, where a key asks.
+    Of(TlogProof, Option<Subject>),
     Unsigned,
     Nothing,
     OtherSource,
@@ -132,8 +133,8 @@ enum Proof {
 ///
 /// It is a C2SP `.tlog-proof`.
 ///
-/// A key gets proofs of its own source's entries; an officer of every leaf. Officers and keys with
-/// scope `receipt:full` get the leaf itself with it (`extra`), which says which rules were hit.
+/// A key gets proofs of its own source's entries and changes; an officer of every leaf. Officers, and of entries keys with
+/// scope `receipt:full`, get the leaf itself with it (`extra`), which says which rules were hit.
 #[utoipa::path(
     get, path = "/api/v1/log/proof/{seq}", tag = "Log", security(("key" = ["read"]), ("session" = [])),
     params(("seq" = i64, Path, description = "The leaf's place in the log, from its receipt.")),
@@ -151,8 +152,8 @@ pub async fn proof(req: HttpRequest, caller: Caller, app: Data<App>, seq: Path<S
     let (source, full, db) = (caller.source(), caller.sees_hits(), app.db.clone());
     let found = web::block(move || db.read(|conn| prove(conn, source, full, seq))).await??;
     match found {
-        Proof::Of(proof, account) => {
-            reads::shows(&req, account.map(Subject::Account));
+        Proof::Of(proof, subject) => {
+            reads::shows(&req, subject);
             let name = format!("attachment; filename=\"{seq}.tlog-proof\"");
             let mut answer = HttpResponse::Ok();
             answer.content_type("text/plain; charset=utf-8").insert_header(("content-disposition", name));
@@ -166,14 +167,15 @@ pub async fn proof(req: HttpRequest, caller: Caller, app: Data<App>, seq: Path<S
 
 /// The proof of leaf `seq`; with the leaf itself for who may see all that is in it.
 fn prove(conn: &mut Conn, source: Option<Seq>, full: bool, seq: Seq) -> DbResult<Proof> {
-    let mut account = None;
+    let mut subject = None;
     if let Some(source) = source {
-        let Some(row) = ledger_store::entry(conn, seq)? else { return Ok(Proof::Nothing) };
-        if row.source != source {
+        let Some((sender, whose)) = sender_of(conn, seq)? else { return Ok(Proof::Nothing) };
+        if sender != source {
             return Ok(Proof::OtherSource);
         }
-        account = Some(row.account);
+        subject = Some(whose);
     }
+    let full = full && !matches!(subject, Some(Subject::Record(_)));
     if store::state(conn)?.is_none_or(|state| seq >= state.size) {
         return Ok(Proof::Nothing);
     }
@@ -182,7 +184,15 @@ fn prove(conn: &mut Conn, source: Option<Seq>, full: bool, seq: Seq) -> DbResult
     let Some(hashes) = with_tree(conn, |tree| tree.inclusion(index, size))? else { return Ok(Proof::Nothing) };
     let checkpoint = note(&newest)?;
     let leaf = if full { leaves::bytes(conn, seq, seq + 1)?.pop() } else { None };
-    Ok(Proof::Of(TlogProof { extra: leaf.map(|(_, bytes)| bytes), index, hashes, checkpoint }, account))
+    Ok(Proof::Of(TlogProof { extra: leaf.map(|(_, bytes)| bytes), index, hashes, checkpoint }, subject))
+}
+
+/// The source that sent the entry or the change at this place, and whose it is; nothing for another event.
+fn sender_of(conn: &mut Conn, seq: Seq) -> DbResult<Option<(Seq, Subject)>> {
+    if let Some(row) = ledger_store::entry(conn, seq)? {
+        return Ok(Some((row.source, Subject::Account(row.account))));
+    }
+    Ok(records::store::change(conn, seq)?.map(|row| (row.source, Subject::Record(row.record))))
 }
 
 fn note(row: &CheckpointRow) -> DbResult<Note> {
