@@ -7,7 +7,7 @@ use counterfoil_verify::rotation::{Rotation, retired_at};
 use counterfoil_verify::{Checkpoint, Note, Origin, VerifierKey};
 use serde_json::Value;
 
-use crate::clock::Moment;
+use crate::clock::{MINUTE, Moment};
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::leaves;
@@ -21,6 +21,8 @@ use super::beside::Beside;
 use super::findings::Findings;
 use super::{Given, L0, Options};
 
+/// How far ahead a checkpoint may be signed: it may have been signed after the clock was read, by a clock that goes before.
+const AHEAD: i64 = MINUTE;
 /// Checkpoints read at once.
 const PAGE: i64 = 500;
 
@@ -43,7 +45,7 @@ pub(super) fn compare(
 ) -> DbResult<()> {
     let given = options.given;
     // Where the clock was set back, the log's own time stands in.
-    let latest = options.now.0.max(state.recorded_at);
+    let latest = options.now.0.max(state.recorded_at) + AHEAD;
     let origins = Origins::of(conn)?;
     let pinned = if given.keys.is_empty() { own(conn, &beside.keys, state)? } else { given.keys.clone() };
     let (rotations, keys) = (rotations::all(conn)?, rotations::trusted(conn, pinned.clone())?);

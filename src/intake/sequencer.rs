@@ -79,6 +79,8 @@ impl Sequencer {
     pub fn run(mut self, mut engine: Engine) {
         self.warm();
         self.tell_rejected(&mut engine);
+        // What the process before left, even if nothing new comes.
+        self.index(&engine);
         loop {
             let (open, full) = self.open(&engine);
             let next = self.queue.next(open, full, self.in_flight);

@@ -64,7 +64,8 @@ fn a_receipt_is_proven_against_the_signed_checkpoint() {
 fn a_change_is_proven_like_an_entry_to_whoever_sent_it() {
     on_both(|kind| {
         let site = site(kind, 3);
-        let sent = json!({ "source_ref": "CH-1", "type": "customer", "id": "C-1", "action": "create", "after": { "name": "Ann" } });
+        let sent =
+            json!({ "source_ref": "CH-1", "type": "customer", "id": "C-1", "action": "create", "after": { "name": "Ann" } });
         let receipt = site.post("/api/v1/changes", &sent).json();
         let seq = receipt["seq"].as_i64().unwrap();
         site.app.sign();

@@ -96,8 +96,11 @@ fn two_contexts_that_change_places_are_seen() {
 
 #[test]
 fn an_index_run_that_leads_elsewhere_is_seen() {
-    let edit = "UPDATE index_pages SET data = CAST(substr(data, 1, 15) || x'07' || substr(data, 17) AS BLOB) WHERE rowid = 1";
-    has(&after(|conn| run(conn, "index_pages", edit)), "L4", "index_pages", "index_page_differs");
+    let page = "SELECT min(rowid) FROM index_pages WHERE run IN (SELECT id FROM index_runs)";
+    let edit = format!(
+        "UPDATE index_pages SET data = CAST(substr(data, 1, 15) || x'07' || substr(data, 17) AS BLOB) WHERE rowid = ({page})"
+    );
+    has(&after(|conn| run(conn, "index_pages", &edit)), "L4", "index_pages", "index_page_differs");
 }
 
 #[test]
