@@ -294,7 +294,9 @@ pub(super) fn unfinished(conn: &mut Conn) -> DbResult<Vec<i64>> {
 /// The next free number of a run.
 pub(super) fn next_id(conn: &mut Conn) -> DbResult<i64> {
     let last: Option<i64> = on_conn!(conn, |c| index_pages::table.select(diesel::dsl::max(index_pages::run)).first(c))?;
-    Ok(last.map_or(1, |id| id + 1))
+    // A run over events alone has no page.
+    let empty: Option<i64> = on_conn!(conn, |c| index_runs::table.select(diesel::dsl::max(index_runs::id)).first(c))?;
+    Ok(last.max(empty).map_or(1, |id| id + 1))
 }
 
 /// Deletes without having SQLite write zeros over what is deleted: digests and places are nobody's secret, and a
