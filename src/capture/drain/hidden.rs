@@ -20,6 +20,8 @@ pub struct Hides {
     sealed: BTreeSet<String>,
     /// Every name that is known, where the row may have others.
     known: Option<BTreeSet<String>>,
+    /// Names of columns that an `add` has seen, where any other is sealed until one has.
+    declared: Option<BTreeSet<String>>,
 }
 
 impl Hides {
@@ -27,6 +29,9 @@ impl Hides {
     pub fn of_queued(settings: &CapturedTable, captured: &Captured, id: i64, sealed: &[String]) -> Hides {
         let mut hides = Hides::of_names(settings, &captured.hides());
         hides.sealed.extend(sealed.iter().cloned());
+        if !captured.hides().is_empty() && !captured.names.is_empty() {
+            hides.declared = Some(captured.names.keys().filter(|name| !captured.new.contains(*name)).cloned().collect());
+        }
         if id < captured.since && !captured.hides().is_empty() {
             let former = |how: How| {
                 let numbers: BTreeSet<i16> = captured.hidden.iter().filter(|is| is.how == how).map(|is| is.number).collect();
@@ -46,6 +51,7 @@ impl Hides {
             out: settings.exclude.iter().cloned().chain(named(How::Excluded)).collect(),
             sealed: settings.sensitive.iter().cloned().chain(named(How::Sealed)).collect(),
             known: None,
+            declared: None,
         }
     }
 
@@ -74,6 +80,14 @@ impl Hides {
     /// Whether a column's values are sealed.
     pub fn seals(&self, column: &str) -> bool {
         self.sealed.contains(column)
+    }
+
+    /// The same for these rows: what of them nobody declared is sealed.
+    pub fn sealing_new<'a>(&self, rows: impl Iterator<Item = &'a Columns>) -> Hides {
+        let mut hides = self.clone();
+        let new = |column: &&String| self.declared.as_ref().is_some_and(|declared| !declared.contains(*column));
+        hides.sealed.extend(rows.flat_map(|row| row.keys()).filter(new).cloned());
+        hides
     }
 
     /// The paths that are sealed.

@@ -21,7 +21,7 @@ use crate::records::{ChangeResult, Kinds, Row as ChangeRow, Sender};
 
 use super::bank::store::{self, Queued, Rejected};
 use super::bank::{forget, note, note_failure, was_tried};
-use super::install::store::{Captured, Owner, captured, claim, installation, table};
+use super::install::store::{Captured, Owner, captured_now, claim, installation, table};
 use super::names::column_of;
 use super::restore::{self, Restoring};
 use super::{CaptureError, connect, install, refused};
@@ -148,10 +148,11 @@ impl Batch<'_> {
     /// The tables that can be drained, and why the first of the others cannot.
     fn tables(&self, bank: &mut Outside) -> Result<(Vec<&str>, Option<String>), CaptureError> {
         let kinds = self.app.record_kinds();
-        let all = captured(bank)?;
+        let all = captured_now(bank)?;
         let seals = |table: &CapturedTable| {
             let captured = all.iter().find(|captured| captured.name == table.table);
-            let triggers = captured.is_some_and(|captured| captured.hides().iter().any(|is| is.how == install::How::Sealed));
+            let sealed = |of: &Captured| !of.new.is_empty() || of.hides().iter().any(|is| is.how == install::How::Sealed);
+            let triggers = captured.is_some_and(sealed);
             triggers || !table.sensitive.is_empty() || !kinds.known(&table.kind).sensitive.is_empty()
         };
         let mut unsealed = None;
@@ -209,7 +210,7 @@ impl Batch<'_> {
     /// What is captured there, as of after these rows were read: a command on a table, and a new `capture add`, that rows
     /// come after is visible once they are.
     fn still_free(&self, bank: &mut Outside, rows: &[Queued]) -> Result<Vec<Captured>, CaptureError> {
-        let all = captured(bank)?;
+        let all = captured_now(bank)?;
         for table in self.settings.table.iter().filter(|table| rows.iter().any(|row| row.table == table.table)) {
             if let Some(why) = self.held_back(bank, table, &all)? {
                 return refused(format!("[[capture]] {}: {why}", self.settings.name));

@@ -81,8 +81,9 @@ pub fn made(
     source_ref: &str,
     reason_required: bool,
 ) -> Result<Made, Refusal> {
-    let of = Of { row, table, hides, source_ref, context: Context::of(row), reason_required };
+    let context = Context::of(row);
     if row.action == "DDL" {
+        let of = Of { row, table, hides, source_ref, context, reason_required };
         return Ok(Made { entry: None, changes: vec![of.structure()] });
     }
     let read = |json: &Option<String>| match json {
@@ -93,6 +94,8 @@ pub fn made(
         }
     };
     let (old, new) = (read(&row.old)?, read(&row.new)?);
+    let hides = &hides.sealing_new(old.iter().chain(&new));
+    let of = Of { row, table, hides, source_ref, context, reason_required };
     let entry = match &table.entries {
         Some(map) => balance::entry(&of, map, old.as_ref(), new.as_ref())?.map(Box::new),
         None => None,

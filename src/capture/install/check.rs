@@ -88,8 +88,8 @@ pub fn problems(
 }
 
 fn columns(captured: &Captured, table: &Table) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut renamed = Vec::new();
+    let (mut found, mut renamed) = (Vec::new(), Vec::new());
+    let hides = !captured.hides().is_empty();
     for (column, kind) in &table.columns {
         match captured.columns.get(column) {
             None => match former(captured, table, column) {
@@ -97,6 +97,10 @@ fn columns(captured: &Captured, table: &Table) -> Vec<String> {
                     found.push(format!("column {name} is called {column} now"));
                     renamed.push(name);
                 }
+                None if hides => found.push(format!(
+                    "column {column} is new: its values are sealed until `capture add` is run again, with --sensitive {column} if they \
+                     are to stay so"
+                )),
                 None => found.push(format!("column {column} is new")),
             },
             Some(_)

@@ -143,14 +143,30 @@ pub fn exposed(settings: &CapturedTable, of_type: &[String], captured: &Captured
     })
 }
 
-/// The hidden columns that the table has now, under the names that they have now.
+/// The hidden columns that the table has now, under the names that they have now; and those that no `add` has seen, which
+/// may have the values of one that is hidden: they are sealed until one has.
 pub fn present(captured: &Captured, table: &Table) -> Vec<Hidden> {
     let hides = captured.hides();
+    let new = undeclared(captured, table);
     let of = |name: &String, number: i16| {
-        let how = hides.iter().filter(|is| is.number == number || is.name == *name).map(|is| is.how).min()?;
+        let how = hides.iter().filter(|is| is.number == number || is.name == *name).map(|is| is.how).min();
+        let how = how.or_else(|| new.contains(name).then_some(How::Sealed))?;
         Some(Hidden { how, name: name.clone(), number })
     };
     table.numbers.iter().filter_map(|(name, number)| of(name, *number)).collect()
+}
+
+/// Columns of a table with hidden ones that no `add` has seen: somebody may have copied what is hidden into them. Those that
+/// are hidden themselves, under whatever name, are known.
+pub fn undeclared(captured: &Captured, table: &Table) -> BTreeSet<String> {
+    let hides = captured.hides();
+    if captured.names.is_empty() || hides.is_empty() {
+        return BTreeSet::new();
+    }
+    let seen = |name: &String, number: &i16| {
+        captured.names.get(name).is_some_and(|numbers| numbers.contains(number)) || hides.iter().any(|is| is.number == *number)
+    };
+    table.numbers.iter().filter(|(name, number)| !seen(name, number)).map(|(name, _)| name.clone()).collect()
 }
 
 /// What the hidden columns of a kind are called when a trigger fires, in PL/pgSQL. The catalogue is asked as it is then and
@@ -225,6 +241,18 @@ mod tests {
         let why = exposed(&settings("photo", "tax"), &[], &known, Some(&gone)).unwrap();
         assert!(why.contains("no column tax any more"), "{why}");
         assert_eq!(let_out(&known, &gone, &hidden(&gone, &["photo".into()], &[])), None, "it is not there");
+    }
+
+    #[test]
+    fn a_column_that_nobody_declared_is_sealed_where_anything_is_hidden() {
+        let known = captured(&table(&[("id", 1), ("tax", 2), ("name", 3)]), &[], &["tax"]);
+        let later = table(&[("id", 1), ("tax", 2), ("name", 5), ("copy", 4)]);
+        assert_eq!(undeclared(&known, &later), BTreeSet::from(["copy".to_owned(), "name".to_owned()]), "made anew, and new");
+        let names = |hidden: Vec<Hidden>| hidden.into_iter().map(|is| (is.name, is.how)).collect::<Vec<_>>();
+        let sealed = |name: &str| (name.to_owned(), How::Sealed);
+        assert_eq!(names(present(&known, &later)), [sealed("copy"), sealed("name"), sealed("tax")]);
+        let open = captured(&table(&[("id", 1), ("name", 3)]), &[], &[]);
+        assert!(undeclared(&open, &later).is_empty(), "nothing is hidden there");
     }
 
     #[test]

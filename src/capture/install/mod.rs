@@ -21,7 +21,7 @@ use hidden::{hidden, let_out, names};
 use store::{Captured, Table};
 
 pub use check::check;
-pub use hidden::{Hidden, How, exposed, present};
+pub use hidden::{Hidden, How, exposed, present, undeclared};
 pub use remove::{Removed, remove};
 
 /// What to capture, and how.
@@ -75,7 +75,8 @@ pub fn add(bank: &mut Outside, spec: &Spec) -> Result<Added, CaptureError> {
         // Again, now that no command can change it any more.
         let table = store::table(bank, table.oid)?.unwrap_or(table);
         let settings = settings_of(spec, &table)?;
-        let warnings = events(bank, &mut done)?;
+        let mut warnings = events(bank, &mut done)?;
+        warnings.extend(declared(bank, &table, &settings)?);
         let hidden = hidden(&table, &settings.exclude, &settings.sensitive);
         capture(bank, &table, (&settings, &hidden, spec.hand_over), &mut done)?;
         if let Some(role) = &spec.role {
@@ -191,6 +192,21 @@ fn events(bank: &mut Outside, done: &mut Vec<String>) -> Result<Vec<String>, Cap
     Ok(vec![warning.to_owned()])
 }
 
+/// That columns which were sealed as long as nobody declared them are recorded in the clear from now on.
+fn declared(bank: &mut Outside, table: &Table, settings: &CapturedTable) -> Result<Option<String>, CaptureError> {
+    let known = store::captured(bank)?.into_iter().find(|row| row.relation == table.oid);
+    let new = known.map(|known| undeclared(&known, table)).unwrap_or_default();
+    let named = |column: &String| settings.exclude.contains(column) || settings.sensitive.contains(column);
+    let open: Vec<String> = new.into_iter().filter(|column| !named(column)).collect();
+    Ok((!open.is_empty()).then(|| {
+        format!(
+            "new columns are recorded in the clear from now on: {}; if one has what is hidden, run `capture add` again at once with \
+             --sensitive or --exclude and its name",
+            open.join(", ")
+        )
+    }))
+}
+
 /// The function and the triggers of a table, and its row in `captured`.
 fn capture(
     bank: &mut Outside,
@@ -239,6 +255,7 @@ fn capture(
         names: names(known.as_ref(), table),
         since: told(bank, id, table.oid, (&settings.exclude, &differs))?,
         drained_as: known.as_ref().and_then(|known| known.drained_as.clone()).filter(|_| !hand_over),
+        new: BTreeSet::new(),
     };
     store::note(bank, &captured)?;
     if known.is_some() {

@@ -1,13 +1,13 @@
 //! What is asked of the bank's catalogue.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::db::{DbResult, Outside};
 
-use super::hidden::{Hidden, How, Names};
+use super::hidden::{Hidden, How, Names, undeclared};
 
 /// A table of the bank.
 #[derive(Clone, Debug, Deserialize)]
@@ -51,6 +51,9 @@ pub struct Captured {
     pub since: i64,
     /// Whose its rows are, once somebody drained them.
     pub drained_as: Option<Owner>,
+    /// Columns that no `add` has seen, if they were looked for.
+    #[serde(skip)]
+    pub new: BTreeSet<String>,
 }
 
 /// Who has the rows of a table.
@@ -145,6 +148,17 @@ pub fn captured(bank: &mut Outside) -> DbResult<Vec<Captured>> {
         'since', coalesce(to_jsonb(k)->'since', '0'), 'drained_as', to_jsonb(k)->'drained_as')::text AS line \
         FROM counterfoil_capture.captured k WHERE $1 <> '' ORDER BY id";
     bank.rows(sql, &json!([]))
+}
+
+/// The same, with the columns that no `add` has seen.
+pub fn captured_now(bank: &mut Outside) -> DbResult<Vec<Captured>> {
+    let mut all = captured(bank)?;
+    for one in all.iter_mut().filter(|one| !one.hides().is_empty()) {
+        if let Some(there) = table(bank, one.relation)? {
+            one.new = undeclared(one, &there);
+        }
+    }
+    Ok(all)
 }
 
 /// The triggers of a table.

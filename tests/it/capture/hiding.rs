@@ -161,3 +161,34 @@ fn what_an_earlier_version_made_waits_where_it_hides_something_and_is_brought_up
     bank.turn().unwrap();
     assert_eq!(bank.site.bank.findings(), []);
 }
+
+#[test]
+fn a_value_copied_to_a_new_column_is_sealed_until_somebody_declares_the_column() {
+    on_both(|kind| {
+        let mut bank = Beside::new(Site::now(kind, |_| {}), CUSTOMERS);
+        ready_to_seal(&bank.site.bank);
+        bank.add(customer("photo", &["tax"])).unwrap();
+        bank.sql("INSERT INTO customer (no, name, tax) VALUES ('A', 'Ann', 'canary-tax-1'), ('B', 'Bea', 'canary-tax-2')");
+        // As a bank moves a column: a new one, the values copied, drained meanwhile; and one made anew under a name that was known.
+        bank.sql(
+            "ALTER TABLE customer ADD tin text; ALTER TABLE customer DROP notes; ALTER TABLE customer ADD notes text; \
+             UPDATE customer SET tin = tax, notes = tax WHERE no = 'A'",
+        );
+        bank.turn().unwrap();
+        assert_eq!((bank.waiting().as_str(), version(&bank, "A")), ("0", 2), "{kind:?}: it is recorded, and nothing waits");
+        nothing_in_the_clear(&bank);
+        bank.sql("UPDATE customer SET tin = tax WHERE no = 'B'; ALTER TABLE customer RENAME tin TO number");
+        bank.turn().unwrap();
+        nothing_in_the_clear(&bank);
+        let problems = bank.check().join("; ");
+        assert!(problems.contains("column number is new: its values are sealed until"), "{problems}");
+        // Declared to be sensitive, it stays so; what is not named is in the clear from then on, and that is said.
+        let added = bank.add(customer("photo", &["tax", "number"])).unwrap();
+        assert!(added.warnings.iter().any(|warning| warning.contains("in the clear from now on: notes")), "{added:?}");
+        bank.sql("INSERT INTO customer (no, name, number, notes) VALUES ('C', 'Cora', 'canary-tax-3', 'a plain note')");
+        bank.turn().unwrap();
+        nothing_in_the_clear(&bank);
+        assert!(bank.stored().contains("a plain note"));
+        assert_eq!(bank.site.bank.findings(), []);
+    });
+}

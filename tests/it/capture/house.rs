@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use counterfoil::capture::{self, CaptureError, Drainer, Spec};
+use counterfoil::capture::{self, Added, CaptureError, Drainer, Spec};
 use counterfoil::config::Capture;
 use counterfoil::db::Outside;
 
@@ -152,11 +152,18 @@ impl Beside {
     }
 
     /// Adds a table, and puts it into the settings.
-    pub fn add(&mut self, spec: Spec) -> Result<(), CaptureError> {
+    pub fn add(&mut self, spec: Spec) -> Result<Added, CaptureError> {
         let added = capture::add(&mut Outside::connect(self.core.url(), None)?, &spec)?;
         self.settings.table.retain(|table| table.table != added.table.table);
-        self.settings.table.push(added.table);
-        Ok(())
+        self.settings.table.push(added.table.clone());
+        Ok(added)
+    }
+
+    /// Everything that `capture check` finds.
+    pub fn check(&self) -> Vec<String> {
+        let mut bank = Outside::connect(self.core.url(), None).unwrap();
+        let found = capture::check(&mut bank, &self.settings, &self.site.bank.config).unwrap();
+        found.into_iter().flat_map(|(_, problems)| problems).collect()
     }
 
     /// One turn of whoever drains, with the settings as they are.
