@@ -153,9 +153,12 @@ fn on_postgres(server: &postgres::Server, asked: &Asked) {
 
 fn over_http(asked: &Asked) {
     println!("\n| SQLite over HTTP | entries/s |\n|---|---|");
-    for (what, connections, batch, n) in
-        [("single entries, 64 connections", 64, 1, asked.rows / 4), ("batches of 1,000, 8 connections", 8, 1_000, asked.rows)]
-    {
+    for (what, connections, batch, n) in [
+        ("single entries, 64 connections", 64, 1, asked.rows / 4),
+        ("batches of 1,000, 8 connections", 8, 1_000, asked.rows),
+        ("batches of 1,000, 16 connections", 16, 1_000, asked.rows),
+        ("batches of 1,000, 32 connections", 32, 1_000, asked.rows),
+    ] {
         let rates = (0..asked.rounds).map(|round| {
             let dir = tempfile::tempdir().unwrap();
             let server = Server::start(&format!("sqlite:{}", dir.path().join("bench.db").display()), "");

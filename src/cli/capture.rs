@@ -149,7 +149,8 @@ fn remove(common: &Common, place: &str, table: &str, discard: bool) -> CliResult
             Ok(leader.perform(Request::NoteCapture { removed: true, body }).map(drop)?)
         };
         Ok((Outcome::Succeeded, capture::remove(&mut bank, table, discard, note)?))
-    })?;
+    });
+    let removed = removed.map_err(|e| may_not(e, place))?;
     let (waiting, refused) = removed.discarded;
     eprintln!("{table} is captured no longer; {waiting} waiting and {refused} refused rows were discarded.");
     if removed.last {
@@ -157,6 +158,19 @@ fn remove(common: &Common, place: &str, table: &str, discard: bool) -> CliResult
     }
     eprintln!("Take it out of the settings as well.");
     Ok(Done::Well)
+}
+
+/// The settings name the role that drains, which may not take triggers away.
+fn may_not(error: anyhow::Error, place: &str) -> anyhow::Error {
+    let text = format!("{error:#}");
+    let refused = ["permission denied", "must be owner"].iter().any(|words| text.contains(words));
+    match refused && !place.contains("://") {
+        true => error.context(format!(
+            "the role in the settings of {place} may not take triggers away: write the URL of the table's owner in its place, \
+             `counterfoil capture remove postgres://OWNER@HOST/DATABASE TABLE`"
+        )),
+        false => error,
+    }
 }
 
 fn reconcile(common: &Common, place: &str, table: Option<&str>, record: bool) -> CliResult {

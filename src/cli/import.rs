@@ -66,6 +66,9 @@ fn print(command: &Import, summary: &Summary) -> anyhow::Result<()> {
     if summary.resumed {
         eprintln!("An interrupted import was taken up where it stopped.");
     }
+    if summary.masked > 0 {
+        eprintln!("{} texts held card numbers, which were masked: middle digits are not in the log.", summary.masked);
+    }
     if summary.skipped > 0 {
         eprintln!("{} rows were left out, as the profile says.", summary.skipped);
     }

@@ -43,6 +43,7 @@ pub struct CapturedTable {
     /// Columns whose values are sealed.
     pub sensitive: Vec<String>,
     /// Column that names whom a row is about: the holder of an account, the customer of a record.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub subject: String,
     /// How balances become entries, for a table of accounts.
     #[serde(skip_serializing_if = "Option::is_none")]

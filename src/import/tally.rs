@@ -32,6 +32,9 @@ pub struct Summary {
     /// Rows that a rule of the profile left out.
     #[serde(skip)]
     pub skipped: u64,
+    /// Texts in which card numbers were masked, of the entries that this run recorded.
+    #[serde(skip)]
+    pub masked: u64,
     /// Whether an interrupted run was taken up again.
     #[serde(skip)]
     pub resumed: bool,
@@ -59,6 +62,7 @@ pub(super) struct Tally {
     pub rejected: u64,
     pub hits: u64,
     pub skipped: u64,
+    pub masked: u64,
 }
 
 impl Tally {
@@ -72,6 +76,7 @@ impl Tally {
             rejected: count(noted.rejected),
             hits: count(noted.hits),
             skipped: 0,
+            masked: 0,
         }
     }
 
@@ -126,6 +131,7 @@ impl Tally {
     fn recorded(&mut self, receipt: &Receipt) {
         self.recorded += 1;
         self.hits += receipt.hits.len() as u64;
+        self.masked += u64::from(receipt.masked);
     }
 
     /// As the last line.
@@ -138,6 +144,7 @@ impl Tally {
             hits: self.hits,
             breaks,
             skipped: self.skipped,
+            masked: self.masked,
             resumed,
             ..Summary::default()
         }

@@ -160,6 +160,9 @@ pub struct NewChange {
     pub sensitive: Vec<String>,
     /// Card numbers that were masked.
     pub masked: u32,
+    /// Whether its documents name every value there is, `null` too, as rows of a table do: what our state has not
+    /// even as `null` came to be there without a change of the record, as a new column does.
+    pub whole_row: bool,
     /// The change whose state it restores.
     pub restores: Option<i64>,
     /// The proposal by which officers restore it.
@@ -258,6 +261,7 @@ impl NewChange {
             class,
             sensitive,
             masked,
+            whole_row: false,
             restores,
             proposal,
         })

@@ -166,6 +166,7 @@ impl Recorder {
             class: self.kinds.known(&found.record.kind).class,
             sensitive: sealed,
             masked: 0,
+            whole_row: false,
             restores: Some(found.target.seq),
             proposal: Some(proposal.id),
         };

@@ -280,7 +280,7 @@ impl Batch<'_> {
                         let entry = draft.check().map_err(|refusal| Refused { refusal, bytes });
                         EntryRow { line, entry, with_next: false }
                     }));
-                    let made = made.iter().map(|json| self.app.read_change(line, json.as_bytes()));
+                    let made = made.iter().map(|json| whole(self.app.read_change(line, json.as_bytes())));
                     changes.extend(self.named(bank, row, made.collect())?);
                 }
                 Err(refusal) => changes.push(self.app.refuse_change(line, refusal, &[])),
@@ -385,6 +385,14 @@ fn kept(refusals: impl Iterator<Item = (u64, Refusal)>) -> Result<Vec<Rejected>,
         rejected.push(Rejected { id: i64::try_from(line).unwrap_or(i64::MAX), code: refusal.code.to_owned(), detail });
     }
     Ok(rejected)
+}
+
+/// A row has every column of its table, empty ones too.
+fn whole(mut row: ChangeRow) -> ChangeRow {
+    if let Ok(change) = &mut row.change {
+        change.whole_row = true;
+    }
+    row
 }
 
 #[cfg(test)]

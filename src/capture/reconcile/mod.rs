@@ -187,6 +187,14 @@ impl Run<'_> {
         let hidden = present(&self.captured, &there);
         let out = |number: &i16| hidden.iter().any(|is| is.how == How::Excluded && is.number == *number);
         let columns: Vec<&String> = there.numbers.iter().filter(|(_, number)| !out(number)).map(|(name, _)| name).collect();
+        let unreadable = store::unreadable(bank, &there, &columns)?;
+        if !unreadable.is_empty() {
+            let (name, which) = (&there.name, unreadable.join(", "));
+            return refused(format!(
+                "this role may not read {which} of {name}: run `capture add` again as the owner of the table, with --drain-as and its \
+                 other options; for a column that must never leave, with --exclude"
+            ));
+        }
         store::open(bank, &there, &columns)?;
         // From here on nobody can change them.
         if !store::called(bank, &there, &hidden)? {

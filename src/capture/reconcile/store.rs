@@ -33,6 +33,13 @@ pub fn open(bank: &mut Outside, table: &Table, columns: &[&String]) -> DbResult<
     ))
 }
 
+/// Which of these columns of a table may not be read.
+pub fn unreadable(bank: &mut Outside, table: &Table, columns: &[&String]) -> DbResult<Vec<String>> {
+    let sql = "SELECT to_json(c)::text AS line FROM jsonb_array_elements_text($1::jsonb->1) c \
+        WHERE NOT has_column_privilege(($1::jsonb->>0)::oid, c, 'SELECT')";
+    bank.rows(sql, &json!([table.oid, columns]))
+}
+
 /// Whether these columns are called so at the moment, whatever this transaction's snapshot says.
 pub fn called(bank: &mut Outside, table: &Table, columns: &[Hidden]) -> DbResult<bool> {
     let sql = "SELECT to_json(coalesce(bool_and((pg_identify_object_as_address('pg_class'::regclass, ($1::jsonb->>0)::oid, \

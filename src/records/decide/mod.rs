@@ -121,7 +121,7 @@ pub fn decide(state: Option<&State>, change: &NewChange, digest: &Digest<'_>) ->
     let nothing = State::default();
     let known = state.unwrap_or(&nothing);
     let before = Before::of(&change.content);
-    let mut mismatches = if state.is_some() { before.mismatches(known, digest) } else { Vec::new() };
+    let mut mismatches = if state.is_some() { before.mismatches(known, change.whole_row, digest) } else { Vec::new() };
     if change.action == Action::Create && known.exists {
         let expected = Some(Json::text_of(&format!("version {}", known.version)));
         mismatches = vec![Mismatch { path: String::new(), expected, found: None, sealed: false }];
@@ -134,7 +134,7 @@ pub fn decide(state: Option<&State>, change: &NewChange, digest: &Digest<'_>) ->
     let fields = match (change.action, state.is_some()) {
         // The values of a deleted record are in the changes before.
         (Action::Delete, true) => Vec::new(),
-        _ => differing(known, &before, &after, state.is_none(), digest),
+        _ => differing((known, change.whole_row), &before, &after, state.is_none(), digest),
     };
     let exists = change.action != Action::Delete;
     let moved = if state.is_some() { !fields.is_empty() } else { fields.iter().any(Changed::differs) };
@@ -154,7 +154,7 @@ impl Changed {
 }
 
 fn differing(
-    known: &State,
+    (known, whole_row): (&State, bool),
     before: &Before<'_>,
     after: &BTreeMap<&str, After<'_>>,
     new: bool,
@@ -188,7 +188,11 @@ fn differing(
         let old = match held {
             Some(Held { value: Some(value), .. }) => Old::Value(value.clone()),
             Some(Held { digest: Some(digest), .. }) => Old::Sealed(digest.clone()),
-            _ => said.filter(|_| new || known.torn).map_or(Old::Nothing, |said| Old::Value(said.clone())),
+            _ => {
+                let appeared = |said: &Json| whole_row && to.is_some_and(|to| said.same(to));
+                let said = said.filter(|said| new || known.torn || whole_row && !appeared(said));
+                said.map_or(Old::Nothing, |said| Old::Value(said.clone()))
+            }
         };
         fields.push(Changed { path: path.to_owned(), old, new: to.cloned(), same: ours && sealed });
     }
@@ -252,7 +256,7 @@ impl<'a> Before<'a> {
     }
 
     /// Where it is not our last state; nothing and `null` are the same here.
-    fn mismatches(&self, known: &State, digest: &Digest<'_>) -> Vec<Mismatch> {
+    fn mismatches(&self, known: &State, whole_row: bool, digest: &Digest<'_>) -> Vec<Mismatch> {
         let ours = known.values.keys().map(String::as_str).filter(|path| self.covers(path));
         let paths: BTreeSet<&str> = ours.chain(self.paths()).collect();
         let mut found = Vec::new();
@@ -261,8 +265,8 @@ impl<'a> Before<'a> {
             let same = match (held, said) {
                 (Some(held), Some(said)) => held.is(path, said, digest),
                 (Some(held), None) => held.is_null(),
-                // What is not known any more contradicts nothing.
-                (None, Some(said)) => said.is_null() || known.torn,
+                // What is not known any more, or was not there to be known, contradicts nothing.
+                (None, Some(said)) => said.is_null() || known.torn || whole_row,
                 (None, None) => true,
             };
             if !same {

@@ -76,6 +76,23 @@ fn a_before_that_is_not_ours_is_told_and_the_change_kept() {
 }
 
 #[test]
+fn a_column_that_came_since_contradicts_nothing() {
+    let ours = state(json!({ "name": "Ann", "note": null }));
+    let row = |before: Value, after: Value| {
+        let sent = NewChange { whole_row: true, ..change(json!({ "before": before, "after": after })) };
+        decide(Some(&ours), &sent, &digest)
+    };
+    let appeared = row(json!({ "name": "Ann", "note": null, "tier": 1 }), json!({ "name": "Anna", "note": null, "tier": 1 }));
+    assert_eq!((appeared.fields.len(), appeared.mismatches), (2, vec![]));
+    assert_eq!((appeared.fields[1].path.as_str(), &appeared.fields[1].old), ("/tier", &Old::Nothing));
+    let moved = row(json!({ "name": "Ann", "note": null, "tier": 1 }), json!({ "name": "Ann", "note": null, "tier": 2 }));
+    assert!(matches!(&moved.fields[0].old, Old::Value(old) if old.as_str() == "1") && moved.mismatches.is_empty());
+    // What we have as `null` was there, and somebody changed it.
+    let unseen = row(json!({ "name": "Ann", "note": "x", "tier": 1 }), json!({ "name": "Ann", "note": "y", "tier": 1 }));
+    assert_eq!(unseen.mismatches.iter().map(|found| found.path.as_str()).collect::<Vec<_>>(), ["/note"]);
+}
+
+#[test]
 fn single_fields_leave_the_rest_alone() {
     let ours = state(json!({ "name": "Ann", "address": { "city": "Graz", "zip": "8010" } }));
     let fields = |list: Value| told(Some(&ours), json!({ "fields": list }));

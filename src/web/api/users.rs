@@ -7,7 +7,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
+use crate::records::store as records;
 use crate::reports::by_user::{self, ByUser, Question, UserLine, Whose};
 use crate::web::guard::Caller;
 use crate::web::pages::users;
@@ -116,8 +118,12 @@ pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>) -> Result<Ht
     let accept = req.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let csv = query.read("format", known)?.unwrap_or_else(|| accept.starts_with("text/csv"));
     let (db, calendar, wanted) = (app.db.clone(), app.calendar.clone(), asked.clone());
-    let read = move || db.look(|conn| conn.snapshot(|conn| by_user::by_user(conn, &calendar, &wanted)));
-    let report = web::block(read).await??;
+    let both = move |conn: &mut Conn| -> DbResult<_> {
+        Ok((by_user::by_user(conn, &calendar, &wanted)?, records::kinds(conn, users::KINDS)?))
+    };
+    let read = move || db.look(|conn| conn.snapshot(both));
+    let (report, kinds) = web::block(read).await??;
+    users::known(&asked, &kinds)?;
     caller.note(&req, &app, "report.by_user", users::told(&asked, if csv { "csv" } else { "json" })).await?;
     if !csv {
         return Ok(HttpResponse::Ok().json(view(&asked, report)));

@@ -17,7 +17,7 @@ use super::views::{Choice, Empty, UserRow, UsersPage};
 /// Days shown when nothing else is asked for.
 const DAYS: u64 = 30;
 /// Types offered.
-const KINDS: i64 = 200;
+pub(in crate::web) const KINDS: i64 = 200;
 
 /// What the query asks; `today` ends the period where it does not say.
 pub(in crate::web) fn question(query: &Params, today: chrono::NaiveDate) -> Result<Question, Problem> {
@@ -38,6 +38,17 @@ pub(in crate::web) fn question(query: &Params, today: chrono::NaiveDate) -> Resu
     Ok(Question { from, through, kind, whose: query.read("role", role)?.flatten() })
 }
 
+/// Refuses a type of which there are no records: a report without a line would say that nobody looked at them.
+pub(in crate::web) fn known(asked: &Question, kinds: &[String]) -> Result<(), Problem> {
+    match &asked.kind {
+        Some(kind) if kinds.len() < KINDS as usize && !kinds.contains(kind) => {
+            let there = if kinds.is_empty() { "there are no records yet".to_owned() } else { kinds.join(", ") };
+            Err(Problem::parameter("type", format!("type: there is no record of this type; choose of these: {there}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// `GET /reports/users`
 pub(super) async fn show(desk: Desk, request: HttpRequest) -> Page {
     let today = desk.app.calendar.local_date(desk.now());
@@ -45,6 +56,7 @@ pub(super) async fn show(desk: Desk, request: HttpRequest) -> Page {
     let (calendar, wanted) = (desk.app.calendar.clone(), asked.clone());
     let (report, kinds) =
         desk.read(move |conn| Ok((by_user::by_user(conn, &calendar, &wanted)?, records::kinds(conn, KINDS)?))).await?;
+    known(&asked, &kinds).map_err(|problem| desk.refuse(problem.status, &problem.detail))?;
     desk.note("report.by_user", told(&asked, "page")).await?;
     desk.show(&page(&desk, &asked, &report, &kinds))
 }

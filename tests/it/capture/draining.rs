@@ -80,6 +80,29 @@ fn a_table_that_is_emptied_or_altered_says_so() {
 }
 
 #[test]
+fn a_column_with_a_default_breaks_nothing() {
+    on_both(|kind| {
+        let bank = Core::new(kind, CUSTOMERS);
+        bank.add("customer", &[]);
+        let serving = bank.serve();
+        bank.sql(
+            "INSERT INTO customer (no, name) VALUES ('A', 'Ann'), ('B', 'Bea'), ('C', 'Cora'); ALTER TABLE customer ADD tier int NOT NULL DEFAULT 3; \
+             UPDATE customer SET name = 'Anna' WHERE no = 'A'; UPDATE customer SET tier = 4 WHERE no = 'B'; DELETE FROM customer WHERE no = 'C'",
+        );
+        bank.drained(&serving);
+        let newest = |id: &str| serving.changes("customer", id)[0]["fields"].clone();
+        let fields = newest("A");
+        assert_eq!(fields[1], json!({ "path": "/tier", "new": 3, "sealed": false }), "{fields}");
+        assert_eq!(newest("B")[0]["old"], 3, "{}", newest("B"));
+        assert_eq!(bank.program(&["export", "breaks"]).run().succeeded().stdout.lines().count(), 1, "nothing is broken");
+        // What a row has that no change of it told is recorded by a comparison.
+        bank.capture(&["reconcile", "core", "--record"]).succeeded();
+        drop(serving);
+        bank.verified();
+    });
+}
+
+#[test]
 fn what_the_log_refuses_holds_nobody_up_and_is_seen() {
     on_both(|kind| {
         let bank = Core::new(kind, CUSTOMERS);

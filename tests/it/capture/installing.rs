@@ -109,9 +109,17 @@ fn a_drainer_with_no_more_rights_than_it_needs_and_no_superuser_is_enough() {
     bank.capture(&["reconcile", "core"]).succeeded();
     let may = "SELECT has_column_privilege('core_drainer', 't', 'a', 'SELECT'), has_column_privilege('core_drainer', 't', 'photo', 'SELECT')";
     assert_eq!(bank.sql(may), "t|f");
+    assert!(!added.stdout.contains("subject"), "nothing is printed that says nothing: {}", added.stdout);
+    // What it may not do says who may.
+    bank.sql("ALTER TABLE t ADD extra text");
+    let unread = bank.capture(&["reconcile", "core"]).failed_with(2).stderr;
+    assert!(unread.contains("may not read extra of public.t: run `capture add` again"), "{unread}");
+    let kept = bank.capture(&["remove", "core", "t"]).failed_with(2).stderr;
+    assert!(kept.contains("write the URL of the table's owner"), "{kept}");
+    bank.capture(&["remove", &owner, "t"]).succeeded();
     drop(serving);
     bank.sql(
-        "DROP SCHEMA counterfoil_capture CASCADE; DROP OWNED BY core_owner, core_app, core_drainer; \
+        "DROP OWNED BY core_owner, core_app, core_drainer; \
         DROP ROLE core_owner, core_app, core_drainer",
     );
 }

@@ -105,7 +105,8 @@ fn accesses_and_changes_of_patients_are_counted_by_user() {
         assert!(line(&all, "officer@bank.example")["views"].as_i64().unwrap() >= 4);
         let source = asked(&site, &officer, "?role=source&type=patient").json();
         assert_eq!(source["items"].as_array().unwrap().len(), 3);
-        assert!(asked(&site, &officer, "?role=source&type=none").json()["items"].as_array().unwrap().is_empty());
+        let misspelt = asked(&site, &officer, "?role=source&type=patients").problem(400, "parameter_invalid");
+        assert!(misspelt["detail"].as_str().unwrap().ends_with("choose of these: limit, patient, price"), "{misspelt}");
         let command = asked(&site, &officer, "?role=command").json();
         assert!(command["items"].as_array().unwrap().iter().all(|item| item["role"] == "command"), "{command}");
         let before = asked(&site, &officer, "?from=2026-01-01&through=2026-02-01").json();

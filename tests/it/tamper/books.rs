@@ -54,7 +54,7 @@ impl Book {
     /// A book of this kind, closed and clean.
     pub fn write(kind: Kind) -> Book {
         let bank = Bank::with(kind, |config| {
-            config.limits.segment_entries = 250;
+            config.limits.segment_entries = 100;
             config.limits.accounts_cached = 1_000;
             config.mail.alerts_to = vec!["desk@bank.example".into(), "night@bank.example".into()];
             config.mail.reports_to = vec!["head@bank.example".into()];
@@ -491,7 +491,7 @@ fn night(bank: &Bank) {
 fn settle(bank: &Bank) {
     let started = std::time::Instant::now();
     let reach = |c: &mut _| counterfoil::intake::runs::indexed_to(c);
-    while bank.db.read(reach).unwrap() + 250 <= bank.intake.size() {
+    while bank.db.read(reach).unwrap() + 100 <= bank.intake.size() {
         assert!(started.elapsed().as_secs() < 60, "the index runs are not made");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }

@@ -25,7 +25,7 @@ const IN_PART: &[(&str, &str, &str)] = &[
     ("outbox", "last_error", "state = 3"),
     ("outbox", "message_id", "state <> 1"),
     ("import_runs", "rows_done", "state = 'done'"),
-    ("index_runs", "last_seq", "last_seq < 299"),
+    ("index_runs", "last_seq", "last_seq < 400"),
     ("index_pages", "run", READ),
     ("day_refusals", "rows", "rows > 0"),
 ];
