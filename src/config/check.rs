@@ -26,12 +26,29 @@ fn bounded(source: &str, key: &str, amounts: &BTreeMap<String, String>, most: i6
     Ok(())
 }
 
+/// Whether links may begin so: scheme, host, perhaps a path.
+fn begins_links(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let fits =
+        |rest: &str| !rest.starts_with(['/', ':']) && rest.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>?#\\@`".contains(&b));
+    rest.is_some_and(|rest| !rest.is_empty() && fits(rest))
+}
+
 impl Config {
     /// Refuses what cannot be meant, naming the key.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let refuse = |text: String| Err(ConfigError::Refused(text));
         if self.server.tls_cert.is_empty() != self.server.tls_key.is_empty() {
             return refuse("server.tls_cert and server.tls_key must be set together".into());
+        }
+        if !self.server.public_url.is_empty() && !begins_links(&self.server.public_url) {
+            return refuse(format!(
+                "server.public_url is `{}`: write https://host, with a path if there is one",
+                self.server.public_url
+            ));
+        }
+        if self.bank.name.chars().any(char::is_control) {
+            return refuse("bank.name must be one line of printable characters".into());
         }
         if self.bank.weekend.len() > 6 {
             return refuse("bank.weekend must leave at least one business day".into());
@@ -47,6 +64,9 @@ impl Config {
         }
         if !self.mail.url.is_empty() && self.mail.from.trim().is_empty() {
             return refuse("mail.from must be set when mail.url is".into());
+        }
+        if self.mail.attempts == 0 || self.mail.timeout_seconds == 0 {
+            return refuse("mail.attempts and mail.timeout_seconds must be at least 1".into());
         }
         for witness in &self.anchor.witness {
             if let Err(error) = witness.key.parse::<counterfoil_verify::VerifierKey>() {

@@ -118,10 +118,11 @@ fn make_private(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// What every connection to PostgreSQL is told. Time-outs are set where neither server, role nor URL sets one:
+/// What every connection to PostgreSQL is told. No statement is compiled: each asks for a bounded number of rows, and where the
+/// planner does not know that (autovacuum never looks at a partitioned table as a whole) compiling took seconds. Time-outs are set where neither server, role nor URL sets one:
 /// no statement and no transaction of ours may hold up the writer for ever. Keepalives let the server notice
 /// within 20 s that a machine is gone, and free its lease.
-const POSTGRES_SETTINGS: &str = "SET TIME ZONE 'UTC'; SET client_min_messages TO warning; SET search_path TO public, pg_temp; \
+const POSTGRES_SETTINGS: &str = "SET TIME ZONE 'UTC'; SET client_min_messages TO warning; SET search_path TO public, pg_temp; SET jit = off; \
     SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; SET tcp_user_timeout = 20000; \
     SELECT set_config(name, value, false) FROM (VALUES ('statement_timeout', '60s'), ('lock_timeout', '10s'), \
     ('idle_in_transaction_session_timeout', '120s')) AS limits (name, value) WHERE current_setting(name) = '0';";

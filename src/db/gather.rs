@@ -11,6 +11,7 @@ use std::io::Read;
 use std::ops::Range;
 
 use counterfoil_verify::leaf::MAX_FIELD;
+use diesel::connection::SimpleConnection;
 use diesel::pg::{CopyFormat, CopyTarget, Pg};
 use diesel::prelude::*;
 use diesel::query_builder::AstPass;
@@ -224,6 +225,9 @@ pub fn between<R: BulkRow>(conn: &mut Conn, (from, to): (i64, i64), prefix: &[u8
             SENT.with_borrow_mut(|sent| {
                 sent.clear();
                 diesel::copy_to(Copied).with_format(CopyFormat::Binary).load_raw(c)?.read_to_end(sent).map_err(failed)?;
+                // Diesel leaves the end of the answer unread, and a statement that is prepared already would find the
+                // connection busy; a simple one reads it first.
+                c.batch_execute("SELECT 1")?;
                 unpack(sent, &mut packer).ok_or_else(unknown)
             })?;
             Ok(packer.finish())

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{Datelike, NaiveDate, Offset, TimeZone, Weekday};
 use chrono_tz::Tz;
 
-use crate::clock::{Moment, SECOND, day_date, day_number};
+use crate::clock::{HOUR, Moment, SECOND, day_date, day_number};
 use crate::config::Bank;
 
 /// Time zone, cut-off and days off of the bank.
@@ -22,6 +22,9 @@ const ROLL_DAYS_MAX: u32 = 366;
 
 /// Minutes after a local time at which the next one must exist: a zone may skip a whole day.
 pub const SKIPPED_MINUTES_MAX: i64 = 26 * 60;
+
+/// How long after clocks were set back they may show an hour again.
+const SET_BACK_WITHIN: i64 = 3 * HOUR;
 
 impl BusinessCalendar {
     /// From the settings.
@@ -46,18 +49,26 @@ impl BusinessCalendar {
 
     /// The business date of something booked at `at`, as a day number.
     pub fn business_date(&self, at: Moment) -> i32 {
-        let offset = self.zone.offset_from_utc_datetime(&at.utc().naive_utc()).fix().local_minus_utc();
-        let local = at.0.div_euclid(SECOND) + i64::from(offset);
+        let (offset, cut_off) = (self.offset(at), i64::from(self.cut_off_minutes));
+        let local = at.0.div_euclid(SECOND) + offset;
         let minute = local.rem_euclid(86_400) / 60;
-        let day = local.div_euclid(86_400) + i64::from(minute >= i64::from(self.cut_off_minutes));
+        let day = local.div_euclid(86_400) + i64::from(minute >= cut_off);
         let day = i32::try_from(day).unwrap_or(i32::MAX);
+        let again = minute < cut_off && cut_off < 1440 && self.offset(Moment(at.0 - SET_BACK_WITHIN)) > offset;
+        let day = if again && at >= self.local_midnight_plus(day_date(day), cut_off) { day + 1 } else { day };
         if self.weekend.is_empty() && self.holidays.is_empty() {
             return day;
         }
         day_number(self.roll_forward(day_date(day)))
     }
 
-    /// The window of a business date as instants, half-open; 23 or 25 hours where clocks change.
+    /// What the clocks are ahead of UTC at an instant, seconds.
+    fn offset(&self, at: Moment) -> i64 {
+        i64::from(self.zone.offset_from_utc_datetime(&at.utc().naive_utc()).fix().local_minus_utc())
+    }
+
+    /// The window of a business date as instants, half-open; 23 or 25 hours where clocks change. It ends when the clocks show
+    /// the cut-off for the first time: what they show once more before it, set back, belongs to the next date.
     pub fn window(&self, date: NaiveDate) -> (Moment, Moment) {
         let cut = i64::from(self.cut_off_minutes);
         let start =
@@ -99,7 +110,6 @@ impl BusinessCalendar {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::clock::HOUR;
     use crate::config::CutOff;
 
     fn calendar(zone: &str, cut_off: u32) -> BusinessCalendar {
@@ -137,6 +147,31 @@ mod tests {
         assert_eq!((hours("2026-03-29"), hours("2026-10-25"), hours("2026-11-20")), (23, 25, 24));
         let (from, _) = berlin.window("2026-03-29".parse().unwrap());
         assert_eq!(day_date(berlin.business_date(from)).to_string(), "2026-03-29");
+    }
+
+    #[test]
+    fn a_cut_off_that_the_clocks_show_twice_counts_the_first_time() {
+        let berlin = calendar("Europe/Berlin", 150);
+        let window = berlin.window("2026-10-25".parse().unwrap());
+        assert_eq!(window.1, Moment::parse("2026-10-25T02:30:00+02:00").unwrap());
+        for (at, day) in [
+            ("2026-10-25T02:29:59+02:00", "2026-10-25"),
+            ("2026-10-25T02:30:00+02:00", "2026-10-26"),
+            ("2026-10-25T02:00:00+01:00", "2026-10-26"),
+            ("2026-10-25T02:29:59+01:00", "2026-10-26"),
+            ("2026-10-25T03:00:00+01:00", "2026-10-26"),
+            ("2026-10-26T02:29:59+01:00", "2026-10-26"),
+            ("2026-03-29T01:59:59+01:00", "2026-03-29"),
+            ("2026-03-29T03:00:00+02:00", "2026-03-30"),
+        ] {
+            assert_eq!(date(&berlin, at), day, "{at}");
+        }
+        // Every instant around it lies in the window of its date.
+        for minutes in 0..3_000 {
+            let at = Moment(window.1.0 - 24 * HOUR + minutes * 60 * SECOND);
+            let (from, to) = berlin.window(day_date(berlin.business_date(at)));
+            assert!(from <= at && at < to, "{at}");
+        }
     }
 
     #[test]

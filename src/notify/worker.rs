@@ -11,6 +11,7 @@ use crate::trail::{ActError, Log, NewEvent};
 
 use super::MailKind;
 use super::group::{self, Decision};
+use super::letters::masked;
 use super::mailer::{Answer, Mailer};
 use super::messages::{self, Envelope, Frame, LISTED_MAX, Letter};
 use super::store::{self, MadeUp, ROWS_PER_EVENT};
@@ -134,7 +135,12 @@ fn settle(
             done.sent += 1;
         }
         Answer::Permanent(reason) => {
-            tracing::error!(kind = mail.kind, tries, "a mail was refused for good; see the dead letters");
+            tracing::error!(
+                kind = mail.kind,
+                tries,
+                reason = masked(&reason),
+                "a mail was refused for good; see the dead letters"
+            );
             end(log, mail, tries, reason, true)?;
             done.dead += 1;
         }
@@ -146,6 +152,7 @@ fn settle(
                         kind = mail.kind,
                         tries,
                         retry_in_seconds = wait / crate::clock::SECOND,
+                        reason = masked(&reason),
                         "a mail was not delivered"
                     );
                     let not_before = clock.now().plus(wait);
@@ -153,7 +160,12 @@ fn settle(
                     done.failed += 1;
                 }
                 None => {
-                    tracing::error!(kind = mail.kind, tries, "a mail was tried for the last time; see the dead letters");
+                    tracing::error!(
+                        kind = mail.kind,
+                        tries,
+                        reason = masked(&reason),
+                        "a mail was tried for the last time; see the dead letters"
+                    );
                     end(log, mail, tries, reason, true)?;
                     done.dead += 1;
                 }

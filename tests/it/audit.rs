@@ -47,6 +47,23 @@ fn fill(bank: &Bank) {
 }
 
 #[test]
+fn a_log_of_many_slices_is_verified_whole() {
+    on_both(|kind| {
+        let bank = Bank::open(kind);
+        let at = |n: i64| format!("2026-03-02T{:02}:{:02}:{:02}Z", 6 + n / 3_600, n / 60 % 60, n % 60);
+        let row = |n: i64| Bank::row(n as u64, entry(&format!("E{n}"), "ACC-1", &at(n), n, n + 1));
+        // Five slices of 10,240 leaves: each connection reads more than one, its statements prepared by then.
+        for from in (0..42_000).step_by(2_000) {
+            let rows = (from..from + 2_000).map(row).collect();
+            bank.submit_rows(bank.source, rows, false).unwrap();
+        }
+        let outcome = verified(&bank);
+        assert_eq!(outcome.findings, [], "{kind:?}");
+        assert!(outcome.levels.iter().any(|level| level.checked > 42_000), "{kind:?}");
+    });
+}
+
+#[test]
 fn what_the_sequencer_writes_holds_together() {
     on_both(|kind| {
         let bank = Bank::open(kind);

@@ -45,6 +45,16 @@ fn unknown_keys_and_impossible_values_are_refused_by_name() {
     assert!(refused("[bank]\ncut_off = \"25:00\"").contains("25:00"));
     assert!(refused("[[source]]\nname = \"core\"\ntolerance = { USD = \"999999.00\" }").contains("at most 10 USD"));
     assert!(refused("[server]\ntls_cert = \"a.pem\"").contains("tls_key"));
+    for url in
+        ["not a url", "javascript:alert(1)", "https://", "https:///x", "http://a b", "https://user@bank.example", "https://a/?x"]
+    {
+        assert!(
+            refused(&format!("[server]\npublic_url = \"{url}\"")).contains(&format!("server.public_url is `{url}`")),
+            "{url}"
+        );
+    }
+    assert!(refused("[bank]\nname = \"Bank\\nBcc: x@y\"").contains("bank.name"));
+    assert!(refused("[mail]\nattempts = 0").contains("mail.attempts"));
     assert!(refused("[[records.type]]\nname = \"Customer!\"").contains("Customer!"));
     assert!(refused("[[records.type]]\nname = \"a\"\nsensitive = [\"ssn\"]").contains("JSON pointer"));
     assert!(refused("[[records.type]]\nname = \"a\"\n[[records.type]]\nname = \"a\"").contains("twice"));

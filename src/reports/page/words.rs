@@ -1,6 +1,6 @@
 //! Stored values in the words that people read: times, money, states.
 
-use chrono::{Offset, TimeZone};
+use chrono::{LocalResult, Offset, TimeZone};
 use chrono_tz::Tz;
 
 use crate::clock::Moment;
@@ -23,17 +23,17 @@ impl LocalTime {
 
     /// `2026-11-20 14:03:22`
     pub fn second(self, at: Moment) -> String {
-        self.format(at, "%Y-%m-%d %H:%M:%S")
+        self.plain(at, "%Y-%m-%d %H:%M:%S")
     }
 
     /// `2026-11-20 14:03`
     pub fn minute(self, at: Moment) -> String {
-        self.format(at, "%Y-%m-%d %H:%M")
+        self.plain(at, "%Y-%m-%d %H:%M")
     }
 
     /// `14:03`
     pub fn hour(self, at: Moment) -> String {
-        self.format(at, "%H:%M")
+        self.plain(at, "%H:%M")
     }
 
     /// `2026-11-20 14:03 +01:00`: an hour that comes twice when the clocks change stays apart.
@@ -46,14 +46,21 @@ impl LocalTime {
         Moment::parse(text).map_or_else(|_| text.to_owned(), |at| self.second(at))
     }
 
-    /// `CET (UTC+01:00)` as of `at`.
+    /// `Europe/Berlin, now CET (UTC+01:00)` as of `at`.
     pub fn name(self, at: Moment) -> String {
         let local = self.0.from_utc_datetime(&at.utc().naive_utc());
         let seconds = local.offset().fix().local_minus_utc();
         let (sign, minutes) = (if seconds < 0 { '\u{2212}' } else { '+' }, seconds.unsigned_abs() / 60);
         let offset = format!("UTC{sign}{:02}:{:02}", minutes / 60, minutes % 60);
         let short = local.format("%Z").to_string();
-        if seconds == 0 && short == "UTC" { short } else { format!("{short} ({offset})") }
+        if seconds == 0 && short == "UTC" { short } else { format!("{}, now {short} ({offset})", self.0.name()) }
+    }
+
+    /// A time that the clocks show twice, because they were set back, says which of them it is.
+    fn plain(self, at: Moment, pattern: &str) -> String {
+        let local = self.0.from_utc_datetime(&at.utc().naive_utc());
+        let twice = matches!(self.0.from_local_datetime(&local.naive_local()), LocalResult::Ambiguous(..));
+        if twice { local.format(&format!("{pattern} %:z")).to_string() } else { local.format(pattern).to_string() }
     }
 
     fn format(self, at: Moment, pattern: &str) -> String {
@@ -195,10 +202,11 @@ mod tests {
         let bank = LocalTime::named("America/New_York");
         let at = |text: &str| Moment::parse(text).unwrap();
         assert_eq!(bank.second(at("2026-11-20T19:03:22Z")), "2026-11-20 14:03:22");
-        assert_eq!(bank.name(at("2026-11-20T19:03:22Z")), "EST (UTC\u{2212}05:00)");
+        assert_eq!(bank.name(at("2026-11-20T19:03:22Z")), "America/New_York, now EST (UTC\u{2212}05:00)");
         assert_eq!(LocalTime::named("UTC").name(at("2026-11-20T19:03:22Z")), "UTC");
         let (first, second) = (at("2026-11-01T05:30:00Z"), at("2026-11-01T06:30:00Z"));
-        assert_eq!(bank.hour(first), bank.hour(second));
+        assert_eq!((bank.hour(first), bank.hour(second)), ("01:30 -04:00".into(), "01:30 -05:00".into()));
+        assert_eq!(bank.second(second), "2026-11-01 01:30:00 -05:00");
         assert_ne!(bank.hour_with_offset(first), bank.hour_with_offset(second));
     }
 

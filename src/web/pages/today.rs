@@ -36,6 +36,8 @@ struct Shown {
     sources: Vec<Source>,
     /// When each source was last heard of, among the newest entries.
     last: BTreeMap<Seq, Moment>,
+    /// Whether there are older ones, which were not looked at.
+    older: bool,
     alerts: Vec<Alert>,
     open: u64,
     overdue: usize,
@@ -90,7 +92,9 @@ fn read(conn: &mut Conn, desk: &Desk) -> Result<Shown, Trouble> {
     let broken = ledger::entries_at(conn, &named)?.iter().map(|e| (e.seq, Moment(e.booked_at))).collect();
     let (unlike, open_record_breaks) = records::open_breaks(conn, SHOWN as i64)?;
     let mut last = BTreeMap::new();
-    for entry in lookup::store::newest(conn, NEWEST)? {
+    let newest = lookup::store::newest(conn, NEWEST)?;
+    let older = newest.len() as i64 == NEWEST;
+    for entry in newest {
         last.entry(entry.source).or_insert(Moment(entry.recorded_at));
     }
     Ok(Shown {
@@ -98,6 +102,7 @@ fn read(conn: &mut Conn, desk: &Desk) -> Result<Shown, Trouble> {
         activity: reports::day_figures(conn, date)?,
         sources: ledger::sources(conn)?,
         last,
+        older,
         alerts: all.into_iter().take(SHOWN).collect(),
         open: queue::count(conn, &open)?,
         overdue,
@@ -205,7 +210,11 @@ fn source_row(source: &Source, shown: &Shown, time: LocalTime) -> SourceRow {
     SourceRow {
         name: source.name.clone(),
         entries: today.map_or_else(|| UNKNOWN.to_owned(), |_| count(entries)),
-        last: shown.last.get(&source.id).map_or_else(|| UNKNOWN.to_owned(), |at| time.second(*at)),
+        last: match shown.last.get(&source.id) {
+            Some(at) => time.second(*at),
+            None if shown.older => format!("Not among the newest {} entries", count(NEWEST)),
+            None => UNKNOWN.to_owned(),
+        },
         state: if today.is_some() { tag("Received", "good") } else { tag("Not received", "warn") },
     }
 }
