@@ -29,12 +29,14 @@ impl Beside {
     /// When the database cannot be read or the register is damaged.
     pub(super) fn read(db: &Db, config: &Config) -> DbResult<Beside> {
         let keys = KeyFolder::of(config, db.address());
-        let Some(state) = store::state(&mut db.connect()?)? else {
+        let stated = store::state(&mut db.connect()?)?.map(|state| state.origin);
+        // A database without a log is known by what was noted beside the keys.
+        let Some(origin) = stated.or(keys.origin().ok().flatten()) else {
             return Ok(Beside { keys, kept: None, register: Register::default() });
         };
-        let register = Register::read(&keys, &state.origin)?;
+        let register = Register::read(&keys, &origin)?;
         // One that cannot be read is as good as none: the database's own are compared all the same.
-        let kept = keys.checkpoint(&state.origin).ok().flatten();
-        Ok(Beside { kept: kept.map(|note| (state.origin, note)), keys, register })
+        let kept = keys.checkpoint(&origin).ok().flatten();
+        Ok(Beside { kept: kept.map(|note| (origin, note)), keys, register })
     }
 }

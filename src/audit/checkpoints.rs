@@ -88,6 +88,20 @@ pub(super) fn compare(
     Ok(())
 }
 
+/// A database without a state of its log: whatever was signed is not there any more.
+pub(super) fn without_a_log(beside: &Beside, given: &Given, findings: &mut Findings) {
+    let kept = beside.kept.iter().map(|(_, note)| ("the checkpoint kept beside the key".to_owned(), Some(note.clone())));
+    let brought = given.checkpoints.iter().map(|(name, content)| (name.clone(), Note::find(content)));
+    for (name, note) in kept.chain(brought) {
+        findings.checked(L0, 1);
+        let said = note.and_then(|note| Checkpoint::parse(note.unverified_text()).ok());
+        let covers = said.as_ref().map_or_else(String::new, |said| format!(" of {} leaves of {}", said.size, said.origin));
+        let place = said.and_then(|said| i64::try_from(said.size).ok());
+        let detail = format!("{name}{covers}: this database has no state of any log; it was emptied, or is another one");
+        findings.add((L0, "checkpoint_contradicts"), "log_state", place, detail);
+    }
+}
+
 /// What the log was held against, in words.
 fn held_against(given: &Given, stored: bool, keys: &[VerifierKey], lost: &str) -> String {
     let kept = match given.checkpoints.len() {

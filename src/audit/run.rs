@@ -28,7 +28,7 @@ use super::states::Stored;
 use super::store;
 use super::stream::{Readers, stream};
 use super::tree::TILE_LEAVES;
-use super::{L2, L3, L4, Options, Outcome};
+use super::{COMPARED, L2, L3, L4, Options, Outcome};
 
 /// Leaves read at once.
 pub(super) const SLICE: Seq = 40 * TILE_LEAVES;
@@ -68,11 +68,28 @@ fn verify_over(
     if run.has_leaves() {
         let passed = pass(&mut run, &mut readers, beside, aside, settings)?;
         follow(&mut run, passed, readers)?;
+    } else {
+        without_leaves(&mut run)?;
     }
     classes::tell(classes.join().map_err(|_| failed())??, &mut run.findings);
     schema::compare(run.conn, &mut run.findings)?;
     let root = run.state.as_ref().map(|state| state.root.clone()).unwrap_or_default();
     Ok(run.findings.outcome(run.size, &root))
+}
+
+/// Where there is no leaf, no table that follows from the leaves has a row.
+fn without_leaves(run: &mut Run<'_>) -> DbResult<()> {
+    for (table, ..) in COMPARED.iter().filter(|(table, level, _)| *level != "L6" && *table != "log_state") {
+        if store::has_rows(run.conn, table)? {
+            run.findings.add(
+                (L4, "row_without_leaf"),
+                table,
+                None,
+                "it has rows, and the log has not one leaf that they follow from",
+            );
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn failed() -> DbError {
@@ -113,7 +130,10 @@ impl<'a> Run<'a> {
 pub(super) fn checkpoints(run: &mut Run<'_>, beside: &Beside) -> DbResult<()> {
     match &run.state {
         Some(state) => super::checkpoints::compare(run.conn, beside, &run.options, state, &mut run.findings),
-        None => Ok(()),
+        None => {
+            super::checkpoints::without_a_log(beside, run.options.given, &mut run.findings);
+            Ok(())
+        }
     }
 }
 

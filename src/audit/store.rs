@@ -105,6 +105,18 @@ fn level_0(conn: &mut Conn, from: i64, to: i64) -> DbResult<Vec<(TileRow, Option
     Ok(tiles.into_iter().map(rooted).collect())
 }
 
+/// Whether a table has a row.
+pub(super) fn has_rows(conn: &mut Conn, table: &'static str) -> DbResult<bool> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        found: i64,
+    }
+    let query = diesel::sql_query(format!("SELECT count(*) AS found FROM (SELECT 1 AS one FROM {table} LIMIT 1) AS first"));
+    let row: Found = on_conn!(conn, |c| query.get_result(c))?;
+    Ok(row.found > 0)
+}
+
 /// The first place at or after `from` that has an entry or an event.
 pub(super) fn next_place(conn: &mut Conn, from: Seq) -> DbResult<Option<Seq>> {
     let entry = entries::table.filter(entries::seq.ge(from)).select(diesel::dsl::min(entries::seq));

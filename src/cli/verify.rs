@@ -28,7 +28,7 @@ pub(super) struct Verify {
     #[arg(long)]
     json: bool,
     /// Verify the history of this account only: its leaves, pointers, continuity and inclusion
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["export", "checkpoint"])]
     account: Option<String>,
     /// Verify this archive (a folder) instead of the database, with its tables in Parquet
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["export", "account", "resume"])]

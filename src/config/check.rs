@@ -62,11 +62,8 @@ impl Config {
         if self.database.readers == 0 || self.limits.queue_entries == 0 || self.limits.segment_entries < 1024 {
             return refuse("database.readers and limits.queue_entries must be at least 1, limits.segment_entries 1024".into());
         }
-        if !self.mail.url.is_empty() && self.mail.from.trim().is_empty() {
-            return refuse("mail.from must be set when mail.url is".into());
-        }
-        if self.mail.attempts == 0 || self.mail.timeout_seconds == 0 {
-            return refuse("mail.attempts and mail.timeout_seconds must be at least 1".into());
+        if let Some(unfit) = self.unfit_mail() {
+            return refuse(unfit);
         }
         for witness in &self.anchor.witness {
             if let Err(error) = witness.key.parse::<counterfoil_verify::VerifierKey>() {
@@ -97,5 +94,13 @@ impl Config {
             bounded(&source.name, "tolerance_per_day", &source.tolerance_per_day, TOLERANCE_PER_DAY_MAX)?;
         }
         Ok(())
+    }
+
+    fn unfit_mail(&self) -> Option<String> {
+        if !self.mail.url.is_empty() && self.mail.from.trim().is_empty() {
+            return Some("mail.from must be set when mail.url is".into());
+        }
+        let none = self.mail.attempts == 0 || self.mail.timeout_seconds == 0;
+        none.then(|| "mail.attempts and mail.timeout_seconds must be at least 1".into())
     }
 }

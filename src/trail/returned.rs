@@ -40,15 +40,29 @@ pub enum Compared {
     Nothing,
 }
 
-/// Holds a returned text against the log.
+/// Holds a returned text against the log; of several checkpoints in it, the first that contradicts decides, else the last.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub fn compare(conn: &mut Conn, keys: &[VerifierKey], text: &str, leaves: LeafHashes) -> DbResult<Compared> {
-    let Some(note) = (text.len() <= TEXT_MAX).then(|| Note::find(text)).flatten() else {
+    if text.len() > TEXT_MAX {
         return Ok(Compared::Nothing);
-    };
-    let opened = Checkpoint::open(&note, keys, Origin::OfKey);
+    }
+    let mut said = Compared::Nothing;
+    for part in Note::each(text.as_bytes()) {
+        said = match Note::find(part) {
+            Some(note) => compare_one(conn, keys, &note, leaves)?,
+            None => Compared::Nothing,
+        };
+        if matches!(said, Compared::Contradicts { .. }) {
+            break;
+        }
+    }
+    Ok(said)
+}
+
+fn compare_one(conn: &mut Conn, keys: &[VerifierKey], note: &Note, leaves: LeafHashes) -> DbResult<Compared> {
+    let opened = Checkpoint::open(note, keys, Origin::OfKey);
     let (signed, by) = match opened {
         Ok(signed) => (signed.checkpoint, signed.log_keys),
         Err(error) => return Ok(Compared::NotThisLog(error.to_string())),

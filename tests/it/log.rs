@@ -4,6 +4,7 @@
 use counterfoil::access::Role;
 use counterfoil::app::App;
 use counterfoil::clock::Clock;
+use counterfoil::trail::keys::KeyFolder;
 use counterfoil::trail::store as trail;
 use counterfoil_verify::tile::{WIDTH, path};
 use counterfoil_verify::tree::verify_consistency;
@@ -158,6 +159,13 @@ fn what_an_officer_brings_back_is_compared_and_recorded() {
             assert!(send(text).header("set-cookie").contains(told), "{text}");
         }
         assert_eq!(site.events("anchor.refused").len(), 3);
+        // One that contradicts is seen whatever stands under it.
+        let signer = KeyFolder::of(&site.bank.config, site.bank.db.address()).key(old.lines().next().unwrap()).unwrap().unwrap();
+        let forked =
+            old.lines().take(2).chain(["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]).collect::<Vec<_>>().join("\n") + "\n";
+        let forked = Note::sign(&forked, &[&signer]).unwrap().to_string();
+        assert!(send(&format!("{forked}\n{old}")).header("set-cookie").contains("fails."));
+        assert_eq!(site.events("anchor.contradicted").len(), 1);
         let page = Answer::of(site.plain(Method::GET, "/trail").header("cookie", &who.cookie).send().unwrap()).text;
         assert!(
             page.contains(&site.app.signer.verifier().to_string().replace('+', "&#43;"))

@@ -146,6 +146,27 @@ impl Note {
         }
     }
 
+    /// The notes of a text that holds one after the other, as `anchor.file` does, each as it stands there; a text with
+    /// fewer than two, whole. What follows the last signature is no note's.
+    #[must_use]
+    pub fn each(bytes: &[u8]) -> Vec<&[u8]> {
+        let (mut parts, mut from, mut at, mut signed) = (Vec::new(), 0, 0, false);
+        for line in bytes.split_inclusive(|b| *b == b'\n') {
+            let is = std::str::from_utf8(line).is_ok_and(|line| signature(&bare(line)).is_some());
+            if signed && !is {
+                parts.push(&bytes[from..at]);
+                from = at;
+            }
+            signed = is;
+            at += line.len();
+        }
+        if signed {
+            parts.push(&bytes[from..]);
+        }
+        parts.retain(|part| Self::find(part).is_some());
+        if parts.len() < 2 { vec![bytes] } else { parts.into_iter().map(<[u8]>::trim_ascii_start).collect() }
+    }
+
     /// Finds a checkpoint's note in a text such as a saved mail: quoted with `>`, with other words
     /// around it, with other line ends, in quoted-printable or base64. What is found is only its form; the
     /// signature decides.
@@ -162,7 +183,6 @@ impl Note {
     }
 
     fn find_in(text: &str) -> Option<Self> {
-        let bare = |line: &'_ str| mail::untagged(line.trim_start_matches(['>', ' ', '\u{a0}', '\t'])).trim().to_owned();
         let lines: Vec<String> = text.lines().map(bare).collect();
         let is_signature = |line: &String| signature(line).is_some();
         let first = lines.iter().rposition(is_signature)?;
@@ -295,6 +315,11 @@ fn verify(text: &str, signature: &Signature, key: &VerifierKey) -> Option<Option
             (fits && key.verifies(cosigned(text, time).as_bytes(), bytes.try_into().ok()?)).then_some(Some(time))
         }
     }
+}
+
+/// A line without what mail programs put around it.
+fn bare(line: &str) -> String {
+    mail::untagged(line.trim_start_matches(['>', ' ', '\u{a0}', '\t'])).trim().to_owned()
 }
 
 fn check_text(text: &str) -> Result<(), NoteError> {

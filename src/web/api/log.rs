@@ -25,8 +25,10 @@ use crate::web::params::{Params, place};
 use crate::web::problem::{Problem, ProblemBody};
 use crate::web::reads;
 
-/// A tile never changes: whoever has it need not ask again.
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
+/// A tile never changes: whoever has it need not ask again. One that takes a key is no proxy's to hand on.
+fn for_ever(public: bool) -> &'static str {
+    if public { "public, max-age=31536000, immutable" } else { "private, max-age=31536000, immutable" }
+}
 
 /// The newest signed checkpoint: a C2SP signed note with origin, size and root.
 #[utoipa::path(
@@ -110,7 +112,10 @@ pub async fn tile(req: HttpRequest, app: Data<App>, path: Path<String>) -> Resul
     let db = app.db.clone();
     let found = web::block(move || db.read(|conn| with_tree(conn, |tree| tree.tile(level, index, width)))).await??;
     let data = found.flatten().ok_or_else(|| Problem::not_found("tile"))?;
-    Ok(HttpResponse::Ok().content_type("application/octet-stream").insert_header((CACHE_CONTROL, FOR_EVER)).body(data))
+    Ok(HttpResponse::Ok()
+        .content_type("application/octet-stream")
+        .insert_header((CACHE_CONTROL, for_ever(app.config.anchor.public_tiles)))
+        .body(data))
 }
 
 fn with_tree<T>(conn: &mut Conn, read: impl FnOnce(&mut Tree<'_>) -> DbResult<T>) -> DbResult<Option<T>> {

@@ -5,7 +5,7 @@ use counterfoil::trail::store as trail;
 use serde_json::Value;
 
 use super::edits::behind_the_triggers;
-use crate::bank::{Home, entry, on_both};
+use crate::bank::{Home, Kind, entry, on_both};
 use crate::support::program::Program;
 
 /// The public bodies of the events `log.verified`.
@@ -30,6 +30,53 @@ fn a_list_of_migrations_that_was_shortened_is_a_finding_and_a_missing_table_is_s
         conn.execute("DROP TABLE anchors").unwrap();
         let failed = command(&["verify"]).run().failed_with(2);
         assert!(failed.stderr.contains("the schema lacks"), "{kind:?}: {}", failed.stderr);
+    });
+}
+
+#[test]
+fn a_log_that_is_gone_is_no_log_that_holds() {
+    on_both(|kind| {
+        let (home, dir) = (Home::new(kind), tempfile::tempdir().unwrap());
+        let database = home.url();
+        let command = |args: &[&str]| Program::new(dir.path()).args(args).args(["--database", &database]);
+        let checkpoint = || command(&["log", "checkpoint"]).run().succeeded().stdout;
+        Program::new(dir.path()).args(["migrate", "up", "--database", &home.owner_url()]).run().succeeded();
+        let nothing = command(&["verify"]).run().succeeded().stdout;
+        assert!(nothing.contains("Everything holds: 0 leaves"), "where nothing was begun nothing is missing: {nothing}");
+        command(&["key", "issue", "--source", "core"]).run().succeeded();
+        let first = checkpoint();
+        command(&["key", "issue", "--source", "cards"]).run().succeeded();
+        let second = checkpoint();
+
+        // Of several checkpoints in a file each is looked at, with or without blank lines between them.
+        let another = Home::new(Kind::Sqlite);
+        let other = Program::new(dir.path()).args(["--database", &another.url(), "key", "issue", "--source", "core"]);
+        other.run().succeeded();
+        let other = Program::new(dir.path()).args(["--database", &another.url(), "log", "checkpoint"]).run().succeeded().stdout;
+        let keep =
+            |name: &str, notes: &[&str], between: &str| std::fs::write(dir.path().join(name), notes.join(between)).unwrap();
+        keep("both.txt", &[&first, &second], "");
+        keep("apart.txt", &[&first, &second], "\n");
+        keep("foreign.txt", &[&other, &second], "\n");
+        for file in ["both.txt", "apart.txt"] {
+            let held = command(&["verify", "--checkpoint", file]).run().succeeded();
+            assert!(held.stdout.contains("with 2 brought from outside"), "{kind:?} {file}: {}", held.stdout);
+        }
+        let held = command(&["verify", "--checkpoint", "foreign.txt"]).run().failed_with(1).stdout;
+        assert!(held.contains("foreign.txt, note 1: no key is given"), "{kind:?}: {held}");
+        let both = command(&["verify", "--account", "1", "--checkpoint", "both.txt"]).run().failed_with(2).stderr;
+        assert!(both.contains("cannot be used with"), "{both}");
+
+        let mut conn = Db::open(&home.owner_url(), 1).unwrap().connect().unwrap();
+        for table in ["events", "event_parts", "tiles", "checkpoints", "log_state"] {
+            behind_the_triggers(&mut conn, table, &format!("DELETE FROM {table}")).unwrap();
+        }
+        let found = command(&["verify", "--no-record", "--checkpoint", "both.txt"]).run().failed_with(1).stdout;
+        for words in ["the checkpoint kept beside the key of ", "both.txt, note 1 of ", "L4 row_without_leaf api_keys", "sources"]
+        {
+            assert!(found.contains(words), "{kind:?}: {words}: {found}");
+        }
+        assert!(!found.contains("Everything holds"), "{found}");
     });
 }
 

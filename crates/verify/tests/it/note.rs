@@ -235,6 +235,27 @@ fn a_note_is_found_in_a_mail() {
     }
 }
 
+#[test]
+fn each_note_of_a_list_is_found_as_it_stands() {
+    let log = signer("log.example/a", 7);
+    let printed: Vec<String> = (1..5).map(|n| Note::sign(&format!("log\n{n}\nroot\n"), &[&log]).unwrap().to_string()).collect();
+    for between in ["", "\n", "\r\n\n", "and then\n\n"] {
+        let list = printed.join(between) + "what follows is no note\n";
+        let each = Note::each(list.as_bytes());
+        assert_eq!(each.len(), 4, "{list}");
+        for (part, note) in each.iter().zip(&printed) {
+            let found = Note::parse(part).ok().filter(|found| found.open(&[log.verifier()]).is_ok()).or_else(|| Note::find(part));
+            assert_eq!(found.map(|found| found.to_string()).as_ref(), Some(note), "{list}");
+        }
+    }
+    for text in ["", "no note", &printed[0], &format!("> {}", printed[0].replace('\n', "\n> "))] {
+        assert_eq!(Note::each(text.as_bytes()), [text.as_bytes()]);
+    }
+    // However long the list is.
+    let long = printed.concat().repeat(3_000);
+    assert_eq!((Note::each(long.as_bytes()).len(), long.len() > MAX_BYTES), (12_000, true));
+}
+
 proptest! {
     #[test]
     fn what_is_signed_opens_and_nothing_else(lines in prop::collection::vec("[^\\p{Cc}]{0,30}", 1..6), seed: [u8; 32], at: prop::sample::Index, bit in 0_u8..8) {
