@@ -14,6 +14,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::bank::{Home, entry, on_both};
+use crate::records::record_as;
 use crate::site::{Answer, SignedIn, Site};
 use crate::support::program::{Program, Server};
 
@@ -163,6 +164,9 @@ fn who_asks_who_has_accessed_what_is_told_of_keys_too() {
         let line = &report["items"][0];
         assert_eq!((&line["name"], &line["source"], &line["role"]), (&json!(name), &json!("core"), &json!("key")), "{kind:?}");
         assert_eq!((&line["views"], &line["subjects"]), (&json!(2), &json!(1)), "{line}");
+        let customer =
+            json!({ "source_ref": "C1", "type": "customer", "id": "C-1", "action": "create", "after": { "name": "Ann" } });
+        record_as(&site.bank, site.bank.source, &[customer]);
         assert_eq!(of("?role=key&type=customer")["items"], json!([]), "none of it was a record");
         assert!(page(&site, &auditor, "/reports/users?role=key").text.contains("Key of core"));
         let acts = page(&site, &auditor, "/api/v1/acts?from=2026-03-02&to=2026-03-03").json();
