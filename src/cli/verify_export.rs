@@ -58,24 +58,18 @@ impl Exported {
     pub(super) fn kept(&self) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
         let read = |path: &PathBuf| {
             let content = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-            let notes = Note::each(&content);
-            let noted = notes.iter().all(|note| Note::find(note).is_some());
+            let notes = Note::each_named(&path.display().to_string(), &content);
+            let noted = notes.iter().all(|(_, note)| Note::find(note).is_some());
             anyhow::ensure!(
                 noted,
                 "there is no signed checkpoint in {}: give the note, or the mail that holds it",
                 path.display()
             );
-            Ok(numbered(&path.display().to_string(), &notes))
+            Ok(notes)
         };
         let kept: anyhow::Result<Vec<_>> = self.checkpoint.iter().map(read).collect();
         Ok(kept?.concat())
     }
-}
-
-/// Each note of a file under a name of its own.
-fn numbered(name: &str, notes: &[&[u8]]) -> Vec<(String, Vec<u8>)> {
-    let name = |n: usize| if notes.len() < 2 { name.to_owned() } else { format!("{name}, note {n}") };
-    notes.iter().zip(1..).map(|(note, n)| (name(n), note.to_vec())).collect()
 }
 
 pub(super) fn run(common: &Common, command: &Exported, json: bool) -> CliResult {

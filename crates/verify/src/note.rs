@@ -167,6 +167,14 @@ impl Note {
         if parts.len() < 2 { vec![bytes] } else { parts.into_iter().map(<[u8]>::trim_ascii_start).collect() }
     }
 
+    /// The same of a file of this name, each under a name of its own.
+    #[must_use]
+    pub fn each_named(name: &str, bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
+        let notes = Self::each(bytes);
+        let named = |n: usize| if notes.len() < 2 { name.to_owned() } else { format!("{name}, note {n}") };
+        notes.iter().zip(1..).map(|(note, n)| (named(n), note.to_vec())).collect()
+    }
+
     /// Finds a checkpoint's note in a text such as a saved mail: quoted with `>`, with other words
     /// around it, with other line ends, in quoted-printable or base64. What is found is only its form; the
     /// signature decides.

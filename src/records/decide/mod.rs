@@ -189,8 +189,9 @@ fn differing(
             Some(Held { value: Some(value), .. }) => Old::Value(value.clone()),
             Some(Held { digest: Some(digest), .. }) => Old::Sealed(digest.clone()),
             _ => {
-                let appeared = |said: &Json| whole_row && to.is_some_and(|to| said.same(to));
-                let said = said.filter(|said| new || known.torn || whole_row && !appeared(said));
+                // What was there with the same value before our state had it has appeared, and not changed.
+                let moved = |said: &Json| !to.is_some_and(|to| said.same(to));
+                let said = said.filter(|said| new || known.torn || whole_row && moved(said));
                 said.map_or(Old::Nothing, |said| Old::Value(said.clone()))
             }
         };

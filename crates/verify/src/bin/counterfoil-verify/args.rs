@@ -78,7 +78,10 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Parsed, String> 
             "--key" => keys.push(value()?.parse::<VerifierKey>().map_err(|e| format!("--key: {e}"))?),
             "--policy" => policy = Some(text(&value()?)?),
             "--origin" => args.origin = Some(value()?),
-            "--checkpoint" => args.checkpoints.extend(notes(named(value()?)?)),
+            "--checkpoint" => {
+                let (name, content) = named(value()?)?;
+                args.checkpoints.extend(Note::each_named(&name, &content));
+            }
             "--rotation" => args.rotations.extend(rotations(named(value()?)?)),
             "--receipt" => args.receipt = Some(receipt(&text(&value()?)?)?),
             "--leaf" => args.receipt = Some(Receipt { seq: None, leaf: hash(&value()?)? }),
@@ -104,13 +107,6 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Parsed, String> 
         return Err("the policy names no log: add a line `log KEY`".into());
     }
     Ok(Parsed::Run(Box::new(args)))
-}
-
-/// Each note of a file, such as the log's own list of what it signed.
-fn notes((name, content): (String, Vec<u8>)) -> Vec<(String, Vec<u8>)> {
-    let parts = Note::each(&content);
-    let name = |n: usize| if parts.len() < 2 { name.clone() } else { format!("{name}, note {n}") };
-    parts.iter().zip(1..).map(|(note, n)| (name(n), note.to_vec())).collect()
 }
 
 fn named(path: String) -> Result<(String, Vec<u8>), String> {

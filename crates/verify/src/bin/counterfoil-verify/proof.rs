@@ -86,10 +86,10 @@ pub fn verify_head(args: &Args, content: &[u8]) -> Result<Outcome, String> {
 /// A checkpoint alone: only whose it is.
 pub fn verify_checkpoint(args: &Args, content: &[u8]) -> Result<Outcome, String> {
     let mut report = Report::default();
-    let mut parts = Note::each(content);
-    let content = parts.pop().unwrap_or(content);
-    let others = parts.iter().zip(1..).map(|(note, n)| (format!("{}, note {n}", args.path), note.to_vec()));
-    let kept: Vec<_> = args.checkpoints.iter().cloned().chain(others).collect();
+    let mut kept = Note::each_named(&args.path, content);
+    let last = kept.pop();
+    let content = last.as_ref().map_or(content, |(_, note)| note);
+    kept.extend(args.checkpoints.iter().cloned());
     let found = Note::parse(content).ok().or_else(|| Note::find(content)).map(|note| note.to_string().into_bytes());
     let content = found.as_deref().unwrap_or(content);
     let policy = trusting(args, &mut report);
