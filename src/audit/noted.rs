@@ -1,7 +1,7 @@
 //! That the log was verified, in the log.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::clock::Moment;
 use crate::db::{Conn, DbResult};
@@ -26,6 +26,9 @@ pub struct Verified {
     pub level: String,
     /// How many findings, those that were only counted included.
     pub findings: u64,
+    /// Who asked for it, if somebody did, for the private part; the nightly one has nobody.
+    #[serde(default)]
+    pub whence: Option<Value>,
 }
 
 impl Verified {
@@ -38,7 +41,14 @@ impl Verified {
             ok: outcome.ok,
             level: outcome.levels.last().map_or("", |level| level.level).to_owned(),
             findings: outcome.found,
+            whence: None,
         }
+    }
+
+    /// Asked for by this user of a machine.
+    #[must_use]
+    pub fn by(self, whence: Value) -> Verified {
+        Verified { whence: Some(whence), ..self }
     }
 
     /// Notes it: event `log.verified` and the row of the job, in one act.
@@ -50,7 +60,11 @@ impl Verified {
                 "level": self.level, "findings": self.findings,
             });
             let text = body.to_string();
-            let seq = tx.append(NewEvent::public("log.verified", body))?;
+            let event = match self.whence {
+                Some(whence) => NewEvent::with_private("log.verified", body, whence),
+                None => NewEvent::public("log.verified", body),
+            };
+            let seq = tx.append(event)?;
             let row =
                 JobRow { name: "verify".to_owned(), started_at: self.started_at, finished_at: Some(at.0), outcome: Some(text) };
             note_job(tx.conn, &row)?;

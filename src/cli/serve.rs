@@ -72,6 +72,9 @@ fn begin(config: Config, db: Db) -> anyhow::Result<(App, Duty)> {
     let within = || if config.books().is_empty() { String::new() } else { format!("book `{book}`: ") };
     let mailer =
         Mailer::from_config(&config.mail).with_context(|| format!("{}mail cannot be sent as it is configured", within()))?;
+    for doubt in config.mail_doubts() {
+        tracing::warn!(book, "{doubt}");
+    }
     let app = App::open(config.clone(), db, Clock::system());
     let app = app.with_context(|| format!("{}the log cannot be opened for writing", within()))?;
     let duty = Duty::start(&app, mailer, app.config.public_url())?;

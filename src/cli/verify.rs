@@ -90,7 +90,7 @@ pub(super) fn run(common: &Common, command: Verify) -> CliResult {
         }
     }
     if command.account.is_none() && mark.is_none() && !command.no_record && db.read(audit::is_begun)? {
-        record(&db, config, clock, Verified::new(&outcome, started));
+        record(&db, config, clock, Verified::new(&outcome, started).by(super::whoami::of_this_process()));
     }
     Ok(if outcome.ok { Done::Well } else { Done::Finding })
 }

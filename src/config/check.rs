@@ -96,11 +96,51 @@ impl Config {
         Ok(())
     }
 
+    /// What is odd about mail and may be meant so: a sentence each.
+    pub fn mail_doubts(&self) -> Vec<&'static str> {
+        let set = !self.mail.url.is_empty();
+        let alerts = !self.mail.alerts_to.is_empty();
+        let digests = !(self.mail.reports_to.is_empty() && self.anchor.mail_to.is_empty());
+        let doubts = [
+            (!set && alerts, "mail.url is empty: mail to mail.alerts_to waits until it is set"),
+            (set && !alerts, "mail.alerts_to names nobody: no alert leaves by mail"),
+            (
+                set && !digests,
+                "mail.reports_to and anchor.mail_to name nobody: no digest leaves by mail, nor a checkpoint with it",
+            ),
+        ];
+        doubts.into_iter().filter_map(|(is, doubt)| is.then_some(doubt)).collect()
+    }
+
     fn unfit_mail(&self) -> Option<String> {
         if !self.mail.url.is_empty() && self.mail.from.trim().is_empty() {
             return Some("mail.from must be set when mail.url is".into());
         }
         let none = self.mail.attempts == 0 || self.mail.timeout_seconds == 0;
         none.then(|| "mail.attempts and mail.timeout_seconds must be at least 1".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn mail_that_nobody_gets_is_said_but_not_refused() {
+        let doubts = |url: &str, alerts: bool, digests: bool| {
+            let to = |named: bool| if named { vec!["officer@bank.example".to_owned()] } else { Vec::new() };
+            let mut config = Config::default();
+            config.mail.url = url.into();
+            config.mail.alerts_to = to(alerts);
+            config.anchor.mail_to = to(digests);
+            config.check().unwrap();
+            config.mail_doubts().join("; ")
+        };
+        assert_eq!((doubts("", false, false), doubts("smtp://relay", true, true)), Default::default());
+        assert!(doubts("", true, false).starts_with("mail.url is empty"));
+        assert!(doubts("smtp://relay", false, true).starts_with("mail.alerts_to names nobody"));
+        assert!(doubts("smtp://relay", true, false).contains("no digest"));
     }
 }

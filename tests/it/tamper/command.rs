@@ -177,6 +177,12 @@ fn a_verification_is_recorded_beside_a_serve_and_without_one() {
         }
         let noted = verified(&database);
         assert_eq!((noted.len(), &noted[0]["ok"], &noted[0]["findings"]), (1, &true.into(), &0.into()), "{kind:?}");
+        let by = Db::open(&database, 1).unwrap().read(|conn| {
+            let event = trail::event_after(conn, "log.verified", 0)?.unwrap();
+            trail::event(conn, event.seq)
+        });
+        let by = by.unwrap().unwrap().1.expect("who asked for it").body;
+        assert!(by.contains("\"uid\":") && by.contains("\"host\":"), "{kind:?}: {by}");
         let account: Value =
             serde_json::from_str(&command(&["verify", "--account", "1", "--json"]).run().succeeded().stdout).unwrap();
         assert_eq!(account["levels"][3]["checked"], 20);
