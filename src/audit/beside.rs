@@ -1,6 +1,7 @@
-//! What is kept beside the keys: the last checkpoint, the register of erasures.
+//! What is kept beside the keys: the last checkpoint, the register of erasures; and the last one in
+//! `anchor.file`.
 //!
-//! Both are written after what they speak of was committed. So they are read before the state of the
+//! All are written after what they speak of was committed. So they are read before the state of the
 //! database that they are held against begins: it knows of everything that they say, however much is
 //! recorded meanwhile.
 
@@ -16,10 +17,20 @@ use crate::trail::store;
 pub(super) struct Beside {
     /// The folder itself.
     pub(super) keys: KeyFolder,
-    /// The last checkpoint that was signed, with the name of its log.
-    pub(super) kept: Option<(String, Note)>,
+    /// The last checkpoint that was signed, as each place outside the database has it.
+    pub(super) kept: Vec<Kept>,
     /// What was erased.
     pub(super) register: Register,
+}
+
+/// A checkpoint kept outside the database.
+pub(super) struct Kept {
+    /// Where, in words.
+    pub(super) named: &'static str,
+    /// The name of its log.
+    pub(super) origin: String,
+    /// The checkpoint itself.
+    pub(super) note: Note,
 }
 
 impl Beside {
@@ -32,11 +43,14 @@ impl Beside {
         let stated = store::state(&mut db.connect()?)?.map(|state| state.origin);
         // A database without a log is known by what was noted beside the keys.
         let Some(origin) = stated.or(keys.origin().ok().flatten()) else {
-            return Ok(Beside { keys, kept: None, register: Register::default() });
+            return Ok(Beside { keys, kept: Vec::new(), register: Register::default() });
         };
         let register = Register::read(&keys, &origin)?;
         // One that cannot be read is as good as none: the database's own are compared all the same.
-        let kept = keys.checkpoint(&origin).ok().flatten();
-        Ok(Beside { kept: kept.map(|note| (origin, note)), keys, register })
+        let beside = keys.checkpoint(&origin).ok().flatten();
+        let places =
+            [("the checkpoint kept beside the key", beside), ("the newest in anchor.file", keys.anchor_file().newest(&origin))];
+        let kept = |(named, note): (_, Option<Note>)| Some(Kept { named, origin: origin.clone(), note: note? });
+        Ok(Beside { kept: places.into_iter().filter_map(kept).collect(), keys, register })
     }
 }

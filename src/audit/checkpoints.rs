@@ -1,4 +1,4 @@
-//! L0: the log against every checkpoint that is stored, and the one that is kept beside the key.
+//! L0: the log against every checkpoint that is stored, and those that are kept outside the database.
 //!
 //! Keys come from the caller; without any, the one in `keys.dir` is used and that is said. Checkpoints
 //! that the caller brings are what shows a log that was rewritten as a whole.
@@ -17,7 +17,7 @@ use crate::trail::rotations;
 use crate::trail::store::{self, CheckpointRow, LogState};
 use crate::trail::tree::Tree;
 
-use super::beside::Beside;
+use super::beside::{Beside, Kept};
 use super::findings::Findings;
 use super::{Given, L0, Options};
 
@@ -74,7 +74,10 @@ pub(super) fn compare(
         }
     }
     vouched(conn, &against, findings)?;
-    outside(conn, beside, &against, &last, findings)?;
+    // Without a key nothing can be said of their signatures.
+    for kept in beside.kept.iter().filter(|_| !against.keys.is_empty()) {
+        outside(conn, kept, &against, &last, findings)?;
+    }
     let mut lost = String::new();
     for (name, content) in &given.checkpoints {
         findings.checked(L0, 1);
@@ -90,7 +93,7 @@ pub(super) fn compare(
 
 /// A database without a state of its log: whatever was signed is not there any more.
 pub(super) fn without_a_log(beside: &Beside, given: &Given, findings: &mut Findings) {
-    let kept = beside.kept.iter().map(|(_, note)| ("the checkpoint kept beside the key".to_owned(), Some(note.clone())));
+    let kept = beside.kept.iter().map(|kept| (kept.named.to_owned(), Some(kept.note.clone())));
     let brought = given.checkpoints.iter().map(|(name, content)| (name.clone(), Note::find(content)));
     for (name, note) in kept.chain(brought) {
         findings.checked(L0, 1);
@@ -237,29 +240,21 @@ fn is_state(conn: &mut Conn, state: &LogState, size: u64, root: &[u8]) -> DbResu
     })
 }
 
-/// The last checkpoint is also kept beside the key, outside the database.
-fn outside(
-    conn: &mut Conn,
-    beside: &Beside,
-    against: &Against<'_>,
-    last: &CheckpointRow,
-    findings: &mut Findings,
-) -> DbResult<()> {
-    let state = against.state;
-    let Some((origin, note)) = beside.kept.as_ref().filter(|_| !against.keys.is_empty()) else { return Ok(()) };
-    let Ok(signed) = against.open(note, origin) else {
-        findings.add((L0, "kept_unreadable"), "checkpoints", None, "the checkpoint kept beside the key is not one of this log");
+/// The last checkpoint is also kept outside the database: beside the key, and in `anchor.file`.
+fn outside(conn: &mut Conn, kept: &Kept, against: &Against<'_>, last: &CheckpointRow, findings: &mut Findings) -> DbResult<()> {
+    let named = kept.named;
+    let Ok(signed) = against.open(&kept.note, &kept.origin) else {
+        findings.add((L0, "kept_unreadable"), "checkpoints", None, format!("{named} is not one of this log"));
         return Ok(());
     };
     findings.checked(L0, 1);
     let (size, root) = (signed.size, signed.root);
     let place = i64::try_from(size).unwrap_or(i64::MAX);
-    if let Err(why) = is_state(conn, state, size, &root)? {
-        let detail = format!("the checkpoint kept beside the key: {}", why.text);
-        findings.add((L0, why.kind), "checkpoints", place, detail);
+    if let Err(why) = is_state(conn, against.state, size, &root)? {
+        findings.add((L0, why.kind), "checkpoints", place, format!("{named}: {}", why.text));
     }
     if place > last.size {
-        let text = "a checkpoint of this size is kept beside the key, and is not stored";
+        let text = format!("a checkpoint of this size is not stored: {named} is of it");
         findings.add((L0, "checkpoint_missing"), "checkpoints", place, text);
     }
     Ok(())

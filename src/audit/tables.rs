@@ -79,7 +79,7 @@ pub const COMPARED: &[(&str, &str, &str)] = &[
     ("import_runs", "L4", "import.started, import.finished"),
     ("index_pages", "L4", "the entries they are sorted from"),
     ("index_runs", "L4", "the entries they are sorted from"),
-    ("jobs", "L4", "log.verified, night.passed, witness.*"),
+    ("jobs", "L4", "log.verified, night.passed, witness.*, anchor.*"),
     ("key_rotations", "L4", "log.key_rotated, and both signatures (L0)"),
     ("log_state", "L2", "the leaves, leaf 0 and program.started"),
     ("outbox", "L4", "the events that owe mail, mail.sent, mail.dead, mail.resent and mail.acknowledged"),

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
 
-use counterfoil_verify::{Note, VerifierKey};
+use counterfoil_verify::{Hash, Note, VerifierKey};
 use serde_json::json;
 
 use crate::app::App;
@@ -36,11 +36,13 @@ impl Witnesses {
     pub fn turn(&self, app: &App) -> Result<(), String> {
         let newest = app.signer.sign(&app.log()).map_err(|e| e.to_string())?;
         let note = Note::parse(&newest.note).map_err(|e| e.to_string())?;
-        let size = newest.size.unsigned_abs();
+        let root = Hash::try_from(newest.root).map_err(|_| "a stored checkpoint has no root".to_owned())?;
+        let newest = (newest.size.unsigned_abs(), root);
+        let size = newest.0;
         let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
         let mut failed = None;
         for ((url, key), known) in self.list.iter().zip(signed.iter_mut()).filter(|(_, known)| **known < size) {
-            let asked = ask(app, url, key, &note, *known, size);
+            let asked = ask(app, url, key, (&note, newest), *known);
             let noted = match &asked {
                 // Nobody knows how one stands that does not answer.
                 Err(Failed { refused: None, .. }) => Ok(()),
@@ -82,7 +84,7 @@ impl Failed {
     }
 }
 
-fn ask(app: &App, url: &str, key: &VerifierKey, note: &Note, known: u64, size: u64) -> Result<(), Failed> {
+fn ask(app: &App, url: &str, key: &VerifierKey, (note, (size, root)): (&Note, (u64, Hash)), known: u64) -> Result<(), Failed> {
     let ahead = Cell::new(None);
     let prove = |from: u64| {
         if from > size {
@@ -98,7 +100,7 @@ fn ask(app: &App, url: &str, key: &VerifierKey, note: &Note, known: u64, size: u
     let signed = client::cosign(url, key, note, known, prove);
     let time = signed.map_err(|error| Failed::of(error, ahead.get(), size))?;
     let by = json!({ "witness": key.name(), "witnessed_at": time });
-    let compared = Compared::Consistent { size };
+    let compared = Compared::Consistent { size, root };
     let recorded = app.log().act(move |tx| compared.record(tx, "witness", &by));
     recorded.map(drop).map_err(|error| Failed { words: error.to_string(), refused: None })
 }

@@ -2,7 +2,8 @@
 //! key that signed it must be there.
 //!
 //! Compared are the log state, the leaves at the right edge, and the last signed checkpoint, which
-//! lies outside the database. What does not fit is not written to: it is said, with the next step.
+//! lies outside the database: beside the key, and in `anchor.file`. What does not fit is not written to: it
+//! is said, with the next step.
 
 use counterfoil_verify::{Checkpoint, Note, Origin, Signed, VerifierKey};
 
@@ -84,16 +85,50 @@ pub fn lacking(conn: &mut Conn, keys: &KeyFolder, state: &LogState, leaves: Leaf
         let signed = note.is_some() || was_signed(conn, state)?;
         return Ok(if signed { Lacking::Key } else { Lacking::Nothing });
     };
-    let Some(note) = note else { return Ok(Lacking::Nothing) };
     let mut trusted = rotations::trusted(conn, vec![key.verifier()])?;
     // An older copy does not know yet that the key was changed.
     trusted.extend(keys.key(&state.origin)?.map(|key| key.verifier()));
-    let last = open(&note, &trusted)?;
-    Ok(match Tree::of(conn, state, leaves).root_at(last.size)? {
-        Some(root) if root == last.root => Lacking::Nothing,
-        Some(_) => Lacking::Changed { size: last.size },
-        None => Lacking::Leaves { last, note },
-    })
+    let kept = note.map(|note| open(&note, &trusted).map(|last| (last, note))).transpose()?;
+    let known: Vec<(Checkpoint, Note)> = kept.into_iter().chain(filed(keys, &state.origin, &trusted)).collect();
+    if known.is_empty() && was_signed(conn, state)? {
+        tracing::warn!(
+            "no checkpoint is kept in {}, though the log was signed: nothing at this start tells whether the database is an older \
+             copy; let keys.dir lie on a disk that stays",
+            keys.dir().display()
+        );
+    }
+    held_to(&mut Tree::of(conn, state, leaves), known)
+}
+
+/// What the database lacks of these; one that it does not hold decides before one that it does not reach.
+fn held_to(tree: &mut Tree<'_>, known: Vec<(Checkpoint, Note)>) -> DbResult<Lacking> {
+    let mut lacking = Lacking::Nothing;
+    let mut reached = 0;
+    for (last, note) in known {
+        match tree.root_at(last.size)? {
+            Some(root) if root == last.root => {}
+            Some(_) => return Ok(Lacking::Changed { size: last.size }),
+            None if last.size > reached => {
+                reached = last.size;
+                lacking = Lacking::Leaves { last, note };
+            }
+            None => {}
+        }
+    }
+    Ok(lacking)
+}
+
+/// The last checkpoint in `anchor.file`. One that none of the log's keys signed decides nothing: the file may lie where
+/// others write.
+fn filed(keys: &KeyFolder, origin: &str, trusted: &[VerifierKey]) -> Option<(Checkpoint, Note)> {
+    let note = keys.anchor_file().newest(origin)?;
+    match open(&note, trusted) {
+        Ok(last) => Some((last, note)),
+        Err(error) => {
+            tracing::warn!(%error, "anchor.file ends with a checkpoint that no key of this log signed");
+            None
+        }
+    }
 }
 
 /// Whether anything was signed under the present name, as far as the database knows.

@@ -7,6 +7,7 @@
 //! `LOG.ID.key` until it does; `LOG.retired` lists the verifier keys of those that no longer sign. Of the
 //! book, whatever generation its log is: `BOOK.master`, `BOOK.recovery`, `BOOK.erased`.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use counterfoil_verify::{Note, SignerKey, VerifierKey};
@@ -16,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Address, Conn, DbError, DbResult};
 
+use super::filed::AnchorFile;
 use super::generations::Origins;
 use super::kept::{self, file_name};
 
@@ -26,6 +28,7 @@ pub struct KeyFolder {
     database: String,
     given: Option<String>,
     master: Option<Zeroizing<String>>,
+    anchors: AnchorFile,
 }
 
 /// The name of the book that a log belongs to: that of the log without its generation (`…/g2`).
@@ -49,8 +52,25 @@ impl KeyFolder {
     /// Where the keys of the database at `address` are.
     pub fn of(config: &Config, address: &Address) -> KeyFolder {
         let given = Some(config.keys.log.trim().to_owned()).filter(|key| !key.is_empty());
+        let anchors = AnchorFile::of(&config.anchor.file);
         let master = Some(config.keys.master.trim().to_owned()).filter(|key| !key.is_empty()).map(Zeroizing::new);
-        KeyFolder { dir: folder(config, address), database: file_name(&address.name()), given, master }
+        KeyFolder { dir: folder(config, address), database: file_name(&address.name()), given, master, anchors }
+    }
+
+    /// Where every checkpoint is appended besides.
+    pub fn anchor_file(&self) -> &AnchorFile {
+        &self.anchors
+    }
+
+    /// Secrets in the folder that others than their owner may read or write. A folder that cannot be listed has none to
+    /// tell of: reading a key then says why.
+    pub fn exposed(&self) -> Vec<PathBuf> {
+        let secret = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "key" || ending == "master");
+        let open = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0);
+        let files = std::fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|file| file.path());
+        let mut exposed: Vec<PathBuf> = files.filter(secret).filter(open).collect();
+        exposed.sort();
+        exposed
     }
 
     /// The folder itself.

@@ -4,17 +4,22 @@
 //! the note, and only the note is judged. Each return is recorded, whatever it says.
 
 use counterfoil_verify::rotation::retired_at;
-use counterfoil_verify::{Checkpoint, Note, Origin, VerifierKey};
+use counterfoil_verify::{Checkpoint, Hash, Note, Origin, VerifierKey};
 use serde_json::{Value, json};
 
 use crate::db::{Conn, DbResult, bulk};
 use crate::ids::Seq;
 
 use super::generations::Origins;
-use super::rotations;
 use super::store::{self, AnchorRow};
 use super::tree::{LeafHashes, Tree};
-use super::{ActError, ActTx, NewEvent};
+use super::{ActError, ActTx, NewEvent, contradicted, rotations};
+
+/// The kind of the event when a checkpoint came back that the log extends.
+pub const RETURNED: &str = "anchor.returned";
+/// The kind of the event when one came back that is no state of the log.
+pub const CONTRADICTED: &str = "anchor.contradicted";
+const REFUSED: &str = "anchor.refused";
 
 /// The longest text that is searched for a note: a mail with its headers.
 pub const TEXT_MAX: usize = 64 * 1024;
@@ -26,11 +31,15 @@ pub enum Compared {
     Consistent {
         /// Leaves it covers.
         size: u64,
+        /// Their root.
+        root: Hash,
     },
     /// The key of this log signed it, but it is no state of this log: the log was changed or cut.
     Contradicts {
         /// Leaves it covers.
         size: u64,
+        /// The root it gives.
+        root: Hash,
         /// What does not fit.
         why: String,
     },
@@ -69,7 +78,7 @@ fn compare_one(conn: &mut Conn, keys: &[VerifierKey], note: &Note, leaves: LeafH
     };
     conn.snapshot(|conn| {
         let Some(state) = store::state(conn)? else { return Ok(Compared::NotThisLog("there is no log".into())) };
-        let size = signed.size;
+        let (size, root) = (signed.size, signed.root);
         if let Some(end) = Origins::of(conn)?.end_of(&signed.origin).filter(|end| size > end.unsigned_abs()) {
             // Signed before a loss: what it covered beyond is gone, and the log says so.
             let text = format!(
@@ -83,41 +92,48 @@ fn compare_one(conn: &mut Conn, keys: &[VerifierKey], note: &Note, leaves: LeafH
             return Ok(Compared::NotThisLog(format!("it is signed only by a key that was replaced at {end} leaves: the old key was misused")));
         }
         Ok(match Tree::of(conn, &state, leaves).root_at(size)? {
-            Some(root) if root == signed.root => Compared::Consistent { size },
-            Some(_) => Compared::Contradicts { size, why: "its root is not that of the leaves stored here".into() },
-            None => Compared::Contradicts { size, why: format!("only {} leaves are stored here", state.size) },
+            Some(stored) if stored == root => Compared::Consistent { size, root },
+            Some(_) => Compared::Contradicts { size, root, why: "its root is not that of the leaves stored here".into() },
+            None => Compared::Contradicts { size, root, why: format!("only {} leaves are stored here", state.size) },
         })
     })
 }
 
 impl Compared {
-    /// The event that tells of it, and whether it counts as an anchor.
-    fn event(&self, kind: &str, by: &Value) -> NewEvent {
-        let (name, mut body) = match self {
-            Compared::Consistent { size } => ("anchor.returned", json!({ "size": size })),
-            Compared::Contradicts { size, why } => ("anchor.contradicted", json!({ "size": size, "why": why })),
-            Compared::NotThisLog(why) => ("anchor.refused", json!({ "why": why })),
-            Compared::Nothing => ("anchor.refused", json!({ "why": "there is no checkpoint in it" })),
+    /// The kind and body of the event that tells of it.
+    fn said(&self, how: &str, by: &Value) -> (&'static str, Value) {
+        let (kind, mut body) = match self {
+            Compared::Consistent { size, root } => (RETURNED, json!({ "size": size, "root": hex::encode(root) })),
+            Compared::Contradicts { size, root, why } => {
+                (CONTRADICTED, json!({ "size": size, "root": hex::encode(root), "why": why }))
+            }
+            Compared::NotThisLog(why) => (REFUSED, json!({ "why": why })),
+            Compared::Nothing => (REFUSED, json!({ "why": "there is no checkpoint in it" })),
         };
-        body["how"] = kind.into();
+        body["how"] = how.into();
         if let (Some(body), Some(by)) = (body.as_object_mut(), by.as_object()) {
             body.extend(by.clone());
         }
-        NewEvent::public(name, body)
+        (kind, body)
     }
 
-    /// Records the return; one that is consistent resets the anchor age. `kind` is how it came back
-    /// (`officer`, `witness`), `by` public fields that say who brought it.
+    /// Records the return; one that is consistent resets the anchor age, one that contradicts stays in sight
+    /// ([`contradicted`]). `how` it came back (`officer`, `witness`), `by` public fields that say who brought it.
     ///
     /// # Errors
     /// As [`ActTx::append`].
-    pub fn record(&self, tx: &mut ActTx<'_>, kind: &'static str, by: &Value) -> Result<Seq, ActError> {
-        let id = tx.append(self.event(kind, by))?;
-        if let Compared::Consistent { size } = self {
+    pub fn record(&self, tx: &mut ActTx<'_>, how: &'static str, by: &Value) -> Result<Seq, ActError> {
+        let (kind, body) = self.said(how, by);
+        let id = tx.append(NewEvent::public(kind, body.clone()))?;
+        let now = tx.now();
+        if let Compared::Consistent { size, root } | Compared::Contradicts { size, root, .. } = self {
+            contradicted::note(tx.conn, *size, root, &body, now)?;
+        }
+        if let Compared::Consistent { size, .. } = self {
             let size = i64::try_from(*size).unwrap_or(i64::MAX);
             // One that is not stored (the same size was signed before the cache began) was there now at the latest.
-            let signed_at = store::checkpoint_of_size(tx.conn, size)?.map_or(tx.now().0, |row| row.signed_at);
-            let row = AnchorRow { id, kind: kind.to_owned(), size, signed_at, returned_at: tx.now().0 };
+            let signed_at = store::checkpoint_of_size(tx.conn, size)?.map_or(now.0, |row| row.signed_at);
+            let row = AnchorRow { id, kind: how.to_owned(), size, signed_at, returned_at: now.0 };
             bulk::append(tx.conn, &[row])?;
         }
         Ok(id)

@@ -8,10 +8,6 @@
 //! signatures, and once it is kept the old secret is put away. A stop anywhere in between is made good
 //! at the next start, because which key is in force is read from the log.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use counterfoil_verify::{Note, SignerKey, VerifierKey};
@@ -30,7 +26,6 @@ use super::{ActError, ActTx, Log, rotations};
 #[derive(Debug)]
 pub struct Signer {
     keys: KeyFolder,
-    file: Option<PathBuf>,
     clock: Clock,
     /// One signs at a time.
     hand: Mutex<Hand>,
@@ -87,9 +82,11 @@ impl Signer {
     /// When the key cannot be read or made, or is not the one in force.
     pub fn open(db: &Db, config: &Config, clock: Clock) -> DbResult<Signer> {
         let keys = KeyFolder::of(config, db.address());
+        for path in keys.exposed() {
+            tracing::warn!(path = %path.display(), "others on this machine may read or write this secret: chmod 600");
+        }
         let hand = Mutex::new(Hand::read(db, &keys, &clock)?);
-        let file = Some(&config.anchor.file).filter(|file| !file.is_empty()).map(PathBuf::from);
-        Ok(Signer { keys, file, clock, hand })
+        Ok(Signer { keys, clock, hand })
     }
 
     /// Reads again which key is in force: it may have been changed while another process led.
@@ -170,10 +167,7 @@ impl Signer {
     fn keep(&self, row: &CheckpointRow, name: &str) -> DbResult<()> {
         let unreadable = |e| DbError::Corrupt(format!("checkpoint {}: {e}", row.number));
         self.keys.keep(name, &Note::parse(&row.note).map_err(unreadable)?)?;
-        let Some(path) = &self.file else { return Ok(()) };
-        let failed = |e: std::io::Error| DbError::Unfit(format!("anchor.file {}: {e}", path.display()));
-        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(failed)?;
-        file.write_all(format!("{}\n", row.note).as_bytes()).and_then(|()| file.sync_data()).map_err(failed)
+        self.keys.anchor_file().append(&row.note).map_err(DbError::Unfit)
     }
 }
 

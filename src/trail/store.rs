@@ -274,6 +274,13 @@ pub fn job(conn: &mut Conn, name: &str) -> DbResult<Option<JobRow>> {
     Ok(on_conn!(conn, |c| jobs::table.find(name).select(JobRow::as_select()).first(c).optional())?)
 }
 
+/// Jobs whose names begin so, the last to run first.
+pub fn jobs_named(conn: &mut Conn, prefix: &str, limit: i64) -> DbResult<Vec<JobRow>> {
+    let named = jobs::table.filter(jobs::name.like(format!("{prefix}%")));
+    let newest = named.order((jobs::started_at.desc(), jobs::name.asc())).limit(limit);
+    Ok(on_conn!(conn, |c| newest.select(JobRow::as_select()).load(c))?)
+}
+
 /// Notes a run of a job, over the one before. It must follow from an event of the same act.
 pub fn note_job(conn: &mut Conn, row: &JobRow) -> DbResult<()> {
     let values = (jobs::started_at.eq(row.started_at), jobs::finished_at.eq(row.finished_at), jobs::outcome.eq(&row.outcome));

@@ -15,6 +15,7 @@ use crate::capture;
 use crate::clock::{HOUR, MINUTE, Moment};
 use crate::db::{Address, Conn, DbError, DbResult, migrate};
 use crate::notify::store as outbox;
+use crate::trail::contradicted;
 use crate::trail::refusing::refusing;
 use crate::{reports, trail};
 
@@ -65,7 +66,7 @@ pub struct Readiness {
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Check {
-    /// `database schema writing report mail sealing witness replica capture`
+    /// `database schema writing report mail sealing anchor witness replica capture`
     name: &'static str,
     /// Whether it is well enough to take entries.
     ok: bool,
@@ -196,6 +197,7 @@ fn read(app: &App) -> Vec<Check> {
         checks.push(report(conn, app)?);
         checks.push(mail(outbox::summary(conn)?));
         checks.push(sealing(conn, app)?);
+        checks.push(anchor(conn)?);
         checks.extend(witness(conn, app)?);
         checks
             .extend(capture::standings(app.config.book_name()).into_iter().map(|standing| captured(&standing, app.clock.now())));
@@ -223,6 +225,15 @@ fn mail(owed: outbox::Summary) -> Check {
         0 => Check::new("mail", true, detail),
         _ => Check::warning("mail", format!("{detail}: see page Trail, or `counterfoil mail list`")),
     }
+}
+
+/// A checkpoint that contradicts the log is for somebody to look at, at once: stopping would not undo it.
+fn anchor(conn: &mut Conn) -> DbResult<Check> {
+    let standing = contradicted::standing(conn)?;
+    Ok(match standing.first() {
+        None => Check::new("anchor", true, "no checkpoint that was brought back contradicts the log"),
+        Some(first) => Check::warning("anchor", first.finding()),
+    })
 }
 
 /// A witness that refuses is for somebody to look at; without a witness nothing is said.

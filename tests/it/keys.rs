@@ -1,5 +1,7 @@
 //! The key that signs the log: changed by two people, followed by outsiders, never missing unnoticed.
 
+use std::os::unix::fs::PermissionsExt;
+
 use counterfoil::app::{App, carry_out_due};
 use counterfoil::approvals::{self, Deciding, Decision, Kind as What, State, Submission};
 use counterfoil::audit::{Given, Options, Outcome, verify};
@@ -181,4 +183,17 @@ fn the_command_proposes_and_serve_carries_out() {
         .filter(|name| name.ends_with(".key"))
         .collect();
     assert_eq!(keys.len(), 2, "the refused ones left no key behind: {keys:?}");
+}
+
+#[test]
+fn a_secret_that_others_may_read_is_said() {
+    on_both(|kind| {
+        let site = Site::open(kind);
+        let keys = folder(&site.bank);
+        assert_eq!(keys.exposed(), Vec::<std::path::PathBuf>::new(), "what the program makes is its owner's alone");
+        let files = keys.dir().read_dir().unwrap().map(|file| file.unwrap().path());
+        let key = files.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "key")).unwrap();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(keys.exposed(), [key]);
+    });
 }

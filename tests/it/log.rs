@@ -4,13 +4,16 @@
 use counterfoil::access::Role;
 use counterfoil::app::App;
 use counterfoil::clock::Clock;
+use counterfoil::ledger::leaves;
 use counterfoil::trail::keys::KeyFolder;
+use counterfoil::trail::returned::Compared;
 use counterfoil::trail::store as trail;
+use counterfoil::trail::tree::Tree;
 use counterfoil_verify::tile::{WIDTH, path};
 use counterfoil_verify::tree::verify_consistency;
-use counterfoil_verify::{Checkpoint, Frontier, Hash, Note, Origin, TlogProof, leaf};
+use counterfoil_verify::{Checkpoint, Frontier, Hash, Note, Origin, SignerKey, TlogProof, leaf};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bank::{Bank, Kind, entry, on_both};
 use crate::site::{Answer, Site};
@@ -189,6 +192,29 @@ fn a_state_that_the_key_signed_but_the_log_does_not_hold_is_said() {
         let sent = site.plain(Method::POST, "/trail/checkpoints").header("cookie", &who.cookie).form(&form).send().unwrap();
         assert_eq!(sent.status(), 303);
         assert_eq!(site.events("anchor.contradicted")[0]["size"], 4);
+        let page = || Answer::of(site.plain(Method::GET, "/trail").header("cookie", &who.cookie).send().unwrap()).text;
+        let warned = || {
+            let answer = Answer::of(site.plain(Method::GET, "/readyz").send().unwrap());
+            let body: Value = serde_json::from_str(&answer.text).unwrap();
+            body["checks"].as_array().unwrap().iter().any(|check| check["name"] == "anchor" && check["warning"] == true)
+        };
+        assert!(page().contains("A checkpoint of 4 leaves, signed with this log&#39;s key") && warned(), "{}", page());
+        assert_eq!(site.bank.findings(), [], "{kind:?}: what stays in sight follows from the log");
+        // A true one of as many leaves takes it from nobody's sight.
+        let root = site.app.db.read(|conn| {
+            let state = trail::state(conn)?.unwrap();
+            Tree::of(conn, &state, leaves::hashes).root_at(4)
+        });
+        let root = root.unwrap().unwrap();
+        let by = json!({ "user": 1 });
+        let fits = move |root| Compared::Consistent { size: 4, root };
+        site.app.log().act(move |tx| fits(root).record(tx, "officer", &by)).unwrap();
+        assert!(page().contains("A checkpoint of 4 leaves, signed with") && warned());
+        // Where the rows were put back from a backup, the same checkpoint fits again.
+        let by = json!({ "user": 1 });
+        site.app.log().act(move |tx| fits([9; 32]).record(tx, "officer", &by)).unwrap();
+        assert!(!page().contains("A checkpoint of 4 leaves, signed with") && !warned());
+        assert_eq!(site.bank.findings(), [], "{kind:?}");
     });
 }
 
@@ -199,8 +225,9 @@ fn opened(bank: &Bank) -> Result<App, String> {
 
 #[test]
 fn a_database_older_than_what_was_signed_is_not_written_to() {
-    let bank = Bank::open(Kind::Sqlite);
+    let mut bank = Bank::open(Kind::Sqlite);
     let file = bank.db.address().file().unwrap().to_owned();
+    bank.config.anchor.file = file.with_file_name("anchors").display().to_string();
     bank.record(entry("E1", "A-1", "2026-03-02T10:00:00Z", 0, 100));
     bank.intake.stop();
     opened(&bank).unwrap().stop();
@@ -216,6 +243,23 @@ fn a_database_older_than_what_was_signed_is_not_written_to() {
     let bank = Bank { db: counterfoil::db::Db::open(&bank.home.url(), 2).unwrap(), ..bank };
     let words = opened(&bank).err().expect("an older copy is refused");
     assert!(words.contains("older than the last signed checkpoint"), "{words}");
+    // Whoever puts the old copy there may take away what is kept beside the key, but not what another disk has.
+    let kept = KeyFolder::of(&bank.config, bank.db.address()).dir().read_dir().unwrap().map(|file| file.unwrap().path());
+    let kept: Vec<_> = kept.filter(|path| path.extension().is_some_and(|ending| ending == "checkpoint")).collect();
+    assert_eq!(kept.len(), 1);
+    std::fs::remove_file(&kept[0]).unwrap();
+    let words = opened(&bank).err().expect("anchor.file knows of newer leaves");
+    assert!(words.contains("older than the last signed checkpoint"), "{words}");
+    // What no key of the log signed says nothing.
+    let key = SignerKey::from_seed(&origin_of(&bank), [1; 32]).unwrap();
+    let foreign = Checkpoint::new(key.name(), 1_000, [1; 32]).sign(&[&key]).unwrap();
+    std::fs::write(&bank.config.anchor.file, foreign.to_string()).unwrap();
+    opened(&bank).expect("nothing that is trusted speaks against it").stop();
+}
+
+/// The name of the bank's log.
+fn origin_of(bank: &Bank) -> String {
+    bank.db.read(trail::state).unwrap().unwrap().origin
 }
 
 #[test]

@@ -87,7 +87,10 @@ impl Follow {
                 self.owed.promised(&event);
                 self.reports.reports.insert(event.seq, event);
             }
-            "anchor.returned" => drop(self.anchors.returned.insert(row.seq, event())),
+            "anchor.returned" => {
+                self.reports.ran(event(), &row.body);
+                self.anchors.returned.insert(row.seq, event());
+            }
             "approval.submitted"
             | "approval.approved"
             | "approval.refused"
@@ -96,7 +99,7 @@ impl Follow {
             | "approval.carried_out" => self.proposals.meet(event()),
             "log.created" | "log.recovered" | "log.key_rotated" => self.names.meet(event()),
             "feed.closed" => drop(self.reports.closings.insert(row.seq, event())),
-            "log.verified" | "witness.refused" | "witness.agreed" => self.reports.ran(event(), &row.body),
+            "log.verified" | "witness.refused" | "witness.agreed" | "anchor.contradicted" => self.reports.ran(event(), &row.body),
             "night.passed" => {
                 let event = event();
                 self.owed.promised(&event);

@@ -10,8 +10,8 @@ use crate::db::{Conn, DbResult, bulk};
 use crate::ids::Seq;
 use crate::ledger::feeds::store::ClosingRow;
 use crate::money::{Currency, Money};
-use crate::trail::refusing;
 use crate::trail::store::JobRow;
+use crate::trail::{contradicted, refusing, returned};
 
 use super::super::L4;
 use super::super::event::Event;
@@ -32,6 +32,11 @@ fn job_of(event: &Event) -> Option<(String, i64)> {
     match event.kind.as_str() {
         "log.verified" => Some(("verify".to_owned(), event.number("started_at"))),
         "night.passed" => Some(("nightly".to_owned(), event.number("came_at"))),
+        returned::CONTRADICTED | returned::RETURNED => {
+            // Those of before said no root, and left no row.
+            let root = event.text("root");
+            (!root.is_empty()).then(|| (contradicted::job_name(event.number("size"), &root), event.at))
+        }
         refusing::REFUSED | refusing::AGREED => Some((refusing::job_name(&event.text("witness")), event.at)),
         _ => None,
     }
@@ -41,6 +46,10 @@ impl Stored {
     /// A job ran.
     pub(super) fn ran(&mut self, event: Event, body: &str) {
         if let Some((name, _)) = job_of(&event) {
+            // One that fits tells something only where it once contradicted.
+            if event.kind == returned::RETURNED && !self.jobs.contains_key(&name) {
+                return;
+            }
             self.jobs.insert(name, (event, body.to_owned()));
         }
     }

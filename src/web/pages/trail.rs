@@ -15,6 +15,7 @@ use crate::ledger::store::sources;
 use crate::notify::letters;
 use crate::reports::page::words::{LocalTime, count, counted, fact, link, mono, tag};
 use crate::trail::anchor_age::AnchorAge;
+use crate::trail::contradicted::{self, Contradicted};
 use crate::trail::generations::Origins;
 use crate::trail::refusing::{Refusing, refusing};
 use crate::trail::store::{self, EventRow, JobRow, LogState, RotationRow};
@@ -154,6 +155,7 @@ fn findings(conn: &mut Conn, app: &App) -> DbResult<Vec<String>> {
     let limit = app.config.anchor.max_age_hours;
     let age = AnchorAge::read(conn, app.clock.now())?.filter(|age| age.is_beyond(limit));
     let mut findings: Vec<String> = age.map(|age| age.finding(limit)).into_iter().collect();
+    findings.extend(contradicted::standing(conn)?.iter().map(Contradicted::finding));
     findings.extend(refusing(conn, &app.config.anchor)?.iter().map(Refusing::finding));
     Ok(findings)
 }
