@@ -11,7 +11,8 @@
 //! [`Packer`] of the call of [`packing`] the thread is inside of, and says how many they were.
 //!
 //! This is the one file with `unsafe` in it; it has nothing but the callbacks of SQLite's virtual
-//! table interface (<https://sqlite.org/vtab.html>) and of one aggregate function. What makes it sound:
+//! table interface (<https://sqlite.org/vtab.html>) and of one aggregate function, and what every connection
+//! is set to where they are made known. What makes it sound:
 //! - SQLite calls back on the thread that steps the statement, and [`Feed`]s and [`Packer`]s are found
 //!   through thread-locals, set for the time of one call and taken back even if that panics.
 //! - What SQLite hands over is copied before the callback returns.
@@ -151,6 +152,12 @@ unsafe extern "C" fn register(db: *mut ffi::sqlite3, _error: *mut *mut c_char, _
     // SAFETY: SQLite hands us the connection it is opening; the module is static, and so are the functions.
     unsafe {
         let code = ffi::sqlite3_create_module_v2(db, c"counterfoil_feed".as_ptr(), &raw const MODULE, null_mut(), None);
+        if code != ffi::SQLITE_OK {
+            return code;
+        }
+        // A plan does not depend on what is bound. Otherwise SQLite looks at the value of every `LIMIT ?`, and a
+        // statement that is kept is compiled anew each time it runs.
+        let code = ffi::sqlite3_db_config(db, ffi::SQLITE_DBCONFIG_ENABLE_QPSG, 1, null_mut::<c_int>());
         if code != ffi::SQLITE_OK {
             return code;
         }

@@ -45,4 +45,4 @@ pub use receipt::{ChangeReceipt, ChangeResult, Row, Sender};
 pub use record::{OPEN, Recorder, class_code};
 pub use restore::{AtSource, Restoration, opened};
 pub use reveal::{RevealRecord, Revealed};
-pub use state::{Axis, SNAPSHOT_EVERY, TORN, apply, at_version, held, in_force, newest, snapshot_body};
+pub use state::{Axis, SNAPSHOT_EVERY, TORN, apply, at_version, in_force, newest, snapshot_body};

@@ -19,7 +19,7 @@ use super::kinds::Kinds;
 use super::receipt::{ChangeReceipt, ChangeResult, Row, Sender};
 use super::refused::{Refusals, RefusedRow};
 use super::state::{self, SNAPSHOT_EVERY};
-use super::store::{self, ChangeRow, FieldRow, RecordBreakRow, RecordRow, SnapshotRow};
+use super::store::{self, ChangeRow, FieldRow, FieldSet, RecordBreakRow, RecordRow, SnapshotRow};
 use super::subject;
 
 /// How far a sender's clock may be ahead of ours.
@@ -366,7 +366,7 @@ impl<'r> Run<'r> {
         if public.version % SNAPSHOT_EVERY == 0 {
             let mut values = due.state.as_ref().map(|state| state.values.clone()).unwrap_or_default();
             let torn = due.state.as_ref().is_some_and(|state| state.torn) && due.change.action != Action::Delete;
-            state::apply(&mut values, row.action, rows.iter());
+            state::apply(&mut values, row.action, rows.iter().map(FieldSet::from));
             let body = state::snapshot_body(&values, torn);
             bulk::append(tx.conn, &[SnapshotRow { record: due.record, version: public.version, body }])?;
         }

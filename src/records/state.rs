@@ -14,7 +14,7 @@ use crate::ids::Seq;
 use super::change::Action;
 use super::decide::{Held, State};
 use super::json::Json;
-use super::store::{self, ChangeRow, FieldRow, SnapshotRow};
+use super::store::{self, ChangeRow, FieldSet, SnapshotRow};
 
 /// Changes between two snapshots of a record.
 pub const SNAPSHOT_EVERY: i64 = 32;
@@ -53,37 +53,38 @@ pub fn at_version(conn: &mut Conn, row: &ChangeRow) -> DbResult<State> {
         (values, torn) = read_snapshot(conn, &snapshot)?;
         from = snapshot.version;
     }
-    let changes = store::versions(conn, row.record, from, row.version)?;
-    let places: Vec<Seq> = changes.iter().map(|change| change.seq).collect();
-    let fields = store::fields_of(conn, &places)?;
-    for change in &changes {
-        let own = fields.iter().filter(|field| field.seq == change.seq);
-        let (deleted, gone) = (change.action == Action::Delete.code(), own.clone().next().is_none() && change.fields > 0);
+    let range = (from, row.version);
+    let steps = store::steps(conn, row.record, range)?;
+    let places: Vec<Seq> = steps.iter().map(|(seq, ..)| *seq).collect();
+    let mut sets = store::sets_between(conn, row.record, range, &places)?.into_iter().peekable();
+    for (seq, action, fields) in steps {
+        let deleted = action == Action::Delete.code();
+        let gone = fields > 0 && sets.peek().is_none_or(|set| set.seq != seq);
         torn = (torn || gone) && !deleted;
-        apply(&mut values, change.action, own);
+        // Both are in the order of their places.
+        apply(&mut values, action, std::iter::from_fn(|| sets.next_if(|set| set.seq == seq)));
     }
     let exists = row.action != Action::Delete.code();
     Ok(State { version: row.version, head: row.seq, exists, effective_at: row.effective_at, values, torn })
 }
 
-/// Takes a change into a state.
-pub fn apply<'a>(values: &mut BTreeMap<String, Held>, action: i16, fields: impl Iterator<Item = &'a FieldRow>) {
+/// Takes a change into a state, with all its fields.
+pub fn apply(values: &mut BTreeMap<String, Held>, action: i16, fields: impl Iterator<Item = FieldSet>) {
+    for set in fields {
+        match held(&set) {
+            Some(held) => drop(values.insert(set.path, held)),
+            None => drop(values.remove(&set.path)),
+        }
+    }
     if action == Action::Delete.code() {
         values.clear();
-        return;
-    }
-    for field in fields {
-        match held(field) {
-            Some(held) => drop(values.insert(field.path.clone(), held)),
-            None => drop(values.remove(&field.path)),
-        }
     }
 }
 
-/// The value that a field set; `None` if it took one away.
-pub fn held(field: &FieldRow) -> Option<Held> {
-    let (seq, n) = (field.seq, field.n);
-    match (&field.new, &field.new_digest) {
+/// The value that a field was set to; `None` if it was taken away.
+fn held(set: &FieldSet) -> Option<Held> {
+    let (seq, n) = (set.seq, set.n);
+    match (&set.new, &set.new_digest) {
         (Some(value), _) => Some(Held { seq, n, value: Some(Json::stored(value.clone())), digest: None }),
         (None, Some(digest)) => Some(Held { seq, n, value: None, digest: Some(digest.clone()) }),
         (None, None) => None,
@@ -108,7 +109,7 @@ fn read_snapshot(conn: &mut Conn, snapshot: &SnapshotRow) -> DbResult<(BTreeMap<
     let mut wanted: Vec<Seq> = places.iter().map(|(_, seq, _)| *seq).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let fields = store::fields_of(conn, &wanted)?;
+    let fields = store::sets_of(conn, &wanted)?;
     let mut values = BTreeMap::new();
     for (path, seq, n) in places {
         let at = fields.binary_search_by_key(&(seq, n), |field| (field.seq, field.n));

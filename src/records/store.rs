@@ -37,6 +37,29 @@ bulk_row! {
     }
 }
 
+/// What a change set a field to: as much of a row of `record_fields` as a state needs.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = record_fields)]
+pub struct FieldSet {
+    /// The change.
+    pub seq: Seq,
+    /// The number of the field within it.
+    pub n: i32,
+    /// Where in the record.
+    pub path: String,
+    /// The value; `None` if it is sealed, or was taken away.
+    pub new: Option<String>,
+    /// The digest of a sealed value.
+    pub new_digest: Option<String>,
+}
+
+impl From<&FieldRow> for FieldSet {
+    fn from(row: &FieldRow) -> FieldSet {
+        let FieldRow { seq, n, path, new, new_digest, .. } = row.clone();
+        FieldSet { seq, n, path, new, new_digest }
+    }
+}
+
 /// Places bound in one statement.
 const CHUNK: usize = 500;
 
@@ -62,6 +85,13 @@ pub fn newest(conn: &mut Conn, record: Seq) -> DbResult<Option<ChangeRow>> {
 pub fn version(conn: &mut Conn, record: Seq, version: i64) -> DbResult<Option<ChangeRow>> {
     let query = record_changes::table.filter(record_changes::record.eq(record)).filter(record_changes::version.eq(version));
     Ok(on_conn!(conn, |c| query.select(ChangeRow::as_select()).first(c).optional())?)
+}
+
+/// Place, action and number of fields of each change that leads from one version to another, in their order.
+pub fn steps(conn: &mut Conn, record: Seq, (after, to): (i64, i64)) -> DbResult<Vec<(Seq, i16, i32)>> {
+    use record_changes as of;
+    let query = of::table.filter(of::record.eq(record)).filter(of::version.gt(after)).filter(of::version.le(to));
+    Ok(on_conn!(conn, |c| query.order(of::version).select((of::seq, of::action, of::fields)).load(c))?)
 }
 
 /// The versions of a record after `after` up to `to`, in their order.
@@ -116,6 +146,29 @@ pub fn fields_of(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<FieldRow>> {
         found.extend(some);
     }
     Ok(found)
+}
+
+/// What the fields of these changes were set to, in order of place and number.
+pub fn sets_of(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<FieldSet>> {
+    let mut found = Vec::new();
+    for chunk in places.chunks(CHUNK) {
+        let query = record_fields::table.filter(record_fields::seq.eq_any(chunk)).order((record_fields::seq, record_fields::n));
+        let some: Vec<FieldSet> = on_conn!(conn, |c| query.select(FieldSet::as_select()).load(c))?;
+        found.extend(some);
+    }
+    Ok(found)
+}
+
+/// The same of the changes that lead from one version of a record to another, which stand at `places`.
+pub fn sets_between(conn: &mut Conn, record: Seq, (after, to): (i64, i64), places: &[Seq]) -> DbResult<Vec<FieldSet>> {
+    // On SQLite a list of places is a statement of its own for each length, parsed anew each time. PostgreSQL is
+    // given them as one array, and must not guess how many changes lie between two versions.
+    let Conn::Sqlite(c) = conn else { return sets_of(conn, places) };
+    use record_changes as of;
+    let between = of::table.filter(of::record.eq(record)).filter(of::version.gt(after)).filter(of::version.le(to));
+    let query = record_fields::table.filter(record_fields::seq.eq_any(between.select(of::seq)));
+    let query = query.order((record_fields::seq, record_fields::n));
+    Ok(query.select(FieldSet::as_select()).load(c)?)
 }
 
 /// The fields of the changes from one place to before another, in order of place and number.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
-use crate::records::store::{FieldRow, SnapshotRow, fields_of, versions};
+use crate::records::store::{FieldRow, SnapshotRow, sets_between, sets_of, steps};
 use crate::records::{Held, SNAPSHOT_EVERY, TORN, apply, open, row_commitment, snapshot_body};
 use crate::trail::sealing::Opener;
 
@@ -133,7 +133,7 @@ impl<'o> Values<'o> {
         let said = read(row);
         if self.torn.contains(&row.record) {
             let places: Vec<Seq> = said.values().map(|(seq, _)| *seq).collect();
-            let there = fields_of(conn, &places)?;
+            let there = sets_of(conn, &places)?;
             let known = |path: &str, (seq, n): &(Seq, i32)| there.iter().any(|f| f.seq == *seq && f.n == *n && f.path == path);
             return Ok(said.iter().all(|(path, place)| known(path, place)));
         }
@@ -141,11 +141,12 @@ impl<'o> Values<'o> {
         for (path, (seq, n)) in before.map(read).unwrap_or_default() {
             values.insert(path, Held { seq, n, value: None, digest: None });
         }
-        let changes = versions(conn, row.record, before.map_or(0, |before| before.version), row.version)?;
-        let places: Vec<Seq> = changes.iter().map(|change| change.seq).collect();
-        let fields = fields_of(conn, &places)?;
-        for change in &changes {
-            apply(&mut values, change.action, fields.iter().filter(|field| field.seq == change.seq));
+        let range = (before.map_or(0, |before| before.version), row.version);
+        let steps = steps(conn, row.record, range)?;
+        let places: Vec<Seq> = steps.iter().map(|(seq, ..)| *seq).collect();
+        let mut sets = sets_between(conn, row.record, range, &places)?.into_iter().peekable();
+        for (seq, action, _) in steps {
+            apply(&mut values, action, std::iter::from_fn(|| sets.next_if(|set| set.seq == seq)));
         }
         Ok(snapshot_body(&values, false) == row.body)
     }
