@@ -340,7 +340,7 @@ fn operators_see_health_readiness_and_numbers() {
         assert_eq!(ready.status, 200, "{ready:#?}");
         let names: Vec<String> =
             ready.json()["checks"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap().into()).collect();
-        assert_eq!(names, ["database", "schema", "report", "mail", "sealing", "writing"]);
+        assert_eq!(names, ["database", "schema", "report", "mail", "sealing", "anchor", "writing"]);
         assert!(plain("/openapi.json").json()["paths"]["/api/v1/entries"]["post"].is_object());
         site.post(ENTRIES, &seed());
         let metrics = site.http.get(format!("http://{}/metrics", site.admin.unwrap())).send().unwrap().text().unwrap();
