@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use crate::clock::Moment;
+use crate::db::kept::among;
 use crate::db::schema::{accounts, alerts, breaks, hits, record_changes, records, rule_sets};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
@@ -158,7 +159,7 @@ pub(super) fn rule_set(conn: &mut Conn, id: Seq) -> DbResult<Option<String>> {
 
 /// Records by their ids: id, type, the source's name of it, source.
 pub(super) fn records_at(conn: &mut Conn, ids: &[Seq]) -> DbResult<Vec<(Seq, String, String, Seq)>> {
-    let query = records::table.filter(records::id.eq_any(ids));
+    let query = records::table.filter(among(records::id, ids));
     Ok(on_conn!(conn, |c| query.select((records::id, records::kind, records::reference, records::source)).load(c))?)
 }
 
@@ -168,7 +169,7 @@ pub(super) type Actor = (Seq, Seq, Option<String>, Seq);
 /// The changes at these places.
 pub(super) fn actors_at(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<Actor>> {
     use record_changes as of;
-    let query = record_changes::table.filter(record_changes::seq.eq_any(places));
+    let query = record_changes::table.filter(among(record_changes::seq, places));
     Ok(on_conn!(conn, |c| query.select((of::seq, of::record, of::actor, of::source)).load(c))?)
 }
 
@@ -312,7 +313,7 @@ pub fn reference_of(conn: &mut Conn, id: Seq) -> DbResult<Option<String>> {
 
 /// Accounts by their ids.
 pub fn accounts_at(conn: &mut Conn, ids: &[Seq]) -> DbResult<Vec<AccountRow>> {
-    let query = accounts::table.filter(accounts::id.eq_any(ids));
+    let query = accounts::table.filter(among(accounts::id, ids));
     Ok(on_conn!(conn, |c| query.select(AccountRow::as_select()).load(c))?)
 }
 

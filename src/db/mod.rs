@@ -18,6 +18,7 @@ mod feed;
 pub mod fixed;
 pub mod gather;
 pub mod guards;
+pub mod kept;
 mod lease;
 pub mod migrate;
 mod outside;

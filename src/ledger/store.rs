@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use crate::clock::Moment;
 use crate::db::bulk::{BulkRow, Value, Width};
+use crate::db::kept::among;
 use crate::db::schema::{accounts, breaks, contexts, deliveries, entries, entry_parts, events, sources};
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
@@ -208,13 +209,13 @@ pub fn entry_parts_between(conn: &mut Conn, from: Seq, to: Seq) -> DbResult<Vec<
 
 /// Private parts of several entries, those that have any.
 pub fn entry_parts_at(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Vec<EntryPartRow>> {
-    let query = entry_parts::table.filter(entry_parts::seq.eq_any(seqs));
+    let query = entry_parts::table.filter(among(entry_parts::seq, seqs));
     Ok(on_conn!(conn, |c| query.select(EntryPartRow::as_select()).load(c))?)
 }
 
 /// Several entries by their places, in order.
 pub fn entries_at(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Vec<EntryRow>> {
-    let query = entries::table.filter(entries::seq.eq_any(seqs)).order(entries::seq);
+    let query = entries::table.filter(among(entries::seq, seqs)).order(entries::seq);
     Ok(on_conn!(conn, |c| query.select(EntryRow::as_select()).load(c))?)
 }
 

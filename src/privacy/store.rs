@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use crate::alerts::store::OPEN;
 use crate::approvals::Kind;
 use crate::clock::Moment;
+use crate::db::kept::among;
 use crate::db::schema::{
     accounts, alerts, breaks, contexts, entries, entry_parts, erased, erasures, event_parts, events, holds, inbox, proposals,
     record_fields, sealed_parts, searches,
@@ -52,14 +53,9 @@ pub(super) fn account_by_number(conn: &mut Conn, number: &str) -> DbResult<Optio
 
 /// The entries of these accounts from `from` to before `to`.
 pub(super) fn entries_of(conn: &mut Conn, of: &[Seq], from: Seq, to: Seq) -> DbResult<Vec<Place>> {
-    let mut found = Vec::new();
-    for chunk in of.chunks(CHUNK) {
-        let query = entries::table.filter(entries::seq.ge(from)).filter(entries::seq.lt(to));
-        let query = query.filter(entries::account.eq_any(chunk)).order(entries::seq);
-        let some: Vec<Place> = on_conn!(conn, |c| query.select((entries::seq, entries::account, entries::context)).load(c))?;
-        found.extend(some);
-    }
-    Ok(found)
+    let query = entries::table.filter(entries::seq.ge(from)).filter(entries::seq.lt(to));
+    let query = query.filter(among(entries::account, of)).order(entries::seq);
+    Ok(on_conn!(conn, |c| query.select((entries::seq, entries::account, entries::context)).load(c))?)
 }
 
 /// The entries from `from` to before `to` that name this holder.
@@ -72,38 +68,28 @@ pub(super) fn entries_of_party(conn: &mut Conn, party: &str, from: Seq, to: Seq)
 
 /// Those of these accounts that have an entry of another holder before `to`.
 pub(super) fn accounts_with_others(conn: &mut Conn, of: &[Seq], party: &str, to: Seq) -> DbResult<Vec<Seq>> {
-    let mut found = Vec::new();
-    for chunk in of.chunks(CHUNK) {
-        let query = entries::table.inner_join(entry_parts::table.on(entry_parts::seq.eq(entries::seq)));
-        let query = query.filter(entries::account.eq_any(chunk)).filter(entries::seq.lt(to));
-        let query = query.filter(entry_parts::party.is_not_null()).filter(entry_parts::party.ne(party));
-        let some: Vec<Seq> = on_conn!(conn, |c| query.select(entries::account).distinct().load(c))?;
-        found.extend(some);
-    }
-    Ok(found)
+    let query = entries::table.inner_join(entry_parts::table.on(entry_parts::seq.eq(entries::seq)));
+    let query = query.filter(among(entries::account, of)).filter(entries::seq.lt(to));
+    let query = query.filter(entry_parts::party.is_not_null()).filter(entry_parts::party.ne(party));
+    Ok(on_conn!(conn, |c| query.select(entries::account).distinct().load(c))?)
 }
 
 /// Places and contexts of the entries from `from` to before `to` that came from these contexts.
 pub(super) fn entries_from(conn: &mut Conn, of: &[Seq], from: Seq, to: Seq) -> DbResult<Vec<(Seq, Seq)>> {
-    let mut found = Vec::new();
-    for chunk in of.chunks(CHUNK) {
-        let query = entries::table.filter(entries::seq.ge(from)).filter(entries::seq.lt(to));
-        let query = query.filter(entries::context.eq_any(chunk)).select((entries::seq, entries::context));
-        let some: Vec<(Seq, Seq)> = on_conn!(conn, |c| query.load(c))?;
-        found.extend(some);
-    }
-    Ok(found)
+    let query = entries::table.filter(entries::seq.ge(from)).filter(entries::seq.lt(to));
+    let query = query.filter(among(entries::context, of)).select((entries::seq, entries::context));
+    Ok(on_conn!(conn, |c| query.load(c))?)
 }
 
 /// The numbers of these accounts.
 pub(super) fn numbers(conn: &mut Conn, of: &[Seq]) -> DbResult<Vec<String>> {
-    let query = accounts::table.filter(accounts::id.eq_any(of)).select(accounts::number);
+    let query = accounts::table.filter(among(accounts::id, of)).select(accounts::number);
     Ok(on_conn!(conn, |c| query.load(c))?)
 }
 
 /// The events that closed alerts of these accounts.
 pub(super) fn closings_of(conn: &mut Conn, of: &[Seq]) -> DbResult<Vec<Seq>> {
-    let query = alerts::table.filter(alerts::account.eq_any(of)).select(alerts::closed_seq);
+    let query = alerts::table.filter(among(alerts::account, of)).select(alerts::closed_seq);
     let found: Vec<Option<Seq>> = on_conn!(conn, |c| query.load(c))?;
     Ok(found.into_iter().flatten().collect())
 }
@@ -142,19 +128,15 @@ pub(super) fn is_held(conn: &mut Conn, subject: &Subject, of: &[Seq], places: &[
 }
 
 fn has_party(conn: &mut Conn, of: &[Seq], party: &str) -> DbResult<bool> {
-    let mut found = 0;
-    for chunk in of.chunks(CHUNK) {
-        let query = entries::table.inner_join(entry_parts::table.on(entry_parts::seq.eq(entries::seq)));
-        let query = query.filter(entry_parts::party.eq(party)).filter(entries::account.eq_any(chunk)).count();
-        let some: i64 = on_conn!(conn, |c| query.get_result(c))?;
-        found += some;
-    }
+    let query = entries::table.inner_join(entry_parts::table.on(entry_parts::seq.eq(entries::seq)));
+    let query = query.filter(entry_parts::party.eq(party)).filter(among(entries::account, of)).count();
+    let found: i64 = on_conn!(conn, |c| query.get_result(c))?;
     Ok(found > 0)
 }
 
 /// Whether one of these accounts has an open alert.
 pub(super) fn has_open_alert(conn: &mut Conn, of: &[Seq]) -> DbResult<bool> {
-    let query = alerts::table.filter(alerts::account.eq_any(of)).filter(alerts::state.eq(OPEN)).count();
+    let query = alerts::table.filter(among(alerts::account, of)).filter(alerts::state.eq(OPEN)).count();
     let found: i64 = on_conn!(conn, |c| query.get_result(c))?;
     Ok(found > 0)
 }
@@ -162,21 +144,17 @@ pub(super) fn has_open_alert(conn: &mut Conn, of: &[Seq]) -> DbResult<bool> {
 /// Whether one of these accounts has a break that nothing closed.
 pub(super) fn has_open_break(conn: &mut Conn, of: &[Seq]) -> DbResult<bool> {
     let open = [BreakState::Open.code(), BreakState::Frozen.code()];
-    let query = breaks::table.filter(breaks::account.eq_any(of)).filter(breaks::state.eq_any(open)).count();
+    let query = breaks::table.filter(among(breaks::account, of)).filter(breaks::state.eq_any(open)).count();
     let found: i64 = on_conn!(conn, |c| query.get_result(c))?;
     Ok(found > 0)
 }
 
 /// The latest instant at which one of these entries was recorded or booked.
 pub(super) fn last_of(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Option<i64>> {
-    let mut last = None;
-    for chunk in seqs.chunks(CHUNK) {
-        let latest = (diesel::dsl::max(entries::recorded_at), diesel::dsl::max(entries::booked_at));
-        let query = entries::table.filter(entries::seq.eq_any(chunk)).select(latest);
-        let (recorded, booked): (Option<i64>, Option<i64>) = on_conn!(conn, |c| query.first(c))?;
-        last = last.max(recorded).max(booked);
-    }
-    Ok(last)
+    let latest = (diesel::dsl::max(entries::recorded_at), diesel::dsl::max(entries::booked_at));
+    let query = entries::table.filter(among(entries::seq, seqs)).select(latest);
+    let (recorded, booked): (Option<i64>, Option<i64>) = on_conn!(conn, |c| query.first(c))?;
+    Ok(recorded.max(booked))
 }
 
 /// The active hold on a subject by its name.
@@ -278,13 +256,13 @@ pub(super) fn still_there(conn: &mut Conn, ranges: &Ranges) -> DbResult<Vec<Seq>
                 there.extend(some);
             }};
         }
-        add!(entry_parts::table.filter(entry_parts::seq.eq_any(places)), entry_parts::seq);
-        add!(sealed_parts::table.filter(sealed_parts::seq.eq_any(places)), sealed_parts::seq);
-        add!(event_parts::table.filter(event_parts::seq.eq_any(places)), event_parts::seq);
-        let named = accounts::table.filter(accounts::id.eq_any(places)).filter(accounts::number.not_like(" erased %"));
+        add!(entry_parts::table.filter(among(entry_parts::seq, places)), entry_parts::seq);
+        add!(sealed_parts::table.filter(among(sealed_parts::seq, places)), sealed_parts::seq);
+        add!(event_parts::table.filter(among(event_parts::seq, places)), event_parts::seq);
+        let named = accounts::table.filter(among(accounts::id, places)).filter(accounts::number.not_like(" erased %"));
         add!(named, accounts::id);
-        add!(contexts::table.filter(contexts::id.eq_any(places)).filter(contexts::fingerprint.ne(0)), contexts::id);
-        add!(record_fields::table.filter(record_fields::seq.eq_any(places)), record_fields::seq);
+        add!(contexts::table.filter(among(contexts::id, places)).filter(contexts::fingerprint.ne(0)), contexts::id);
+        add!(record_fields::table.filter(among(record_fields::seq, places)), record_fields::seq);
     }
     Ok(there)
 }
@@ -293,10 +271,10 @@ pub(super) fn still_there(conn: &mut Conn, ranges: &Ranges) -> DbResult<Vec<Seq>
 pub(super) fn blinds(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<(Seq, Vec<u8>)>> {
     let mut found: Vec<(Seq, Vec<u8>)> = Vec::new();
     for places in places.chunks(CHUNK) {
-        let of = entries::table.filter(entries::seq.eq_any(places)).select((entries::seq, entries::blind));
+        let of = entries::table.filter(among(entries::seq, places)).select((entries::seq, entries::blind));
         let some: Vec<(Seq, Vec<u8>)> = on_conn!(conn, |c| of.load(c))?;
         found.extend(some);
-        let of = events::table.filter(events::seq.eq_any(places)).select((events::seq, events::blind));
+        let of = events::table.filter(among(events::seq, places)).select((events::seq, events::blind));
         let some: Vec<(Seq, Vec<u8>)> = on_conn!(conn, |c| of.load(c))?;
         found.extend(some);
     }
@@ -323,12 +301,12 @@ pub(super) fn remove(conn: &mut Conn, row: &ErasureRow, ranges: &Ranges, old: i6
     bulk::append(conn, &rows)?;
     let mut removed = Removed::default();
     for places in ranges.all().chunks(CHUNK) {
-        let parts = entry_parts::table.filter(entry_parts::seq.eq_any(places));
+        let parts = entry_parts::table.filter(among(entry_parts::seq, places));
         on_conn!(conn, |c| diesel::delete(parts).execute(c))?;
-        let sealed = sealed_parts::table.filter(sealed_parts::seq.eq_any(places));
+        let sealed = sealed_parts::table.filter(among(sealed_parts::seq, places));
         on_conn!(conn, |c| diesel::delete(sealed).execute(c))?;
         remove_of_events(conn, places)?;
-        let of = accounts::table.filter(accounts::id.eq_any(places)).select(accounts::id);
+        let of = accounts::table.filter(among(accounts::id, places)).select(accounts::id);
         let named: Vec<Seq> = on_conn!(conn, |c| of.load(c))?;
         for id in named {
             let account = diesel::update(accounts::table.find(id)).set(accounts::number.eq(erased_number(id)));
@@ -346,16 +324,16 @@ pub(super) fn remove(conn: &mut Conn, row: &ErasureRow, ranges: &Ranges, old: i6
 fn remove_of_events(conn: &mut Conn, places: &[Seq]) -> DbResult<()> {
     // The id of a search stands in the private part, as it leads to the words.
     let made = events::table.inner_join(event_parts::table.on(event_parts::seq.eq(events::seq)));
-    let made = made.filter(events::seq.eq_any(places)).filter(events::kind.eq("search.made")).select(event_parts::body);
+    let made = made.filter(among(events::seq, places)).filter(events::kind.eq("search.made")).select(event_parts::body);
     let bodies: Vec<String> = on_conn!(conn, |c| made.load(c))?;
     let ids: Vec<String> = bodies.iter().filter_map(|body| search_id(body)).collect();
     on_conn!(conn, |c| diesel::delete(searches::table.filter(searches::id.eq_any(&ids))).execute(c))?;
     let closed = alerts::table.filter(alerts::closed_seq.eq_any(places));
     on_conn!(conn, |c| diesel::update(closed).set(alerts::comment.eq(None::<String>)).execute(c))?;
     remove_of_proposals(conn, places)?;
-    let held = holds::table.filter(holds::id.eq_any(places));
+    let held = holds::table.filter(among(holds::id, places));
     on_conn!(conn, |c| diesel::update(held).set(holds::subject.eq(None::<String>)).execute(c))?;
-    let parts = event_parts::table.filter(event_parts::seq.eq_any(places));
+    let parts = event_parts::table.filter(among(event_parts::seq, places));
     on_conn!(conn, |c| diesel::delete(parts).execute(c))?;
     Ok(())
 }
@@ -363,7 +341,7 @@ fn remove_of_events(conn: &mut Conn, places: &[Seq]) -> DbResult<()> {
 /// What proposals hold of private parts: of the submission, and of each word on it.
 fn remove_of_proposals(conn: &mut Conn, places: &[Seq]) -> DbResult<()> {
     let none = None::<String>;
-    let submitted = proposals::table.filter(proposals::id.eq_any(places));
+    let submitted = proposals::table.filter(among(proposals::id, places));
     let values = (proposals::reason.eq(none.clone()), proposals::detail.eq(none.clone()), proposals::whence.eq(none));
     on_conn!(conn, |c| diesel::update(submitted).set(values).execute(c))?;
     macro_rules! word {
@@ -391,6 +369,6 @@ fn empty_contexts(conn: &mut Conn, places: &[Seq]) -> DbResult<usize> {
         contexts::actor_kind.eq(None::<i16>),
         contexts::fingerprint.eq(0),
     );
-    let which = contexts::table.filter(contexts::id.eq_any(places));
+    let which = contexts::table.filter(among(contexts::id, places));
     Ok(on_conn!(conn, |c| diesel::update(which).set(empty).execute(c))?)
 }

@@ -84,6 +84,16 @@ pub fn class_text(class: Class) -> &'static str {
     }
 }
 
+/// As stored.
+pub fn class_code(class: Class) -> i16 {
+    class as i16
+}
+
+/// From its stored number.
+pub fn class_from_code(code: i16) -> Option<Class> {
+    [Class::Debug, Class::Normal, Class::Critical].into_iter().find(|class| class_code(*class) == code)
+}
+
 /// From its text.
 pub fn parse_class(text: &str) -> Option<Class> {
     [Class::Debug, Class::Normal, Class::Critical].into_iter().find(|class| class_text(*class) == text)

@@ -34,7 +34,7 @@ pub mod store;
 mod subject;
 
 pub use actor::actor_key;
-pub use change::{Action, Content, Listed, NewChange, Who, class_text, parse_class};
+pub use change::{Action, Content, Listed, NewChange, Who, class_code, class_from_code, class_text, parse_class};
 pub use decide::{Held, State};
 pub use document::{Document, check_path, is_at_or_below};
 pub use fields::{open, row_commitment};
@@ -42,7 +42,7 @@ pub use json::{Decimal, Json};
 pub use judge::ReceiptHit;
 pub use kinds::{CAPTURED_TABLE, Kinds};
 pub use receipt::{ChangeReceipt, ChangeResult, Row, Sender};
-pub use record::{OPEN, Recorder, class_code};
+pub use record::{OPEN, Recorder};
 pub use restore::{AtSource, Restoration, opened};
 pub use reveal::{RevealRecord, Revealed};
 pub use state::{Axis, SNAPSHOT_EVERY, TORN, apply, at_version, in_force, newest, snapshot_body};

@@ -1,14 +1,16 @@
 //! Recording: a change gets its place, its fields beside it, and a receipt.
 
+use std::collections::HashMap;
+
 use crate::clock::{Clock, MINUTE, Moment};
-use crate::config::{Class, Config, RecordType};
+use crate::config::{Config, RecordType};
 use crate::db::{Address, Conn, DbResult, bulk};
 use crate::ids::Seq;
 use crate::ledger::{BusinessCalendar, Refusal, leaves};
 use crate::trail::keys::KeyFolder;
 use crate::trail::{ActError, ActTx, NewEvent, store as trail};
 
-use super::change::{Action, NewChange};
+use super::change::{NewChange, class_code};
 use super::conflicts::Conflicts;
 use super::content;
 use super::decide::{Decision, Digest, Mismatch, State, decide};
@@ -65,7 +67,7 @@ impl Recorder {
     /// # Errors
     /// When the database fails: then nothing of it is stored.
     pub fn run(&self, tx: &mut ActTx<'_>, sender: &Sender, rows: &[Row]) -> Result<Vec<ChangeResult>, ActError> {
-        let mut run = Run { recorder: self, sealing: Sealing::new(&self.keys, tx.origin()), sender };
+        let mut run = Run { recorder: self, sealing: Sealing::new(&self.keys, tx.origin()), sender, states: HashMap::new() };
         let results = rows.iter().map(|row| match &row.change {
             Ok(change) => run.row(tx, change),
             Err(refusal) => Ok(ChangeResult::Rejected(refusal.clone())),
@@ -141,6 +143,8 @@ struct Run<'r> {
     recorder: &'r Recorder,
     sealing: Sealing<'r>,
     sender: &'r Sender,
+    /// Of the records that earlier rows changed: what the transaction would read anew for each.
+    states: HashMap<Seq, State>,
 }
 
 /// A change that is about to be recorded.
@@ -173,7 +177,10 @@ impl<'r> Run<'r> {
             return Ok(ChangeResult::Rejected(Refusal::field("time_ahead", "changed_at", detail)));
         }
         let known = store::record_by_reference(tx.conn, self.sender.source, &change.kind, &change.id)?;
-        let state = known.as_ref().map(|known| state::newest(tx.conn, known.id)).transpose()?.flatten();
+        let state = match known.as_ref().map(|known| (known.id, self.states.remove(&known.id))) {
+            Some((id, None)) => state::newest(tx.conn, id)?,
+            known => known.and_then(|(_, state)| state),
+        };
         // Of a record that is new to us nothing is compared, so no digest is asked for.
         let digests = self.digests(tx, known.as_ref(), state.as_ref())?;
         let decision = decide(state.as_ref(), change, &digests);
@@ -271,7 +278,7 @@ impl<'r> Run<'r> {
         let mismatches = private.mismatches.clone();
         let (placed, leaf) = tx.append_for_receipt(event)?;
         debug_assert_eq!(placed, seq);
-        self.store(tx, seq, &public, &due, made.rows)?;
+        self.store(tx, seq, &public, &mut due, made.rows)?;
         let (version, masked, calendar) = (public.version, public.masked, &self.recorder.calendar);
         let date = crate::clock::day_number(calendar.local_date(tx.now()));
         let hits = self.recorder.rules.raise(tx, (calendar, date), (seq, due.changed_at), &judged)?;
@@ -347,7 +354,14 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn store(&self, tx: &mut ActTx<'_>, seq: Seq, public: &Public, due: &Due<'_>, rows: Vec<FieldRow>) -> Result<(), ActError> {
+    fn store(
+        &mut self,
+        tx: &mut ActTx<'_>,
+        seq: Seq,
+        public: &Public,
+        due: &mut Due<'_>,
+        rows: Vec<FieldRow>,
+    ) -> Result<(), ActError> {
         let row = ChangeRow {
             seq,
             record: due.record,
@@ -363,13 +377,12 @@ impl<'r> Run<'r> {
             actor: due.change.who.actor.clone(),
             restores: due.change.restores,
         };
-        if public.version % SNAPSHOT_EVERY == 0 {
-            let mut values = due.state.as_ref().map(|state| state.values.clone()).unwrap_or_default();
-            let torn = due.state.as_ref().is_some_and(|state| state.torn) && due.change.action != Action::Delete;
-            state::apply(&mut values, row.action, rows.iter().map(FieldSet::from));
-            let body = state::snapshot_body(&values, torn);
-            bulk::append(tx.conn, &[SnapshotRow { record: due.record, version: public.version, body }])?;
+        let state = state::after(due.state.take(), &row, rows.iter().map(FieldSet::from));
+        if state.version % SNAPSHOT_EVERY == 0 {
+            let body = state::snapshot_body(&state.values, state.torn);
+            bulk::append(tx.conn, &[SnapshotRow { record: due.record, version: state.version, body }])?;
         }
+        self.states.insert(due.record, state);
         if public.mismatches > 0 {
             let business_date = crate::clock::day_number(self.recorder.calendar.local_date(tx.now()));
             let (record, fields, opened_at) = (due.record, public.mismatches as i32, tx.now().0);
@@ -380,9 +393,4 @@ impl<'r> Run<'r> {
         bulk::append(tx.conn, &rows)?;
         Ok(())
     }
-}
-
-/// As stored.
-pub fn class_code(class: Class) -> i16 {
-    class as i16
 }

@@ -53,10 +53,9 @@ pub fn at_version(conn: &mut Conn, row: &ChangeRow) -> DbResult<State> {
         (values, torn) = read_snapshot(conn, &snapshot)?;
         from = snapshot.version;
     }
-    let range = (from, row.version);
-    let steps = store::steps(conn, row.record, range)?;
+    let steps = store::steps(conn, row.record, (from, row.version))?;
     let places: Vec<Seq> = steps.iter().map(|(seq, ..)| *seq).collect();
-    let mut sets = store::sets_between(conn, row.record, range, &places)?.into_iter().peekable();
+    let mut sets = store::sets_of(conn, &places)?.into_iter().peekable();
     for (seq, action, fields) in steps {
         let deleted = action == Action::Delete.code();
         let gone = fields > 0 && sets.peek().is_none_or(|set| set.seq != seq);
@@ -66,6 +65,14 @@ pub fn at_version(conn: &mut Conn, row: &ChangeRow) -> DbResult<State> {
     }
     let exists = row.action != Action::Delete.code();
     Ok(State { version: row.version, head: row.seq, exists, effective_at: row.effective_at, values, torn })
+}
+
+/// The state after one more change, with all its fields.
+pub fn after(before: Option<State>, row: &ChangeRow, fields: impl Iterator<Item = FieldSet>) -> State {
+    let (mut values, torn) = before.map(|state| (state.values, state.torn)).unwrap_or_default();
+    apply(&mut values, row.action, fields);
+    let exists = row.action != Action::Delete.code();
+    State { version: row.version, head: row.seq, exists, effective_at: row.effective_at, values, torn: torn && exists }
 }
 
 /// Takes a change into a state, with all its fields.

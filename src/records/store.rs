@@ -3,6 +3,7 @@
 use diesel::dsl::max;
 use diesel::prelude::*;
 
+use crate::db::kept::among;
 use crate::db::schema::{record_breaks, record_changes, record_fields, record_snapshots, records};
 use crate::db::{Conn, DbResult};
 use crate::ids::{Seq, erased_number};
@@ -60,9 +61,6 @@ impl From<&FieldRow> for FieldSet {
     }
 }
 
-/// Places bound in one statement.
-const CHUNK: usize = 500;
-
 /// A record by what its source calls it.
 pub fn record_by_reference(conn: &mut Conn, source: Seq, kind: &str, reference: &str) -> DbResult<Option<RecordRow>> {
     let query = records::table.filter(records::source.eq(source)).filter(records::kind.eq(kind));
@@ -108,13 +106,8 @@ pub fn change(conn: &mut Conn, seq: Seq) -> DbResult<Option<ChangeRow>> {
 
 /// The changes at these places, in order.
 pub fn changes_at(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<ChangeRow>> {
-    let mut found = Vec::new();
-    for chunk in places.chunks(CHUNK) {
-        let query = record_changes::table.filter(record_changes::seq.eq_any(chunk)).order(record_changes::seq);
-        let some: Vec<ChangeRow> = on_conn!(conn, |c| query.select(ChangeRow::as_select()).load(c))?;
-        found.extend(some);
-    }
-    Ok(found)
+    let query = record_changes::table.filter(among(record_changes::seq, places)).order(record_changes::seq);
+    Ok(on_conn!(conn, |c| query.select(ChangeRow::as_select()).load(c))?)
 }
 
 /// Changes of a class from a place to before another, in order, at most `limit`.
@@ -139,36 +132,14 @@ pub fn snapshot(conn: &mut Conn, record: Seq, version: i64) -> DbResult<Option<S
 
 /// The fields of these changes, in order of place and number.
 pub fn fields_of(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<FieldRow>> {
-    let mut found = Vec::new();
-    for chunk in places.chunks(CHUNK) {
-        let query = record_fields::table.filter(record_fields::seq.eq_any(chunk)).order((record_fields::seq, record_fields::n));
-        let some: Vec<FieldRow> = on_conn!(conn, |c| query.select(FieldRow::as_select()).load(c))?;
-        found.extend(some);
-    }
-    Ok(found)
+    let query = record_fields::table.filter(among(record_fields::seq, places)).order((record_fields::seq, record_fields::n));
+    Ok(on_conn!(conn, |c| query.select(FieldRow::as_select()).load(c))?)
 }
 
 /// What the fields of these changes were set to, in order of place and number.
 pub fn sets_of(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<FieldSet>> {
-    let mut found = Vec::new();
-    for chunk in places.chunks(CHUNK) {
-        let query = record_fields::table.filter(record_fields::seq.eq_any(chunk)).order((record_fields::seq, record_fields::n));
-        let some: Vec<FieldSet> = on_conn!(conn, |c| query.select(FieldSet::as_select()).load(c))?;
-        found.extend(some);
-    }
-    Ok(found)
-}
-
-/// The same of the changes that lead from one version of a record to another, which stand at `places`.
-pub fn sets_between(conn: &mut Conn, record: Seq, (after, to): (i64, i64), places: &[Seq]) -> DbResult<Vec<FieldSet>> {
-    // On SQLite a list of places is a statement of its own for each length, parsed anew each time. PostgreSQL is
-    // given them as one array, and must not guess how many changes lie between two versions.
-    let Conn::Sqlite(c) = conn else { return sets_of(conn, places) };
-    use record_changes as of;
-    let between = of::table.filter(of::record.eq(record)).filter(of::version.gt(after)).filter(of::version.le(to));
-    let query = record_fields::table.filter(record_fields::seq.eq_any(between.select(of::seq)));
-    let query = query.order((record_fields::seq, record_fields::n));
-    Ok(query.select(FieldSet::as_select()).load(c)?)
+    let query = record_fields::table.filter(among(record_fields::seq, places)).order((record_fields::seq, record_fields::n));
+    Ok(on_conn!(conn, |c| query.select(FieldSet::as_select()).load(c))?)
 }
 
 /// The fields of the changes from one place to before another, in order of place and number.
@@ -236,13 +207,8 @@ pub fn breaks_of_days(
 
 /// Records by their numbers.
 pub fn records_by_id(conn: &mut Conn, ids: &[Seq]) -> DbResult<Vec<RecordRow>> {
-    let mut found = Vec::new();
-    for chunk in ids.chunks(CHUNK) {
-        let query = records::table.filter(records::id.eq_any(chunk));
-        let some: Vec<RecordRow> = on_conn!(conn, |c| query.select(RecordRow::as_select()).load(c))?;
-        found.extend(some);
-    }
-    Ok(found)
+    let query = records::table.filter(among(records::id, ids));
+    Ok(on_conn!(conn, |c| query.select(RecordRow::as_select()).load(c))?)
 }
 
 /// Breaks recorded on a date, and those of this and earlier dates that are open, as far as place `seq_to`.
@@ -269,26 +235,14 @@ pub fn close_break(conn: &mut Conn, seq: Seq, state: i16, by: Seq) -> DbResult<(
 
 /// The records whose changes stand at these places.
 pub fn records_at(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<Seq>> {
-    let mut found = Vec::new();
-    for chunk in places.chunks(CHUNK) {
-        let of = record_changes::table.filter(record_changes::seq.eq_any(chunk)).select(record_changes::record).distinct();
-        let some: Vec<Seq> = on_conn!(conn, |c| of.load(c))?;
-        found.extend(some);
-    }
-    found.sort_unstable();
-    found.dedup();
-    Ok(found)
+    let of = record_changes::table.filter(among(record_changes::seq, places)).select(record_changes::record).distinct();
+    Ok(on_conn!(conn, |c| of.order(record_changes::record).load(c))?)
 }
 
 /// Those of these places that define a record of this id.
 pub fn defined_as(conn: &mut Conn, places: &[Seq], reference: &str) -> DbResult<Vec<Seq>> {
-    let mut found = Vec::new();
-    for chunk in places.chunks(CHUNK) {
-        let of = records::table.filter(records::id.eq_any(chunk)).filter(records::reference.eq(reference)).select(records::id);
-        let some: Vec<Seq> = on_conn!(conn, |c| of.load(c))?;
-        found.extend(some);
-    }
-    Ok(found)
+    let of = records::table.filter(among(records::id, places)).filter(records::reference.eq(reference)).select(records::id);
+    Ok(on_conn!(conn, |c| of.load(c))?)
 }
 
 /// The places of a record's changes before `to`.
@@ -299,42 +253,33 @@ pub fn places_of(conn: &mut Conn, record: Seq, to: Seq) -> DbResult<Vec<Seq>> {
 
 /// The latest instant at which one of these records was changed, or that was recorded.
 pub fn last_of(conn: &mut Conn, records: &[Seq]) -> DbResult<Option<i64>> {
-    let mut last = None;
-    for chunk in records.chunks(CHUNK) {
-        let of = record_changes::table.filter(record_changes::record.eq_any(chunk));
-        let of = of.select((max(record_changes::recorded_at), max(record_changes::effective_at)));
-        let (recorded, changed): (Option<i64>, Option<i64>) = on_conn!(conn, |c| of.first(c))?;
-        last = last.max(recorded).max(changed);
-    }
-    Ok(last)
+    let of = record_changes::table.filter(among(record_changes::record, records));
+    let of = of.select((max(record_changes::recorded_at), max(record_changes::effective_at)));
+    let (recorded, changed): (Option<i64>, Option<i64>) = on_conn!(conn, |c| of.first(c))?;
+    Ok(recorded.max(changed))
 }
 
 /// Whether one of these records has a break that nobody explained.
 pub fn has_open_break(conn: &mut Conn, records: &[Seq]) -> DbResult<bool> {
-    for chunk in records.chunks(CHUNK) {
-        let of = record_breaks::table.filter(record_breaks::record.eq_any(chunk)).filter(record_breaks::closed_by.is_null());
-        let some: Option<Seq> = on_conn!(conn, |c| of.select(record_breaks::seq).first(c).optional())?;
-        if some.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let of = record_breaks::table.filter(among(record_breaks::record, records)).filter(record_breaks::closed_by.is_null());
+    let some: Option<Seq> = on_conn!(conn, |c| of.select(record_breaks::seq).first(c).optional())?;
+    Ok(some.is_some())
 }
 
 /// Removes what is personal at these places; their erasure must be stored before. Snapshots forget the
 /// values that are gone.
 pub fn remove(conn: &mut Conn, places: &[Seq]) -> DbResult<()> {
-    let of = records::table.filter(records::id.eq_any(places)).select(records::id);
+    let of = records::table.filter(among(records::id, places)).select(records::id);
     let named: Vec<Seq> = on_conn!(conn, |c| of.load(c))?;
     for id in named {
         let record = diesel::update(records::table.find(id)).set(records::reference.eq(erased_number(id)));
         on_conn!(conn, |c| record.execute(c))?;
     }
-    let of = record_changes::table.filter(record_changes::seq.eq_any(places)).select(record_changes::record).distinct();
+    let of = record_changes::table.filter(among(record_changes::seq, places)).select(record_changes::record).distinct();
     let torn: Vec<Seq> = on_conn!(conn, |c| of.load(c))?;
-    let changes = record_changes::table.filter(record_changes::seq.eq_any(places));
+    let changes = record_changes::table.filter(among(record_changes::seq, places));
     on_conn!(conn, |c| diesel::update(changes).set(record_changes::actor.eq(None::<String>)).execute(c))?;
-    on_conn!(conn, |c| diesel::delete(record_fields::table.filter(record_fields::seq.eq_any(places))).execute(c))?;
+    on_conn!(conn, |c| diesel::delete(record_fields::table.filter(among(record_fields::seq, places))).execute(c))?;
     for record in torn {
         let query = record_snapshots::table.filter(record_snapshots::record.eq(record)).order(record_snapshots::version);
         let rows: Vec<SnapshotRow> = on_conn!(conn, |c| query.select(SnapshotRow::as_select()).load(c))?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
-use crate::records::store::{FieldRow, SnapshotRow, sets_between, sets_of, steps};
+use crate::records::store::{FieldRow, SnapshotRow, sets_of, steps};
 use crate::records::{Held, SNAPSHOT_EVERY, TORN, apply, open, row_commitment, snapshot_body};
 use crate::trail::sealing::Opener;
 
@@ -141,10 +141,10 @@ impl<'o> Values<'o> {
         for (path, (seq, n)) in before.map(read).unwrap_or_default() {
             values.insert(path, Held { seq, n, value: None, digest: None });
         }
-        let range = (before.map_or(0, |before| before.version), row.version);
-        let steps = steps(conn, row.record, range)?;
+        let after = before.map_or(0, |before| before.version);
+        let steps = steps(conn, row.record, (after, row.version))?;
         let places: Vec<Seq> = steps.iter().map(|(seq, ..)| *seq).collect();
-        let mut sets = sets_between(conn, row.record, range, &places)?.into_iter().peekable();
+        let mut sets = sets_of(conn, &places)?.into_iter().peekable();
         for (seq, action, _) in steps {
             apply(&mut values, action, std::iter::from_fn(|| sets.next_if(|set| set.seq == seq)));
         }

@@ -8,6 +8,7 @@ use crate::access::searches::store::SearchRow;
 use crate::access::store::{KeyRow, SessionRow, UserRow};
 use crate::alerts::store::AlertRow;
 use crate::approvals::store::ProposalRow;
+use crate::db::kept::among;
 use crate::db::schema::{
     alerts, anchors, api_keys, data_keys, day_refusals, event_parts, events, feed_closings, import_runs, jobs, outbox, proposals,
     record_breaks, record_changes, record_fields, record_snapshots, records, reports, searches, sessions, sources, users,
@@ -40,9 +41,6 @@ bulk_row! {
         body: String, html: String, body_sha256: String, html_sha256: String,
     }
 }
-
-/// Places asked for in one query.
-const SEQS: usize = 500;
 
 macro_rules! all {
     ($($(#[$doc:meta])* $name:ident: $table:ident as $row:ty, by $($key:ident),+;)*) => { $(
@@ -155,14 +153,10 @@ pub(super) fn put_owed(conn: &mut Conn, row: &OutboxRow) -> DbResult<()> {
 pub(super) fn events_at(conn: &mut Conn, mut seqs: Vec<Seq>) -> DbResult<HashMap<Seq, Event>> {
     seqs.sort_unstable();
     seqs.dedup();
-    let mut found = HashMap::with_capacity(seqs.len());
-    for seqs in seqs.chunks(SEQS) {
-        let query = events::table.filter(events::seq.eq_any(seqs));
-        let rows: Vec<EventRow> = on_conn!(conn, |c| query.select(EventRow::as_select()).load(c))?;
-        let query = event_parts::table.filter(event_parts::seq.eq_any(seqs));
-        let parts: Vec<EventPartRow> = on_conn!(conn, |c| query.select(EventPartRow::as_select()).load(c))?;
-        let parts: HashMap<Seq, EventPartRow> = parts.into_iter().map(|part| (part.seq, part)).collect();
-        found.extend(rows.into_iter().map(|row| (row.seq, Event::read(&row, parts.get(&row.seq)))));
-    }
-    Ok(found)
+    let query = events::table.filter(among(events::seq, &seqs));
+    let rows: Vec<EventRow> = on_conn!(conn, |c| query.select(EventRow::as_select()).load(c))?;
+    let query = event_parts::table.filter(among(event_parts::seq, &seqs));
+    let parts: Vec<EventPartRow> = on_conn!(conn, |c| query.select(EventPartRow::as_select()).load(c))?;
+    let parts: HashMap<Seq, EventPartRow> = parts.into_iter().map(|part| (part.seq, part)).collect();
+    Ok(rows.into_iter().map(|row| (row.seq, Event::read(&row, parts.get(&row.seq)))).collect())
 }

@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, SmallInt};
 
 use crate::clock::Moment;
+use crate::db::kept::{Kept, among};
 use crate::db::schema::{account_states, entries, log_state};
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
@@ -63,16 +64,15 @@ struct Place {
 
 /// Of the `count` entries up to `last`, those booked in the half-open window, oldest first.
 pub fn walk(conn: &mut Conn, last: Seq, count: i64, from: Option<Moment>, to: Option<Moment>) -> DbResult<Vec<Seq>> {
-    let from = from.map_or(i64::MIN, |at| at.0);
-    let until = to.map_or(String::new(), |at| format!(" AND booked_at < {}", at.0));
-    // Numbers only, so that nothing can be injected; `i64::MIN` itself is no literal.
-    let from = from.max(i64::MIN + 1);
-    let sql = format!(
-        "WITH RECURSIVE walk(seq, prev, booked_at, n) AS (SELECT seq, prev, booked_at, 1 FROM entries WHERE seq = {last} \
-         UNION ALL SELECT e.seq, e.prev, e.booked_at, w.n + 1 FROM walk w JOIN entries e ON e.seq = w.prev WHERE w.n < {count}) \
-         SELECT seq FROM walk WHERE booked_at >= {from}{until} ORDER BY seq"
-    );
-    let places: Vec<Place> = on_conn!(conn, |c| diesel::sql_query(sql.as_str()).load(c))?;
+    const WALK: &[&str] = &[
+        "WITH RECURSIVE walk(seq, prev, booked_at, n) AS (SELECT seq, prev, booked_at, 1 FROM entries WHERE seq = ",
+        " UNION ALL SELECT e.seq, e.prev, e.booked_at, w.n + 1 FROM walk w JOIN entries e ON e.seq = w.prev WHERE w.n < ",
+        ") SELECT seq FROM walk WHERE booked_at >= ",
+        " AND booked_at < ",
+        " ORDER BY seq",
+    ];
+    let numbers = [last, count, from.map_or(i64::MIN, |at| at.0), to.map_or(i64::MAX, |at| at.0)];
+    let places: Vec<Place> = on_conn!(conn, |c| Kept { pieces: WALK, numbers }.load(c))?;
     Ok(places.into_iter().map(|place| place.seq).collect())
 }
 
@@ -98,15 +98,16 @@ struct Earlier {
 
 /// The `count` entries up to `last`, as far as their pointers lead.
 pub fn earlier(conn: &mut Conn, last: Seq, count: usize) -> DbResult<Vec<PastEntry>> {
-    const COLUMNS: [&str; 9] =
-        ["seq", "prev", "booked_at", "account_seq", "amount", "direction", "balance_before", "balance_after", "status"];
-    let (columns, joined) = (COLUMNS.join(", "), format!("e.{}", COLUMNS.join(", e.")));
-    let sql = format!(
-        "WITH RECURSIVE walk({columns}, n) AS (SELECT {columns}, 1 FROM entries WHERE seq = {last} \
-         UNION ALL SELECT {joined}, w.n + 1 FROM walk w JOIN entries e ON e.seq = w.prev WHERE w.n < {count}) \
-         SELECT seq, booked_at, account_seq, amount, direction, balance_before, balance_after, status FROM walk"
-    );
-    let found: Vec<Earlier> = on_conn!(conn, |c| diesel::sql_query(sql.as_str()).load(c))?;
+    const EARLIER: &[&str] = &[
+        "WITH RECURSIVE walk(seq, prev, booked_at, account_seq, amount, direction, balance_before, balance_after, status, n) AS \
+         (SELECT seq, prev, booked_at, account_seq, amount, direction, balance_before, balance_after, status, 1 \
+         FROM entries WHERE seq = ",
+        " UNION ALL SELECT e.seq, e.prev, e.booked_at, e.account_seq, e.amount, e.direction, e.balance_before, e.balance_after, \
+         e.status, w.n + 1 FROM walk w JOIN entries e ON e.seq = w.prev WHERE w.n < ",
+        ") SELECT seq, booked_at, account_seq, amount, direction, balance_before, balance_after, status FROM walk",
+    ];
+    let numbers = [last, i64::try_from(count).unwrap_or(i64::MAX)];
+    let found: Vec<Earlier> = on_conn!(conn, |c| Kept { pieces: EARLIER, numbers }.load(c))?;
     found.into_iter().map(read).collect()
 }
 
@@ -122,7 +123,7 @@ pub fn past(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Vec<PastEntry>> {
         (entries::seq, entries::booked_at, entries::account_seq, entries::amount, entries::direction),
         (entries::balance_before, entries::balance_after, entries::status),
     );
-    let query = entries::table.filter(entries::seq.eq_any(seqs));
+    let query = entries::table.filter(among(entries::seq, seqs));
     let found: Vec<Columns> = on_conn!(conn, |c| query.select(columns).load(c))?;
     let row = |((seq, booked_at, account_seq, amount, direction), (balance_before, balance_after, status))| {
         read(Earlier { seq, booked_at, account_seq, amount, direction, balance_before, balance_after, status })

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use crate::db::kept::among;
 use crate::db::schema::{accounts, contexts, entries};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
@@ -10,13 +11,13 @@ use crate::on_conn;
 
 /// Contexts by their ids.
 pub fn contexts_at(conn: &mut Conn, ids: &[Seq]) -> DbResult<Vec<ContextRow>> {
-    let query = contexts::table.filter(contexts::id.eq_any(ids)).order(contexts::id);
+    let query = contexts::table.filter(among(contexts::id, ids)).order(contexts::id);
     Ok(on_conn!(conn, |c| query.select(ContextRow::as_select()).load(c))?)
 }
 
 /// Accounts by their ids.
 pub fn accounts_at(conn: &mut Conn, ids: &[Seq]) -> DbResult<Vec<AccountRow>> {
-    let query = accounts::table.filter(accounts::id.eq_any(ids)).order(accounts::id);
+    let query = accounts::table.filter(among(accounts::id, ids)).order(accounts::id);
     Ok(on_conn!(conn, |c| query.select(AccountRow::as_select()).load(c))?)
 }
 
@@ -64,7 +65,7 @@ pub fn contexts_of_ip(conn: &mut Conn, ip: &str, limit: i64) -> DbResult<Vec<Con
 /// Entries of these contexts among those from `from` on, newest first, at most `limit`.
 pub fn entries_of_contexts(conn: &mut Conn, ids: &[Seq], from: Seq, limit: i64) -> DbResult<Vec<EntryRow>> {
     let query =
-        entries::table.filter(entries::seq.ge(from)).filter(entries::context.eq_any(ids)).order(entries::seq.desc()).limit(limit);
+        entries::table.filter(entries::seq.ge(from)).filter(among(entries::context, ids)).order(entries::seq.desc()).limit(limit);
     Ok(on_conn!(conn, |c| query.select(EntryRow::as_select()).load(c))?)
 }
 

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use crate::db::kept::among;
 use crate::db::schema::{entries, events, holds};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
@@ -9,19 +10,12 @@ use crate::on_conn;
 
 use super::super::store::HoldRow;
 
-/// Values bound in one statement.
-const CHUNK: usize = 500;
-
 /// Whether one of these entries was recorded or booked within a span of time.
 pub(in super::super) fn has_entry_within(conn: &mut Conn, places: &[Seq], (from, to): (i64, i64)) -> DbResult<bool> {
-    let mut found = 0;
-    for chunk in places.chunks(CHUNK) {
-        let recorded = entries::recorded_at.ge(from).and(entries::recorded_at.lt(to));
-        let booked = entries::booked_at.ge(from).and(entries::booked_at.lt(to));
-        let query = entries::table.filter(entries::seq.eq_any(chunk)).filter(recorded.or(booked)).count();
-        let some: i64 = on_conn!(conn, |c| query.get_result(c))?;
-        found += some;
-    }
+    let recorded = entries::recorded_at.ge(from).and(entries::recorded_at.lt(to));
+    let booked = entries::booked_at.ge(from).and(entries::booked_at.lt(to));
+    let query = entries::table.filter(among(entries::seq, places)).filter(recorded.or(booked)).count();
+    let found: i64 = on_conn!(conn, |c| query.get_result(c))?;
     Ok(found > 0)
 }
 

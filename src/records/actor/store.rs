@@ -1,36 +1,39 @@
 //! Changes by their actor. The expressions are those of the indexes of migration `actors`: both databases
 //! fold A to Z alone, as [`super::actor_key`] does.
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text};
+use diesel::sql_types::{Nullable, Text};
 
 use crate::db::schema::record_changes;
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 
-const SQLITE_KEY: &str = "lower(trim(actor)) = ";
-const POSTGRES_KEY: &str = "lower(trim(actor) COLLATE \"C\") = ";
+#[diesel::declare_sql_function]
+extern "SQL" {
+    fn lower(text: Nullable<Text>) -> Nullable<Text>;
+    fn trim(text: Nullable<Text>) -> Nullable<Text>;
+}
+
+diesel::postfix_operator!(ByteOrder, " COLLATE \"C\"", Nullable<Text>, backend: diesel::pg::Pg);
 
 /// A change as a look at its actor sees it: place, record, when changed.
 pub(super) type Glimpse = (Seq, Seq, i64);
 
 /// Runs a query on the changes of an actor.
 macro_rules! of_actor {
-    ($conn:expr, ($source:expr, $key:expr), |$query:ident, $c:ident| $run:expr) => {
+    ($conn:expr, ($source:expr, $key:expr), |$query:ident, $c:ident| $run:expr) => {{
+        let of_source = record_changes::table.filter(record_changes::source.eq($source));
         match $conn {
             Conn::Sqlite($c) => {
-                let is = sql::<Bool>(SQLITE_KEY).bind::<Text, _>($key);
-                let $query = record_changes::table.filter(record_changes::source.eq($source)).filter(is);
+                let $query = of_source.filter(lower(trim(record_changes::actor)).eq($key));
                 $run
             }
             Conn::Postgres($c) => {
-                let is = sql::<Bool>(POSTGRES_KEY).bind::<Text, _>($key);
-                let $query = record_changes::table.filter(record_changes::source.eq($source)).filter(is);
+                let $query = of_source.filter(lower(ByteOrder::new(trim(record_changes::actor))).eq($key));
                 $run
             }
         }
-    };
+    }};
 }
 
 /// The changes of an actor from an instant through another, the latest first, at most `limit`.

@@ -4,13 +4,11 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
+use crate::db::kept::among;
 use crate::db::schema::{record_changes, records};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::on_conn;
-
-/// Ids asked for at once.
-const CHUNK: usize = 500;
 
 /// A change, as far as it counts for somebody.
 #[derive(Queryable)]
@@ -37,11 +35,7 @@ pub fn changes(conn: &mut Conn, (from, to): (Seq, Seq), limit: i64) -> DbResult<
 
 /// The types of records by their ids.
 pub fn kinds(conn: &mut Conn, ids: &[Seq]) -> DbResult<HashMap<Seq, String>> {
-    let mut found = HashMap::new();
-    for chunk in ids.chunks(CHUNK) {
-        let query = records::table.filter(records::id.eq_any(chunk)).select((records::id, records::kind));
-        let some: Vec<(Seq, String)> = on_conn!(conn, |c| query.load(c))?;
-        found.extend(some);
-    }
-    Ok(found)
+    let query = records::table.filter(among(records::id, ids)).select((records::id, records::kind));
+    let found: Vec<(Seq, String)> = on_conn!(conn, |c| query.load(c))?;
+    Ok(found.into_iter().collect())
 }

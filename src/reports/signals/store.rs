@@ -6,6 +6,7 @@ use diesel::dsl::count_star;
 use diesel::prelude::*;
 
 use crate::alerts::store::{HitRow, OPEN};
+use crate::db::kept::among;
 use crate::db::schema::{accounts, alerts, breaks, entries, hits, rule_sets};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
@@ -17,9 +18,6 @@ bulk_row! {
     /// A row of `rule_sets`.
     RuleSetRow => rule_sets { id: i64, version: i64, body: String, recorded_at: i64 }
 }
-
-/// Ids asked for at a time.
-const CHUNK: usize = 500;
 
 /// The breaks that entries of `date` opened, and those of earlier dates still open at `seq_to`.
 pub fn breaks(conn: &mut Conn, date: i32, seq_to: Seq) -> DbResult<Vec<BreakRow>> {
@@ -110,35 +108,23 @@ pub fn alerts_closed(conn: &mut Conn, from: i64, to: i64, seq_to: Seq) -> DbResu
 
 /// References of alerts by id.
 pub fn alert_references(conn: &mut Conn, ids: &[Seq]) -> DbResult<HashMap<Seq, String>> {
-    let mut out = HashMap::new();
-    for chunk in ids.chunks(CHUNK) {
-        let query = alerts::table.filter(alerts::id.eq_any(chunk)).select((alerts::id, alerts::reference));
-        let rows: Vec<(Seq, String)> = on_conn!(conn, |c| query.load(c))?;
-        out.extend(rows);
-    }
-    Ok(out)
+    let query = alerts::table.filter(among(alerts::id, ids)).select((alerts::id, alerts::reference));
+    let found: Vec<(Seq, String)> = on_conn!(conn, |c| query.load(c))?;
+    Ok(found.into_iter().collect())
 }
 
 /// Numbers of accounts by id.
 pub fn account_numbers(conn: &mut Conn, ids: &[Seq]) -> DbResult<HashMap<Seq, String>> {
-    let mut out = HashMap::new();
-    for chunk in ids.chunks(CHUNK) {
-        let query = accounts::table.filter(accounts::id.eq_any(chunk)).select((accounts::id, accounts::number));
-        let rows: Vec<(Seq, String)> = on_conn!(conn, |c| query.load(c))?;
-        out.extend(rows);
-    }
-    Ok(out)
+    let query = accounts::table.filter(among(accounts::id, ids)).select((accounts::id, accounts::number));
+    let found: Vec<(Seq, String)> = on_conn!(conn, |c| query.load(c))?;
+    Ok(found.into_iter().collect())
 }
 
 /// Amounts of entries by place, minor units.
 pub fn amounts(conn: &mut Conn, seqs: &[Seq]) -> DbResult<HashMap<Seq, i64>> {
-    let mut out = HashMap::new();
-    for chunk in seqs.chunks(CHUNK) {
-        let query = entries::table.filter(entries::seq.eq_any(chunk)).select((entries::seq, entries::amount));
-        let rows: Vec<(Seq, i64)> = on_conn!(conn, |c| query.load(c))?;
-        out.extend(rows);
-    }
-    Ok(out)
+    let query = entries::table.filter(among(entries::seq, seqs)).select((entries::seq, entries::amount));
+    let found: Vec<(Seq, i64)> = on_conn!(conn, |c| query.load(c))?;
+    Ok(found.into_iter().collect())
 }
 
 /// The rule set defined at `id`.
