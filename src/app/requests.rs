@@ -72,6 +72,7 @@ pub const IN_STEPS: &[&str] = &[
     "hold.list",
     "import.run",
     "log.export",
+    "log.replay",
     "record.read",
     "report.read",
 ];

@@ -10,11 +10,14 @@ use counterfoil_verify::files::{Export, Files};
 use counterfoil_verify::folder::{Bundle, Folder};
 use counterfoil_verify::{Checkpoint, Note};
 
+use crate::app::Leader;
 use crate::audit::{self, Exported, REPLAY_BATCH, ReplayOptions, Replayed};
+use crate::config::Config;
 use crate::db::Db;
+use crate::trail::attempts::Outcome;
 
 use super::archives::{Archives, is_archive};
-use super::{CliResult, Common, Done, progress};
+use super::{CliResult, Common, Done, acts, progress};
 
 /// Differences that are listed for people; `--json` lists up to 100 of each table.
 const LISTED: usize = 40;
@@ -24,7 +27,8 @@ const LISTED: usize = 40;
 ///
 /// Reads an export with private parts (`log export --private`), and what came after it from the live
 /// database; without an export, everything from the live database. The live database is the one of
-/// --database or --against, and is only read. Exit code 1 when something differs.
+/// --database or --against; it is only read, and that it was is recorded in its log, for differences show
+/// what is stored. Exit code 1 when something differs.
 #[derive(Debug, Args)]
 pub(super) struct Replay {
     /// The export: a folder, or a bundle; or archives that follow one another from leaf 0 on
@@ -42,12 +46,30 @@ pub(super) struct Replay {
     /// Print the outcome as JSON
     #[arg(long)]
     json: bool,
+    /// Record nothing, e.g. over a copy of the database
+    #[arg(long)]
+    no_record: bool,
 }
 
 pub(super) fn run(common: &Common, command: &Replay) -> CliResult {
     let common = Common { database: command.against.clone().or_else(|| common.database.clone()), ..common.clone() };
-    let (config, live) = common.db()?;
-    let scratch = command.into.is_none().then(|| Scratch::beside(&live));
+    let outcome = if command.no_record {
+        let (config, live) = common.db()?;
+        replayed(&config, &live, command)?
+    } else {
+        let replay = |leader: &Leader| Ok((Outcome::Succeeded, replayed(leader.config(), leader.db(), command)?));
+        acts::between(&common, "log.replay", replay)?
+    };
+    if command.json {
+        say!("{}", serde_json::to_string(&outcome)?);
+    } else {
+        print(&outcome);
+    }
+    Ok(if outcome.ok { Done::Well } else { Done::Finding })
+}
+
+fn replayed(config: &Config, live: &Db, command: &Replay) -> anyhow::Result<Replayed> {
+    let scratch = command.into.is_none().then(|| Scratch::beside(live));
     let url = match (&command.into, &scratch) {
         (Some(url), _) => url.clone(),
         (None, Some(scratch)) => format!("sqlite:{}", scratch.0.display()),
@@ -60,28 +82,23 @@ pub(super) fn run(common: &Common, command: &Replay) -> CliResult {
         bar.set_length(total);
         bar.set_position(done);
     };
-    let options = ReplayOptions { config: &config, batch: command.batch, progress: &progress };
+    let options = ReplayOptions { config, batch: command.batch, progress: &progress };
     let outcome = match command.export.as_slice() {
-        [] => audit::replay(&live, &into, None, &options)?,
+        [] => audit::replay(live, &into, None, &options)?,
         [first, ..] if is_archive(first) => {
             let mut archives = Archives::open(&command.export)?;
             let size = archives.size();
-            audit::replay(&live, &into, Some(Exported { leaves: &mut archives, size }), &options)?
+            audit::replay(live, &into, Some(Exported { leaves: &mut archives, size }), &options)?
         }
         [_, _, ..] => anyhow::bail!("one export at a time, or archives that follow one another"),
-        [path] if path.is_dir() => from_export(Folder::new(path), path, &live, &into, &options)?,
+        [path] if path.is_dir() => from_export(Folder::new(path), path, live, &into, &options)?,
         [path] => {
             let content = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-            from_export(Bundle::parse(&content).map_err(anyhow::Error::msg)?, path, &live, &into, &options)?
+            from_export(Bundle::parse(&content).map_err(anyhow::Error::msg)?, path, live, &into, &options)?
         }
     };
     bar.finish_and_clear();
-    if command.json {
-        say!("{}", serde_json::to_string(&outcome)?);
-    } else {
-        print(&outcome);
-    }
-    Ok(if outcome.ok { Done::Well } else { Done::Finding })
+    Ok(outcome)
 }
 
 fn from_export<F: Files<Error = String>>(

@@ -65,6 +65,11 @@ fn in_turn<T>(conn: &mut PgConnection, work: impl FnOnce(&mut PgConnection) -> D
     done
 }
 
+/// The newest migration that is applied, by its name; none in an empty database.
+pub fn newest(conn: &mut Conn) -> DbResult<Option<String>> {
+    Ok(status(conn)?.into_iter().rev().find(|(_, applied)| *applied).map(|(name, _)| name))
+}
+
 /// Every migration this binary knows, oldest first, and whether it is applied. Changes nothing.
 pub fn status(conn: &mut Conn) -> DbResult<Vec<(String, bool)>> {
     let applied = applied(conn)?;

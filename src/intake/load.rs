@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::clock::Moment;
 use crate::config::Config;
 use crate::db::schema::{account_states, entries, rule_sets};
-use crate::db::{Address, Conn, DbError, DbResult, bulk};
+use crate::db::{Address, Conn, DbError, DbResult, bulk, migrate};
 use crate::detect::{RuleSet, RuleSetBody, store as rule_sets_store};
 use crate::ids::Seq;
 use crate::ledger::store::{self as ledger_store, EntryRow};
@@ -50,7 +50,7 @@ pub(super) fn take_over(conn: &mut Conn, settings: &Settings, config: &Config, a
         let trailing = leaves::hashes(conn, state.size - state.size % 256, state.size)?;
         let mut tail = trail_store::load_tail(conn, &state, &trailing)?;
         let before = control::last_start(conn)?;
-        let event = started(config, control, state.epoch);
+        let event = started(config, control, (state.epoch, migrate::newest(conn)?));
         let mut tx = ActTx::new(conn, &settings.clock, &mut tail);
         let corrupt = |e: crate::trail::ActError| DbError::Corrupt(e.to_string());
         let start = tx.append(event.clone()).map_err(corrupt)?;
@@ -76,7 +76,7 @@ fn drop_outdated_states(conn: &mut Conn) -> DbResult<()> {
     Ok(())
 }
 
-fn started(config: &Config, control: Control, epoch: i64) -> NewEvent {
+fn started(config: &Config, control: Control, (epoch, schema): (i64, Option<String>)) -> NewEvent {
     let settings = json!({ "bank": config.bank, "continuity": config.continuity, "source": config.source });
     let text = settings.to_string();
     let settings = match text.len() {
@@ -84,8 +84,8 @@ fn started(config: &Config, control: Control, epoch: i64) -> NewEvent {
         _ => json!({ "sha256": hex::encode(Sha256::digest(text)) }),
     };
     let body = json!({
-        "version": env!("CARGO_PKG_VERSION"), "binary": control::binary(), "epoch": epoch, "settings": settings,
-        "control": control.public,
+        "version": env!("CARGO_PKG_VERSION"), "binary": control::binary(), "epoch": epoch, "schema": schema,
+        "settings": settings, "control": control.public,
     });
     NewEvent::with_private("program.started", body, json!({ "control": control.private }))
 }

@@ -193,6 +193,9 @@ fn denied(reason: &str) -> &'static str {
 fn log(kind: &str, body: &Body<'_>) -> Option<Said> {
     Some(plain(match kind {
         "log.created" => "The log was created.".to_owned(),
+        "program.started" if body.fields["schema"].is_string() => {
+            format!("The program started, version {}, on the schema {}.", body.text("version"), body.text("schema"))
+        }
         "program.started" => format!("The program started, version {}.", body.text("version")),
         "program.stopped" => "The program stopped in good order.".to_owned(),
         "log.verified" if body.fields["ok"] == true => format!("The log was verified up to {}: everything holds.", leaves(body)),
