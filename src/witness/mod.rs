@@ -15,7 +15,7 @@ pub mod client;
 mod request;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -79,7 +79,12 @@ struct Watched {
     /// Its keys, each of which may have followed the one before.
     keys: Vec<VerifierKey>,
     seen: Option<Seen>,
+    /// What was signed since the start, the oldest first: sent again, it says nothing new.
+    signed: VecDeque<(u64, Hash)>,
 }
+
+/// Checkpoints of one log that are remembered as signed: a week of one a minute.
+const SIGNED_MAX: usize = 10_080;
 
 /// A witness.
 pub struct Witness {
@@ -105,7 +110,7 @@ impl Witness {
         logs.iter().for_each(|log| named.entry(log.name().to_owned()).or_default().push(log.clone()));
         for (name, keys) in named {
             let seen = store.seen(&keys, clock.now())?;
-            watched.insert(name, Watched { keys, seen });
+            watched.insert(name, Watched { keys, seen, signed: VecDeque::new() });
         }
         let alarms = Mutex::new(store.alarms()?);
         Ok(Witness { key, clock, store, logs: Mutex::new(watched), alarms })
@@ -144,6 +149,12 @@ impl Witness {
             return Answer::Failed(error.to_string());
         }
         let at = seen.at;
+        if watched.seen.as_ref().is_none_or(|before| before.size < seen.size) {
+            if watched.signed.len() == SIGNED_MAX {
+                watched.signed.pop_front();
+            }
+            watched.signed.push_back((seen.size, seen.root));
+        }
         watched.seen = Some(seen);
         self.well(&origin);
         drop(logs);
@@ -156,7 +167,7 @@ impl Witness {
         if request.old > new.size {
             return Some(Answer::Malformed(format!("old {} is larger than the checkpoint's size {}", request.old, new.size)));
         }
-        if new.size < size {
+        if new.size < size && !watched.signed.contains(&(new.size, new.root)) {
             self.alarm(watched, request, new, Alarm::shrunk(&new.origin, size, new.size));
         }
         if new.size == size && new.root != root {

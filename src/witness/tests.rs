@@ -96,6 +96,22 @@ fn it_raises_an_alarm_for_a_log_that_forks_shrinks_or_was_rewritten() {
 }
 
 #[test]
+fn what_it_signed_and_somebody_sends_again_raises_no_alarm() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), Log::new(20));
+    let witness = witness(&folder, &log);
+    for (old, new) in [(0, 5), (5, 8), (8, 10)] {
+        assert!(matches!(witness.add_checkpoint(&log.request(old, new)), Answer::Signed(_)));
+    }
+    assert_eq!(witness.add_checkpoint(&log.request(5, 8)), Answer::OtherSize(10));
+    assert_eq!(witness.add_checkpoint(&log.request(0, 5)), Answer::OtherSize(10));
+    assert!(witness.untold().is_empty(), "{:?}", witness.untold());
+    let mut older = Log::new(20);
+    older.leaves[7] = [99; 32];
+    assert_eq!(witness.add_checkpoint(&older.request(5, 8)), Answer::OtherSize(10));
+    assert!(witness.untold()[0].what.contains("shrunk"), "an older copy that went on otherwise");
+}
+
+#[test]
 fn it_signs_for_nobody_else() {
     let (folder, log) = (tempfile::tempdir().unwrap(), Log::new(9));
     let witness = witness(&folder, &log);
