@@ -3,10 +3,12 @@
 //! `cargo bench --bench verify -- [entries] [rounds]`: a log of so many entries is written through
 //! the sequencer first (10,000,000 unless said otherwise) and kept where `COUNTERFOIL_BENCH_KEEP`
 //! names a file, so that the next run finds it. `COUNTERFOIL_BENCH_POSTGRES=postgres://…` (an empty
-//! database, or one that this bench filled) measures PostgreSQL too. `-- ingest [entries] [rounds]`
+//! database, or one that this bench filled) measures PostgreSQL too. `-- continuity [entries] [rounds]` measures the
+//! check of continuity by itself over the same file, `-- ingest [entries] [rounds]`
 //! measures what the trail costs while entries are taken in.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod continuity;
 mod ingest;
 #[path = "../throughput/rows.rs"]
 #[allow(dead_code)]
@@ -37,14 +39,18 @@ fn main() {
     let entries = numbers.first().copied().unwrap_or(10_000_000);
     let rounds = numbers.get(1).copied().unwrap_or(3);
     println!("load {}", std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());
-    println!(
-        "| database | leaves | SHA-256 of the same bytes on one core, leaves/s | verify, leaves/s | ratio | CPU s |\n|---|---|---|---|---|---|"
-    );
     if std::env::args().any(|a| a == "ingest") {
         return ingest::measure(entries.min(1_000_000), rounds);
     }
     let dir = tempfile::tempdir().unwrap();
     let file = std::env::var("COUNTERFOIL_BENCH_KEEP").unwrap_or_else(|_| dir.path().join("verify.db").display().to_string());
+    if std::env::args().any(|a| a == "continuity") {
+        let db = written(&format!("sqlite:{file}"), &Config::default(), entries);
+        return continuity::measure(&db, rounds);
+    }
+    println!(
+        "| database | leaves | SHA-256 of the same bytes on one core, leaves/s | verify, leaves/s | ratio | CPU s |\n|---|---|---|---|---|---|"
+    );
     measure("SQLite", &format!("sqlite:{file}"), entries, rounds);
     if let Ok(url) = std::env::var("COUNTERFOIL_BENCH_POSTGRES") {
         measure("PostgreSQL", &url, entries, rounds);
@@ -52,12 +58,8 @@ fn main() {
 }
 
 fn measure(name: &str, url: &str, entries: usize, rounds: usize) {
-    let db = Db::open(url, 2).unwrap();
-    db::migrate::up(&mut db.connect().unwrap()).unwrap();
     let config = Config::default();
-    if db.read(trail::state).unwrap().is_none_or(|state| (state.size as usize) < entries) {
-        write(&db, &config, entries);
-    }
+    let db = written(url, &config, entries);
     let leaves = db.read(trail::state).unwrap().unwrap().size as f64;
     let (mut plain, mut ours, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
@@ -71,6 +73,16 @@ fn measure(name: &str, url: &str, entries: usize, rounds: usize) {
     }
     let (plain, ours, cpu) = (median(plain), median(ours), median(cpu));
     println!("| {name} | {leaves:.0} | {plain:.0} | {ours:.0} | {:.2} | {cpu:.1} |", ours / plain);
+}
+
+/// The log, written unless a run before has left it.
+fn written(url: &str, config: &Config, entries: usize) -> Db {
+    let db = Db::open(url, 2).unwrap();
+    db::migrate::up(&mut db.connect().unwrap()).unwrap();
+    if db.read(trail::state).unwrap().is_none_or(|state| (state.size as usize) < entries) {
+        write(&db, config, entries);
+    }
+    db
 }
 
 /// Writes the log, in submissions, at most eight waiting; answers the seconds of processor time that
