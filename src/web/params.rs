@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::web::Query;
 use chrono::NaiveDate;
 
-use crate::clock::{Moment, backwards};
+use crate::clock::{MINUTE, Moment, backwards};
 use crate::ids::Seq;
 
 use super::problem::Problem;
@@ -91,6 +91,22 @@ pub fn days(from: NaiveDate, through: NaiveDate, name: &str) -> Result<(), Probl
 pub fn moment(text: &str) -> Result<Moment, crate::clock::TimeError> {
     // A plus sign that was not escaped arrives as a blank.
     Moment::parse(&text.replace(' ', "+"))
+}
+
+/// How far an instant may be ahead of our clock: as far as a sender's may, and pickers give whole minutes.
+const AHEAD: i64 = 5 * MINUTE;
+
+/// Reads an instant that has come: nothing was so at one that is still to come.
+pub fn come(now: Moment) -> impl Fn(&str) -> Result<Moment, String> {
+    move |text| has_come(moment(text).map_err(|error| error.to_string())?, now)
+}
+
+/// Refuses an instant that has not come yet.
+pub(super) fn has_come(at: Moment, now: Moment) -> Result<Moment, String> {
+    match at.0 > now.0.saturating_add(AHEAD) {
+        true => Err("that instant has not come yet; choose one up to now".to_owned()),
+        false => Ok(at),
+    }
 }
 
 /// A path as the value of a parameter.

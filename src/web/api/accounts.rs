@@ -17,7 +17,7 @@ use crate::ledger::store::{self, AccountRow};
 use crate::money::{Currency, Money};
 use crate::web::guard::{Caller, Sender, hidden};
 use crate::web::pages::end_at;
-use crate::web::params::{Params, forwards, moment, place};
+use crate::web::params::{Params, come, forwards, moment, place};
 use crate::web::problem::{Problem, ProblemBody};
 use crate::web::reads;
 
@@ -196,7 +196,7 @@ fn balance_view(conn: &mut Conn, newest: &Newest, account: &AccountRow, at: Mome
     )
 )]
 pub async fn show(req: HttpRequest, sender: Sender, app: Data<App>, number: Path<String>) -> Result<HttpResponse, Problem> {
-    let at = Params::of(&req, &["at"])?.read("at", moment)?;
+    let at = Params::of(&req, &["at"])?.read("at", come(app.clock.now()))?;
     let (source, now, heads) = (sender.0.source_name.clone(), app.clock.now(), app.newest.clone());
     let read = move |conn: &mut Conn, account: AccountRow| {
         let newest = history::newest(conn, &heads, account.id)?;
@@ -283,8 +283,8 @@ pub async fn entries(req: HttpRequest, sender: Sender, app: Data<App>, number: P
     get, path = "/api/v1/accounts/{account}/balance", tag = "Accounts", security(("key" = ["read"])),
     params(
         ("account" = String, Path, description = "The account's number."),
-        ("at" = Option<String>, Query, description = "Booked before this, RFC 3339; default now."),
-        ("known_at" = Option<String>, Query, description = "Recorded at or before, RFC 3339; default now."),
+        ("at" = Option<String>, Query, description = "Booked before this, RFC 3339; default now. It may be ahead, such as the end of today: the answer is what was known by `known_at`."),
+        ("known_at" = Option<String>, Query, description = "Recorded at or before, RFC 3339; default now, and not later."),
     ),
     responses(
         (status = 200, description = "The balance, or why it is not known.", body = BalanceView),
@@ -297,7 +297,7 @@ pub async fn entries(req: HttpRequest, sender: Sender, app: Data<App>, number: P
 pub async fn balance(req: HttpRequest, sender: Sender, app: Data<App>, number: Path<String>) -> Result<HttpResponse, Problem> {
     let query = Params::of(&req, &["at", "known_at"])?;
     let now = app.clock.now();
-    let (at, known_at) = (query.read("at", moment)?.unwrap_or(now), query.read("known_at", moment)?.unwrap_or(now));
+    let (at, known_at) = (query.read("at", moment)?.unwrap_or(now), query.read("known_at", come(now))?.unwrap_or(now));
     let newest = app.newest.clone();
     let read = move |conn: &mut Conn, account: AccountRow| balance_view(conn, &newest, &account, at, known_at);
     Ok(HttpResponse::Ok().json(of_account(&req, &app, sender, number.into_inner(), read).await?))

@@ -22,7 +22,7 @@ use crate::trail::ActError;
 use crate::web::body::{self, Packing};
 use crate::web::guard::{Caller, Officer, hidden};
 use crate::web::pages::end_at;
-use crate::web::params::{Params, moment};
+use crate::web::params::{Params, come};
 use crate::web::problem::{Problem, ProblemBody};
 use crate::web::reads;
 
@@ -318,7 +318,7 @@ pub async fn list(req: HttpRequest, caller: Caller, app: Data<App>) -> Result<Ht
 )]
 pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, reference: Path<String>) -> Result<HttpResponse, Problem> {
     require_hits(&caller)?;
-    let at = Params::of(&req, &["at"])?.read("at", moment)?;
+    let at = Params::of(&req, &["at"])?.read("at", come(app.clock.now()))?;
     let reference = AlertRef::parse(&reference).ok_or_else(|| Problem::not_found("alert"))?;
     let (db, is_key) = (app.db.clone(), matches!(caller, Caller::Sender(_)));
     let look = move |conn: &mut Conn| -> DbResult<Option<AlertDetail>> {

@@ -9,16 +9,15 @@ use utoipa::ToSchema;
 use crate::access::reads::Subject;
 use crate::app::App;
 use crate::clock::Moment;
-use crate::config::Class;
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 use crate::records::event::is_of_sealed;
 use crate::records::history::{self, Version};
 use crate::records::store::{self, ChangeRow, RecordRow};
-use crate::records::{self, Action, Axis, Held, State, class_code, class_text};
+use crate::records::{self, Action, Axis, Held, State, class_from_code, class_text};
 use crate::web::api::entry::{OFFICER, by_proposal};
 use crate::web::guard::Sender;
-use crate::web::params::{Params, forwards};
+use crate::web::params::{Params, come, forwards};
 use crate::web::problem::{Problem, ProblemBody};
 use crate::web::reads;
 
@@ -191,7 +190,8 @@ pub async fn show(
     path: Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
     let query = Params::of(&req, &["at", "known_at"])?;
-    let (at, known_at) = (query.read("at", Moment::parse)?, query.read("known_at", Moment::parse)?);
+    let come = come(app.clock.now());
+    let (at, known_at) = (query.read("at", &come)?, query.read("known_at", &come)?);
     if at.is_some() && known_at.is_some() {
         return Err(Problem::parameter("known_at", "give either at or known_at"));
     }
@@ -237,7 +237,7 @@ pub async fn changes(
 
 fn change_view(version: &Version) -> ChangeView {
     let (change, private) = (&version.change, version.private.clone().unwrap_or_default());
-    let class = [Class::Debug, Class::Normal, Class::Critical].into_iter().find(|class| class_code(*class) == change.class);
+    let class = class_from_code(change.class);
     // A source is not told of officers: neither who it was, nor what they wrote to each other.
     let restored = change.restores.is_some();
     let fields = version.fields.iter().map(|field| FieldView {
@@ -284,8 +284,9 @@ pub async fn difference(
     path: Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
     let query = Params::of(&req, &["from", "to"])?;
-    let from = query.read("from", Moment::parse)?.ok_or_else(|| Problem::parameter("from", "from: name the first instant"))?;
-    let to = query.read("to", Moment::parse)?.unwrap_or(Moment(i64::MAX));
+    let from =
+        query.read("from", come(app.clock.now()))?.ok_or_else(|| Problem::parameter("from", "from: name the first instant"))?;
+    let to = query.read("to", come(app.clock.now()))?.unwrap_or(Moment(i64::MAX));
     forwards(&from, &to, "to")?;
     let found = of_record(&req, &app, &sender, path.into_inner(), move |conn, record| {
         let one = state_at(conn, record.id, from, Axis::Effective)?.map(|(_, state)| state);

@@ -21,7 +21,7 @@ use crate::reports::{self, Context, Report, formats, page};
 use crate::web::guard::{Caller, refused};
 use crate::web::headers;
 use crate::web::pages::end_at;
-use crate::web::params::{Params, forwards, moment};
+use crate::web::params::{Params, come, forwards};
 use crate::web::problem::{Problem, ProblemBody};
 
 /// How a report is written.
@@ -175,7 +175,7 @@ pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, named: Path<
     }
     let query = Params::of(&req, &["version", "at"])?;
     let number = |text: &str| text.parse::<i32>().ok().filter(|v| *v >= 0).ok_or("a whole number from 0");
-    let (mut version, at) = (query.read("version", number)?, query.read("at", moment)?);
+    let (mut version, at) = (query.read("version", number)?, query.read("at", come(app.clock.now()))?);
     if version.is_some() && at.is_some() {
         return Err(Problem::parameter("at", "at: give either version or at"));
     }

@@ -12,7 +12,7 @@ use crate::detect::{RuleDifference, differences, rule};
 use crate::ids::Seq;
 use crate::web::guard::Officer;
 use crate::web::pages::end_at;
-use crate::web::params::{Params, moment};
+use crate::web::params::{Params, come};
 use crate::web::problem::{Problem, ProblemBody};
 
 /// A rule set.
@@ -108,7 +108,7 @@ fn view(conn: &mut Conn, set: Stored) -> DbResult<RuleSetView> {
 )]
 pub async fn show(req: HttpRequest, _: Officer, app: Data<App>) -> Result<HttpResponse, Problem> {
     let query = Params::of(&req, &["at", "version"])?;
-    let (at, version) = (query.read("at", moment)?, query.read("version", str::parse::<i64>)?);
+    let (at, version) = (query.read("at", come(app.clock.now()))?, query.read("version", str::parse::<i64>)?);
     if at.is_some() && version.is_some() {
         return Err(Problem::parameter("version", "version: give either at or version"));
     }

@@ -31,7 +31,6 @@ use super::desk::{Desk, Page};
 use super::errors::Trouble;
 use super::fill::{self, Around, Contexts};
 use super::privacy::{self, Tried};
-use super::travel::instant;
 use super::views::{AccountPage, BreakRow, Empty, Fact, Pager, Tag};
 
 /// Entries of one page.
@@ -157,9 +156,8 @@ fn moved(conn: &mut Conn, id: Seq, newest: &[Entry]) -> Result<Vec<PastEntry>, T
 /// `GET /accounts/{id}`
 pub(super) async fn show(desk: Desk, id: web::Path<Seq>, request: HttpRequest) -> Page {
     let id = *id;
-    let time = desk.time();
     let asked = desk.asked(&request, &["at", "entry"], |query| {
-        Ok(Asked { at: query.read("at", |text| instant(text, time))?, entry: query.read("entry", place)? })
+        Ok(Asked { at: query.read("at", |text| desk.instant(text))?, entry: query.read("entry", place)? })
     })?;
     render(&desk, id, asked, None).await
 }

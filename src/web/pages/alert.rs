@@ -27,7 +27,7 @@ use super::desk::{Desk, Page};
 use super::errors::{Trouble, sentence};
 use super::fill::{self, Around, Contexts};
 use super::record::lines;
-use super::travel::{end_at, instant, picker};
+use super::travel::{end_at, picker};
 use super::views::{
     AlertPage, BreakRow, Choice, DISPOSITIONS, DecisionForm, DecisionView, EntryRow, Fact, FieldError, HistoryRow, Travel,
     VersionRow,
@@ -125,8 +125,7 @@ fn changes(conn: &mut Conn, detail: &AlertDetail) -> Result<Vec<(Version, Option
 /// `GET /alerts/{reference}`
 pub(super) async fn show(desk: Desk, path: web::Path<String>, request: HttpRequest) -> Page {
     let reference = parse(&path).map_err(|t| desk.fail(t))?;
-    let time = desk.time();
-    let at = desk.asked(&request, &["at"], |query| query.read("at", |text| instant(text, time)))?;
+    let at = desk.asked(&request, &["at"], |query| query.read("at", |text| desk.instant(text)))?;
     render(&desk, reference, at, (&Sent::default(), Vec::new())).await
 }
 

@@ -19,13 +19,14 @@ use crate::db::Conn;
 use crate::ids::Seq;
 use crate::reports::page::words::LocalTime;
 use crate::trail::{ActError, Log, NewEvent};
-use crate::web::params::Params;
+use crate::web::params::{Params, has_come};
 use crate::web::peer::Peer;
 use crate::web::problem::Problem;
 
 use super::super::book;
 use super::cookies::{self, Done};
 use super::errors::{self, Failure, Trouble};
+use super::travel::instant;
 use super::views::{Chrome, Link, NavItem, UserBadge};
 
 /// What a handler answers.
@@ -105,6 +106,11 @@ impl Desk {
     /// The bank's clock.
     pub(super) fn time(&self) -> LocalTime {
         LocalTime(self.app.calendar.zone())
+    }
+
+    /// An instant in an address that has come, in the bank's own time or with an offset.
+    pub(super) fn instant(&self, text: &str) -> Result<Moment, String> {
+        has_come(instant(text, self.time())?, self.now())
     }
 
     /// Now.

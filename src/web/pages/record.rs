@@ -27,7 +27,7 @@ use crate::web::params::forwards;
 use super::cookies::Done;
 use super::desk::{Desk, Page};
 use super::errors::{Failure, Trouble, sentence};
-use super::travel::{field, instant, picker};
+use super::travel::{field, picker};
 use super::views::{DifferenceView, Empty, Fact, FieldError, Pager, RecordPage, RestoreAtSource, RestoreForm, ValueRow};
 
 /// Changes of one page.
@@ -115,10 +115,10 @@ pub(super) async fn show(desk: Desk, id: web::Path<Seq>, request: HttpRequest) -
     let (id, time) = (*id, desk.time());
     let asked = desk.asked(&request, &["at", "version", "from", "to", "before"], |query| {
         let asked = Asked {
-            at: query.read("at", |text| instant(text, time))?,
+            at: query.read("at", |text| desk.instant(text))?,
             version: query.read("version", str::parse)?,
-            from: query.read("from", |text| instant(text, time))?,
-            to: query.read("to", |text| instant(text, time))?,
+            from: query.read("from", |text| desk.instant(text))?,
+            to: query.read("to", |text| desk.instant(text))?,
             before: query.read("before", str::parse)?,
         };
         if let (Some(from), Some(to)) = (asked.from, asked.to) {

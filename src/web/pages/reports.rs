@@ -13,7 +13,7 @@ use crate::reports::{self, Context, Head, Status, Stored, page};
 use super::desk::{Desk, Page};
 use super::errors::Trouble;
 use super::record::lines::line;
-use super::travel::{end_at, instant, picker};
+use super::travel::{end_at, picker};
 use super::views::{
     DifferenceView, Empty, Flash, Link, NavItem, Pager, ReportRow, ReportShowPage, ReportsPage, SignatureRow, Tag, Travel,
     Versions,
@@ -78,7 +78,7 @@ pub(super) async fn show(desk: Desk, date: web::Path<String>, request: HttpReque
     let number = |text: &str| text.parse::<i32>().ok().filter(|v| *v >= 0).ok_or("a whole number from 0");
     let time = desk.time();
     let (mut version, at, from, to) = desk.asked(&request, &["version", "at", "from", "to"], |query| {
-        let at = query.read("at", |text| instant(text, time))?;
+        let at = query.read("at", |text| desk.instant(text))?;
         Ok((query.read("version", number)?, at, query.read("from", number)?, query.read("to", number)?))
     })?;
 

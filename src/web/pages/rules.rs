@@ -11,7 +11,7 @@ use crate::reports::page::words::{LocalTime, count, counted, rule_title, tag};
 use super::desk::{Desk, Page};
 use super::errors::Trouble;
 use super::record::lines::line;
-use super::travel::{end_at, instant, picker};
+use super::travel::{end_at, picker};
 use super::views::{DifferenceView, RuleLine, RulesPage, Tag, Travel, Versions};
 
 /// Versions offered, the newest.
@@ -64,7 +64,7 @@ pub(super) async fn show(desk: Desk, request: HttpRequest) -> Page {
     let time = desk.time();
     let asked = desk.asked(&request, &["at", "version", "from", "to"], |query| {
         Ok(Asked {
-            at: query.read("at", |text| instant(text, time))?,
+            at: query.read("at", |text| desk.instant(text))?,
             version: query.read("version", str::parse)?,
             from: query.read("from", str::parse)?,
             to: query.read("to", str::parse)?,

@@ -49,6 +49,11 @@ fn an_account_is_shown_as_it_was_at_an_instant() {
         assert!(shown("2026-03-01T09:00").contains("No entry yet"));
         assert!(page(&site, &officer, &format!("/accounts/{account}")).text.contains("type=\"datetime-local\""), "the picker");
         assert_eq!(page(&site, &officer, &format!("/accounts/{account}?at=soon")).status, 400);
+        let early = page(&site, &officer, &format!("/accounts/{account}?at=2999-01-01T00:00"));
+        assert!(early.status == 400 && early.text.contains("has not come yet"), "{}", early.text);
+        for path in ["accounts/ACC-1?at=", "accounts/ACC-1/balance?known_at="] {
+            site.get(&format!("/api/v1/{path}2999-01-01T00:00:00Z")).problem(400, "parameter_invalid");
+        }
         // By what was known: before the second came, and after.
         let over = |at: Moment| site.get(&format!("/api/v1/accounts/ACC-1?at={at}")).json()["then"].clone();
         let (early, late) = (over(before), over(site.bank.clock.now()));
