@@ -1,4 +1,4 @@
-//! `export entries | events | breaks | hits | alerts`
+//! `export entries | changes | events | breaks | hits | alerts`
 
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -17,9 +17,9 @@ use super::{CliResult, Common, Done, acts, whoami};
 /// Write a table as CSV or NDJSON. That it is made is recorded before and after.
 #[derive(Debug, Args)]
 pub(super) struct Export {
-    /// entries, events, breaks, hits or alerts
+    /// entries, changes (a row for each field), events, breaks, hits or alerts
     what: String,
-    /// The first business date (of events: the UTC date they were recorded on)
+    /// The first business date (of changes and events: the UTC date they were recorded on)
     #[arg(long, value_name = "DATE")]
     from: Option<NaiveDate>,
     /// The last such date
@@ -35,7 +35,7 @@ pub(super) struct Export {
 
 pub(super) fn run(common: &Common, command: Export) -> CliResult {
     let what = What::parse(&command.what)
-        .with_context(|| format!("`{}` is not an export; use entries, events, breaks, hits or alerts", command.what))?;
+        .with_context(|| format!("`{}` is not an export; use entries, changes, events, breaks, hits or alerts", command.what))?;
     let format =
         Format::parse(&command.format).with_context(|| format!("`{}` is not a format; use csv or ndjson", command.format))?;
     let request = ExportRequest { what, from: command.from, to: command.to, format, private: false };

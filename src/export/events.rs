@@ -20,14 +20,7 @@ const SLICE: i64 = 500;
 pub(super) const COLUMNS: &[&str] = &["seq", "recorded_at", "kind", "body"];
 
 pub(super) fn export(request: &ExportRequest, db: &Db, table: &mut Table<'_>) -> Result<(), ExportError> {
-    let Some(log) = db.read(state)? else { return Ok(()) };
-    let start = |date: NaiveDate| Moment(i64::from(day_number(date)) * DAY);
-    let place = |at: Option<Moment>, otherwise| match at {
-        Some(at) => db.read(|conn| ledger::first_at(conn, at, log.size)),
-        None => Ok(otherwise),
-    };
-    let first = place(request.from.map(start), 0)?;
-    let end = place(request.to.and_then(|date| date.succ_opt()).map(start), log.size)?;
+    let Some((first, end)) = recorded(request, db)? else { return Ok(()) };
     let mut after = first - 1;
     loop {
         let rows = db.read(|conn| slice(conn, after, end - 1, request.private))?;
@@ -46,6 +39,18 @@ pub(super) fn export(request: &ExportRequest, db: &Db, table: &mut Table<'_>) ->
             table.row(cells)?;
         }
     }
+}
+
+/// Where what was recorded on the dates asked for begins, and the place before which it ends; `None` without a log.
+pub(super) fn recorded(request: &ExportRequest, db: &Db) -> Result<Option<(Seq, Seq)>, DbError> {
+    let Some(log) = db.read(state)? else { return Ok(None) };
+    let start = |date: NaiveDate| Moment(i64::from(day_number(date)) * DAY);
+    let place = |at: Option<Moment>, otherwise| match at {
+        Some(at) => db.read(|conn| ledger::first_at(conn, at, log.size)),
+        None => Ok(otherwise),
+    };
+    let first = place(request.from.map(start), 0)?;
+    Ok(Some((first, place(request.to.and_then(|date| date.succ_opt()).map(start), log.size)?)))
 }
 
 fn slice(conn: &mut Conn, after: Seq, last: Seq, private: bool) -> Result<Vec<(EventRow, Option<String>)>, DbError> {

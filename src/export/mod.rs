@@ -1,9 +1,9 @@
-//! Tables on their way out: entries, events, breaks, hits and alerts as CSV or NDJSON; and the log
+//! Tables on their way out: entries, changes, events, breaks, hits and alerts as CSV or NDJSON; and the log
 //! itself for the stand-alone verifiers.
 //!
 //! Streams in slices by `seq`, up to the log's size at the start, so that memory is bounded and an
-//! export is of one moment. Dates are inclusive: business dates, except for events, which are
-//! chosen by the UTC date they were recorded on.
+//! export is of one moment. Dates are inclusive: business dates, except for changes and events,
+//! which are chosen by the UTC date they were recorded on.
 //!
 //! Invariants: money is decimal text of its currency, whole numbers are numbers, times are
 //! RFC 3339 in UTC; in CSV no text cell can run as a formula ([`cells`]).
@@ -12,6 +12,7 @@
 
 pub mod archive;
 pub mod cells;
+mod changes;
 mod entries;
 mod events;
 mod findings;
@@ -36,6 +37,8 @@ use writer::Table;
 pub enum What {
     /// Entries with their private parts.
     Entries,
+    /// Changes of records, field by field.
+    Changes,
     /// Events.
     Events,
     /// Breaks of continuity.
@@ -51,6 +54,7 @@ impl What {
     pub fn parse(text: &str) -> Option<What> {
         Some(match text {
             "entries" => What::Entries,
+            "changes" => What::Changes,
             "events" => What::Events,
             "breaks" => What::Breaks,
             "hits" => What::Hits,
@@ -102,6 +106,7 @@ pub fn run(request: &ExportRequest, db: &Db, out: &mut dyn Write) -> Result<u64,
     let mut table = Table::begin(request.format, columns(request), out)?;
     match request.what {
         What::Entries => entries::export(request, db, &mut table)?,
+        What::Changes => changes::export(request, db, &mut table)?,
         What::Events => events::export(request, db, &mut table)?,
         What::Breaks => findings::breaks(request, db, &mut table)?,
         What::Hits => findings::hits(request, db, &mut table)?,
@@ -114,6 +119,7 @@ pub fn run(request: &ExportRequest, db: &Db, out: &mut dyn Write) -> Result<u64,
 pub fn columns(request: &ExportRequest) -> Vec<&'static str> {
     match request.what {
         What::Entries => entries::columns(),
+        What::Changes => changes::COLUMNS.to_vec(),
         What::Events if request.private => [events::COLUMNS, &["private"]].concat(),
         What::Events => events::COLUMNS.to_vec(),
         What::Breaks => findings::BREAKS.to_vec(),

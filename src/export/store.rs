@@ -6,11 +6,13 @@ use diesel::dsl::{max, min};
 use diesel::prelude::*;
 
 use crate::alerts::store::{AlertRow, HitRow};
+use crate::db::kept::among;
 use crate::db::schema::{accounts, alerts, breaks, contexts, day_ranges, entries, event_parts, events, hits, record_changes};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, EntryRow};
 use crate::on_conn;
+use crate::records::store::ChangeRow;
 use crate::trail::store::{EventPartRow, EventRow};
 
 /// Where entries of these business dates lie: first and last place, `None` if there are none.
@@ -37,6 +39,13 @@ pub(super) fn entries(conn: &mut Conn, (from, to): (i32, i32), after: Seq, last:
 pub(super) fn events(conn: &mut Conn, after: Seq, last: Seq, limit: i64) -> DbResult<Vec<EventRow>> {
     let query = events::table.filter(events::seq.gt(after)).filter(events::seq.le(last)).order(events::seq).limit(limit);
     Ok(on_conn!(conn, |c| query.select(EventRow::as_select()).load(c))?)
+}
+
+/// Changes after a place and before another, in order, at most `limit`.
+pub(super) fn changes(conn: &mut Conn, after: Seq, end: Seq, limit: i64) -> DbResult<Vec<ChangeRow>> {
+    use record_changes as of;
+    let query = of::table.filter(of::seq.gt(after)).filter(of::seq.lt(end)).order(of::seq).limit(limit);
+    Ok(on_conn!(conn, |c| query.select(ChangeRow::as_select()).load(c))?)
 }
 
 /// Breaks of these business dates after (`seq`, kind), in that order.
@@ -90,28 +99,28 @@ pub(super) fn alerts(conn: &mut Conn, (from, to): (i32, i32), after: Seq, last: 
 
 /// Accounts by their ids.
 pub(super) fn accounts(conn: &mut Conn, ids: &[Seq]) -> DbResult<Vec<AccountRow>> {
-    let query = accounts::table.filter(accounts::id.eq_any(ids));
+    let query = accounts::table.filter(among(accounts::id, ids));
     Ok(on_conn!(conn, |c| query.select(AccountRow::as_select()).load(c))?)
 }
 
 /// Contexts by their ids.
 pub(super) fn contexts(conn: &mut Conn, ids: &[Seq]) -> DbResult<Vec<ContextRow>> {
-    let query = contexts::table.filter(contexts::id.eq_any(ids));
+    let query = contexts::table.filter(among(contexts::id, ids));
     Ok(on_conn!(conn, |c| query.select(ContextRow::as_select()).load(c))?)
 }
 
 /// References of alerts by their ids.
 pub(super) fn alert_references(conn: &mut Conn, ids: &[Seq]) -> DbResult<HashMap<Seq, String>> {
-    let query = alerts::table.filter(alerts::id.eq_any(ids)).select((alerts::id, alerts::reference));
+    let query = alerts::table.filter(among(alerts::id, ids)).select((alerts::id, alerts::reference));
     let found: Vec<(i64, String)> = on_conn!(conn, |c| query.load(c))?;
     Ok(found.into_iter().collect())
 }
 
 /// The `source_ref` of entries, and of changes, by their places.
 pub(super) fn source_refs(conn: &mut Conn, seqs: &[Seq]) -> DbResult<HashMap<Seq, String>> {
-    let query = entries::table.filter(entries::seq.eq_any(seqs)).select((entries::seq, entries::source_ref));
+    let query = entries::table.filter(among(entries::seq, seqs)).select((entries::seq, entries::source_ref));
     let found: Vec<(i64, String)> = on_conn!(conn, |c| query.load(c))?;
-    let changes = record_changes::table.filter(record_changes::seq.eq_any(seqs)).filter(record_changes::source_ref.is_not_null());
+    let changes = record_changes::table.filter(among(record_changes::seq, seqs)).filter(record_changes::source_ref.is_not_null());
     let changes = changes.select((record_changes::seq, record_changes::source_ref.assume_not_null()));
     let changes: Vec<(i64, String)> = on_conn!(conn, |c| changes.load(c))?;
     Ok(found.into_iter().chain(changes).collect())
@@ -139,13 +148,13 @@ pub(super) fn referred(conn: &mut Conn, from: Seq, to: Seq) -> DbResult<BTreeSet
 
 /// The events at these places, in order.
 pub(super) fn events_at(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<EventRow>> {
-    let query = events::table.filter(events::seq.eq_any(places)).order(events::seq);
+    let query = events::table.filter(among(events::seq, places)).order(events::seq);
     Ok(on_conn!(conn, |c| query.select(EventRow::as_select()).load(c))?)
 }
 
 /// What is left of the private parts of the events at these places.
 pub(super) fn event_parts_at(conn: &mut Conn, places: &[Seq]) -> DbResult<Vec<EventPartRow>> {
-    let query = event_parts::table.filter(event_parts::seq.eq_any(places));
+    let query = event_parts::table.filter(among(event_parts::seq, places));
     Ok(on_conn!(conn, |c| query.select(EventPartRow::as_select()).load(c))?)
 }
 

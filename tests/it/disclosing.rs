@@ -119,6 +119,19 @@ fn whoever_takes_customer_data_by_a_command_is_recorded_before_and_after() {
         let change = ["record", "customer", "C-1", "--source", "core", "--ref", "R1", "--after", "{\"n\":1}"];
         shell.run(&change).succeeded();
         shell.run(&["record", "customer", "C-1", "--source", "core", "--ref", "R2", "--after", "{\"n\":2}"]).succeeded();
+        let out = file("changes.csv").display().to_string();
+        has(&shell.act(&["export", "changes", "--out", &out], "export.make", "succeeded"), "export.made");
+        is_its_owner_s(&file("changes.csv"));
+        let written = std::fs::read_to_string(file("changes.csv")).unwrap();
+        for (row, (version, fields)) in written.lines().skip(1).zip([(1, "1,/n,,1,false"), (2, "1,/n,1,2,false")]) {
+            let known = format!(",core,customer,C-1,{version},update,normal,R{version},");
+            assert!(row.contains(&known) && row.ends_with(fields), "{written}");
+        }
+        assert_eq!(written.lines().count(), 3, "{written}");
+        assert_eq!(shell.act(&["replay"], "log.replay", "succeeded"), []);
+        let size = shell.size();
+        shell.run(&["replay", "--no-record"]).succeeded();
+        assert_eq!(shell.size(), size, "over a copy nothing is recorded");
         let back = ["restore-record", "customer", "C-1", "--source", "core", "--version", "1"];
         assert!(has(&shell.act(&back, "record.read", "succeeded"), "customer.viewed").1["record"].is_i64());
         let none = ["restore-record", "customer", "C-9", "--source", "core", "--version", "1"];

@@ -1,6 +1,7 @@
 //! Sensitive values: sealed, known again by keyed digests, provable.
 
 use counterfoil::config::Config;
+use counterfoil::export::{self, ExportRequest, Format, What};
 use counterfoil::records::ChangeResult;
 use serde_json::{Value, json};
 
@@ -64,6 +65,12 @@ fn sensitive_values_are_sealed_and_their_changes_proved_without_them() {
         let digests: Vec<&str> =
             rows.iter().filter(|row| row.path == "/tax/id").filter_map(|row| row.new_digest.as_deref()).collect();
         assert_eq!((digests[0], digests[0] == digests[1]), (digests[2], false));
+        let mut out = Vec::new();
+        let what = ExportRequest { what: What::Changes, from: None, to: None, format: Format::Ndjson, private: false };
+        assert!(export::run(&what, &bank.db, &mut out).unwrap() > 5);
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains(r#""path":"/tax/id","old":null,"new":null,"sealed":"true""#) && out.contains("Ann"), "{out}");
+        SECRETS.iter().for_each(|secret| assert!(!out.contains(secret), "{out}"));
         let bank = bank.restart();
         assert!(matches!(send(&bank, "R7", tax(2)), ChangeResult::Recorded(_)));
         nothing_in_the_clear(&bank);
