@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use crate::clock::Moment;
-use crate::db::kept::among;
+use crate::db::among::among;
 use crate::db::schema::{accounts, alerts, breaks, hits, record_changes, records, rule_sets};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;

@@ -7,6 +7,7 @@
 //!
 //! Not here: what the tables mean. That is in `migrations/` and in the rooms.
 
+pub mod among;
 pub mod backup;
 pub mod bulk;
 pub mod classes;
@@ -18,7 +19,6 @@ mod feed;
 pub mod fixed;
 pub mod gather;
 pub mod guards;
-pub mod kept;
 mod lease;
 pub mod migrate;
 mod outside;

@@ -6,7 +6,7 @@ use diesel::dsl::{max, min};
 use diesel::prelude::*;
 
 use crate::alerts::store::{AlertRow, HitRow};
-use crate::db::kept::among;
+use crate::db::among::among;
 use crate::db::schema::{accounts, alerts, breaks, contexts, day_ranges, entries, event_parts, events, hits, record_changes};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use diesel::prelude::*;
 
 use crate::alerts::store::{AlertRow, HitRow};
-use crate::db::schema::{breaks, day_refusals};
+use crate::db::bulk::Value;
+use crate::db::schema::day_refusals;
+use crate::db::standing::{self, Standing};
 use crate::db::{Channel, Conn, DbResult, bulk, wake};
 use crate::ids::Seq;
 use crate::ledger::order::store::AsideRow;
@@ -168,37 +170,25 @@ impl Batch {
     /// A break may have been opened, healed and opened again at the same entry: the row is kept.
     fn write_breaks(&self, conn: &mut Conn) -> DbResult<()> {
         for row in &self.breaks {
-            let changing = (
-                breaks::state.eq(row.state),
-                breaks::expected.eq(row.expected),
-                breaks::found.eq(row.found),
-                breaks::opened_by.eq(row.opened_by),
-                breaks::due_at.eq(row.due_at),
-                breaks::closed_by.eq(row.closed_by),
-            );
-            let fixed = (
-                breaks::seq.eq(row.seq),
-                breaks::kind.eq(row.kind),
-                breaks::account.eq(row.account),
-                breaks::currency.eq(&row.currency),
-                breaks::business_date.eq(row.business_date),
-                breaks::opened_at.eq(row.opened_at),
-            );
-            let id = (breaks::seq, breaks::kind);
-            on_conn!(conn, |c| diesel::insert_into(breaks::table)
-                .values((fixed, changing))
-                .on_conflict(id)
-                .do_update()
-                .set(changing)
-                .execute(c))?;
+            let number = |value: Option<i64>| value.map_or(Value::Null, Value::Int);
+            let fixed = [row.seq, row.kind.into(), row.account, row.business_date.into(), row.opened_at].map(Value::Int);
+            let changing = [
+                Value::Int(row.state.into()),
+                number(row.expected),
+                number(row.found),
+                Value::Int(row.opened_by),
+                Value::Int(row.due_at),
+                number(row.closed_by),
+            ];
+            standing::run::<StoreBreak>(conn, &[&[Value::Text(&row.currency)], &fixed[..], &changing].concat())?;
         }
         Ok(())
     }
 
     fn write_updates(&self, conn: &mut Conn) -> DbResult<()> {
         for ((seq, kind), (state, by)) in &self.break_updates {
-            let values = (breaks::state.eq(state.code()), breaks::closed_by.eq(Some(*by)));
-            on_conn!(conn, |c| diesel::update(breaks::table.find((*seq, *kind))).set(values).execute(c))?;
+            let values = [state.code().into(), *by, *seq, (*kind).into()].map(Value::Int);
+            standing::run::<CloseBreak>(conn, &values)?;
         }
         store::update_alerts(conn, &self.alert_updates)?;
         for ((date, source, code), rows) in &self.refusals {
@@ -226,6 +216,21 @@ impl Batch {
             None => Ok(()),
         }
     }
+}
+
+struct StoreBreak;
+
+impl Standing for StoreBreak {
+    const SQL: &'static str = "INSERT INTO breaks (currency, seq, kind, account, business_date, opened_at, state, expected, found, \
+        opened_by, due_at, closed_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (seq, kind) DO UPDATE SET \
+        state = excluded.state, expected = excluded.expected, found = excluded.found, opened_by = excluded.opened_by, \
+        due_at = excluded.due_at, closed_by = excluded.closed_by";
+}
+
+struct CloseBreak;
+
+impl Standing for CloseBreak {
+    const SQL: &'static str = "UPDATE breaks SET state = ?, closed_by = ? WHERE seq = ? AND kind = ?";
 }
 
 /// Private parts, if they are all of them: without the salt some are sealed, and the entry kept its own.

@@ -1,12 +1,11 @@
 //! Day figures and day ranges: kept at ingest, so that report and log cannot differ.
 
 use diesel::prelude::*;
-use diesel::upsert::excluded;
 
 use crate::clock::HOUR;
 use crate::db::bulk::Value;
 use crate::db::schema::day_figures;
-use crate::db::standing::{self, Standing};
+use crate::db::standing::{self, Standing, array};
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::{Direction, NewEntry};
@@ -153,7 +152,7 @@ impl Changed {
 /// Many in one statement where each costs a round trip.
 fn store_figures(conn: &mut Conn, figures: &[(FigureKey, Figure)]) -> DbResult<()> {
     match conn {
-        Conn::Postgres(c) if figures.len() > 1 => figures.chunks(AT_ONCE).try_for_each(|some| store_many(c, some)),
+        Conn::Postgres(_) if figures.len() > 1 => figures.chunks(AT_ONCE).try_for_each(|some| store_many(conn, some)),
         conn => figures.iter().try_for_each(|(key, figure)| store_figure(conn, key, *figure)),
     }
 }
@@ -173,36 +172,31 @@ impl Standing for StoreFigure {
         DO UPDATE SET entries = excluded.entries, credits = excluded.credits, debits = excluded.debits";
 }
 
-fn store_many(conn: &mut PgConnection, figures: &[(FigureKey, Figure)]) -> DbResult<()> {
-    let row = |(key, figure): &(FigureKey, Figure)| {
-        (
-            day_figures::business_date.eq(key.business_date),
-            day_figures::source.eq(key.source),
-            day_figures::currency.eq(key.currency.code()),
-            day_figures::kind.eq(key.kind),
-            day_figures::status.eq(key.status),
-            day_figures::hour.eq(key.hour),
-            day_figures::entries.eq(figure.entries),
-            day_figures::credits.eq(figure.credits),
-            day_figures::debits.eq(figure.debits),
-        )
-    };
-    let id = (
-        day_figures::business_date,
-        day_figures::source,
-        day_figures::currency,
-        day_figures::kind,
-        day_figures::status,
-        day_figures::hour,
-    );
-    let anew = (
-        day_figures::entries.eq(excluded(day_figures::entries)),
-        day_figures::credits.eq(excluded(day_figures::credits)),
-        day_figures::debits.eq(excluded(day_figures::debits)),
-    );
-    let rows: Vec<_> = figures.iter().map(row).collect();
-    diesel::insert_into(day_figures::table).values(rows).on_conflict(id).do_update().set(anew).execute(conn)?;
-    Ok(())
+/// The same, many at once on PostgreSQL.
+struct StoreFigures;
+
+impl Standing for StoreFigures {
+    const SQL: &'static str = "INSERT INTO day_figures (business_date, source, kind, status, hour, entries, credits, debits, currency) \
+        SELECT * FROM unnest(?::text::integer[], ?::text::bigint[], ?::text::smallint[], ?::text::smallint[], ?::text::bigint[], \
+        ?::text::bigint[], ?::text::bigint[], ?::text::bigint[], ?::text::text[]) \
+        ON CONFLICT (business_date, source, currency, kind, status, hour) \
+        DO UPDATE SET entries = excluded.entries, credits = excluded.credits, debits = excluded.debits";
+}
+
+fn store_many(conn: &mut Conn, figures: &[(FigureKey, Figure)]) -> DbResult<()> {
+    let column = |of: fn(&FigureKey, &Figure) -> i64| array(figures.iter().map(|(key, figure)| of(key, figure)));
+    let columns = [
+        column(|key, _| key.business_date.into()),
+        column(|key, _| key.source),
+        column(|key, _| key.kind.into()),
+        column(|key, _| key.status.into()),
+        column(|key, _| key.hour),
+        column(|_, figure| figure.entries),
+        column(|_, figure| figure.credits),
+        column(|_, figure| figure.debits),
+        array(figures.iter().map(|(key, _)| key.currency.code())),
+    ];
+    standing::run::<StoreFigures>(conn, &columns.each_ref().map(|text| Value::Text(text))).map(drop)
 }
 
 fn store_range(conn: &mut Conn, date: i32, range: Range) -> DbResult<()> {

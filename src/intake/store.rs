@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, SmallInt};
-
-use crate::db::schema::alerts;
+use crate::db::bulk::Value;
+use crate::db::standing::{self, Standing, array};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 
@@ -13,33 +11,32 @@ use super::alerting::AlertUpdate;
 
 /// Alerts in one statement.
 const AT_ONCE: usize = 1_000;
-/// All of them in one round trip.
-const UPDATE: &str = "UPDATE alerts SET hits = new.hits, severity = new.severity, last_seq = new.last_seq \
-    FROM unnest($1, $2, $3, $4) AS new (id, hits, severity, last_seq) WHERE alerts.id = new.id";
+
+struct UpdateAlert;
+
+impl Standing for UpdateAlert {
+    const SQL: &'static str = "UPDATE alerts SET hits = ?, severity = ?, last_seq = ? WHERE id = ?";
+}
+
+struct UpdateAlerts;
+
+impl Standing for UpdateAlerts {
+    const SQL: &'static str = "UPDATE alerts SET hits = new.hits, severity = new.severity, last_seq = new.last_seq \
+        FROM unnest(?::text::bigint[], ?::text::smallint[], ?::text::bigint[], ?::text::bigint[]) AS new (hits, severity, last_seq, id) \
+        WHERE alerts.id = new.id";
+}
 
 /// Stores them; on PostgreSQL many in one statement, because the committer waits for each.
 pub(super) fn update_alerts(conn: &mut Conn, updates: &BTreeMap<Seq, AlertUpdate>) -> DbResult<()> {
+    let rows: Vec<[i64; 4]> =
+        updates.iter().map(|(id, update)| [update.hits, update.severity.into(), update.last_seq, *id]).collect();
     match conn {
-        Conn::Sqlite(c) => {
-            for (id, update) in updates {
-                let values =
-                    (alerts::hits.eq(update.hits), alerts::severity.eq(update.severity), alerts::last_seq.eq(update.last_seq));
-                diesel::update(alerts::table.find(*id)).set(values).execute(c)?;
-            }
-        }
-        Conn::Postgres(c) => {
-            let updates: Vec<(&Seq, &AlertUpdate)> = updates.iter().collect();
-            for some in updates.chunks(AT_ONCE) {
-                let column = |of: fn(&AlertUpdate) -> i64| some.iter().map(|(_, update)| of(update)).collect::<Vec<i64>>();
-                let severities: Vec<i16> = some.iter().map(|(_, update)| update.severity).collect();
-                diesel::sql_query(UPDATE)
-                    .bind::<Array<BigInt>, _>(some.iter().map(|(id, _)| **id).collect::<Vec<i64>>())
-                    .bind::<Array<BigInt>, _>(column(|update| update.hits))
-                    .bind::<Array<SmallInt>, _>(severities)
-                    .bind::<Array<BigInt>, _>(column(|update| update.last_seq))
-                    .execute(c)?;
-            }
+        Conn::Postgres(_) => rows.chunks(AT_ONCE).try_for_each(|some| {
+            let columns = [0, 1, 2, 3].map(|column| array(some.iter().map(|row| row[column])));
+            standing::run::<UpdateAlerts>(conn, &columns.each_ref().map(|text| Value::Text(text))).map(drop)
+        }),
+        Conn::Sqlite(_) => {
+            rows.into_iter().try_for_each(|row| standing::run::<UpdateAlert>(conn, &row.map(Value::Int)).map(drop))
         }
     }
-    Ok(())
 }

@@ -4,8 +4,8 @@ use counterfoil_verify::{EntryLeaf, Hash, TooLong};
 use diesel::prelude::*;
 
 use crate::clock::Moment;
+use crate::db::among::among;
 use crate::db::bulk::{BulkRow, Value, Width};
-use crate::db::kept::among;
 use crate::db::schema::{accounts, breaks, contexts, deliveries, entries, entry_parts, events, sources};
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use crate::alerts::store::OPEN;
 use crate::approvals::Kind;
 use crate::clock::Moment;
-use crate::db::kept::among;
+use crate::db::among::among;
 use crate::db::schema::{
     accounts, alerts, breaks, contexts, entries, entry_parts, erased, erasures, event_parts, events, holds, inbox, proposals,
     record_fields, sealed_parts, searches,

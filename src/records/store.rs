@@ -3,7 +3,7 @@
 use diesel::dsl::max;
 use diesel::prelude::*;
 
-use crate::db::kept::among;
+use crate::db::among::among;
 use crate::db::schema::{record_breaks, record_changes, record_fields, record_snapshots, records};
 use crate::db::{Conn, DbResult};
 use crate::ids::{Seq, erased_number};

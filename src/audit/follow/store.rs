@@ -8,7 +8,7 @@ use crate::access::searches::store::SearchRow;
 use crate::access::store::{KeyRow, SessionRow, UserRow};
 use crate::alerts::store::AlertRow;
 use crate::approvals::store::ProposalRow;
-use crate::db::kept::among;
+use crate::db::among::among;
 use crate::db::schema::{
     alerts, anchors, api_keys, data_keys, day_refusals, event_parts, events, feed_closings, import_runs, jobs, outbox, proposals,
     record_breaks, record_changes, record_fields, record_snapshots, records, reports, searches, sessions, sources, users,

@@ -3,17 +3,17 @@
 use std::collections::{BTreeSet, HashMap};
 
 use diesel::prelude::*;
-use diesel::upsert::excluded;
 
+use crate::db::among::among;
+use crate::db::bulk::Value;
 use crate::db::schema::{account_states, entries, index_pages, index_runs};
+use crate::db::standing::{self, Standing, array};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::on_conn;
 
 use super::{KINDS, RunKind, RunRow, key, page_data, unpack};
 
-/// Entries asked for in one statement.
-const PLACED_AT_ONCE: usize = 1_000;
 /// States stored in one statement.
 const STATES_AT_ONCE: usize = 1_000;
 
@@ -74,14 +74,10 @@ pub fn accounts_between(conn: &mut Conn, from: Seq, to: Seq, limit: i64) -> DbRe
 
 /// Account and position of the entries at these places, by place.
 pub fn placed(conn: &mut Conn, seqs: &[Seq]) -> DbResult<HashMap<Seq, (Seq, i64)>> {
-    let mut found = HashMap::with_capacity(seqs.len());
-    for some in seqs.chunks(PLACED_AT_ONCE) {
-        let query = entries::table.filter(entries::seq.eq_any(some));
-        let rows: Vec<(Seq, Seq, i64)> =
-            on_conn!(conn, |c| query.select((entries::seq, entries::account, entries::position)).load(c))?;
-        found.extend(rows.into_iter().map(|(seq, account, position)| (seq, (account, position))));
-    }
-    Ok(found)
+    let query = entries::table.filter(among(entries::seq, seqs));
+    let rows: Vec<(Seq, Seq, i64)> =
+        on_conn!(conn, |c| query.select((entries::seq, entries::account, entries::position)).load(c))?;
+    Ok(rows.into_iter().map(|(seq, account, position)| (seq, (account, position))).collect())
 }
 
 /// Stored states of the accounts after `after`, in order: account, the entry it goes up to, state.
@@ -94,27 +90,34 @@ pub fn states_after(conn: &mut Conn, after: Seq, limit: i64) -> DbResult<Vec<(Se
 /// Stores the states of accounts, each over the one before: account, the entry it goes up to, state. On PostgreSQL
 /// many go in one statement: one by one, each is a round trip that the committer waits for.
 pub fn put_states(conn: &mut Conn, states: &[(Seq, Seq, Vec<u8>)]) -> DbResult<()> {
-    let given =
-        (account_states::as_of.eq(excluded(account_states::as_of)), account_states::body.eq(excluded(account_states::body)));
-    let into = || diesel::insert_into(account_states::table);
-    match conn {
-        Conn::Sqlite(c) => {
-            for (account, as_of, body) in states {
-                let row = (account_states::account.eq(account), account_states::as_of.eq(as_of), account_states::body.eq(body));
-                into().values(row).on_conflict(account_states::account).do_update().set(given).execute(c)?;
-            }
-        }
-        Conn::Postgres(c) => {
-            for some in states.chunks(STATES_AT_ONCE) {
-                let rows = some.iter().map(|(account, as_of, body)| {
-                    (account_states::account.eq(account), account_states::as_of.eq(as_of), account_states::body.eq(body))
-                });
-                let rows: Vec<_> = rows.collect();
-                into().values(rows).on_conflict(account_states::account).do_update().set(given).execute(c)?;
-            }
-        }
+    if let Conn::Sqlite(_) = conn {
+        return states.iter().try_for_each(|(account, as_of, body)| {
+            standing::run::<PutState>(conn, &[Value::Int(*account), Value::Int(*as_of), Value::Bytes(body)]).map(drop)
+        });
     }
-    Ok(())
+    states.chunks(STATES_AT_ONCE).try_for_each(|some| {
+        let columns = [
+            array(some.iter().map(|(account, ..)| account)),
+            array(some.iter().map(|(_, as_of, _)| as_of)),
+            array(some.iter().map(|(.., body)| hex::encode(body))),
+        ];
+        standing::run::<PutStates>(conn, &columns.each_ref().map(|text| Value::Text(text))).map(drop)
+    })
+}
+
+struct PutState;
+
+impl Standing for PutState {
+    const SQL: &'static str = "INSERT INTO account_states (account, as_of, body) VALUES (?, ?, ?) \
+        ON CONFLICT (account) DO UPDATE SET as_of = excluded.as_of, body = excluded.body";
+}
+
+struct PutStates;
+
+impl Standing for PutStates {
+    const SQL: &'static str = "INSERT INTO account_states (account, as_of, body) SELECT account, as_of, decode(body, 'hex') \
+        FROM unnest(?::text::bigint[], ?::text::bigint[], ?::text::text[]) AS new (account, as_of, body) \
+        ON CONFLICT (account) DO UPDATE SET as_of = excluded.as_of, body = excluded.body";
 }
 
 /// Removes every stored state.

@@ -8,8 +8,10 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, SmallInt};
 
 use crate::clock::Moment;
-use crate::db::kept::{Kept, among};
+use crate::db::among::among;
+use crate::db::bulk::Value;
 use crate::db::schema::{account_states, entries, log_state};
+use crate::db::standing::{self, Standing};
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::{Direction, PastEntry, Status};
@@ -64,16 +66,27 @@ struct Place {
 
 /// Of the `count` entries up to `last`, those booked in the half-open window, oldest first.
 pub fn walk(conn: &mut Conn, last: Seq, count: i64, from: Option<Moment>, to: Option<Moment>) -> DbResult<Vec<Seq>> {
-    const WALK: &[&str] = &[
-        "WITH RECURSIVE walk(seq, prev, booked_at, n) AS (SELECT seq, prev, booked_at, 1 FROM entries WHERE seq = ",
-        " UNION ALL SELECT e.seq, e.prev, e.booked_at, w.n + 1 FROM walk w JOIN entries e ON e.seq = w.prev WHERE w.n < ",
-        ") SELECT seq FROM walk WHERE booked_at >= ",
-        " AND booked_at < ",
-        " ORDER BY seq",
-    ];
-    let numbers = [last, count, from.map_or(i64::MIN, |at| at.0), to.map_or(i64::MAX, |at| at.0)];
-    let places: Vec<Place> = on_conn!(conn, |c| Kept { pieces: WALK, numbers }.load(c))?;
+    let (from, to) = (from.map_or(i64::MIN, |at| at.0), to.map_or(i64::MAX, |at| at.0));
+    let places: Vec<Place> = standing::load::<Walk, _>(conn, &[last, count, from, to].map(Value::Int))?;
     Ok(places.into_iter().map(|place| place.seq).collect())
+}
+
+struct Walk;
+
+impl Standing for Walk {
+    const SQL: &'static str = "WITH RECURSIVE walk(seq, prev, booked_at, n) AS (SELECT seq, prev, booked_at, 1 FROM entries WHERE seq = ? \
+        UNION ALL SELECT e.seq, e.prev, e.booked_at, w.n + 1 FROM walk w JOIN entries e ON e.seq = w.prev WHERE w.n < ?) \
+        SELECT seq FROM walk WHERE booked_at >= ? AND booked_at < ? ORDER BY seq";
+}
+
+struct WalkBack;
+
+impl Standing for WalkBack {
+    const SQL: &'static str = "WITH RECURSIVE walk(seq, prev, booked_at, account_seq, amount, direction, balance_before, \
+        balance_after, status, n) AS (SELECT seq, prev, booked_at, account_seq, amount, direction, balance_before, balance_after, status, 1 \
+        FROM entries WHERE seq = ? UNION ALL SELECT e.seq, e.prev, e.booked_at, e.account_seq, e.amount, e.direction, e.balance_before, \
+        e.balance_after, e.status, w.n + 1 FROM walk w JOIN entries e ON e.seq = w.prev WHERE w.n < ?) \
+        SELECT seq, booked_at, account_seq, amount, direction, balance_before, balance_after, status FROM walk";
 }
 
 #[derive(QueryableByName)]
@@ -98,16 +111,8 @@ struct Earlier {
 
 /// The `count` entries up to `last`, as far as their pointers lead.
 pub fn earlier(conn: &mut Conn, last: Seq, count: usize) -> DbResult<Vec<PastEntry>> {
-    const EARLIER: &[&str] = &[
-        "WITH RECURSIVE walk(seq, prev, booked_at, account_seq, amount, direction, balance_before, balance_after, status, n) AS \
-         (SELECT seq, prev, booked_at, account_seq, amount, direction, balance_before, balance_after, status, 1 \
-         FROM entries WHERE seq = ",
-        " UNION ALL SELECT e.seq, e.prev, e.booked_at, e.account_seq, e.amount, e.direction, e.balance_before, e.balance_after, \
-         e.status, w.n + 1 FROM walk w JOIN entries e ON e.seq = w.prev WHERE w.n < ",
-        ") SELECT seq, booked_at, account_seq, amount, direction, balance_before, balance_after, status FROM walk",
-    ];
-    let numbers = [last, i64::try_from(count).unwrap_or(i64::MAX)];
-    let found: Vec<Earlier> = on_conn!(conn, |c| Kept { pieces: EARLIER, numbers }.load(c))?;
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    let found: Vec<Earlier> = standing::load::<WalkBack, _>(conn, &[last, count].map(Value::Int))?;
     found.into_iter().map(read).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use crate::db::kept::among;
+use crate::db::among::among;
 use crate::db::schema::{entries, events, holds};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use crate::db::kept::among;
+use crate::db::among::among;
 use crate::db::schema::{record_changes, records};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;

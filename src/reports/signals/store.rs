@@ -6,7 +6,7 @@ use diesel::dsl::count_star;
 use diesel::prelude::*;
 
 use crate::alerts::store::{HitRow, OPEN};
-use crate::db::kept::among;
+use crate::db::among::among;
 use crate::db::schema::{accounts, alerts, breaks, entries, hits, rule_sets};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;

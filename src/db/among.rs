@@ -1,16 +1,14 @@
-//! Statements that are compiled once however many values they are given.
+//! A column among any number of values, in a statement that is compiled once.
 //!
-//! diesel keeps a prepared statement by its text, but not one whose text depends on how many values are bound (a list
-//! on SQLite), nor any that was written by hand. Both databases take longer to compile a look-up than to run it.
+//! The query builder's own list has a text for each length on SQLite, so that it is compiled anew each time: that takes
+//! longer than most look-ups.
 
-use diesel::backend::Backend;
+use diesel::QueryResult;
 use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate};
 use diesel::pg::Pg;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::serialize::ToSql;
-use diesel::sql_types::{Array, BigInt, Bool, HasSqlType, Text, Untyped};
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{Array, BigInt, Bool, Text};
 use diesel::sqlite::Sqlite;
-use diesel::{QueryResult, RunQueryDsl};
 
 use crate::ids::Seq;
 
@@ -61,43 +59,6 @@ impl<C: QueryFragment<Pg>> QueryFragment<Pg> for Among<C> {
         out.push_sql(" = ANY(");
         out.push_bind_param::<Array<BigInt>, _>(&self.values)?;
         out.push_sql(")");
-        Ok(())
-    }
-}
-
-/// A statement written by hand, with a number between every two of its pieces.
-pub struct Kept<const N: usize> {
-    /// One more than there are numbers.
-    pub pieces: &'static [&'static str],
-    /// What is bound between them.
-    pub numbers: [i64; N],
-}
-
-impl<const N: usize> Query for Kept<N> {
-    type SqlType = Untyped;
-}
-
-impl<const N: usize> QueryId for Kept<N> {
-    type QueryId = ();
-    // Known by its text.
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl<C, const N: usize> RunQueryDsl<C> for Kept<N> {}
-
-impl<DB, const N: usize> QueryFragment<DB> for Kept<N>
-where
-    DB: Backend + HasSqlType<BigInt>,
-    i64: ToSql<BigInt, DB>,
-{
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        let mut numbers = self.numbers.iter();
-        for piece in self.pieces {
-            out.push_sql(piece);
-            if let Some(number) = numbers.next() {
-                out.push_bind_param::<BigInt, _>(number)?;
-            }
-        }
         Ok(())
     }
 }
