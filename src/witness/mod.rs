@@ -164,14 +164,18 @@ impl Witness {
     /// Why a checkpoint is not one to sign; raises an alarm where the log has misbehaved.
     fn refusal(&self, watched: &Watched, request: &Request, new: &Checkpoint) -> Option<Answer> {
         let (size, root) = watched.seen.as_ref().map_or((0, empty_root()), |seen| (seen.size, seen.root));
-        if request.old > new.size {
-            return Some(Answer::Malformed(format!("old {} is larger than the checkpoint's size {}", request.old, new.size)));
-        }
         if new.size < size && !watched.signed.contains(&(new.size, new.root)) {
             self.alarm(watched, request, new, Alarm::shrunk(&new.origin, size, new.size));
         }
-        if new.size == size && new.root != root {
+        let forked = new.size == size && new.root != root;
+        if forked {
             self.alarm(watched, request, new, Alarm::forked(&new.origin, size));
+        }
+        // Whatever the request says beside it: what the log signed against itself is kept before that is answered.
+        if request.old > new.size {
+            return Some(Answer::Malformed(format!("old {} is larger than the checkpoint's size {}", request.old, new.size)));
+        }
+        if forked {
             return Some(Answer::Forked(size));
         }
         if request.old != size {

@@ -112,6 +112,21 @@ fn what_it_signed_and_somebody_sends_again_raises_no_alarm() {
 }
 
 #[test]
+fn what_a_log_signed_against_itself_is_kept_whatever_the_request_says() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), Log::new(20));
+    let witness = witness(&folder, &log);
+    assert!(matches!(witness.add_checkpoint(&log.request(0, 10)), Answer::Signed(_)));
+    let mut other = Log::new(20);
+    other.leaves[3] = [99; 32];
+    for size in [10, 8] {
+        let body = Request { old: 12, proof: Vec::new(), note: other.checkpoint(size) }.body();
+        assert!(matches!(witness.add_checkpoint(body.as_bytes()), Answer::Malformed(_)));
+    }
+    let told: Vec<String> = witness.untold().into_iter().map(|alarm| alarm.what).collect();
+    assert!(told.len() == 2 && told[0].contains("two different roots") && told[1].contains("shrunk"), "{told:?}");
+}
+
+#[test]
 fn it_signs_for_nobody_else() {
     let (folder, log) = (tempfile::tempdir().unwrap(), Log::new(9));
     let witness = witness(&folder, &log);
