@@ -7,6 +7,10 @@ use super::leaves::Scope;
 use super::tree::Grown;
 use super::{Level, Report};
 
+/// Said where nothing from outside is held against the log.
+const UNDETECTABLE: &str =
+    "no checkpoint remembered from earlier was given: what was rewritten as a whole, with its key, is undetectable";
+
 pub(super) struct Remembered<'a> {
     rest: Vec<&'a Checkpoint>,
     /// Of an earlier name of the log and larger than it: judged by what was lost.
@@ -18,6 +22,9 @@ pub(super) struct Remembered<'a> {
 
 impl<'a> Remembered<'a> {
     pub(super) fn new(scope: Scope<'a>, report: &mut Report) -> Self {
+        if scope.remembered.is_empty() {
+            report.said.push(UNDETECTABLE.to_owned());
+        }
         let (mut rest, beyond): (Vec<_>, Vec<_>) = scope.remembered.iter().partition(|c| c.size <= scope.newest.size);
         let (mine, beyond): (Vec<_>, Vec<_>) = beyond.into_iter().partition(|c| c.origin == scope.newest.origin);
         for checkpoint in mine {
