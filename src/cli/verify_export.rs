@@ -111,6 +111,7 @@ fn verify<F: Files<Error = String>>(
     path: &Path,
 ) -> anyhow::Result<Report> {
     let (mut export, mut report) = (Export::new(files), Report::default());
+    report.kept_outside(notes.len());
     let newest = export.checkpoint().map_err(anyhow::Error::msg)?;
     let newest = newest.with_context(|| format!("{} has no file `checkpoint`: this is not an export", path.display()))?;
     notes.extend(export.remembered().map_err(anyhow::Error::msg)?);

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use counterfoil::reports;
 use counterfoil::trail::NewEvent;
 use counterfoil::trail::keys::KeyFolder;
-use counterfoil_verify::export::{leaves_path, parse_bundle_line, parse_leaf};
+use counterfoil_verify::export::{leaf_line, leaves_path, parse_bundle_line, parse_leaf};
 use counterfoil_verify::heads::KIND;
 use counterfoil_verify::heads_proof::{Claim, HeadsProof};
-use counterfoil_verify::{SignerKey, VerifierKey};
+use counterfoil_verify::{Checkpoint, Note, SignerKey, VerifierKey};
 use lettre::message::header::ContentTransferEncoding;
 use lettre::message::{Body, Message};
 use reqwest::Method;
@@ -109,6 +109,7 @@ fn the_command_writes_a_folder_and_a_bundle() {
     let verify = |path: &str, more: &[&str]| command(&[&["verify", "--json", "--export", path], more].concat()).run();
     for path in ["out", "log.cfx"] {
         let said = verify(path, &[]).succeeded();
+        assert!(said.stdout.contains("is undetectable"), "{}", said.stdout);
         assert!(said.stderr.contains("to an outsider this proves nothing"), "{}", said.stderr);
         verify(path, &["--key", &key.to_string()]).succeeded();
     }
@@ -253,6 +254,34 @@ fn the_page_accepts_a_real_export_and_refuses_five_others() {
     assert_eq!(word, "Nothing was verified", "{text}");
     assert!(text.contains("there is no key"), "{text}");
     desk.refuses(&other.verifier().to_string(), &[bundle("once-more.cfx", &exported)], "this is another log");
+}
+
+#[test]
+fn the_page_refuses_leaves_that_no_checkpoint_covers_and_checkpoints_that_no_leaves_reach() {
+    let (site, desk) = (bank(Kind::Sqlite), Desk::new());
+    let verifier = site.app.signer.verifier();
+    let (key, exported) = (verifier.to_string(), Exported::of(&site, true));
+    let size = exported.checkpoint().size;
+    let mut longer = exported.clone();
+    let more = leaf_line(size, &exported.leaf(size - 1));
+    longer.0.get_mut(&leaves_path(0)).unwrap().extend(more.bytes());
+    assert_eq!(longer.findings(&verifier, &[]), ["leaf_beyond"]);
+    desk.refuses(&key, &[desk.put("longer.cfx", longer.bundle())], &format!("leaf_beyond, leaf {size}"));
+    let mut file = exported.clone();
+    file.0.insert(leaves_path(5 << 14), more.into_bytes());
+    assert_eq!(file.findings(&verifier, &[]), ["leaf_beyond"]);
+    desk.refuses(&key, &[desk.put("file.cfx", file.bundle())], "leaves has a file of number 5");
+    let mut huge = exported.clone();
+    let signed = Checkpoint::new(verifier.name(), 1 << 40, [1; 32]).sign(&[&secret(&site)]).unwrap();
+    huge.0.insert("checkpoint".into(), signed.to_string().into_bytes());
+    assert!(huge.findings(&verifier, &[]).contains(&"root_unknown"));
+    desk.refuses(&key, &[desk.put("huge.cfx", huge.bundle())], "leaf_missing");
+    // A checkpoint with extension lines, as it stands in a mail, is one like any other.
+    let newest = exported.checkpoint();
+    let extended = Note::sign(&format!("{newest}one more line\nand another\n"), &[&secret(&site)]).unwrap();
+    let kept = desk.put("kept.txt", format!("Dear all,\nthe checkpoint:\n{extended}\nregards\n"));
+    let text = desk.accepts(&key, "#files", &[desk.put("export.cfx", exported.bundle()), kept]);
+    assert!(text.contains("1 kept by you"), "{text}");
 }
 
 #[test]

@@ -17,6 +17,12 @@ pub const REMEMBERED: &str = "checkpoints";
 /// The folder of the changes of the log's key.
 pub const ROTATIONS: &str = "rotations";
 
+/// The folder of the leaves.
+pub const LEAVES: &str = "leaves";
+
+/// The folder of their private parts.
+pub const PRIVATE: &str = "private";
+
 /// Leaves, and openings of leaves, in one file.
 pub const LEAVES_PER_FILE: u64 = 16_384;
 
@@ -46,13 +52,21 @@ pub fn rotation_path(size: u64) -> String {
 /// The path of the file that holds a leaf.
 #[must_use]
 pub fn leaves_path(seq: u64) -> String {
-    format!("leaves/{:05}.ndjson", seq / LEAVES_PER_FILE)
+    format!("{LEAVES}/{:05}.ndjson", seq / LEAVES_PER_FILE)
 }
 
 /// The path of the file that holds the opening of a leaf.
 #[must_use]
 pub fn private_path(seq: u64) -> String {
-    format!("private/{:05}.ndjson", seq / LEAVES_PER_FILE)
+    format!("{PRIVATE}/{:05}.ndjson", seq / LEAVES_PER_FILE)
+}
+
+/// The number of a file of leaves or of openings, by its path in its folder; nothing for a path that is none's.
+#[must_use]
+pub fn number_of(folder: &str, path: &str) -> Option<u64> {
+    let digits = path.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(".ndjson")?;
+    let number = digits.parse().ok().filter(|number| *number <= u64::MAX / LEAVES_PER_FILE)?;
+    (format!("{number:05}") == digits).then_some(number)
 }
 
 /// The line of a leaf, with its end.

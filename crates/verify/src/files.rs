@@ -1,10 +1,11 @@
 //! An export as a source: its files, however they are stored, read as leaves, tiles and openings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::Source;
 use crate::export::{
-    CHECKPOINT, LEAVES_PER_FILE, Opening, REMEMBERED, ROTATIONS, leaves_path, parse_leaf, parse_opening, private_path,
+    CHECKPOINT, LEAVES, LEAVES_PER_FILE, Opening, PRIVATE, REMEMBERED, ROTATIONS, leaves_path, number_of, parse_leaf,
+    parse_opening, private_path,
 };
 use crate::tile::path as tile_path;
 
@@ -38,6 +39,8 @@ pub struct Export<F> {
     files: F,
     leaves: Lines<Vec<u8>>,
     openings: Lines<Opening>,
+    /// The numbers of the files of leaves, once they were asked for.
+    numbers: Option<BTreeSet<u64>>,
 }
 
 /// The lines of one file, by their `seq`.
@@ -87,7 +90,7 @@ impl<T: Clone> Lines<T> {
 impl<F: Files> Export<F> {
     /// An export over its files.
     pub const fn new(files: F) -> Self {
-        Self { files, leaves: Lines::new(), openings: Lines::new() }
+        Self { files, leaves: Lines::new(), openings: Lines::new(), numbers: None }
     }
 
     /// The newest signed checkpoint.
@@ -129,6 +132,10 @@ impl<F: Files> Export<F> {
         Ok(notes)
     }
 
+    fn numbers(&mut self, folder: &str) -> Result<BTreeSet<u64>, F::Error> {
+        Ok(self.files.list(folder)?.iter().filter_map(|path| number_of(folder, path)).collect())
+    }
+
     /// Lines that could not be used so far, and how many beyond those listed.
     #[must_use]
     pub fn problems(&self) -> (Vec<String>, u64) {
@@ -159,5 +166,33 @@ impl<F: Files> Source for Export<F> {
 
     fn tile(&mut self, level: u8, index: u64, width: u16) -> Result<Option<Vec<u8>>, F::Error> {
         self.files.read(&tile_path(level, index, width))
+    }
+
+    fn next_from(&mut self, first: u64) -> Result<Option<u64>, F::Error> {
+        let numbers = match self.numbers.take() {
+            Some(numbers) => numbers,
+            None => self.numbers(LEAVES)?,
+        };
+        let next = numbers.range(first / LEAVES_PER_FILE..).next().map(|number| first.max(number * LEAVES_PER_FILE));
+        self.numbers = Some(numbers);
+        Ok(next)
+    }
+
+    fn beyond(&mut self, size: u64) -> Result<Vec<(u64, String)>, F::Error> {
+        let covered = size.div_ceil(LEAVES_PER_FILE);
+        let mut beyond = Vec::new();
+        for folder in [LEAVES, PRIVATE] {
+            for number in self.numbers(folder)?.range(covered..) {
+                beyond.push((number * LEAVES_PER_FILE, format!("{folder} has a file of number {number}")));
+            }
+        }
+        if !size.is_multiple_of(LEAVES_PER_FILE) {
+            self.leaves(size - 1, size)?;
+            self.openings(size - 1, size)?;
+            let end = covered.saturating_mul(LEAVES_PER_FILE);
+            beyond.extend(self.leaves.between(size, end).map(|(seq, _)| (*seq, "a leaf is there".to_owned())));
+            beyond.extend(self.openings.between(size, end).map(|(seq, _)| (*seq, "private parts are there".to_owned())));
+        }
+        Ok(beyond)
     }
 }

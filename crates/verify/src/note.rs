@@ -7,6 +7,7 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::checkpoint::{Checkpoint, MAX_EXTENSIONS};
 use crate::key::{Algorithm, SignerKey, VerifierKey, is_name};
 use crate::mail;
 use crate::text::{base64, from_base64, hex};
@@ -152,7 +153,7 @@ impl Note {
     pub fn each(bytes: &[u8]) -> Vec<&[u8]> {
         let (mut parts, mut from, mut at, mut signed) = (Vec::new(), 0, 0, false);
         for line in bytes.split_inclusive(|b| *b == b'\n') {
-            let is = std::str::from_utf8(line).is_ok_and(|line| signature(&bare(line)).is_some());
+            let is = is_signature(line);
             if signed && !is {
                 parts.push(&bytes[from..at]);
                 from = at;
@@ -197,8 +198,8 @@ impl Note {
         let first = lines[..first].iter().rposition(|line| !is_signature(line)).map_or(0, |i| i + 1);
         let signatures = lines[first..].iter().take_while(|line| is_signature(line));
         let blank = first.checked_sub(1).filter(|at| lines[*at].is_empty())?;
-        let body = lines.get(blank.checked_sub(3)?..blank)?;
-        let all: Vec<&str> = body.iter().chain([&lines[blank]]).chain(signatures).map(String::as_str).collect();
+        let begin = text_begin(&lines[..blank])?;
+        let all: Vec<&str> = lines[begin..=blank].iter().chain(signatures).map(String::as_str).collect();
         Self::parse(all.join("\n") + "\n").ok()
     }
 
@@ -309,6 +310,15 @@ fn expect(key: &SignerKey, algorithm: Algorithm) -> Result<(), NoteError> {
     if key.algorithm() == algorithm { Ok(()) } else { Err(NoteError::OtherUse { key: key.name().to_owned() }) }
 }
 
+/// Where the text of a checkpoint begins that ends with these lines: three, and any extension lines. What reads as no
+/// checkpoint at all begins three lines before the end: opening it says what is wrong with it.
+fn text_begin(lines: &[String]) -> Option<usize> {
+    let three = lines.len().checked_sub(3)?;
+    let is_one = |begin: &usize| Checkpoint::parse(&(lines[*begin..].join("\n") + "\n")).is_ok();
+    let furthest = three.saturating_sub(MAX_EXTENSIONS);
+    Some((furthest..=three).rev().find(is_one).unwrap_or(three))
+}
+
 /// The time a witness states, or no time; nothing when the signature is not of this text.
 fn verify(text: &str, signature: &Signature, key: &VerifierKey) -> Option<Option<u64>> {
     match key.algorithm() {
@@ -338,6 +348,11 @@ fn check_text(text: &str) -> Result<(), NoteError> {
         return Err(NoteError::Unfinished);
     }
     Ok(())
+}
+
+/// Whether a line is one that signs, whatever mail programs put around it.
+pub(crate) fn is_signature(line: &[u8]) -> bool {
+    std::str::from_utf8(line).is_ok_and(|line| signature(&bare(line)).is_some())
 }
 
 fn signature(line: &str) -> Option<Signature> {

@@ -66,6 +66,7 @@ pub fn check(
     let bytes = small(store, MANIFEST)?.ok_or("there is no manifest.json: this is not an archive, or not a whole one")?;
     let digest: Hash = Sha256::digest(&bytes).into();
     let mut checked = Checked { digest: Some(digest), ..Checked::default() };
+    report.kept_outside(archive.checkpoints.len());
     report.note(Level::L2, 1);
     if small(store, MANIFEST_SUM)?.as_deref() != Some(sum_line(&digest).as_bytes()) {
         report.add(

@@ -44,8 +44,10 @@ pub fn check<S: Source>(
     let mut walk =
         Walk { origin: scope.newest.origin.clone(), grown: Grown::default(), accounts: Accounts::default(), time: i64::MIN };
     remembered.at(0, "", &walk.grown, report);
-    for first in (0..size).step_by(WIDTH) {
-        let end = size.min(first + WIDTH as u64);
+    let mut next = 0;
+    while next < size {
+        let first = next;
+        let end = size.min(first.saturating_add(WIDTH as u64));
         let hashes = walk.tile(source, first, end, report)?;
         let leaves = placed(source.leaves(first, end)?, first, end, report);
         let openings = source.openings(first, end)?;
@@ -59,11 +61,17 @@ pub fn check<S: Source>(
             remembered.at(seq + 1, &walk.origin, &walk.grown, report);
             match (leaf, hash) {
                 (Some(bytes), Some(hash)) => walk.leaf(seq, bytes, hash, &openings, report),
-                _ => report.add(Level::L2, "leaf_missing", seq, "the leaf is missing"),
+                _ => report.add_one_of_many(Level::L2, "leaf_missing", seq, "the leaf is missing"),
             }
         }
         walk.grown.compare_full(source, report)?;
-        progress(end);
+        let nothing = hashes.is_none() && leaves.iter().all(Option::is_none);
+        next = if nothing { walk.passed_over(source, (end, size), report)? } else { end };
+        progress(next);
+    }
+    for (seq, what) in source.beyond(size)? {
+        let text = format!("{what}, beyond the {size} leaves that the checkpoint covers: nobody signed it");
+        report.add_one_of_many(Level::L2, "leaf_beyond", seq, text);
     }
     if walk.origin != scope.newest.origin {
         let text = format!("the leaves are of the log {}, the checkpoint of {}", walk.origin, scope.newest.origin);
@@ -111,6 +119,17 @@ impl Walk {
             self.origin = recovery.origin.clone();
             recovery
         })
+    }
+
+    /// Where neither leaves nor their tile are there: passes over what is not there either; answers where to go on.
+    fn passed_over<S: Source>(&mut self, source: &mut S, (at, size): (u64, u64), report: &mut Report) -> Result<u64, S::Error> {
+        let next = source.next_from(at)?.unwrap_or(size).min(size);
+        if next > at {
+            self.grown.cut();
+            let text = format!("the leaves {at} to {} are missing, with the files that would hold them", next - 1);
+            report.add(Level::L2, "leaf_missing", at, text);
+        }
+        Ok(next)
     }
 
     /// The hashes of the tile of level 0 that begins with this leaf.

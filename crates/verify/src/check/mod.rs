@@ -27,6 +27,9 @@ pub const MAX_FINDINGS: usize = 1_000;
 /// Findings of one kind that are listed, where there may be one for every leaf.
 const MAX_OF_KIND: u64 = 50;
 
+/// Said where nothing from outside is held against a log.
+const UNDETECTABLE: &str = "no checkpoint kept outside was given: what was rewritten as a whole, with its key, is undetectable";
+
 /// Where a log is read from.
 pub trait Source {
     /// Why it could not be read at all; what merely is wrong is a finding.
@@ -49,6 +52,24 @@ pub trait Source {
     /// # Errors
     /// When it cannot be read.
     fn tile(&mut self, level: u8, index: u64, width: u16) -> Result<Option<Vec<u8>>, Self::Error>;
+
+    /// The first place from `first` on at which there may be a leaf, if there is one: what a checkpoint covers may be
+    /// far more than was handed over.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    fn next_from(&mut self, first: u64) -> Result<Option<u64>, Self::Error> {
+        Ok(Some(first))
+    }
+
+    /// What is there of leaves from `size` on, which no signature covers: the place, and words.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn beyond(&mut self, size: u64) -> Result<Vec<(u64, String)>, Self::Error> {
+        let _ = size;
+        Ok(Vec::new())
+    }
 }
 
 /// What is checked at which depth.
@@ -157,6 +178,14 @@ impl Report {
             self.more += 1;
         } else {
             self.add(level, kind, seq, detail);
+        }
+    }
+
+    /// Says what cannot be found where so many checkpoints were handed over that did not come with the log: those that
+    /// came with it can be made again by whoever has its key.
+    pub fn kept_outside(&mut self, count: usize) {
+        if count == 0 {
+            self.said.push(UNDETECTABLE.to_owned());
         }
     }
 

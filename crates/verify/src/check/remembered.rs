@@ -7,10 +7,6 @@ use super::leaves::Scope;
 use super::tree::Grown;
 use super::{Level, Report};
 
-/// Said where nothing from outside is held against the log.
-const UNDETECTABLE: &str =
-    "no checkpoint remembered from earlier was given: what was rewritten as a whole, with its key, is undetectable";
-
 pub(super) struct Remembered<'a> {
     rest: Vec<&'a Checkpoint>,
     /// Of an earlier name of the log and larger than it: judged by what was lost.
@@ -22,9 +18,6 @@ pub(super) struct Remembered<'a> {
 
 impl<'a> Remembered<'a> {
     pub(super) fn new(scope: Scope<'a>, report: &mut Report) -> Self {
-        if scope.remembered.is_empty() {
-            report.said.push(UNDETECTABLE.to_owned());
-        }
         let (mut rest, beyond): (Vec<_>, Vec<_>) = scope.remembered.iter().partition(|c| c.size <= scope.newest.size);
         let (mine, beyond): (Vec<_>, Vec<_>) = beyond.into_iter().partition(|c| c.origin == scope.newest.origin);
         for checkpoint in mine {
@@ -45,13 +38,13 @@ impl<'a> Remembered<'a> {
 
     /// The tree has grown to a size; `origin` is the name in its last leaf.
     pub(super) fn at(&mut self, size: u64, origin: &str, grown: &Grown, report: &mut Report) {
-        while let Some(checkpoint) = self.rest.pop_if(|c| c.size == size) {
+        // Smaller ones were passed over with leaves that are missing.
+        while let Some(checkpoint) = self.rest.pop_if(|c| c.size <= size) {
             report.note(Level::L0, 1);
-            if !origin.is_empty() && checkpoint.origin != origin {
+            if checkpoint.size == size && !origin.is_empty() && checkpoint.origin != origin {
                 self.beyond.push(checkpoint);
             } else if grown.is_cut() {
-                let text = format!("leaves before {size} are missing: the checkpoint remembered of it cannot be compared");
-                report.add(Level::L0, "checkpoint_unchecked", None, text);
+                unchecked(checkpoint, report);
             } else if !grown.has(&checkpoint.root) {
                 let text = format!(
                     "the checkpoint remembered of {size} leaves was never a state of this log: its history was rewritten"
@@ -63,6 +56,7 @@ impl<'a> Remembered<'a> {
 
     /// Those signed under an earlier name that cover more than the log had when it went on under another.
     pub(super) fn finish(self, report: &mut Report) {
+        self.rest.iter().for_each(|checkpoint| unchecked(checkpoint, report));
         for checkpoint in self.beyond {
             let recovery = self.recoveries.iter().find(|(_, recovery)| recovery.previous == checkpoint.origin);
             let lost = recovery.and_then(|(seq, recovery)| Some((*seq, recovery.lost?.1)));
@@ -88,4 +82,9 @@ impl<'a> Remembered<'a> {
             }
         }
     }
+}
+
+fn unchecked(checkpoint: &Checkpoint, report: &mut Report) {
+    let text = format!("leaves before {} are missing: the checkpoint remembered of it cannot be compared", checkpoint.size);
+    report.add(Level::L0, "checkpoint_unchecked", None, text);
 }

@@ -47,6 +47,11 @@ impl Grown {
         }
     }
 
+    /// Leaves are missing whose hash no tile holds.
+    pub(super) const fn cut(&mut self) {
+        self.cut = true;
+    }
+
     /// Whether one of the two trees has this root at its present size.
     pub(super) fn has(&self, root: &Hash) -> bool {
         self.by_leaves(root) || self.by_tiles(root)

@@ -234,6 +234,7 @@ fn the_program_checks_an_archive() {
     };
     let (code, said) = run(&[]);
     assert_eq!((code, &said["what"], &said["leaves"]), (Some(0), &"archive".into(), &256.into()), "{said}");
+    assert!(said["said"].to_string().contains("is undetectable"), "{said}");
     let hash = counterfoil_verify::text::hex(&leaf_hash(&log.leaves[&300]));
     assert_eq!(run(&["--leaf", &hash]).0, Some(0));
     let elsewhere = counterfoil_verify::text::hex(&leaf_hash(&log.leaves[&600]));

@@ -1,7 +1,12 @@
 //! The check of a whole log: a good one is clean, and whatever is changed is found and named.
 
-use counterfoil_verify::check::{Level, MAX_FINDINGS, consistent, included};
+use std::collections::BTreeMap;
+
+use counterfoil_verify::check::{Level, MAX_FINDINGS, Report, Scope, check, consistent, included, open_notes};
 use counterfoil_verify::decode::{Leaf, decode};
+use counterfoil_verify::export::Opening;
+use counterfoil_verify::files::Export;
+use counterfoil_verify::folder::Bundle;
 use counterfoil_verify::{Checkpoint, EventLeaf, Note, Policy, SignerKey, export, leaf};
 
 use crate::bank::{Log, ORIGIN, key};
@@ -14,6 +19,19 @@ fn log() -> Log {
 
 fn found(level: &str, kind: &'static str, seq: impl Into<Option<u64>>) -> (String, &'static str, Option<u64>) {
     (level.to_owned(), kind, seq.into())
+}
+
+/// The findings of a check of these files.
+fn of_files(files: BTreeMap<String, Vec<u8>>) -> Vec<(String, &'static str, Option<u64>)> {
+    let lines = files.into_iter().map(|(path, content)| export::bundle_line(&path, &content));
+    let bundle = Bundle::parse((export::bundle_header() + &lines.collect::<String>()).as_bytes()).unwrap();
+    let (mut export, mut report) = (Export::new(bundle), Report::default());
+    let (newest, remembered) = (export.checkpoint().unwrap().unwrap(), export.remembered().unwrap());
+    let policy = Policy::of_keys(vec![key(1).verifier()]);
+    let opened = open_notes(&policy, None, &newest, &remembered, &mut report).unwrap();
+    let scope = Scope { newest: &opened.newest.checkpoint, remembered: &opened.remembered, loss_known: false };
+    check(&mut export, scope, &mut report, |_| ()).unwrap();
+    report.findings.into_iter().map(|f| (f.level.name().to_owned(), f.kind, f.seq)).collect()
 }
 
 #[test]
@@ -100,6 +118,38 @@ fn a_leaf_and_its_tile_both_gone_leave_no_root() {
     let findings = log.findings(1);
     assert!(findings.contains(&found("L2", "root_unknown", None)), "{findings:?}");
     assert!(findings.contains(&found("L0", "checkpoint_unchecked", None)), "{findings:?}");
+}
+
+#[test]
+fn a_leaf_that_no_checkpoint_covers_is_not_passed_off_as_signed() {
+    let mut files = log().files();
+    let (last, path) = (log().leaves[&(SIZE - 1)].clone(), export::leaves_path(SIZE));
+    files.get_mut(&path).unwrap().extend(export::leaf_line(SIZE, &last).bytes());
+    assert_eq!(of_files(files.clone()), [found("L2", "leaf_beyond", SIZE)]);
+    let opening = Opening { seq: SIZE + 3, salt: [1; 32], parts: vec![None] };
+    files.entry(export::private_path(SIZE)).or_default().extend(export::opening_line(&opening).bytes());
+    files.insert(export::leaves_path(3 * export::LEAVES_PER_FILE), Vec::new());
+    let places: Vec<_> = of_files(files).into_iter().map(|(_, kind, seq)| (kind, seq.unwrap())).collect();
+    assert_eq!(
+        places,
+        [("leaf_beyond", 3 * export::LEAVES_PER_FILE), ("leaf_beyond", SIZE), ("leaf_beyond", SIZE + 3)],
+        "whole files first"
+    );
+}
+
+#[test]
+fn a_checkpoint_of_more_leaves_than_there_can_be_ends() {
+    for size in [SIZE + 1_000_000, 1 << 40, (1 << 53) + 2, u64::MAX] {
+        let mut huge = log();
+        let forged = Checkpoint::new(ORIGIN, size, [7; 32]).sign(&[&key(1)]).unwrap();
+        huge.checkpoint = forged.to_string().into_bytes();
+        huge.remembered
+            .push(("late".into(), Checkpoint::new(ORIGIN, size - 1, [8; 32]).sign(&[&key(1)]).unwrap().to_string().into()));
+        let findings = of_files(huge.files());
+        assert!(findings.contains(&found("L2", "root_unknown", None)), "{findings:?}");
+        assert!(findings.contains(&found("L0", "checkpoint_unchecked", None)), "{findings:?}");
+        assert!(findings.contains(&found("L2", "leaf_missing", export::LEAVES_PER_FILE)), "{findings:?}");
+    }
 }
 
 #[test]

@@ -236,6 +236,20 @@ fn a_note_is_found_in_a_mail() {
 }
 
 #[test]
+fn a_checkpoint_with_extension_lines_is_found_whole() {
+    let log = signer("bank.example/trail", 1);
+    let root = text::base64(&[3; 32]);
+    let origin = "bank.example/trail";
+    for extensions in ["", "one\n", "one\ntwo 2\n", &"more\n".repeat(16)] {
+        let note = Note::sign(&format!("{origin}\n7\n{root}\n{extensions}"), &[&log]).unwrap();
+        let printed = note.to_string();
+        for mail in [printed.clone(), format!("Dear all,\nhere it is:\n{printed}"), printed.replace('\n', "\n> ")] {
+            assert_eq!(Note::find(&mail).as_ref(), Some(&note), "{mail}");
+        }
+    }
+}
+
+#[test]
 fn each_note_of_a_list_is_found_as_it_stands() {
     let log = signer("log.example/a", 7);
     let printed: Vec<String> = (1..5).map(|n| Note::sign(&format!("log\n{n}\nroot\n"), &[&log]).unwrap().to_string()).collect();

@@ -84,6 +84,12 @@ fn an_export_is_verified_from_a_folder_and_from_a_bundle() {
         let text = String::from_utf8(call(&["--key", &key(1).verifier().to_string(), &path]).stdout).unwrap();
         assert!(text.starts_with("VERIFIED\n"), "{text}");
         assert!(text.contains("log bank.example/trail/test, 700 leaves"), "{text}");
+        // What comes with the export was kept by nobody outside.
+        assert!(!log.remembered.is_empty());
+        assert!(text.contains("is undetectable"), "{text}");
+        let kept = desk.put("kept", &log.checkpoint);
+        let (_, held) = verify(&["--checkpoint", &kept, &path]);
+        assert!(!held.to_string().contains("undetectable"), "{held:#}");
     }
 }
 

@@ -18,6 +18,7 @@ pub fn verify<F: Files<Error = String>>(args: &Args, files: F) -> Result<Outcome
     let mut remembered = args.checkpoints.clone();
     remembered.extend(export.remembered()?);
     let mut report = Report::default();
+    report.kept_outside(args.checkpoints.len());
     let mut rotations = args.rotations.clone();
     rotations.extend(export.rotations()?);
     let policy = follow_rotations(args.policy.clone(), &rotations, &mut report);
@@ -43,6 +44,22 @@ pub fn followed(rotation: &Rotation) -> String {
     format!("the key {} was replaced at {} leaves by {}, which both signed", rotation.old, rotation.size, rotation.new)
 }
 
+/// The first leaf from one place to before another of which there is something to say, with its place.
+fn found<F: Files<Error = String>, T>(
+    export: &mut Export<F>,
+    (mut from, to): (u64, u64),
+    of: impl Fn(&[u8]) -> Option<T>,
+) -> Result<Option<(u64, T)>, String> {
+    while let Some(first) = export.next_from(from)?.filter(|first| *first < to) {
+        from = first.saturating_add(256);
+        let leaves = export.leaves(first, to.min(from))?;
+        if let Some(found) = leaves.iter().find_map(|(seq, bytes)| Some((*seq, of(bytes)?))) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
 /// Whether the leaf of the receipt is in the export, which was just checked.
 fn receipt<F: Files<Error = String>>(
     args: &Args,
@@ -53,13 +70,10 @@ fn receipt<F: Files<Error = String>>(
 ) -> Result<(), String> {
     let Some(receipt) = args.receipt else { return Ok(()) };
     report.note(Level::L1, 1);
-    let range = receipt.seq.map_or(0..size, |seq| seq..size.min(seq.saturating_add(1)));
-    for first in range.clone().step_by(256) {
-        let leaves = export.leaves(first, range.end.min(first + 256))?;
-        if let Some((seq, _)) = leaves.iter().find(|(_, bytes)| leaf::hash(bytes) == receipt.leaf) {
-            said.push(format!("the receipt's leaf is number {seq} of this log"));
-            return Ok(());
-        }
+    let range = receipt.seq.map_or((0, size), |seq| (seq, size.min(seq.saturating_add(1))));
+    if let Some((seq, _)) = found(export, range, |bytes| (leaf::hash(bytes) == receipt.leaf).then_some(()))? {
+        said.push(format!("the receipt's leaf is number {seq} of this log"));
+        return Ok(());
     }
     report.add(Level::L1, "receipt_unknown", receipt.seq, "the leaf of the receipt is not at its place in this log");
     Ok(())
@@ -76,15 +90,13 @@ fn file<F: Files<Error = String>>(
     let Some((name, content)) = &args.file else { return Ok(()) };
     report.note(Level::L1, 1);
     let hash = file_hash(content);
-    for first in (0..size).step_by(256) {
-        for (seq, bytes) in export.leaves(first, size.min(first + 256))? {
-            if let Ok(Leaf::Event(_, event)) = decode(&bytes)
-                && names_file(event.body, &hash)
-            {
-                said.push(format!("{name} is the file that event {seq} ({}) names", event.kind));
-                return Ok(());
-            }
-        }
+    let names = |bytes: &[u8]| match decode(bytes) {
+        Ok(Leaf::Event(_, event)) => names_file(event.body, &hash).then(|| event.kind.to_owned()),
+        _ => None,
+    };
+    if let Some((seq, kind)) = found(export, (0, size), names)? {
+        said.push(format!("{name} is the file that event {seq} ({kind}) names"));
+        return Ok(());
     }
     report.add(Level::L1, "file_unknown", None, format!("no event of this log names {name} by its SHA-256"));
     Ok(())
