@@ -41,8 +41,8 @@ use crate::clock::Clock;
 use crate::config::{Config, Roles};
 use crate::db::{Conn, Db, DbError, DbResult, migrate, roles};
 use crate::intake::{self, Intake, StartError};
-use crate::ledger::BusinessCalendar;
 use crate::ledger::history::Newest;
+use crate::ledger::{BusinessCalendar, leaves};
 use crate::privacy::register;
 use crate::records::Recorder;
 use crate::trail::keys::KeyFolder;
@@ -144,7 +144,7 @@ impl App {
 
     fn made(config: Config, db: Db, clock: Clock, post: Arc<Post>) -> DbResult<App> {
         let calendar = Arc::new(BusinessCalendar::new(&config.bank));
-        let signer = Arc::new(Signer::open(&db, &config, clock.clone())?);
+        let signer = Arc::new(Signer::open(&db, &config, clock.clone(), leaves::hashes)?);
         let recorder = Arc::new(Recorder::new(&config, db.address()));
         Ok(App { config: Arc::new(config), db, clock, calendar, post, signer, recorder, newest: Arc::default() })
     }

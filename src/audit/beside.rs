@@ -1,5 +1,5 @@
-//! What is kept beside the keys: the last checkpoint, the register of erasures; and the last one in
-//! `anchor.file`.
+//! What is kept beside the keys: the last checkpoint, the register of erasures; and how far `anchor.file`
+//! reaches.
 //!
 //! All are written after what they speak of was committed. So they are read before the state of the
 //! database that they are held against begins: it knows of everything that they say, however much is
@@ -17,16 +17,16 @@ use crate::trail::store;
 pub(super) struct Beside {
     /// The folder itself.
     pub(super) keys: KeyFolder,
-    /// The last checkpoint that was signed, as each place outside the database has it.
-    pub(super) kept: Vec<Kept>,
+    /// The last checkpoint that was signed.
+    pub(super) kept: Option<Kept>,
+    /// How long `anchor.file` was, in bytes, if one is configured; else why it cannot be read.
+    pub(super) filed: Result<Option<u64>, String>,
     /// What was erased.
     pub(super) register: Register,
 }
 
-/// A checkpoint kept outside the database.
+/// A checkpoint kept beside the key.
 pub(super) struct Kept {
-    /// Where, in words.
-    pub(super) named: &'static str,
     /// The name of its log.
     pub(super) origin: String,
     /// The checkpoint itself.
@@ -40,17 +40,15 @@ impl Beside {
     /// When the database cannot be read or the register is damaged.
     pub(super) fn read(db: &Db, config: &Config) -> DbResult<Beside> {
         let keys = KeyFolder::of(config, db.address());
+        let filed = keys.anchor_file().end();
         let stated = store::state(&mut db.connect()?)?.map(|state| state.origin);
         // A database without a log is known by what was noted beside the keys.
         let Some(origin) = stated.or(keys.origin().ok().flatten()) else {
-            return Ok(Beside { keys, kept: Vec::new(), register: Register::default() });
+            return Ok(Beside { keys, kept: None, filed, register: Register::default() });
         };
         let register = Register::read(&keys, &origin)?;
         // One that cannot be read is as good as none: the database's own are compared all the same.
-        let beside = keys.checkpoint(&origin).ok().flatten();
-        let places =
-            [("the checkpoint kept beside the key", beside), ("the newest in anchor.file", keys.anchor_file().newest(&origin))];
-        let kept = |(named, note): (_, Option<Note>)| Some(Kept { named, origin: origin.clone(), note: note? });
-        Ok(Beside { kept: places.into_iter().filter_map(kept).collect(), keys, register })
+        let note = keys.checkpoint(&origin).ok().flatten();
+        Ok(Beside { kept: note.map(|note| Kept { origin, note }), filed, keys, register })
     }
 }

@@ -27,7 +27,7 @@ const AHEAD: i64 = MINUTE;
 const PAGE: i64 = 500;
 
 /// What checkpoints are held against.
-struct Against<'a> {
+pub(super) struct Against<'a> {
     state: &'a LogState,
     origins: Origins,
     /// Trusted, with those that follow from them by changes that both keys signed.
@@ -48,8 +48,41 @@ pub(super) fn compare(
     let latest = options.now.0.max(state.recorded_at) + AHEAD;
     let origins = Origins::of(conn)?;
     let pinned = if given.keys.is_empty() { own(conn, &beside.keys, state)? } else { given.keys.clone() };
-    let (rotations, keys) = (rotations::all(conn)?, rotations::trusted(conn, pinned.clone())?);
+    let (rotations, mut keys) = (rotations::all(conn)?, rotations::trusted(conn, pinned.clone())?);
+    if given.keys.is_empty() {
+        // An older copy does not know that they were replaced.
+        keys.extend(beside.keys.earlier(conn)?);
+    }
     let against = Against { state, origins, keys, rotations };
+    let last = stored(conn, &against, latest, findings)?;
+    vouched(conn, &against, findings)?;
+    // Without a key nothing can be said of their signatures.
+    let (mut lost, mut filed) = (String::new(), String::new());
+    if !against.keys.is_empty() {
+        if let Some(kept) = &beside.kept {
+            outside(conn, kept, &against, &last, findings)?;
+        }
+        let said = super::filed::compare(conn, beside.keys.anchor_file(), &beside.filed, &against, findings)?;
+        filed = said.map_or_else(String::new, |said| format!("; {said}"));
+    }
+    for (name, content) in &given.checkpoints {
+        findings.checked(L0, 1);
+        let held = match Note::find(content) {
+            Some(note) => against.brought(conn, &note)?,
+            None => Err(("checkpoint_of_another_log", None, "there is no signed checkpoint in it".to_owned())),
+        };
+        match held {
+            Ok(None) => {}
+            Ok(Some(said)) => lost.push_str(&format!("; {name}: {said}")),
+            Err((kind, place, why)) => findings.add((L0, kind), "checkpoints", place, format!("{name}: {why}")),
+        }
+    }
+    findings.note(L0, held_against(given, last.number > 0, &pinned, &lost) + &filed);
+    Ok(())
+}
+
+/// Those that are stored; answers the last of them, of number 0 if there is none.
+fn stored(conn: &mut Conn, against: &Against<'_>, latest: i64, findings: &mut Findings) -> DbResult<CheckpointRow> {
     let mut last = CheckpointRow { number: 0, size: 0, root: Vec::new(), signed_at: 0, note: String::new() };
     loop {
         let rows = store::checkpoints_after(conn, last.number, PAGE)?;
@@ -73,27 +106,12 @@ pub(super) fn compare(
             last = row;
         }
     }
-    vouched(conn, &against, findings)?;
-    // Without a key nothing can be said of their signatures.
-    for kept in beside.kept.iter().filter(|_| !against.keys.is_empty()) {
-        outside(conn, kept, &against, &last, findings)?;
-    }
-    let mut lost = String::new();
-    for (name, content) in &given.checkpoints {
-        findings.checked(L0, 1);
-        match against.brought(conn, content)? {
-            Ok(None) => {}
-            Ok(Some(said)) => lost.push_str(&format!("; {name}: {said}")),
-            Err((kind, place, why)) => findings.add((L0, kind), "checkpoints", place, format!("{name}: {why}")),
-        }
-    }
-    findings.note(L0, held_against(given, last.number > 0, &pinned, &lost));
-    Ok(())
+    Ok(last)
 }
 
 /// A database without a state of its log: whatever was signed is not there any more.
 pub(super) fn without_a_log(beside: &Beside, given: &Given, findings: &mut Findings) {
-    let kept = beside.kept.iter().map(|kept| (kept.named.to_owned(), Some(kept.note.clone())));
+    let kept = beside.kept.iter().map(|kept| (BESIDE.to_owned(), Some(kept.note.clone())));
     let brought = given.checkpoints.iter().map(|(name, content)| (name.clone(), Note::find(content)));
     for (name, note) in kept.chain(brought) {
         findings.checked(L0, 1);
@@ -133,7 +151,7 @@ fn vouched(conn: &mut Conn, against: &Against<'_>, findings: &mut Findings) -> D
 }
 
 /// What is wrong with something brought from outside: its kind, where, and in words.
-type Wrong = (&'static str, Option<i64>, String);
+pub(super) type Wrong = (&'static str, Option<i64>, String);
 
 /// What is wrong with a checkpoint: that it is not one of this log, or that it cannot be tried.
 struct Why {
@@ -164,17 +182,26 @@ impl Against<'_> {
         }
     }
 
-    /// Whether a file or mail brought from outside holds a checkpoint that was a state of this log; of one
-    /// signed before a loss, what can still be said.
-    fn brought(&self, conn: &mut Conn, content: &[u8]) -> DbResult<Result<Option<String>, Wrong>> {
+    /// Whether the log has or had this name.
+    pub(super) fn has(&self, origin: &str) -> bool {
+        self.origins.names().any(|name| name == origin)
+    }
+
+    /// Whether a key of the log named so is trusted.
+    pub(super) fn knows(&self, origin: &str) -> bool {
+        self.keys.iter().any(|key| key.name() == origin)
+    }
+
+    /// Whether a checkpoint brought from outside was a state of this log; of one signed before a loss, what can still
+    /// be said.
+    pub(super) fn brought(&self, conn: &mut Conn, note: &Note) -> DbResult<Result<Option<String>, Wrong>> {
         let none = |why: String| Ok(Err(("checkpoint_of_another_log", None, why)));
-        let Some(note) = Note::find(content) else { return none("there is no signed checkpoint in it".to_owned()) };
         let origin = note.unverified_text().lines().next().unwrap_or_default().to_owned();
-        if !self.keys.iter().any(|key| key.name() == origin) {
+        if !self.knows(&origin) {
             return none(format!("no key is given or known for the log {origin}"));
         }
         let named = self.origins.names().find(|name| *name == origin).unwrap_or(&self.state.origin);
-        let signed = match self.open(&note, named) {
+        let signed = match self.open(note, named) {
             Ok(signed) => signed,
             Err(error) => return none(error),
         };
@@ -214,15 +241,13 @@ fn lost(conn: &mut Conn, end: Seq, size: i64) -> DbResult<Result<Option<String>,
     Ok(Err(("checkpoint_contradicts", Some(size), why)))
 }
 
-/// The keys of this installation: the one in force, and those of earlier names that are still there.
+/// The key of this installation in force.
 fn own(conn: &mut Conn, folder: &KeyFolder, state: &LogState) -> DbResult<Vec<VerifierKey>> {
     // A row that cannot be read is found by comparing it with its event.
     let force = rotations::in_force(conn, &state.origin).ok().flatten();
     let key = force.and_then(|force| folder.key_of(&force).ok().flatten());
     let key = key.or_else(|| folder.key(&state.origin).ok().flatten());
-    let mut keys: Vec<VerifierKey> = key.map(|key| key.verifier()).into_iter().collect();
-    keys.extend(folder.earlier(conn)?);
-    Ok(keys)
+    Ok(key.map(|key| key.verifier()).into_iter().collect())
 }
 
 /// Whether the log had this root when it had this size.
@@ -240,9 +265,12 @@ fn is_state(conn: &mut Conn, state: &LogState, size: u64, root: &[u8]) -> DbResu
     })
 }
 
-/// The last checkpoint is also kept outside the database: beside the key, and in `anchor.file`.
+/// What the last checkpoint outside the database is called.
+const BESIDE: &str = "the checkpoint kept beside the key";
+
+/// The last checkpoint is also kept outside the database.
 fn outside(conn: &mut Conn, kept: &Kept, against: &Against<'_>, last: &CheckpointRow, findings: &mut Findings) -> DbResult<()> {
-    let named = kept.named;
+    let named = BESIDE;
     let Ok(signed) = against.open(&kept.note, &kept.origin) else {
         findings.add((L0, "kept_unreadable"), "checkpoints", None, format!("{named} is not one of this log"));
         return Ok(());

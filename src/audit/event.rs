@@ -45,6 +45,11 @@ impl Event {
         self.body[field].as_i64().unwrap_or(-1)
     }
 
+    /// A public count; 0 where there is none.
+    pub(super) fn count(&self, field: &str) -> u64 {
+        self.body[field].as_u64().unwrap_or_default()
+    }
+
     /// A public date, as a day number.
     pub(super) fn day(&self, field: &str) -> Option<i32> {
         parse_date(self.body[field].as_str()?).ok().map(day_number)

@@ -28,6 +28,7 @@ mod erased;
 mod event;
 mod expired;
 mod figures;
+mod filed;
 mod findings;
 mod follow;
 mod heads;

@@ -19,8 +19,9 @@ use crate::ledger::store::{self as ledger_store, EntryRow};
 use crate::ledger::{Context, Parts, leaves, lookup};
 use crate::on_conn;
 use crate::trail::generations::{self, Origins};
+use crate::trail::keys::KeyFolder;
 use crate::trail::store::{self as trail_store, LeaderRow};
-use crate::trail::{ActTx, NewEvent, Tail};
+use crate::trail::{ActTx, NewEvent, Tail, anchor};
 
 use super::alerting::Alerting;
 use super::control::{self, Control};
@@ -42,6 +43,7 @@ pub(super) fn take_over(conn: &mut Conn, settings: &Settings, config: &Config, a
     let control = Control::of(config, address, &settings.clock)?;
     conn.write(|conn| {
         if trail_store::state(conn)?.is_none() {
+            anchor::check_new(&KeyFolder::of(config, address), &settings.book)?;
             create(conn, settings)?;
         }
         drop_outdated_states(conn)?;

@@ -5,7 +5,7 @@
 //! lies outside the database: beside the key, and in `anchor.file`. What does not fit is not written to: it
 //! is said, with the next step.
 
-use counterfoil_verify::{Checkpoint, Note, Origin, Signed, VerifierKey};
+use counterfoil_verify::{Checkpoint, Note, NoteError, Origin, Signed, VerifierKey};
 
 use crate::db::{Conn, DbError, DbResult};
 
@@ -52,7 +52,7 @@ pub fn check(conn: &mut Conn, keys: &KeyFolder, leaves: LeafHashes) -> DbResult<
     let unfit = match lacking(conn, keys, &state, leaves)? {
         Lacking::Nothing => return Ok(()),
         Lacking::Key => format!(
-            "the key that signs {} is not in {}, though the log was signed with it: put the key back from its copy; if it is lost \
+            "the key that signed {} is not in {} (or another one lies in its place): put the key back from its copy; if it is lost \
              for good, two officers let the log go on under a new name with `counterfoil log recover`",
             state.origin,
             keys.dir().display()
@@ -81,16 +81,21 @@ pub fn lacking(conn: &mut Conn, keys: &KeyFolder, state: &LogState, leaves: Leaf
         Some(force) => keys.key_of(&force)?,
         None => keys.key(&state.origin)?,
     };
+    let signed = signed(conn, state)?;
+    let was_signed = signed.is_some() || anchored(conn, state)?;
     let Some(key) = key else {
-        let signed = note.is_some() || was_signed(conn, state)?;
-        return Ok(if signed { Lacking::Key } else { Lacking::Nothing });
+        return Ok(if note.is_some() || was_signed { Lacking::Key } else { Lacking::Nothing });
     };
     let mut trusted = rotations::trusted(conn, vec![key.verifier()])?;
     // An older copy does not know yet that the key was changed.
     trusted.extend(keys.key(&state.origin)?.map(|key| key.verifier()));
+    trusted.extend(keys.retired(&state.origin)?);
+    if signed.is_some_and(|note| matches!(note.open(&trusted), Err(NoteError::Untrusted { .. }))) {
+        return Ok(Lacking::Key);
+    }
     let kept = note.map(|note| open(&note, &trusted).map(|last| (last, note))).transpose()?;
-    let known: Vec<(Checkpoint, Note)> = kept.into_iter().chain(filed(keys, &state.origin, &trusted)).collect();
-    if known.is_empty() && was_signed(conn, state)? {
+    let known: Vec<(Checkpoint, Note)> = kept.into_iter().chain(filed(keys, &state.origin, &trusted, was_signed)).collect();
+    if known.is_empty() && was_signed {
         tracing::warn!(
             "no checkpoint is kept in {}, though the log was signed: nothing at this start tells whether the database is an older \
              copy; let keys.dir lie on a disk that stays",
@@ -118,25 +123,71 @@ fn held_to(tree: &mut Tree<'_>, known: Vec<(Checkpoint, Note)>) -> DbResult<Lack
     Ok(lacking)
 }
 
-/// The last checkpoint in `anchor.file`. One that none of the log's keys signed decides nothing: the file may lie where
-/// others write.
-fn filed(keys: &KeyFolder, origin: &str, trusted: &[VerifierKey]) -> Option<(Checkpoint, Note)> {
-    let note = keys.anchor_file().newest(origin)?;
-    match open(&note, trusted) {
-        Ok(last) => Some((last, note)),
+/// The largest checkpoint in `anchor.file`. One that none of the log's keys signed decides nothing: the file may lie
+/// where others write. Nor does a file that cannot be read: it is looked at again before anything is appended to it.
+fn filed(keys: &KeyFolder, origin: &str, trusted: &[VerifierKey], was_signed: bool) -> Option<(Checkpoint, Note)> {
+    let file = keys.anchor_file();
+    let look = match file.look(origin, 0, trusted) {
+        Ok(look) => look?,
         Err(error) => {
-            tracing::warn!(%error, "anchor.file ends with a checkpoint that no key of this log signed");
-            None
+            tracing::error!("{error}: nothing in it tells at this start whether the database is an older copy");
+            return None;
         }
+    };
+    if let Some(warning) = look.warning() {
+        tracing::warn!("{}", file.named(warning));
     }
+    if look.largest.is_none() && was_signed {
+        let none =
+            "no checkpoint of this log is at its end, though the log was signed: it is new, was emptied, or is another file";
+        tracing::warn!("{}", file.named(none));
+    }
+    look.largest
 }
 
-/// Whether anything was signed under the present name, as far as the database knows.
-fn was_signed(conn: &mut Conn, state: &LogState) -> DbResult<bool> {
+/// The newest checkpoint stored under the present name. A row whose note cannot be read tells nothing: verification
+/// finds it.
+fn signed(conn: &mut Conn, state: &LogState) -> DbResult<Option<Note>> {
+    let Some(row) = store::newest_checkpoint(conn)? else { return Ok(None) };
+    let note = Note::parse(&row.note).ok();
+    Ok(note.filter(|note| note.unverified_text().lines().next() == Some(state.origin.as_str())))
+}
+
+/// Whether a checkpoint came back from outside that was signed under the present name.
+fn anchored(conn: &mut Conn, state: &LogState) -> DbResult<bool> {
     let origins = Origins::of(conn)?;
-    let checkpoint = store::newest_checkpoint(conn)?.map(|row| row.size);
-    let anchor = store::newest_anchor(conn)?.map(|row| row.size);
-    Ok(checkpoint.max(anchor).is_some_and(|size| origins.of_size(size) == state.origin))
+    Ok(store::newest_anchor(conn)?.is_some_and(|row| origins.of_size(row.size) == state.origin))
+}
+
+/// Refuses to begin a log of `book` where one was: `anchor.file` has its checkpoints, and the database and the keys that
+/// it was held in are not there.
+///
+/// # Errors
+/// [`DbError::Unfit`] with which log, and what to do.
+pub fn check_new(keys: &KeyFolder, book: &str) -> DbResult<()> {
+    let prefix = format!("counterfoil/{book}/");
+    match keys.anchor_file().largest_named(&prefix) {
+        Ok(None) => {}
+        Ok(Some(last)) => {
+            let text = format!(
+                "it holds a checkpoint of {} leaves of the log {}, and neither that log nor its keys are here: restore the database \
+                 and keys.dir, or mount the disk that they are on; if a new log is meant, choose another anchor.file",
+                last.size, last.origin
+            );
+            return Err(DbError::Unfit(keys.anchor_file().named(text)));
+        }
+        Err(error) => tracing::error!("{error}: nothing in it tells whether there was a log before this one"),
+    }
+    for last in keys.unclaimed()?.iter().filter(|last| last.origin.starts_with(&prefix)) {
+        tracing::warn!(
+            "a new log is begun, though {} holds the last checkpoint ({} leaves) of {}, which no database noted there holds: if this \
+             is its database, stop and restore it from a backup",
+            keys.dir().display(),
+            last.size,
+            last.origin
+        );
+    }
+    Ok(())
 }
 
 fn other_log(conn: &mut Conn, keys: &KeyFolder, state: &LogState, known: &str) -> DbResult<DbError> {

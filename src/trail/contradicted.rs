@@ -21,7 +21,7 @@ const READ_MAX: i64 = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contradicted {
     /// Leaves it covers.
-    pub size: i64,
+    pub size: u64,
     /// When it was last brought back.
     pub at: Moment,
     /// What does not fit.
@@ -41,7 +41,7 @@ impl Contradicted {
 }
 
 /// The name of its row in `jobs`; size and root tell it from others.
-pub fn job_name(size: i64, root: &str) -> String {
+pub fn job_name(size: u64, root: &str) -> String {
     format!("{PREFIX}{size} {root}")
 }
 
@@ -53,16 +53,22 @@ pub fn standing(conn: &mut Conn) -> DbResult<Vec<Contradicted>> {
     Ok(store::jobs_named(conn, PREFIX, READ_MAX)?.iter().filter_map(of_row).take(SHOWN_MAX).collect())
 }
 
+/// Whether the checkpoint of this size and root contradicts.
+pub(super) fn stands(conn: &mut Conn, size: u64, root: &Hash) -> DbResult<bool> {
+    let row = store::job(conn, &job_name(size, &hex::encode(root)))?;
+    Ok(row.as_ref().and_then(of_row).is_some())
+}
+
 fn of_row(row: &JobRow) -> Option<Contradicted> {
     let body: Value = serde_json::from_str(row.outcome.as_deref()?).ok()?;
-    let (size, why) = (body["size"].as_i64()?, body["why"].as_str()?);
+    let (size, why) = (body["size"].as_u64()?, body["why"].as_str()?);
     Some(Contradicted { size, at: Moment(row.started_at), why: why.to_owned() })
 }
 
 /// Notes what the event with this body, recorded at `at`, says of a checkpoint: that it contradicts, or that
 /// one that did fits again.
 pub(super) fn note(conn: &mut Conn, size: u64, root: &Hash, body: &Value, at: Moment) -> DbResult<()> {
-    let name = job_name(i64::try_from(size).unwrap_or(i64::MAX), &hex::encode(root));
+    let name = job_name(size, &hex::encode(root));
     if body["why"].is_null() && store::job(conn, &name)?.is_none() {
         return Ok(());
     }

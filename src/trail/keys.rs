@@ -10,7 +10,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use counterfoil_verify::{Note, SignerKey, VerifierKey};
+use counterfoil_verify::{Checkpoint, Note, SignerKey, VerifierKey};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
@@ -153,7 +153,7 @@ impl KeyFolder {
     }
 
     /// The verifier keys of earlier generations of the log whose keys still lie here, with those that
-    /// follow from them by changes.
+    /// follow from them by changes; and those that were replaced, by the list beside each key.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -161,12 +161,46 @@ impl KeyFolder {
         let state = super::store::state(conn)?;
         let now = state.map_or_else(String::new, |state| state.origin);
         let names: Vec<String> = Origins::of(conn)?.names().filter(|name| **name != now).map(str::to_owned).collect();
-        let mut keys = Vec::new();
+        let (mut keys, mut retired) = (Vec::new(), self.retired(&now)?);
         for name in names {
             let text = self.read(&self.key_path(&name))?;
             keys.extend(text.and_then(|text| text.trim().parse::<SignerKey>().ok()).map(|key| key.verifier()));
+            retired.extend(self.retired(&name)?);
         }
-        super::rotations::trusted(conn, keys)
+        let mut keys = super::rotations::trusted(conn, keys)?;
+        retired.retain(|key| !keys.contains(key));
+        keys.extend(retired);
+        Ok(keys)
+    }
+
+    /// The verifier keys that signed the log named `origin` and do so no longer, as noted here: a copy of the database
+    /// from before a change of the key does not know of it. A line that is no key is passed over.
+    ///
+    /// # Errors
+    /// When the list cannot be read.
+    pub fn retired(&self, origin: &str) -> DbResult<Vec<VerifierKey>> {
+        let list = self.read(&self.retired_path(origin))?.unwrap_or_default();
+        Ok(list.lines().filter_map(|line| line.parse().ok()).filter(|key: &VerifierKey| key.name() == origin).collect())
+    }
+
+    /// The last checkpoints, unverified, of logs that no database noted here holds.
+    ///
+    /// # Errors
+    /// When a file cannot be read. A folder that is not there yet has none.
+    pub fn unclaimed(&self) -> DbResult<Vec<Checkpoint>> {
+        let files = || std::fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|file| file.path());
+        let of = |ending: &'static str| files().filter(move |path| path.extension().is_some_and(|found| found == ending));
+        let mut claimed = Vec::new();
+        for path in of("log") {
+            claimed.extend(self.read(&path)?.map(|text| book(text.trim()).to_owned()));
+        }
+        let mut unclaimed = Vec::new();
+        for path in of("checkpoint") {
+            let note = self.read(&path)?.and_then(|text| Note::parse(text).ok());
+            unclaimed.extend(note.and_then(|note| Checkpoint::parse(note.unverified_text()).ok()));
+        }
+        unclaimed.retain(|last| !claimed.iter().any(|log| log == book(&last.origin)));
+        Ok(unclaimed)
     }
 
     /// Removes a key that will not sign.
@@ -180,7 +214,7 @@ impl KeyFolder {
     /// # Errors
     /// When a file cannot be written: the old state then holds, or the new one.
     pub fn promote(&self, key: &SignerKey, old: &VerifierKey) -> DbResult<()> {
-        let retired = self.dir.join(format!("{}.retired", file_name(key.name())));
+        let retired = self.retired_path(key.name());
         let list = self.read(&retired)?.unwrap_or_default();
         if !list.lines().any(|line| line == old.to_string()) {
             self.replace(&retired, &format!("{list}{old}\n"))?;
@@ -245,6 +279,10 @@ impl KeyFolder {
     /// The master keys that the settings give.
     pub fn given_master(&self) -> Option<&str> {
         self.master.as_ref().map(|text| text.as_str())
+    }
+
+    fn retired_path(&self, origin: &str) -> PathBuf {
+        self.dir.join(format!("{}.retired", file_name(origin)))
     }
 
     fn key_path(&self, origin: &str) -> PathBuf {

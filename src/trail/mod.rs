@@ -16,6 +16,7 @@ mod blind;
 pub mod contradicted;
 mod event;
 pub mod filed;
+mod filing;
 pub mod generations;
 pub mod kept;
 pub mod keys;

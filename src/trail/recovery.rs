@@ -129,7 +129,8 @@ fn newest<const N: usize>(notes: [Option<Note>; N]) -> DbResult<Option<(Note, Ch
 fn trusted(conn: &mut Conn, keys: &KeyFolder, note: &Note) -> DbResult<()> {
     let origin = note.unverified_text().lines().next().unwrap_or_default().to_owned();
     let own = keys.key(&origin)?.map(|key| key.verifier());
-    let trusted = rotations::trusted(conn, own.into_iter().collect())?;
+    let mut trusted = rotations::trusted(conn, own.into_iter().collect())?;
+    trusted.extend(keys.retired(&origin)?);
     let opened = Checkpoint::open(note, &trusted, Origin::OfKey);
     opened.map(drop).map_err(|e| DbError::Unfit(format!("the checkpoint cannot be trusted: {e}")))
 }

@@ -1,8 +1,8 @@
 //! Signing: the newest state of the log becomes a numbered checkpoint, and leaves the database.
 //!
 //! A checkpoint is signed after the commit of its size, from the committed log state. It is stored,
-//! then kept beside the key, then appended to `anchor.file`: losing power in between leaves an older
-//! one outside, never one that the database does not hold.
+//! then kept beside the key, then appended to `anchor.file` ([`filing`](super::filing)): losing power in
+//! between leaves an older one outside, never one that the database does not hold.
 //!
 //! When the key changes, the log says so first ([`Signer::rotate`]); the next checkpoint bears both
 //! signatures, and once it is kept the old secret is put away. A stop anywhere in between is made good
@@ -17,9 +17,11 @@ use crate::config::Config;
 use crate::db::{Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
 
+use super::filing::Filing;
 use super::keys::KeyFolder;
 use super::signing::{newest, rotated};
 use super::store::{self, CheckpointRow, RotationRow};
+use super::tree::LeafHashes;
 use super::{ActError, ActTx, Log, rotations};
 
 /// Signs checkpoints of one log.
@@ -27,8 +29,11 @@ use super::{ActError, ActTx, Log, rotations};
 pub struct Signer {
     keys: KeyFolder,
     clock: Clock,
+    leaves: LeafHashes,
     /// One signs at a time.
     hand: Mutex<Hand>,
+    /// Why nothing could be appended to `anchor.file` the last time: told without waiting for a hand that waits for a disk.
+    trouble: Mutex<Option<String>>,
 }
 
 #[derive(Debug)]
@@ -38,6 +43,7 @@ struct Hand {
     beside: Option<SignerKey>,
     /// The number of the last checkpoint that was kept outside.
     kept: i64,
+    filing: Filing,
 }
 
 /// What the log says of its key.
@@ -56,7 +62,7 @@ fn said(conn: &mut Conn) -> DbResult<Said> {
 }
 
 impl Hand {
-    fn read(db: &Db, keys: &KeyFolder, clock: &Clock) -> DbResult<Hand> {
+    fn read(db: &Db, keys: &KeyFolder, clock: &Clock, leaves: LeafHashes) -> DbResult<Hand> {
         let said = db.read(said)?;
         let (key, beside) = match &said.change {
             None if said.signed > 0 && keys.key(&said.origin)?.is_none() => {
@@ -71,22 +77,22 @@ impl Hand {
             Some(change) => changed(keys, change, said.signed)?,
         };
         keys.set_origin(&said.origin)?;
-        Ok(Hand { key, beside, kept: 0 })
+        Ok(Hand { key, beside, kept: 0, filing: Filing::of(leaves) })
     }
 }
 
 impl Signer {
-    /// Reads the key of the log in `db`, or makes it; the log must have been created.
+    /// Reads the key of the log in `db`, or makes it; the log must have been created. `leaves` hashes those of the log.
     ///
     /// # Errors
     /// When the key cannot be read or made, or is not the one in force.
-    pub fn open(db: &Db, config: &Config, clock: Clock) -> DbResult<Signer> {
+    pub fn open(db: &Db, config: &Config, clock: Clock, leaves: LeafHashes) -> DbResult<Signer> {
         let keys = KeyFolder::of(config, db.address());
         for path in keys.exposed() {
             tracing::warn!(path = %path.display(), "others on this machine may read or write this secret: chmod 600");
         }
-        let hand = Mutex::new(Hand::read(db, &keys, &clock)?);
-        Ok(Signer { keys, clock, hand })
+        let hand = Mutex::new(Hand::read(db, &keys, &clock, leaves)?);
+        Ok(Signer { keys, clock, leaves, hand, trouble: Mutex::default() })
     }
 
     /// Reads again which key is in force: it may have been changed while another process led.
@@ -95,7 +101,7 @@ impl Signer {
     /// As [`Signer::open`].
     pub fn reload(&self, db: &Db) -> DbResult<()> {
         let mut hand = self.hand();
-        *hand = Hand::read(db, &self.keys, &self.clock)?;
+        *hand = Hand::read(db, &self.keys, &self.clock, self.leaves)?;
         Ok(())
     }
 
@@ -114,14 +120,24 @@ impl Signer {
     /// When the changes cannot be read.
     pub fn verifiers(&self, conn: &mut Conn) -> DbResult<Vec<VerifierKey>> {
         let mut all = rotations::trusted(conn, vec![self.verifier()])?;
-        all.extend(self.keys.earlier(conn)?);
+        for key in self.keys.earlier(conn)? {
+            if !all.contains(&key) {
+                all.push(key);
+            }
+        }
         Ok(all)
     }
 
-    /// The checkpoint of everything committed before the call; signs it if the log has grown.
+    /// Why the newest checkpoint could not be appended to `anchor.file`, if it could not.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The checkpoint of everything committed before the call; signs it if the log has grown. One that cannot be
+    /// appended to `anchor.file` is [said](Signer::trouble) and tried again.
     ///
     /// # Errors
-    /// When it cannot be stored, or not be kept outside the database.
+    /// When it cannot be stored, or not be kept beside the key.
     pub fn sign(&self, log: &Log) -> Result<CheckpointRow, ActError> {
         let mut hand = self.hand();
         let (key, beside, now) = (hand.key.clone(), hand.beside.clone(), self.clock.now().0);
@@ -134,6 +150,7 @@ impl Signer {
             self.keys.promote(&hand.key, &old.verifier()).map_err(ActError::Db)?;
             hand.beside = None;
         }
+        self.file(&mut hand, log, &row)?;
         Ok(row)
     }
 
@@ -166,8 +183,30 @@ impl Signer {
 
     fn keep(&self, row: &CheckpointRow, name: &str) -> DbResult<()> {
         let unreadable = |e| DbError::Corrupt(format!("checkpoint {}: {e}", row.number));
-        self.keys.keep(name, &Note::parse(&row.note).map_err(unreadable)?)?;
-        self.keys.anchor_file().append(&row.note).map_err(DbError::Unfit)
+        self.keys.keep(name, &Note::parse(&row.note).map_err(unreadable)?)
+    }
+
+    /// What went wrong with `anchor.file` is said once, and kept for pages.
+    fn tell(&self, error: Option<String>) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&error, trouble.is_some()) {
+            (Some(error), _) if trouble.as_ref() != Some(error) => {
+                tracing::error!(error, "the newest checkpoint is not in anchor.file; it is tried again");
+            }
+            (None, true) => tracing::info!("checkpoints are appended to anchor.file again"),
+            _ => {}
+        }
+        *trouble = error;
+    }
+
+    fn file(&self, hand: &mut Hand, log: &Log, row: &CheckpointRow) -> Result<(), ActError> {
+        if self.keys.anchor_file().is_set() && hand.filing.is_due(row) {
+            let own = hand.key.verifier();
+            let keys = log.side(move |conn| rotations::trusted(conn, vec![own]))?;
+            let filed = hand.filing.file(log, self.keys.anchor_file(), &keys, row);
+            self.tell(filed.err());
+        }
+        Ok(())
     }
 }
 

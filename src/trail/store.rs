@@ -4,6 +4,7 @@ use counterfoil_verify::{EventLeaf, Hash, Tiles, TooLong};
 use diesel::prelude::*;
 
 use crate::clock::Moment;
+use crate::db::among::among;
 use crate::db::bulk::Value;
 use crate::db::schema::{
     anchors, checkpoints, entries, event_parts, events, generations, jobs, key_rotations, leader, log_state, tiles,
@@ -343,6 +344,12 @@ pub fn checkpoints_after(conn: &mut Conn, number: i64, limit: i64) -> DbResult<V
 pub fn checkpoint_of_size(conn: &mut Conn, size: i64) -> DbResult<Option<CheckpointRow>> {
     let query = checkpoints::table.filter(checkpoints::size.eq(size));
     Ok(on_conn!(conn, |c| query.select(CheckpointRow::as_select()).first(c).optional())?)
+}
+
+/// The roots of the signed checkpoints of these sizes, each with its size.
+pub fn roots_of_sizes(conn: &mut Conn, sizes: &[i64]) -> DbResult<Vec<(i64, Vec<u8>)>> {
+    let query = checkpoints::table.filter(among(checkpoints::size, sizes)).select((checkpoints::size, checkpoints::root));
+    Ok(on_conn!(conn, |c| query.load(c))?)
 }
 
 /// The largest checkpoint that came back from outside and was a state of this log.

@@ -197,7 +197,7 @@ fn read(app: &App) -> Vec<Check> {
         checks.push(report(conn, app)?);
         checks.push(mail(outbox::summary(conn)?));
         checks.push(sealing(conn, app)?);
-        checks.push(anchor(conn)?);
+        checks.push(anchor(conn, app)?);
         checks.extend(witness(conn, app)?);
         checks
             .extend(capture::standings(app.config.book_name()).into_iter().map(|standing| captured(&standing, app.clock.now())));
@@ -228,11 +228,12 @@ fn mail(owed: outbox::Summary) -> Check {
 }
 
 /// A checkpoint that contradicts the log is for somebody to look at, at once: stopping would not undo it.
-fn anchor(conn: &mut Conn) -> DbResult<Check> {
+fn anchor(conn: &mut Conn, app: &App) -> DbResult<Check> {
     let standing = contradicted::standing(conn)?;
-    Ok(match standing.first() {
-        None => Check::new("anchor", true, "no checkpoint that was brought back contradicts the log"),
-        Some(first) => Check::warning("anchor", first.finding()),
+    Ok(match (standing.first(), app.signer.trouble()) {
+        (None, None) => Check::new("anchor", true, "no checkpoint that was brought back contradicts the log"),
+        (Some(first), _) => Check::warning("anchor", first.finding()),
+        (None, Some(trouble)) => Check::warning("anchor", trouble),
     })
 }
 

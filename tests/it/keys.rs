@@ -133,7 +133,7 @@ fn a_stop_in_the_middle_of_a_change_is_made_good() {
 #[test]
 fn whoever_takes_over_signs_with_the_key_in_force() {
     let site = Site::open(Kind::Sqlite);
-    let standing_by = Signer::open(&site.app.db, &site.app.config, site.app.clock.clone()).unwrap();
+    let standing_by = Signer::open(&site.app.db, &site.app.config, site.app.clock.clone(), leaves::hashes).unwrap();
     let (new, _) = approved(&site.bank, &site.app.signer.verifier());
     carry_out_due(&site.app).unwrap();
     more(&site.bank, "1");

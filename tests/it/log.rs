@@ -11,7 +11,7 @@ use counterfoil::trail::store as trail;
 use counterfoil::trail::tree::Tree;
 use counterfoil_verify::tile::{WIDTH, path};
 use counterfoil_verify::tree::verify_consistency;
-use counterfoil_verify::{Checkpoint, Frontier, Hash, Note, Origin, SignerKey, TlogProof, leaf};
+use counterfoil_verify::{Checkpoint, Frontier, Hash, Note, Origin, TlogProof, leaf};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -218,48 +218,29 @@ fn a_state_that_the_key_signed_but_the_log_does_not_hold_is_said() {
     });
 }
 
+#[test]
+fn one_of_more_leaves_than_any_log_has_stays_in_sight_too() {
+    on_both(|kind| {
+        let site = site(kind, 2);
+        let origin = site.app.signer.verifier().name().to_owned();
+        let folder = KeyFolder::of(&site.bank.config, site.bank.db.address());
+        let key = folder.key(&origin).unwrap().unwrap();
+        let who = site.sign_in(Role::Officer);
+        for size in [u64::MAX, 1 << 63] {
+            let forged = Checkpoint::new(&origin, size, [9; 32]).sign(&[&key]).unwrap().to_string();
+            let form = [("csrf", who.csrf.as_str()), ("text", &forged)];
+            let sent = site.plain(Method::POST, "/trail/checkpoints").header("cookie", &who.cookie).form(&form).send().unwrap();
+            assert_eq!(sent.status(), 303);
+            let page = Answer::of(site.plain(Method::GET, "/trail").header("cookie", &who.cookie).send().unwrap()).text;
+            assert!(page.contains(&format!("A checkpoint of {size} leaves, signed with this log&#39;s key")), "{page}");
+        }
+        assert_eq!(site.bank.findings(), [], "{kind:?}");
+    });
+}
+
 /// Opens the program on the bank's database; the error's words if it refuses.
 fn opened(bank: &Bank) -> Result<App, String> {
     App::start(bank.config.clone(), bank.db.clone(), Clock::system()).map_err(|e| e.to_string())
-}
-
-#[test]
-fn a_database_older_than_what_was_signed_is_not_written_to() {
-    let mut bank = Bank::open(Kind::Sqlite);
-    let file = bank.db.address().file().unwrap().to_owned();
-    bank.config.anchor.file = file.with_file_name("anchors").display().to_string();
-    bank.record(entry("E1", "A-1", "2026-03-02T10:00:00Z", 0, 100));
-    bank.intake.stop();
-    opened(&bank).unwrap().stop();
-    let copy = file.with_file_name("copy.db");
-    bank.db.connect().unwrap().execute("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
-    std::fs::copy(&file, &copy).unwrap();
-    let app = opened(&bank).unwrap();
-    app.stop();
-    for name in ["bank.db", "bank.db-wal", "bank.db-shm"] {
-        let _ = std::fs::remove_file(file.with_file_name(name));
-    }
-    std::fs::copy(&copy, &file).unwrap();
-    let bank = Bank { db: counterfoil::db::Db::open(&bank.home.url(), 2).unwrap(), ..bank };
-    let words = opened(&bank).err().expect("an older copy is refused");
-    assert!(words.contains("older than the last signed checkpoint"), "{words}");
-    // Whoever puts the old copy there may take away what is kept beside the key, but not what another disk has.
-    let kept = KeyFolder::of(&bank.config, bank.db.address()).dir().read_dir().unwrap().map(|file| file.unwrap().path());
-    let kept: Vec<_> = kept.filter(|path| path.extension().is_some_and(|ending| ending == "checkpoint")).collect();
-    assert_eq!(kept.len(), 1);
-    std::fs::remove_file(&kept[0]).unwrap();
-    let words = opened(&bank).err().expect("anchor.file knows of newer leaves");
-    assert!(words.contains("older than the last signed checkpoint"), "{words}");
-    // What no key of the log signed says nothing.
-    let key = SignerKey::from_seed(&origin_of(&bank), [1; 32]).unwrap();
-    let foreign = Checkpoint::new(key.name(), 1_000, [1; 32]).sign(&[&key]).unwrap();
-    std::fs::write(&bank.config.anchor.file, foreign.to_string()).unwrap();
-    opened(&bank).expect("nothing that is trusted speaks against it").stop();
-}
-
-/// The name of the bank's log.
-fn origin_of(bank: &Bank) -> String {
-    bank.db.read(trail::state).unwrap().unwrap().origin
 }
 
 #[test]

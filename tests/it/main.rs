@@ -3,6 +3,7 @@
 
 mod access_table;
 mod acts;
+mod anchored;
 mod api;
 mod approvals;
 mod archive;

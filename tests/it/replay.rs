@@ -126,7 +126,7 @@ fn the_command_replays_an_export_and_what_came_after_it() {
         let bank = Bank::open(kind);
         (0..300).for_each(|n| drop(bank.record(entry(&format!("E{n}"), "A", "2026-03-02T10:00:00Z", n, n + 1))));
         bank.record(entry("HV", "A", "2026-03-02T10:00:00Z", 300, 60_300));
-        let signer = counterfoil::trail::Signer::open(&bank.db, &bank.config, bank.clock.clone()).unwrap();
+        let signer = counterfoil::trail::Signer::open(&bank.db, &bank.config, bank.clock.clone(), leaves::hashes).unwrap();
         signer.sign(&bank.intake.log()).unwrap();
         let config = bank.config.clone();
         bank.intake.stop();

@@ -35,7 +35,7 @@ fn job_of(event: &Event) -> Option<(String, i64)> {
         returned::CONTRADICTED | returned::RETURNED => {
             // Those of before said no root, and left no row.
             let root = event.text("root");
-            (!root.is_empty()).then(|| (contradicted::job_name(event.number("size"), &root), event.at))
+            (!root.is_empty()).then(|| (contradicted::job_name(event.count("size"), &root), event.at))
         }
         refusing::REFUSED | refusing::AGREED => Some((refusing::job_name(&event.text("witness")), event.at)),
         _ => None,

@@ -155,6 +155,7 @@ fn findings(conn: &mut Conn, app: &App) -> DbResult<Vec<String>> {
     let limit = app.config.anchor.max_age_hours;
     let age = AnchorAge::read(conn, app.clock.now())?.filter(|age| age.is_beyond(limit));
     let mut findings: Vec<String> = age.map(|age| age.finding(limit)).into_iter().collect();
+    findings.extend(app.signer.trouble().map(|why| format!("The newest checkpoint is not in anchor.file. {why}.")));
     findings.extend(contradicted::standing(conn)?.iter().map(Contradicted::finding));
     findings.extend(refusing(conn, &app.config.anchor)?.iter().map(Refusing::finding));
     Ok(findings)

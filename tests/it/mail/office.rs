@@ -9,6 +9,7 @@ use counterfoil::config::Config;
 use counterfoil::db::{DbError, bulk};
 use counterfoil::detect::Severity;
 use counterfoil::ids::{AlertRef, Seq};
+use counterfoil::ledger::leaves;
 use counterfoil::ledger::store::AccountRow;
 use counterfoil::notify::store::{self, Summary};
 use counterfoil::notify::{DeliverError, Delivered, MailKind, Mailer, deliver_due};
@@ -62,7 +63,7 @@ impl Office {
 
     pub fn of(bank: Bank) -> Office {
         let failing = Arc::new(Failing { log: bank.intake.log(), full: AtomicBool::new(false) });
-        let signer = Signer::open(&bank.db, &bank.config, bank.clock.clone()).unwrap();
+        let signer = Signer::open(&bank.db, &bank.config, bank.clock.clone(), leaves::hashes).unwrap();
         Office { log: Log::new(failing.clone()), bank, failing, signer }
     }
 

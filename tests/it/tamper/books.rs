@@ -388,7 +388,7 @@ fn records(bank: &Bank) {
 /// Checkpoints are signed; two come back.
 fn sign(bank: &Bank) {
     let folder = KeyFolder::of(&bank.config, bank.db.address());
-    let signer = Signer::open(&bank.db, &bank.config, bank.clock.clone()).unwrap();
+    let signer = Signer::open(&bank.db, &bank.config, bank.clock.clone(), leaves::hashes).unwrap();
     for n in 0..4 {
         bank.clock.advance(MINUTE);
         bank.record(entry(&format!("S{n}"), "ACC-1", "2026-03-02T11:12:00Z", 1_000 + n, 1_001 + n));

@@ -19,7 +19,7 @@ use crate::bank::{Bank, Kind, entry};
 /// if `rotated`.
 fn bank(rotated: bool) -> (Bank, String) {
     let bank = Bank::open(Kind::Sqlite);
-    let signer = Signer::open(&bank.db, &bank.config, bank.clock.clone()).unwrap();
+    let signer = Signer::open(&bank.db, &bank.config, bank.clock.clone(), leaves::hashes).unwrap();
     let record = |n: i64| drop(bank.record(entry(&format!("E{n}"), "ACC-1", "2026-03-02T09:00:00Z", n, n + 1)));
     (0..3).for_each(record);
     let kept = signer.sign(&bank.intake.log()).unwrap().note;
@@ -43,7 +43,7 @@ fn bank(rotated: bool) -> (Bank, String) {
 /// The key that signs.
 fn key(bank: &Bank) -> SignerKey {
     let folder = KeyFolder::of(&bank.config, bank.db.address());
-    let signer = Signer::open(&bank.db, &bank.config, bank.clock.clone()).unwrap();
+    let signer = Signer::open(&bank.db, &bank.config, bank.clock.clone(), leaves::hashes).unwrap();
     folder.key_of(&signer.verifier()).unwrap().unwrap()
 }
 

@@ -232,7 +232,11 @@ fn leaves(body: &Body<'_>) -> String {
 }
 
 fn how(body: &Body<'_>) -> &'static str {
-    if body.text("how") == "witness" { "signed by a witness" } else { "with an officer" }
+    match body.text("how") {
+        "witness" => "signed by a witness",
+        "file" => "in anchor.file",
+        _ => "with an officer",
+    }
 }
 
 /// Entries on their way in.
