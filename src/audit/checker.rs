@@ -17,6 +17,7 @@ use super::findings::Findings;
 use super::follow::Follow;
 use super::heads::Heads;
 use super::learned::Learned;
+use super::mark::Reached;
 use super::rows;
 use super::sealed::Sealed;
 use super::store::Slice;
@@ -82,6 +83,12 @@ impl Checker {
             odd: false,
             scratch: Vec::with_capacity(1024),
         }
+    }
+
+    /// How far it has come, as long as nothing was found.
+    pub(super) fn reached(&self) -> Option<Reached> {
+        let root = self.tree.root().filter(|_| self.next > 0 && self.findings.is_clean())?;
+        Some(Reached { origin: self.origin.clone(), size: self.next, root })
     }
 
     /// Checks the next slice, of which the reader has `learned` what needs no order.

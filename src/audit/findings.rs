@@ -48,6 +48,11 @@ pub(super) struct Findings {
 }
 
 impl Findings {
+    /// Whether nothing was found so far.
+    pub(super) fn is_clean(&self) -> bool {
+        self.counts.is_empty()
+    }
+
     /// Notes that `count` things of a level were looked at.
     pub(super) fn checked(&mut self, level: &'static str, count: usize) {
         self.covered[number(level)].things += count as u64;

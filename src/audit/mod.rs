@@ -35,6 +35,7 @@ mod heads;
 mod hits;
 mod joining;
 mod learned;
+mod mark;
 mod noted;
 mod outcomes;
 mod passed;
@@ -64,13 +65,14 @@ use serde::Serialize;
 
 pub use account::verify_account;
 pub use findings::Finding;
+pub use mark::{Mark, Reached};
 pub use noted::{Verified, is_begun};
 pub use replay::{
     BATCH as REPLAY_BATCH, Difference, Exported, LEFT_OUT, LeftOut, ReplayOptions, Replayed, Restored, TableCompared, replay,
     restore, restore_values,
 };
-pub use resumed::{Mark, verify_resumed};
-pub use run::verify;
+pub use resumed::verify_resumed;
+pub use run::{verify, verify_along};
 pub use tables::{COMPARED, EXEMPT, Exempt};
 
 use crate::clock::Moment;

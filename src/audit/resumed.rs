@@ -1,4 +1,4 @@
-//! A verification that goes on where the last whole one ended: what came since is hashed again; of
+//! A verification that goes on where the last whole one ended, or had come to: what came since is hashed again; of
 //! what was before, the stored tiles must have the root that was remembered outside the database.
 //!
 //! It reads nothing of the rows before, nor any table that follows: a row that was changed there
@@ -6,157 +6,26 @@
 //! run is recorded nowhere. What a whole run has found since the last clean one is repeated until a whole run
 //! finds nothing: a resumed one would not look there.
 
-use std::path::PathBuf;
-
 use counterfoil_verify::{EntryLeaf, EventLeaf, Tiles, leaf};
-use serde::{Deserialize, Serialize};
 
-use crate::clock::Moment;
-use crate::config::Config;
-use crate::db::{Address, Conn, Db, DbError, DbResult};
+use crate::db::{Conn, Db, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::leaves;
 use crate::ledger::store::EntryPartRow;
 use crate::trail::generations::Origins;
-use crate::trail::keys::KeyFolder;
 use crate::trail::store::{self as trail, LogState};
-use crate::trail::{kept, tree::Tree as Stored};
+use crate::trail::tree::Tree as Stored;
 
 use super::beside::Beside;
 use super::erased::Erased;
-use super::findings::{Finding, Findings};
+use super::findings::Findings;
+use super::mark::Mark;
 use super::rows::{self, Rows};
 use super::run::{Run, SLICE, checkpoints, inclusion};
 use super::sealed::Sealed;
 use super::store::{self, Slice};
-use super::tables::COMPARED;
 use super::tree::{Leaf, TILE_LEAVES, Tree};
-use super::{L2, L3, L4, L5, LEVELS, Options, Outcome, commitments, schema};
-
-/// How far a log was verified, kept beside the keys.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
-    /// The log's name.
-    pub origin: String,
-    /// Leaves that were hashed again.
-    pub size: Seq,
-    /// The root over them, in hex.
-    pub root: String,
-    /// What a whole run has found since; only a clean whole run takes it away.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unsettled: Option<Unsettled>,
-}
-
-/// What a whole run found that came after the last clean one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unsettled {
-    /// When it began, RFC 3339.
-    pub at: String,
-    /// Leaves there were.
-    pub size: Seq,
-    /// How many findings.
-    pub found: u64,
-    /// The first of them.
-    pub findings: Vec<Before>,
-}
-
-/// A finding of a run before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)] // as in `Finding`
-pub struct Before {
-    pub level: String,
-    pub kind: String,
-    pub table: String,
-    pub seq: Option<Seq>,
-    pub detail: String,
-}
-
-/// Findings that are remembered; the rest is counted.
-const REMEMBERED_MAX: usize = 100;
-
-impl Unsettled {
-    fn of(outcome: &Outcome, at: Moment) -> Unsettled {
-        let before = |found: &Finding| Before {
-            level: found.level.to_owned(),
-            kind: found.kind.to_owned(),
-            table: found.table.to_owned(),
-            seq: found.seq,
-            detail: found.detail.clone(),
-        };
-        let findings = outcome.findings.iter().take(REMEMBERED_MAX).map(before).collect();
-        Unsettled { at: at.to_string(), size: outcome.size, found: outcome.found, findings }
-    }
-
-    /// Says it again.
-    fn repeat(&self, findings: &mut Findings) {
-        for Before { level, kind, table, seq, detail } in &self.findings {
-            let level = LEVELS.iter().map(|(level, _)| *level).find(|known| known == level).unwrap_or(L2);
-            let table = COMPARED.iter().map(|(table, ..)| *table).find(|known| known == table).unwrap_or("log_state");
-            let text = format!("{kind}: {detail} (found by the whole run of {}; only a clean whole run settles it)", self.at);
-            findings.add((level, FOUND_BEFORE), table, *seq, text);
-        }
-        let more = self.found.saturating_sub(self.findings.len() as u64);
-        if more > 0 {
-            let text = format!("and {more} more, found by the whole run of {}", self.at);
-            findings.add((L2, FOUND_BEFORE), "log_state", None, text);
-        }
-    }
-}
-
-/// The kind of a finding that an earlier run made.
-const FOUND_BEFORE: &str = "found_before";
-
-impl Mark {
-    /// What is to be remembered after an outcome: a clean one is the next to go on from; what a whole run found
-    /// stands beside the last clean one; else all stays as it is.
-    fn after(outcome: &Outcome, whole: bool, origin: &str, at: Moment, before: Option<Mark>) -> Option<Mark> {
-        if outcome.ok {
-            let mark = || Mark { origin: origin.to_owned(), size: outcome.size, root: outcome.root.clone(), unsettled: None };
-            return (outcome.size > 0).then(mark);
-        }
-        before.filter(|_| whole).map(|before| Mark { unsettled: Some(Unsettled::of(outcome, at)), ..before })
-    }
-
-    /// Lets the next resumed run go on after this outcome of a run that began at `at`: outside the database, where
-    /// whoever writes that cannot change it.
-    ///
-    /// # Errors
-    /// When the database or the file cannot be read or written.
-    pub fn remember(db: &Db, config: &Config, outcome: &Outcome, whole: bool, at: Moment) -> DbResult<()> {
-        let origin = db.read(trail::state)?.map(|state| state.origin).unwrap_or_default();
-        // One that cannot be read is not gone on from, and a clean run replaces it.
-        let before = if outcome.ok { None } else { Mark::read(config, db.address())? };
-        Mark::after(outcome, whole, &origin, at, before).map_or(Ok(()), |mark| mark.keep(config, db.address()))
-    }
-
-    /// The file it is kept in.
-    pub fn path(config: &Config, address: &Address) -> PathBuf {
-        let name = kept::file_name(&address.name());
-        KeyFolder::of(config, address).dir().join(format!("{name}.verified"))
-    }
-
-    /// What was remembered of a database, if anything.
-    ///
-    /// # Errors
-    /// When it is there and cannot be read.
-    pub fn read(config: &Config, address: &Address) -> DbResult<Option<Mark>> {
-        let path = Mark::path(config, address);
-        let unfit = |e: &dyn std::fmt::Display| DbError::Unfit(format!("{} cannot be read: {e}", path.display()));
-        let Some(text) = kept::read(&path).map_err(|e| unfit(&e))? else { return Ok(None) };
-        serde_json::from_str(&text).map(Some).map_err(|e| unfit(&e))
-    }
-
-    /// Remembers it.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    fn keep(&self, config: &Config, address: &Address) -> DbResult<()> {
-        let path = Mark::path(config, address);
-        let text = serde_json::to_string(self).map_err(|e| DbError::Corrupt(e.to_string()))?;
-        let unfit = |e: std::io::Error| DbError::Unfit(format!("{} cannot be written: {e}", path.display()));
-        kept::replace(&path, &format!("{text}\n")).map_err(unfit)
-    }
-}
+use super::{L2, L3, L4, L5, Options, Outcome, commitments, schema};
 
 /// Verifies what came after `mark`, and that what was before it has the root that it had.
 ///
@@ -185,6 +54,10 @@ fn rest(run: &mut Run<'_>, mark: &Mark, beside: Beside) -> DbResult<()> {
     let from = mark.size.max(0) / TILE_LEAVES * TILE_LEAVES;
     let text = format!("the rows of the leaves before {from} were not read again; their tiles have the root remembered");
     run.findings.note(L2, text);
+    if let Some(at) = &mark.interrupted {
+        run.findings
+            .note(L2, format!("the whole run of {at}, which read them, was interrupted before it had looked at all else"));
+    }
     run.findings.note(L3, "not looked at: take a whole run for it");
     run.findings.note(L4, "not looked at: take a whole run for it");
     run.findings.note(L5, format!("of the leaves from {from} on"));

@@ -17,6 +17,7 @@ use super::entries::{Entries, Tables};
 use super::erased::Erased;
 use super::findings::Findings;
 use super::heads::Heads;
+use super::mark::Reached;
 use super::ranges::Ranges;
 use super::repeats::Repeats;
 use super::runs::Runs;
@@ -35,12 +36,23 @@ pub(super) const SLICE: Seq = 40 * TILE_LEAVES;
 /// Connections that read beside the first one, at most; fewer where there are fewer cores.
 const READERS_MAX: usize = 7;
 
+/// Told, as a run goes, how far the leaves were hashed again without a finding.
+type Along<'a> = &'a dyn Fn(&Reached);
+
 /// Verifies the whole database against its log, over one unchanging state of it.
 ///
 /// # Errors
 /// When the database cannot be read, or a tolerance of the configuration cannot be understood. What
 /// does not hold together is in the outcome instead.
 pub fn verify(db: &Db, options: Options<'_>) -> DbResult<Outcome> {
+    verify_along(db, options, &|_| ())
+}
+
+/// The same; `along` is told, as it goes, how far the leaves were hashed again without a finding.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_along(db: &Db, options: Options<'_>, along: &dyn Fn(&Reached)) -> DbResult<Outcome> {
     let settings = Settings::read(options.config)?;
     let (aside, mut beside) = (db.connect()?, db.connect()?);
     thread::scope(|scope| {
@@ -48,7 +60,7 @@ pub fn verify(db: &Db, options: Options<'_>) -> DbResult<Outcome> {
         let beside = Beside::read(db, options.config)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         db.snapshots((cores - 1).min(READERS_MAX), |conn, readers| {
-            verify_over((conn, readers), beside, options, settings, (aside, classes))
+            verify_over((conn, readers), beside, (options, along), settings, (aside, classes))
         })
     })
 }
@@ -58,7 +70,7 @@ pub fn verify(db: &Db, options: Options<'_>) -> DbResult<Outcome> {
 fn verify_over(
     (conn, mut readers): (&mut Conn, Vec<Conn>),
     beside: Beside,
-    options: Options<'_>,
+    (options, along): (Options<'_>, Along<'_>),
     settings: Settings,
     (aside, classes): (Conn, ScopedJoinHandle<'_, DbResult<Vec<classes::Found>>>),
 ) -> DbResult<Outcome> {
@@ -66,7 +78,7 @@ fn verify_over(
     checkpoints(&mut run, &beside)?;
     inclusion(&mut run)?;
     if run.has_leaves() {
-        let passed = pass(&mut run, &mut readers, beside, aside, settings)?;
+        let passed = pass(&mut run, (&mut readers, along), beside, aside, settings)?;
         follow(&mut run, passed, readers)?;
     } else {
         without_leaves(&mut run)?;
@@ -146,7 +158,13 @@ pub(super) fn inclusion(run: &mut Run<'_>) -> DbResult<()> {
 }
 
 /// L2, L3 and L5: one pass over every leaf and all that hangs on it.
-fn pass(run: &mut Run<'_>, readers: &mut [Conn], beside: Beside, aside: Conn, settings: Settings) -> DbResult<Checker> {
+fn pass(
+    run: &mut Run<'_>,
+    (readers, along): (&mut [Conn], Along<'_>),
+    beside: Beside,
+    aside: Conn,
+    settings: Settings,
+) -> DbResult<Checker> {
     let mut findings = std::mem::take(&mut run.findings);
     let conn = &mut *run.conn;
     let origin = origin(conn, run.state.as_ref(), &mut findings)?;
@@ -159,7 +177,11 @@ fn pass(run: &mut Run<'_>, readers: &mut [Conn], beside: Beside, aside: Conn, se
     checker.sealed = Sealed::read(conn, &beside.keys, &origin)?;
     let origins = if run.state.is_some() { Origins::of(conn)? } else { Origins::one(&origin) };
     let readers = Readers { held: conn, beside: readers, learning: checker.entries.learning(), origins: &origins };
-    stream(readers, &mut checker, (run.size.min(run.rows), run.size), run.options.progress)?;
+    let told = |checker: &Checker, done: u64| {
+        (run.options.progress)(done, run.size.unsigned_abs());
+        checker.reached().iter().for_each(along);
+    };
+    stream(readers, &mut checker, run.size.min(run.rows), &told)?;
     if checker.odd || !store::outside(run.conn, run.size)?.is_empty() {
         classes::tell(classes::of_entries(run.conn)?, &mut checker.findings);
     }

@@ -61,13 +61,8 @@ impl Source<'_> {
     }
 }
 
-/// Reads the places from 0 to before `end` of a log of `size` leaves, and has them checked on this thread.
-pub(super) fn stream(
-    readers: Readers<'_>,
-    checker: &mut Checker,
-    (end, size): (Seq, Seq),
-    progress: &dyn Fn(u64, u64),
-) -> DbResult<()> {
+/// Reads the places from 0 to before `end`, and has them checked on this thread. `told` hears how far it is, at each slice.
+pub(super) fn stream(readers: Readers<'_>, checker: &mut Checker, end: Seq, told: &dyn Fn(&Checker, u64)) -> DbResult<()> {
     let Readers { held, beside, learning, origins } = readers;
     let conns: Vec<&mut Conn> = std::iter::once(held).chain(beside).collect();
     let (learning, of) = (&learning, conns.len() as Seq);
@@ -85,11 +80,11 @@ pub(super) fn stream(
             let Some((source, (slice, learned))) = first.and_then(|source| source.next.take().map(|next| (source, next))) else {
                 break;
             };
-            progress(slice.from.unsigned_abs(), size.unsigned_abs());
+            told(checker, slice.from.unsigned_abs());
             checker.add(&slice, learned);
             let _ = source.spent.try_send(slice.entries); // A reader that has enough or has ended needs none.
         }
-        progress(end.unsigned_abs(), size.unsigned_abs());
+        told(checker, end.unsigned_abs());
         Ok(())
     })
 }

@@ -129,6 +129,11 @@ impl Tree {
         }
     }
 
+    /// The root so far, as long as rows and tiles are the same.
+    pub(super) fn root(&self) -> Option<Hash> {
+        (!self.cut && self.tiles.is_none() && self.differing.is_empty()).then(|| self.rows.tiles.root())
+    }
+
     /// Notes that leaves are missing of which not even the tiles are there.
     pub(super) fn cut(&mut self) {
         self.cut = true;

@@ -35,7 +35,7 @@ pub(super) struct Verify {
     archive: Option<PathBuf>,
     #[command(flatten)]
     exported: Exported,
-    /// Go on where the last clean run ended: hash what came since, hold the rest by its tiles against
+    /// Go on where the last clean run ended, or an interrupted one had come to: hash what came since, hold the rest by its tiles against
     /// the root remembered beside the keys. Tables that follow are not compared; what a whole run has found since
     /// is said again until one finds nothing; nothing is recorded
     #[arg(long, conflicts_with = "account")]
@@ -70,7 +70,7 @@ pub(super) fn run(common: &Common, command: Verify) -> CliResult {
     let outcome = match (&command.account, &mark) {
         (Some(number), _) => audit::verify_account(&db, number, options),
         (None, Some(mark)) => audit::verify_resumed(&db, options, mark),
-        (None, None) => audit::verify(&db, options),
+        (None, None) => audit::verify_along(&db, options, &Mark::along(&db, &config, started)),
     };
     let outcome = outcome.or_else(|error| {
         // Why it failed is best said by what the schema lacks.

@@ -25,7 +25,7 @@ pub enum NightlyError {
 pub fn verify_and_note(app: &App) -> Result<audit::Outcome, NightlyError> {
     let started = app.clock.now();
     let options = audit::Options { config: &app.config, now: started, progress: &|_, _| {}, given: audit::Given::NONE };
-    let outcome = audit::verify(&app.db, options)?;
+    let outcome = audit::verify_along(&app.db, options, &audit::Mark::along(&app.db, &app.config, started))?;
     if let Err(error) = audit::Mark::remember(&app.db, &app.config, &outcome, true, started) {
         tracing::warn!(%error, "verify --resume cannot go on from here");
     }

@@ -1,5 +1,6 @@
 //! The command: what it prints, its exit code, and that it is recorded beside a `serve` and without.
 
+use counterfoil::audit::{self, Given, Options, Reached};
 use counterfoil::db::Db;
 use counterfoil::trail::store as trail;
 use serde_json::Value;
@@ -117,6 +118,44 @@ fn a_resumed_run_hashes_what_came_since_and_sees_a_prefix_whose_tiles_changed() 
         behind_the_triggers(&mut conn, "tiles", "DELETE FROM tiles WHERE level = 0 AND idx = 0").unwrap();
         let (code, found, _) = run();
         assert_eq!((code, &found["findings"][0]["kind"]), (Some(1), &"prefix_changed".into()), "{kind:?}: {found}");
+    });
+}
+
+#[test]
+fn a_whole_run_that_was_interrupted_is_gone_on_from_where_it_had_come_to() {
+    on_both(|kind| {
+        let bank = crate::bank::Bank::open(kind);
+        let send = |from: i64, to: i64| {
+            let sent = (from..to).map(|n| entry(&format!("R{n}"), "1", "2026-03-02T10:00:00Z", n, n + 1));
+            assert_eq!(bank.submit(sent.collect()).len() as i64, to - from);
+        };
+        (0..11).for_each(|part| send(part * 1_000, part * 1_000 + 1_000));
+        let reached = std::cell::RefCell::new(Vec::new());
+        let options = || Options { config: &bank.config, now: bank.clock.now(), progress: &|_, _| {}, given: Given::NONE };
+        let along = |at: &Reached| reached.borrow_mut().push(at.clone());
+        assert!(audit::verify_along(&bank.db, options(), &along).unwrap().ok);
+        let reached = reached.into_inner();
+        // Told at each slice; the program ends after the first.
+        assert!(reached.len() > 1 && reached[0].size > 10_000 && reached[0].size < 11_000, "{reached:?}");
+        reached[0].keep(&bank.db, &bank.config, bank.clock.now()).unwrap();
+        let (dir, url) = (tempfile::tempdir().unwrap(), bank.home.url());
+        let run = |more: &[&str]| {
+            let program = Program::new(dir.path()).args(["verify", "--no-record", "--json", "--database", &url]).args(more);
+            let told = program.env("COUNTERFOIL_KEYS__DIR", &bank.config.keys.dir).run();
+            (told.code, serde_json::from_str::<Value>(&told.stdout).unwrap()["levels"][2].clone())
+        };
+        for _ in 0..2 {
+            let (code, leaves) = run(&["--resume"]);
+            assert!(code == Some(0) && leaves["checked"].as_u64() < Some(1_500), "{kind:?}: {leaves}");
+            assert!(leaves["note"].as_str().unwrap().contains("was interrupted before it had looked at all else"), "{leaves}");
+        }
+        assert_eq!(run(&[]).0, Some(0));
+        let (_, leaves) = run(&["--resume"]);
+        assert!(!leaves["note"].as_str().unwrap().contains("interrupted"), "a whole run has looked at all: {leaves}");
+        // Nothing is kept of what comes after a finding.
+        let mut conn = Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap();
+        behind_the_triggers(&mut conn, "entries", "UPDATE entries SET amount = amount + 1 WHERE seq = 500").unwrap();
+        audit::verify_along(&bank.db, options(), &|at| panic!("{at:?}")).unwrap();
     });
 }
 
