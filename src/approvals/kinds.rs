@@ -132,7 +132,7 @@ impl Kind {
             ],
             Kind::RestoreRecord if facts["at_source"].is_string() => vec![
                 format!(
-                    "In the bank's own table, by [[capture]] {}, the row of record {} gets the values of version {} again: {} change.",
+                    "In the bank's own table, by [[capture]] {}, the row of record {} gets the values of version {} again, in {}.",
                     text("at_source"),
                     facts["record"].as_i64().unwrap_or(0),
                     facts["version"].as_i64().unwrap_or(0),
@@ -145,7 +145,7 @@ impl Kind {
             ],
             Kind::RestoreRecord => vec![
                 format!(
-                    "Record {} gets the values it had in version {} again: {} change.",
+                    "Record {} gets the values it had in version {} again, in {}.",
                     facts["record"].as_i64().unwrap_or(0),
                     facts["version"].as_i64().unwrap_or(0),
                     counted(facts, "fields")
@@ -204,8 +204,13 @@ fn key_id(verifier: &str) -> &str {
     verifier.split('+').nth(1).unwrap_or(verifier)
 }
 
+/// So many of what the fact is named after: `1 field`, `2 fields`; of entries `1 entry`.
 fn counted(facts: &Value, field: &str) -> String {
-    format!("{} {field}", facts[field].as_i64().unwrap_or(0))
+    match (facts[field].as_i64().unwrap_or(0), field) {
+        (1, "entries") => "1 entry".to_owned(),
+        (1, many) => format!("1 {}", many.strip_suffix('s').unwrap_or(many)),
+        (n, many) => format!("{n} {many}"),
+    }
 }
 
 #[cfg(test)]

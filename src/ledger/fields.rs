@@ -29,9 +29,8 @@ pub(crate) fn tidy<T: AsRef<str>>(field: &str, max: usize, slot: &mut Option<T>)
     }
     let doubtful = !text.is_ascii() || text.starts_with(' ') || text.ends_with(' ');
     if doubtful && IDENTIFIERS.contains(&field) && (text.trim() != text || text.contains(is_invisible)) {
-        let detail = format!(
-            "{field} begins or ends with a blank, or holds a character that cannot be seen; two accounts must not look alike"
-        );
+        let detail =
+            format!("{field} begins or ends with a blank, or holds a character that cannot be seen; no two may look alike");
         return Err(Refusal::field("invisible_character", field, detail));
     }
     Ok(())
@@ -44,7 +43,7 @@ pub(crate) fn required<T>(field: &str, value: Option<T>) -> Result<T, Refusal> {
 pub(crate) fn one_of<T>(field: &str, text: &str, parse: fn(&str) -> Option<T>, choices: fn() -> String) -> Result<T, Refusal> {
     parse(text).ok_or_else(|| {
         let text: String = text.chars().take(40).collect();
-        Refusal::field("value_unknown", field, format!("`{text}` is not a {field}; use one of {}", choices()))
+        Refusal::field("value_unknown", field, format!("`{text}` is no {field}; use one of {}", choices()))
     })
 }
 

@@ -1,6 +1,6 @@
 //! The SQL that `add` runs for one table, and that `check` holds what is there against. Pure.
 
-use super::super::names::identifier;
+use super::super::names::{identifier, literal};
 use super::hidden::{Hidden, How, called};
 use super::store::Table;
 
@@ -157,36 +157,51 @@ pub fn without(table: Option<&str>, id: i32) -> String {
 
 /// What a role needs that drains the queue and compares the table, and nothing more: it sees no excluded column.
 pub fn grants(role: &str, table: &Table, hidden: &[Hidden]) -> String {
-    let role = identifier(role);
+    let (role, reach) = (identifier(role), reaching(role, table));
     let left_out = |number: &i16| hidden.iter().any(|is| is.how == How::Excluded && is.number == *number);
     let columns = table.numbers.iter().filter(|(_, number)| !left_out(number)).map(|(name, _)| identifier(name));
-    format!(
-        "GRANT USAGE ON SCHEMA counterfoil_capture TO {role};\n\
+    reach
+        + &format!(
+            "GRANT USAGE ON SCHEMA counterfoil_capture TO {role};\n\
          GRANT SELECT, DELETE ON counterfoil_capture.queue TO {role};\n\
          GRANT SELECT, INSERT, DELETE ON counterfoil_capture.rejected TO {role};\n\
          GRANT SELECT ON counterfoil_capture.installation, counterfoil_capture.captured, counterfoil_capture.restored TO {role};\n\
          GRANT UPDATE (drained_as) ON counterfoil_capture.captured TO {role};\n\
          GRANT SELECT ({}) ON {} TO {role};\n",
-        columns.collect::<Vec<_>>().join(", "),
-        table.name
+            columns.collect::<Vec<_>>().join(", "),
+            table.name
+        )
+}
+
+/// Lets a role find a table in its schema, if it may not look there yet: `public` is open to all as a rule, and its owner
+/// another one.
+fn reaching(role: &str, table: &Table) -> String {
+    format!(
+        "DO $reaching$ DECLARE\n\
+         place oid := (SELECT relnamespace FROM pg_class WHERE oid = {});\n\
+         BEGIN IF NOT has_schema_privilege({role}, place, 'USAGE') THEN\n\
+         EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', place::regnamespace, {role}); END IF; END $reaching$;\n",
+        table.oid,
+        role = literal(role)
     )
 }
 
 /// What a role needs that brings rows back: it deletes none, and sees and writes no excluded column.
 pub fn restorer_grants(role: &str, table: &Table, hidden: &[Hidden]) -> String {
-    let role = identifier(role);
+    let (role, reach) = (identifier(role), reaching(role, table));
     let left_out = |number: &i16| hidden.iter().any(|is| is.how == How::Excluded && is.number == *number);
     let columns = table.numbers.iter().filter(|(_, number)| !left_out(number)).map(|(name, _)| name);
     let all: Vec<String> = columns.clone().map(|name| identifier(name)).collect();
     let written: Vec<String> = columns.filter(|name| !table.key.contains(name)).map(|name| identifier(name)).collect();
     let update = if written.is_empty() { String::new() } else { format!(", UPDATE ({})", written.join(", ")) };
-    format!(
-        "GRANT USAGE ON SCHEMA counterfoil_capture TO {role};\n\
+    reach
+        + &format!(
+            "GRANT USAGE ON SCHEMA counterfoil_capture TO {role};\n\
          GRANT SELECT, INSERT ON counterfoil_capture.restored TO {role};\n\
          GRANT SELECT ({0}), INSERT ({0}){update} ON {1} TO {role};\n",
-        all.join(", "),
-        table.name
-    )
+            all.join(", "),
+            table.name
+        )
 }
 
 #[cfg(test)]

@@ -23,11 +23,12 @@ pub fn waiting(bank: &mut Outside, id: i32) -> DbResult<Vec<Waiting>> {
     bank.rows(sql, &json!([id, WAITING_MAX + 1]))
 }
 
-/// Begins to read these columns of a table.
+/// Begins to read these columns of a table; rows of tables that inherit from it are not its own, and no trigger of it fires
+/// for them.
 pub fn open(bank: &mut Outside, table: &Table, columns: &[&String]) -> DbResult<()> {
     let names: Vec<String> = columns.iter().map(|name| identifier(name)).collect();
     bank.execute(&format!(
-        "DECLARE captured_rows NO SCROLL CURSOR FOR SELECT to_jsonb(t)::text AS line FROM (SELECT {} FROM {}) t",
+        "DECLARE captured_rows NO SCROLL CURSOR FOR SELECT to_jsonb(t)::text AS line FROM (SELECT {} FROM ONLY {}) t",
         names.join(", "),
         table.name
     ))

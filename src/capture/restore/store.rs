@@ -145,7 +145,7 @@ fn attempt(bank: &mut Outside, table: &Table, sql: &str, given: &str) -> DbResul
 /// These columns of a row, which is locked; `None` if there is none.
 pub fn lock(bank: &mut Outside, table: &Table, columns: &[String], key: &[String]) -> DbResult<Result<Option<String>, Refusal>> {
     let sql = format!(
-        "SELECT to_jsonb(r)::text AS line FROM (SELECT {} FROM {} t WHERE {} FOR NO KEY UPDATE) r",
+        "SELECT to_jsonb(r)::text AS line FROM (SELECT {} FROM ONLY {} t WHERE {} FOR NO KEY UPDATE) r",
         listed(columns, "t."),
         table.name,
         named(table, 0)
@@ -163,7 +163,7 @@ pub fn update(
     let set: Vec<String> = columns.iter().map(|column| format!("{0} = r.{0}", identifier(column))).collect();
     let sql = format!(
         "WITH r AS (SELECT * FROM jsonb_populate_record(NULL::{name}, $1::jsonb->1)), \
-         done AS (UPDATE {name} t SET {} FROM r WHERE {} RETURNING 1) SELECT count(*)::text AS line FROM done",
+         done AS (UPDATE ONLY {name} t SET {} FROM r WHERE {} RETURNING 1) SELECT count(*)::text AS line FROM done",
         set.join(", "),
         named(table, 0),
         name = table.name

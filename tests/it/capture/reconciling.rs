@@ -68,6 +68,23 @@ fn a_trigger_that_was_off_for_a_while_is_found_and_made_good() {
 }
 
 #[test]
+fn a_table_of_a_schema_of_its_own_is_compared_by_its_drainer_without_rows_that_others_inherit() {
+    let sql = r#"CREATE ROLE odd_drainer LOGIN; CREATE SCHEMA "Own x"; CREATE TABLE "Own x".parent (id int PRIMARY KEY, v text);
+        CREATE TABLE child (w text) INHERITS ("Own x".parent)"#;
+    let bank = Core::new(crate::bank::Kind::Sqlite, sql);
+    let named = ["add", bank.core.url(), r#""Own x".parent"#, "--source", "core", "--drain-as", "odd_drainer"];
+    let added = bank.capture(&named).succeeded();
+    bank.configure(&added.stdout);
+    let serving = bank.serve();
+    bank.sql(r#"INSERT INTO "Own x".parent VALUES (1, 'a'); INSERT INTO child VALUES (2, 'b', 'w')"#);
+    bank.drained(&serving);
+    let same = bank.capture(&["reconcile", "core"]).succeeded();
+    assert!(same.stderr.contains("1 rows compared") && same.stderr.contains("0 differences"), "{} {}", same.stdout, same.stderr);
+    drop(serving);
+    bank.sql("DROP OWNED BY odd_drainer; DROP ROLE odd_drainer");
+}
+
+#[test]
 fn other_currencies_are_told_odd_keys_are_escaped_and_refused_rows_settled_one_by_one() {
     on_both(|kind| {
         let tables = "CREATE TABLE accounts (id text PRIMARY KEY, balance numeric, ccy text); CREATE TABLE note (k text PRIMARY KEY, v text)";
