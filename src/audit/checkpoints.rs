@@ -12,7 +12,7 @@ use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 use crate::ledger::leaves;
 use crate::trail::generations::Origins;
-use crate::trail::keys::KeyFolder;
+use crate::trail::keys::{KeyFolder, origin_of_book};
 use crate::trail::rotations;
 use crate::trail::store::{self, CheckpointRow, LogState};
 use crate::trail::tree::Tree;
@@ -110,12 +110,14 @@ fn stored(conn: &mut Conn, against: &Against<'_>, latest: i64, findings: &mut Fi
 }
 
 /// A database without a state of its log: whatever was signed is not there any more.
-pub(super) fn without_a_log(beside: &Beside, given: &Given, findings: &mut Findings) {
-    let kept = beside.kept.iter().map(|kept| (BESIDE.to_owned(), Some(kept.note.clone())));
-    let brought = given.checkpoints.iter().map(|(name, content)| (name.clone(), Note::find(content)));
-    for (name, note) in kept.chain(brought) {
+pub(super) fn without_a_log(beside: &Beside, options: &Options<'_>, findings: &mut Findings) {
+    let read = |note: Option<Note>| note.and_then(|note| Checkpoint::parse(note.unverified_text()).ok());
+    let kept = beside.kept.iter().map(|kept| (BESIDE.to_owned(), read(Some(kept.note.clone()))));
+    let brought = options.given.checkpoints.iter().map(|(name, content)| (name.clone(), read(Note::find(content))));
+    let filed = beside.keys.anchor_file().largest_named(&origin_of_book(options.config.book_name())).ok().flatten();
+    let filed = filed.map(|said| ("the largest in anchor.file".to_owned(), Some(said)));
+    for (name, said) in kept.chain(filed).chain(brought) {
         findings.checked(L0, 1);
-        let said = note.and_then(|note| Checkpoint::parse(note.unverified_text()).ok());
         let covers = said.as_ref().map_or_else(String::new, |said| format!(" of {} leaves of {}", said.size, said.origin));
         let place = said.and_then(|said| i64::try_from(said.size).ok());
         let detail = format!("{name}{covers}: this database has no state of any log; it was emptied, or is another one");

@@ -143,7 +143,7 @@ pub(super) fn checkpoints(run: &mut Run<'_>, beside: &Beside) -> DbResult<()> {
     match &run.state {
         Some(state) => super::checkpoints::compare(run.conn, beside, &run.options, state, &mut run.findings),
         None => {
-            super::checkpoints::without_a_log(beside, run.options.given, &mut run.findings);
+            super::checkpoints::without_a_log(beside, &run.options, &mut run.findings);
             Ok(())
         }
     }

@@ -19,7 +19,7 @@ use crate::ledger::store::{self as ledger_store, EntryRow};
 use crate::ledger::{Context, Parts, leaves, lookup};
 use crate::on_conn;
 use crate::trail::generations::{self, Origins};
-use crate::trail::keys::KeyFolder;
+use crate::trail::keys::{KeyFolder, origin_of_book};
 use crate::trail::store::{self as trail_store, LeaderRow};
 use crate::trail::{ActTx, NewEvent, Tail, anchor};
 
@@ -97,7 +97,7 @@ fn create(conn: &mut Conn, settings: &Settings) -> DbResult<()> {
     if trail_store::rows(conn)? > 0 {
         return Err(DbError::Corrupt("there are entries but no log state; restore it from a backup".into()));
     }
-    let origin = format!("counterfoil/{}/{}/g1", settings.book, hex::encode(settings.clock.random::<8>()));
+    let origin = format!("{}{}/g1", origin_of_book(&settings.book), hex::encode(settings.clock.random::<8>()));
     let mut tail = Tail::new(origin.clone(), 0, Tiles::new(), Moment(i64::MIN));
     trail_store::create_state(conn, &Tail::new(origin.clone(), 0, Tiles::new(), Moment(0)))?;
     let mut tx = ActTx::new(conn, &settings.clock, &mut tail);

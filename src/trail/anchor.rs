@@ -10,7 +10,7 @@ use counterfoil_verify::{Checkpoint, Note, NoteError, Origin, Signed, VerifierKe
 use crate::db::{Conn, DbError, DbResult};
 
 use super::generations::Origins;
-use super::keys::KeyFolder;
+use super::keys::{KeyFolder, origin_of_book};
 use super::rotations;
 use super::store::{self, LogState};
 use super::tree::{LeafHashes, Tree};
@@ -165,7 +165,7 @@ fn anchored(conn: &mut Conn, state: &LogState) -> DbResult<bool> {
 /// # Errors
 /// [`DbError::Unfit`] with which log, and what to do.
 pub fn check_new(keys: &KeyFolder, book: &str) -> DbResult<()> {
-    let prefix = format!("counterfoil/{book}/");
+    let prefix = origin_of_book(book);
     match keys.anchor_file().largest_named(&prefix) {
         Ok(None) => {}
         Ok(Some(last)) => {

@@ -39,6 +39,11 @@ pub fn book(origin: &str) -> &str {
     }
 }
 
+/// What the names of a book's logs begin with.
+pub fn origin_of_book(book: &str) -> String {
+    format!("counterfoil/{book}/")
+}
+
 /// The folder of the keys: the one configured, else `keys` beside the SQLite file.
 pub fn folder(config: &Config, address: &Address) -> PathBuf {
     if !config.keys.dir.is_empty() {

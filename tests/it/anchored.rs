@@ -187,6 +187,9 @@ fn no_log_is_begun_where_another_one_was() {
     let (key, size) = (machine.key().name().to_owned(), machine.bank.db.read(trail::state).unwrap().unwrap().size);
     fs::remove_dir_all(folder(&machine.bank).dir()).unwrap();
     let machine = machine.put_back(None);
+    counterfoil::db::migrate::up(&mut machine.bank.db.connect().unwrap()).unwrap();
+    let found = machine.found();
+    assert!(found.len() == 1 && found[0].1.starts_with("the largest in anchor.file"), "{found:?}");
     let words = machine.refused();
     assert!(words.contains(&key) && words.contains(&format!("{size} leaves")) && words.contains("anchor.file"), "{words}");
     let mut machine = machine;
