@@ -67,7 +67,11 @@ impl Alarm {
     }
 
     fn silent(origin: &str, minutes: i64) -> Alarm {
-        Alarm::new(Wrong::Silent, origin, format!("The log has sent no checkpoint for {minutes} minutes."))
+        Alarm::new(
+            Wrong::Silent,
+            origin,
+            format!("The log has sent no checkpoint for {minutes} minute{}.", if minutes == 1 { "" } else { "s" }),
+        )
     }
 
     /// Whether it tells of the same: one is enough until the log is signed again.
