@@ -24,6 +24,8 @@ pub struct AlertFilter {
     pub severities: Vec<Severity>,
     /// The rule's code.
     pub rule: Option<String>,
+    /// None of these rules' codes.
+    pub but: Vec<&'static str>,
     /// Of accounts bound to this source.
     pub source: Option<Seq>,
     /// Of this account.

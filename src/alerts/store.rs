@@ -233,6 +233,9 @@ macro_rules! filtered {
             // PostgreSQL refuses a text with NUL, where no rule's code has one.
             query = query.filter(alerts::rule.eq(rule.replace('\0', " ")));
         }
+        if !$filter.but.is_empty() {
+            query = query.filter(alerts::rule.ne_all($filter.but.clone()));
+        }
         if let Some(account) = $filter.account {
             query = query.filter(alerts::account.eq(account));
         }

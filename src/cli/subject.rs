@@ -138,7 +138,10 @@ pub(super) fn run(common: &Common, command: Subject) -> CliResult {
             say!("{id}");
             eprintln!("Hold {id} is placed: nothing of what it names is erased or dropped until it is released.");
             if !privacy::is_stored(&common.db()?.1, &subject)? {
-                eprintln!("Nothing is stored under that name so far: check how it is written. The hold keeps what comes.");
+                eprintln!(
+                    "No account and no holder is stored under that name so far: check how it is written. The hold \
+                     keeps what comes, and every change of a record that names it."
+                );
             }
             Ok(Done::Well)
         }

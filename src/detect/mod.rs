@@ -43,6 +43,11 @@ pub static RULES: &[&dyn Rule] = &[
     &changes::OwnRecord,
 ];
 
+/// Codes of the rules whose hits can tell something of sealed values: senders hear of none of them.
+pub fn of_sealed_values() -> Vec<&'static str> {
+    RULES.iter().filter(|rule| rule.knows_sealed_values()).map(|rule| rule.code()).collect()
+}
+
 /// What a rule looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Looks {

@@ -16,6 +16,7 @@ use crate::ledger::BreakState;
 use crate::records::store as records;
 use crate::{bulk_row, on_conn};
 
+use super::subject::folded;
 use super::{Range, Ranges, Scope, Subject};
 
 bulk_row! {
@@ -102,13 +103,14 @@ pub(super) fn parts_after(conn: &mut Conn, after: Seq, to: Seq, without: &[&str]
     Ok(on_conn!(conn, |c| query.select((event_parts::seq, event_parts::body)).load(c))?)
 }
 
-/// Whether a hold is on the subject or on one of its accounts.
+/// Whether a hold is on the subject or on one of its accounts, however either is capitalised.
 pub(super) fn is_held(conn: &mut Conn, subject: &Subject, of: &[Seq], places: &[Seq]) -> DbResult<bool> {
     let active = || holds::table.filter(holds::released_at.is_null());
     let mut names = numbers(conn, of)?;
     names.push(subject.name.clone());
-    let named = active().filter(holds::subject.eq_any(&names)).count();
-    let named: i64 = on_conn!(conn, |c| named.get_result(c))?;
+    let held = active().filter(holds::scope.ne(Scope::Range.text())).select(holds::subject);
+    let held: Vec<Option<String>> = on_conn!(conn, |c| held.load(c))?;
+    let named = held.iter().flatten().any(|held| names.iter().any(|name| folded(name) == folded(held)));
     let of_accounts = active().filter(holds::account.eq_any(of)).count();
     let of_accounts: i64 = on_conn!(conn, |c| of_accounts.get_result(c))?;
     let parties = active().filter(holds::scope.eq(Scope::Party.text())).select(holds::subject);
@@ -124,7 +126,7 @@ pub(super) fn is_held(conn: &mut Conn, subject: &Subject, of: &[Seq], places: &[
     for range in ranges.iter().flatten().filter_map(|text| Range::parse(text)) {
         of_time |= super::retention::has_entry_within(conn, places, range.ends())?;
     }
-    Ok(named + of_accounts > 0 || of_holders || of_time)
+    Ok(named || of_accounts > 0 || of_holders || of_time)
 }
 
 fn has_party(conn: &mut Conn, of: &[Seq], party: &str) -> DbResult<bool> {

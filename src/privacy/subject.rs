@@ -59,6 +59,11 @@ impl Subject {
     }
 }
 
+/// A text as holds compare it: what is kept too long can still go, what went does not come back.
+pub fn folded(text: &str) -> String {
+    text.to_lowercase()
+}
+
 /// Whether a text mentions a name: as a word of its own, or, for names shorter than four characters,
 /// as the whole text.
 pub fn mentions(text: &str, name: &str) -> bool {

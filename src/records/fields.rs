@@ -34,7 +34,7 @@ pub struct Made {
 
 /// Whether a field is sealed.
 pub(super) fn is_sealed(rules: &RecordType, also: &[String], field: &Changed) -> bool {
-    matches!(field.old, Old::Sealed(_)) || rules.is_sensitive(&field.path, also)
+    field.sealed || matches!(field.old, Old::Sealed(_)) || rules.is_sensitive(&field.path, also)
 }
 
 impl<'k> Sealing<'k> {

@@ -176,6 +176,16 @@ fn who_asks_who_has_accessed_what_is_told_of_keys_too() {
         let trail = page(&site, &auditor, "/trail?kinds=all").text;
         assert!(trail.contains("read over the interface 4 times within a minute: 1 account and 0 records"), "{trail}");
         assert_eq!(site.get("/api/v1/reports/2026-03-02").json()["access"]["reads_by_keys"], 4);
+        // What is refused to a key is counted for it.
+        let poor = site.issue("core", "read");
+        for (path, status) in [("/api/v1/alerts", 403), ("/api/v1/alerts/ALR-2026-000001", 403)] {
+            assert_eq!(site.plain(Method::GET, path).bearer_auth(&poor).send().unwrap().status(), status, "{path}");
+        }
+        let denied = site.events("access.denied");
+        assert!(denied.len() == 2 && denied.iter().all(|event| event["reason"] == "scope"), "{denied:?}");
+        let refused: Vec<i64> =
+            of("?role=key")["items"].as_array().unwrap().iter().map(|line| line["refusals"].as_i64().unwrap()).collect();
+        assert_eq!(refused.iter().sum::<i64>(), 2, "{kind:?}: {refused:?}");
         assert_eq!(site.bank.findings(), [], "{kind:?}");
     });
 }

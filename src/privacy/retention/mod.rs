@@ -120,21 +120,24 @@ pub fn prune(db: &Db, log: &Log, settings: &Retention, clock: &Clock) -> Result<
             return Ok(done);
         }
     }
-    Err(ActError::refused(409, "holds_changed", "legal holds were placed or released meanwhile; run it again"))
+    Err(ActError::refused(409, "holds_changed", "legal holds, or what is stored, changed meanwhile; run it again"))
 }
 
 fn refused(distrust: Distrust) -> ActError {
     ActError::refused(409, "clock_distrusted", distrust.detail)
 }
 
-/// `None` if other holds are in force than those that were looked at.
+/// `None` if other holds are in force than those that were looked at, or if another run has dropped all of it.
 fn carry_out(tx: &mut ActTx<'_>, plan: Plan) -> Result<Option<(Seq, Run)>, ActError> {
     if store::active_holds(tx.conn)?.iter().map(|hold| hold.id).ne(plan.holds.iter().copied()) {
         return Ok(None);
     }
+    let places = Ranges::of(plan.places);
+    if places.places() > 0 && super::store::still_there(tx.conn, &places)?.is_empty() {
+        return Ok(None);
+    }
     let body = serde_json::to_value(&plan.run).map_err(|e| DbError::Corrupt(e.to_string()))?;
     let run = tx.append(NewEvent::public(PRUNED, body))?;
-    let places = Ranges::of(plan.places);
     if places.places() > 0 {
         erase(tx, Cause::Retention { run }, &places)?;
     }

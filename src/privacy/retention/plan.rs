@@ -13,6 +13,7 @@ use crate::trail::store as trail;
 
 use super::super::scope::says;
 use super::super::store::{HoldRow, still_there};
+use super::super::subject::folded;
 use super::super::{Range, Ranges, Scope};
 use super::clock::{self, Distrust};
 use super::{PRUNED, PerClass, Run, days, read, store};
@@ -56,7 +57,7 @@ impl Plan {
     }
 
     /// Adds what is due of a class.
-    fn add(&mut self, conn: &mut Conn, class: Class, holds: &Holds<'_>, (now, size): (Moment, Seq)) -> DbResult<()> {
+    fn add(&mut self, conn: &mut Conn, class: Class, holds: &Holds, (now, size): (Moment, Seq)) -> DbResult<()> {
         let over = now.0.saturating_sub(self.run.days.of(class).saturating_mul(DAY));
         // What was recorded later is not due, whatever its sender says.
         let end = store::first_place_at(conn, over.saturating_add(1), size)?;
@@ -98,21 +99,22 @@ fn last_resume(conn: &mut Conn) -> DbResult<PerClass> {
 }
 
 /// The holds in force, as far as they can keep a change.
-struct Holds<'a> {
-    names: Vec<&'a str>,
+struct Holds {
+    /// [`folded`].
+    names: Vec<String>,
     ranges: Vec<Range>,
 }
 
-impl<'a> Holds<'a> {
-    fn of(rows: &'a [HoldRow]) -> Holds<'a> {
+impl Holds {
+    fn of(rows: &[HoldRow]) -> Holds {
         let of_range = |row: &&HoldRow| row.scope == Scope::Range.text();
         let ranges = rows.iter().filter(of_range).filter_map(|row| Range::parse(row.subject.as_deref()?)).collect();
         let named = rows.iter().filter(|row| !of_range(row));
-        Holds { names: named.filter_map(|row| row.subject.as_deref()).collect(), ranges }
+        Holds { names: named.filter_map(|row| row.subject.as_deref()).map(folded).collect(), ranges }
     }
 
     /// Whether one of them keeps a change: by its time, or because its record, its actor, its reason or a value
-    /// in the clear names the subject.
+    /// in the clear names the subject, however it is capitalised.
     fn keep(&self, conn: &mut Conn, row: &ChangeRow) -> DbResult<bool> {
         if self.ranges.iter().any(|range| range.has(row.recorded_at) || range.has(row.changed_at)) {
             return Ok(true);
@@ -125,7 +127,7 @@ impl<'a> Holds<'a> {
         let fields = records::fields_of(conn, &[row.seq])?;
         let values = fields.iter().flat_map(|FieldRow { old, new, .. }| [old.as_deref(), new.as_deref()]).flatten();
         let texts = record.iter().chain(&private).map(String::as_str).chain(values);
-        let said: Vec<Value> = texts.map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.into())).collect();
+        let said: Vec<Value> = texts.map(folded).map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text))).collect();
         Ok(self.names.iter().any(|name| said.iter().any(|said| says(said, name))))
     }
 }

@@ -84,6 +84,8 @@ pub struct Changed {
     /// Whether it is the sealed value that is there already. It is kept all the same: what becomes of a
     /// change must not tell its sender whether a sealed value was guessed.
     pub same: bool,
+    /// Whether something sealed is there, above or below: what takes its place is sealed, too.
+    pub sealed: bool,
 }
 
 /// A field of which the sender's `before` is not our last state; the whole record, where the path is empty.
@@ -95,7 +97,7 @@ pub struct Mismatch {
     pub expected: Option<Json>,
     /// What the sender says.
     pub found: Option<Json>,
-    /// Whether ours is sealed.
+    /// Whether ours is sealed, or something above or below it.
     pub sealed: bool,
 }
 
@@ -143,6 +145,14 @@ pub fn decide(state: Option<&State>, change: &NewChange, digest: &Digest<'_>) ->
     Decision { fields, mismatches, unchanged }
 }
 
+impl State {
+    /// Whether something sealed is at a path, above it or below it.
+    fn seals_near(&self, path: &str) -> bool {
+        let near = |other: &str| is_at_or_below(path, other) || is_at_or_below(other, path);
+        self.values.iter().any(|(other, held)| held.is_sealed() && near(other))
+    }
+}
+
 impl Changed {
     fn differs(&self) -> bool {
         match (&self.old, &self.new) {
@@ -181,6 +191,7 @@ fn differing(
             (None, _) => true,
         };
         let sealed = held.is_some_and(Held::is_sealed);
+        let near = known.seals_near(path);
         // A record that is new to us is kept whole: that is where its history begins.
         if ours && theirs && !new && !sealed {
             continue;
@@ -195,7 +206,7 @@ fn differing(
                 said.map_or(Old::Nothing, |said| Old::Value(said.clone()))
             }
         };
-        fields.push(Changed { path: path.to_owned(), old, new: to.cloned(), same: ours && sealed });
+        fields.push(Changed { path: path.to_owned(), old, new: to.cloned(), same: ours && sealed, sealed: near });
     }
     fields
 }
@@ -272,7 +283,7 @@ impl<'a> Before<'a> {
             };
             if !same {
                 let expected = held.and_then(|held| held.value.clone());
-                let sealed = held.is_some_and(Held::is_sealed);
+                let sealed = known.seals_near(path);
                 found.push(Mismatch { path: path.to_owned(), expected, found: said.cloned(), sealed });
             }
         }

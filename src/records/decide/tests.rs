@@ -145,6 +145,20 @@ fn sealed_values_are_compared_by_their_digests() {
     );
 }
 
+#[test]
+fn what_takes_the_place_of_a_sealed_value_is_sealed() {
+    let mut ours = state(json!({ "name": "Ann" }));
+    let held = || Held { seq: 1, n: 0, value: None, digest: Some("digest of 7".into()) };
+    ours.values.extend([("/pin".to_owned(), held()), ("/login/code".to_owned(), held())]);
+    let after = json!({ "after": { "name": "Bea", "pin": { "x": 7, "y": { "z": 8 } }, "pinned": 1, "login": 9 } });
+    let decided = decide(Some(&ours), &change(after), &digest);
+    let sealed = decided.fields.iter().filter(|field| field.sealed).map(|field| field.path.as_str());
+    assert_eq!(sealed.collect::<Vec<_>>(), ["/login", "/login/code", "/pin", "/pin/x", "/pin/y/z"]);
+    let before = json!({ "before": { "name": "Ann", "pin": { "x": 7 }, "login": { "code": 1 } }, "after": { "name": "Ann" } });
+    let decided = decide(Some(&ours), &change(before), &digest);
+    assert!(decided.mismatches.iter().all(|found| found.sealed), "what a sender guesses is kept nowhere: {decided:?}");
+}
+
 fn small() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![Just(Value::Null), (0..3_i64).prop_map(Into::into), "[ab]?".prop_map(Into::into)];
     let inner = leaf.prop_recursive(2, 6, 3, |inner| {

@@ -164,6 +164,7 @@ pub fn by_user(conn: &mut Conn, calendar: &BusinessCalendar, question: &Question
     counting.reads(conn, span, kind)?;
     counting.changes(conn, span, kind, &known)?;
     counting.acts(conn, (begin, end))?;
+    counting.refused_keys(conn, span)?;
     let keys = if counting.lines.keys().any(|person| matches!(person, Person::Key(_))) { keys::list(conn)? } else { Vec::new() };
     Ok(counting.report((&known, &keys), question.whose))
 }
@@ -303,6 +304,16 @@ impl Counting {
             line.refusals += counts.refused + counts.denied;
         }
         Ok(())
+    }
+
+    /// What was refused to keys that are known; of a flood only what was recorded one by one names its key.
+    fn refused_keys(&mut self, conn: &mut Conn, span: (Seq, Seq)) -> DbResult<()> {
+        self.each(conn, "access.denied", span, |counting, _, bodies| {
+            for key in bodies.iter().filter_map(|body| body["key"].as_i64()) {
+                counting.line(Person::Key(Some(key))).refusals += 1;
+            }
+            Ok(())
+        })
     }
 
     fn report(self, known: (&[User], &[ListedKey]), whose: Option<Whose>) -> ByUser {

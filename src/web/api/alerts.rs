@@ -1,7 +1,8 @@
 //! Alerts: the queue, one alert, and the decision that closes it.
 //!
 //! A key sees alerts of its own source only, and needs scope `receipt:full`: who may not know of
-//! hits may not know of alerts. Decisions are for officers alone.
+//! hits may not know of alerts. Of rules that look at sealed values it sees none: they would tell of
+//! a guess. Decisions are for officers alone.
 
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -14,13 +15,13 @@ use crate::alerts::{self, About, Alert, AlertDetail, AlertFilter, Cursor, Dispos
 use crate::app::App;
 use crate::clock::day_date;
 use crate::db::{Conn, DbError, DbResult};
-use crate::detect::Severity;
+use crate::detect::{self, Severity};
 use crate::ids::{AlertRef, Seq};
 use crate::ledger::{self, BreakKind};
 use crate::money::{Currency, Money};
 use crate::trail::ActError;
 use crate::web::body::{self, Packing};
-use crate::web::guard::{Caller, Officer, hidden};
+use crate::web::guard::{Caller, Officer, hidden, refused};
 use crate::web::pages::end_at;
 use crate::web::params::{Params, come};
 use crate::web::problem::{Problem, ProblemBody};
@@ -238,11 +239,12 @@ fn for_key(conn: &mut Conn, mut detail: AlertDetail) -> DbResult<AlertDetail> {
     Ok(detail)
 }
 
-/// A key that may not see hits sees no alerts either.
-fn require_hits(caller: &Caller) -> Result<(), Problem> {
+/// A key that may not see hits sees no alerts either; that it asked is recorded.
+async fn require_hits(req: &HttpRequest, caller: &Caller) -> Result<(), Problem> {
     if caller.sees_hits() {
         return Ok(());
     }
+    refused(req, caller, "scope").await?;
     Err(Problem::new(403, "scope_missing", "alerts need a key with scope receipt:full; see /docs, then issue another key"))
 }
 
@@ -281,7 +283,7 @@ fn choice<T>(parse: impl Fn(&str) -> Option<T>, choices: &'static str) -> impl F
     )
 )]
 pub async fn list(req: HttpRequest, caller: Caller, app: Data<App>) -> Result<HttpResponse, Problem> {
-    require_hits(&caller)?;
+    require_hits(&req, &caller).await?;
     let query = Params::of(&req, &["state", "severity", "rule", "cursor", "limit"])?;
     let severity = query.read("severity", choice(Severity::parse, "low, medium, high, critical"))?;
     let filter = AlertFilter {
@@ -289,6 +291,7 @@ pub async fn list(req: HttpRequest, caller: Caller, app: Data<App>) -> Result<Ht
         severities: severity.into_iter().collect(),
         rule: query.get("rule").map(str::to_owned),
         source: caller.source(),
+        but: if caller.source().is_some() { detect::of_sealed_values() } else { Vec::new() },
         ..AlertFilter::default()
     };
     let cursor = query.read("cursor", |text| Cursor::parse(Order::Newest, text).ok_or("a cursor as given by `next`"))?;
@@ -317,7 +320,7 @@ pub async fn list(req: HttpRequest, caller: Caller, app: Data<App>) -> Result<Ht
     )
 )]
 pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, reference: Path<String>) -> Result<HttpResponse, Problem> {
-    require_hits(&caller)?;
+    require_hits(&req, &caller).await?;
     let at = Params::of(&req, &["at"])?.read("at", come(app.clock.now()))?;
     let reference = AlertRef::parse(&reference).ok_or_else(|| Problem::not_found("alert"))?;
     let (db, is_key) = (app.db.clone(), matches!(caller, Caller::Sender(_)));
@@ -336,7 +339,9 @@ pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, reference: P
     };
     let found = web::block(move || db.read(|conn| conn.snapshot(look))).await??;
     let detail = found.ok_or_else(|| Problem::not_found("alert"))?;
-    if caller.source().is_some_and(|source| source != detail.alert.about.source) {
+    let withheld =
+        |source| source != detail.alert.about.source || detect::of_sealed_values().contains(&detail.alert.rule.as_str());
+    if caller.source().is_some_and(withheld) {
         return Err(hidden(&req, &caller, "alert").await);
     }
     let about = &detail.alert.about;

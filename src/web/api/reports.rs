@@ -18,6 +18,7 @@ use crate::clock::parse_date;
 use crate::db::{Conn, DbError, DbResult};
 use crate::ledger::store::sources;
 use crate::reports::{self, Context, Report, formats, page};
+use crate::trail::sealing::store::data_keys;
 use crate::web::guard::{Caller, refused};
 use crate::web::headers;
 use crate::web::pages::end_at;
@@ -102,11 +103,21 @@ fn write(ctx: &Context, report: &Report, format: Format) -> DbResult<String> {
     }
 }
 
-/// A report tells of every source, a key belongs to one.
-async fn turned_away(req: &HttpRequest, caller: &Caller) -> Problem {
-    let detail = "the report covers every source of this book, and a key sees its own source only; sign in to read it";
-    match refused(req, caller, "report_of_all_sources").await {
-        Ok(()) => Problem::new(403, "report_of_all_sources", detail),
+/// A report tells of every source, a key belongs to one; and its counts of breaks and alerts would tell of a guess of
+/// what is sealed.
+async fn turned_away(req: &HttpRequest, caller: &Caller, others: bool) -> Problem {
+    let (code, detail) = match others {
+        true => {
+            let detail = "the report covers every source of this book, and a key sees its own source only; sign in to read it";
+            ("report_of_all_sources", detail)
+        }
+        false => (
+            "report_of_sealed_values",
+            "values are sealed in this book, and the report's counts tell of them; sign in to read it",
+        ),
+    };
+    match refused(req, caller, code).await {
+        Ok(()) => Problem::new(403, code, detail),
         Err(problem) => problem,
     }
 }
@@ -159,7 +170,7 @@ fn policy(html: &str) -> String {
             (serde_json::Value = "application/json"), (String = "text/html"), (String = "text/csv"), (String = "text/plain"))),
         (status = 400, description = "Not a date, or a parameter cannot be used.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Neither key nor session.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope, there are other sources than the key's, or the role may not.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope, there are other sources than the key's or sealed values, or the role may not.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "The stored version was changed since it was stored, and is not shown.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such version.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 406, description = "None of the formats asked for.", body = ProblemBody, content_type = "application/problem+json"),
@@ -168,9 +179,11 @@ fn policy(html: &str) -> String {
 pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, named: Path<String>) -> Result<HttpResponse, Problem> {
     let (source, db) = (caller.source(), app.db.clone());
     if let Some(own) = source {
-        let sources = web::block(move || db.read(sources)).await??;
-        if sources.iter().any(|source| source.id != own) {
-            return Err(turned_away(&req, &caller).await);
+        let look = |conn: &mut Conn| DbResult::Ok((sources(conn)?, !data_keys(conn)?.is_empty()));
+        let (sources, sealed) = web::block(move || db.read(look)).await??;
+        let others = sources.iter().any(|source| source.id != own);
+        if others || sealed {
+            return Err(turned_away(&req, &caller, others).await);
         }
     }
     let query = Params::of(&req, &["version", "at"])?;

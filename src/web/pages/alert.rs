@@ -212,7 +212,7 @@ async fn render(desk: &Desk, reference: AlertRef, at: Option<Moment>, (sent, err
         breaks: breaks(&shown, time),
         currency: alert.about.of.clone(),
         entries_note: entries_note(&shown),
-        history_of_changes: shown.changes.iter().map(|(version, record)| changed(version, record.as_ref(), time)).collect(),
+        history_of_changes: change_rows(desk, &shown),
         subject: subject(alert).to_owned(),
         form: (open && may && at.is_none()).then(|| form(reference, sent, errors)),
         read_only: (open && at.is_some())
@@ -259,10 +259,15 @@ fn subject(alert: &Alert) -> &'static str {
     }
 }
 
-fn changed(version: &Version, record: Option<&RecordRow>, time: LocalTime) -> VersionRow {
-    let id = version.change.record;
-    let name = record.map_or_else(|| UNKNOWN.to_owned(), |row| format!("{} record {id}", words(&row.kind)));
-    VersionRow { record: Some(record_link(&name, id)), ..lines::version(version, id, time) }
+/// The changes of records that it is about.
+fn change_rows(desk: &Desk, shown: &Shown) -> Vec<VersionRow> {
+    let (time, reveals) = (desk.time(), desk.may(Permission::Reveal));
+    let row = |(version, record): &(Version, Option<RecordRow>)| {
+        let id = version.change.record;
+        let name = record.as_ref().map_or_else(|| UNKNOWN.to_owned(), |row| format!("{} record {id}", words(&row.kind)));
+        VersionRow { record: Some(record_link(&name, id)), ..lines::version(version, id, time, reveals) }
+    };
+    shown.changes.iter().map(row).collect()
 }
 
 /// What a break expected and found; of several the first.

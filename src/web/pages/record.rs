@@ -11,6 +11,7 @@ use actix_web::{HttpRequest, web};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::access::Permission;
 use crate::approvals::Kind;
 use crate::capture::{self, Offer};
 use crate::clock::Moment;
@@ -228,7 +229,7 @@ fn page(desk: &Desk, shown: &Shown, asked: Asked) -> RecordPage {
         difference: difference(shown, asked, time),
         restore: restoring(desk, shown, past),
         figures: shown.readings.iter().filter_map(|(path, readings)| lines::figure(path, readings, time)).collect(),
-        history: versions.iter().map(|version| lines::version(version, id, time)).collect(),
+        history: versions.iter().map(|version| lines::version(version, id, time, desk.may(Permission::Reveal))).collect(),
         pager: pager(id, versions, *more, newest, asked.before),
     }
 }

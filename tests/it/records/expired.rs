@@ -175,6 +175,23 @@ fn a_run_is_bounded_says_so_and_the_next_goes_on() {
 }
 
 #[test]
+fn two_runs_at_once_drop_everything_once() {
+    on_both(|kind| {
+        let bank = Bank::with(kind, settings);
+        for n in 0..40 {
+            send(&bank, of("flag", &format!("F{n}"), json!({ "on": n })));
+        }
+        live(&bank, 31);
+        let runs = std::thread::scope(|scope| {
+            let both = [scope.spawn(|| prune(&bank)), scope.spawn(|| prune(&bank))];
+            both.map(|run| run.join().unwrap().unwrap())
+        });
+        assert_eq!(runs.iter().map(|run| run.dropped.debug).sum::<i64>(), 40, "{kind:?}: {runs:?}");
+        assert_eq!(codes(&bank), Vec::<String>::new());
+    });
+}
+
+#[test]
 fn holds_keep_what_they_name_until_they_are_released() {
     on_both(|kind| {
         let bank = Bank::with(kind, settings);
@@ -197,7 +214,7 @@ fn holds_keep_what_they_name_until_they_are_released() {
             let hold = PlaceHold { subject, reason: "Asked for by the court of the city.".into(), whence: json!({}) };
             log.act(move |tx| hold.run(tx))
         };
-        let named = place(Scope::Account, "flag-number-1".into()).unwrap();
+        let named = place(Scope::Account, "Flag-NUMBER-1".into()).unwrap();
         place(Scope::Range, format!("{from}/{}", bank.clock.now())).unwrap();
         assert!(place(Scope::Range, "yesterday/today".into()).is_err());
         live(&bank, 40);

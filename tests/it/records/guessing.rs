@@ -8,6 +8,7 @@ use super::house::{change, verified};
 use crate::bank::on_both;
 use crate::privacy::{everything, ready_to_seal};
 use crate::site::{Answer, Site};
+use counterfoil::access::Role;
 
 const CHANGES: &str = "/api/v1/changes";
 /// Outside business hours.
@@ -107,6 +108,24 @@ fn no_answer_to_any_key_tells_whether_a_sealed_value_was_guessed() {
         let first = site.bank.clock.now();
         let difference = format!("/difference?from=2026-03-02T04:00:00Z&to={first}");
         assert_eq!(read(0, &difference), read(1, &difference));
+        // Nor by what came of it: alerts of these rules, and the counts of the report.
+        let of_rules = |rule: &str| site.get(&format!("/api/v1/alerts?rule={rule}")).json()["items"].as_array().unwrap().len();
+        assert_eq!((of_rules("after-hours"), of_rules("own-record")), (0, 0), "{kind:?}");
+        let officer = site.sign_in(Role::Officer);
+        let seen = |path: &str| {
+            Answer::of(
+                site.plain(Method::GET, path)
+                    .header("cookie", &officer.cookie)
+                    .header("accept", "application/json")
+                    .send()
+                    .unwrap(),
+            )
+        };
+        let alerts = seen("/api/v1/alerts?rule=after-hours").json();
+        let reference = alerts["items"][0]["ref"].as_str().expect("an officer sees it").to_owned();
+        site.get(&format!("/api/v1/alerts/{reference}")).problem(404, "not_found");
+        site.get("/api/v1/reports/2026-03-02").problem(403, "report_of_sealed_values");
+        assert_eq!(seen("/api/v1/reports/2026-03-02").status, 200);
         // Officers see all of it.
         let hits: Vec<String> =
             site.events("alert.opened").iter().map(|event| event["rule"].as_str().unwrap().to_owned()).collect();
@@ -138,5 +157,35 @@ fn guesses_under_a_known_reference_are_counted_told_and_bounded() {
             !everything(&mut site.bank.db.connect().unwrap()).contains("GUESS-"),
             "what was refused is not kept in the clear"
         );
+    });
+}
+
+#[test]
+fn a_page_tells_only_whoever_may_open_a_sealed_value_that_it_was_sent_again() {
+    on_both(|kind| {
+        let site = site(kind);
+        for (name, body) in [
+            ("R1", json!({ "action": "create", "after": { "tax": "A1" } })),
+            ("R2", json!({ "after": { "tax": "A1" } })),
+            // What takes the place of a value that its sender had sealed is sealed, too.
+            ("R3", json!({ "sensitive": ["/pin"], "after": { "tax": "A1", "pin": "canary-1" } })),
+            ("R4", json!({ "after": { "tax": "A1", "pin": { "new": "canary-2" } } })),
+        ] {
+            assert_eq!(site.post(CHANGES, &change(name, body)).status, 201, "{name}");
+        }
+        let record = site.events("record.changed")[0]["record"].as_i64().unwrap();
+        let page = |role: Role| {
+            let who = site.sign_in(role);
+            let page = site.plain(Method::GET, &format!("/records/{record}")).header("cookie", &who.cookie).send().unwrap();
+            Answer::of(page).text
+        };
+        assert!(page(Role::Officer).contains("sealed, the same"), "{kind:?}");
+        let told = page(Role::Analyst);
+        assert!(!told.contains("sealed, the same") && told.contains("sealed"), "{kind:?}: {told}");
+        for role in [Role::Officer, Role::Analyst] {
+            assert!(!page(role).contains("canary"), "{kind:?}: in the clear");
+        }
+        assert!(!everything(&mut site.bank.db.connect().unwrap()).contains("canary"), "{kind:?}: in the clear");
+        assert_eq!(verified(&site.bank).findings, []);
     });
 }

@@ -35,21 +35,22 @@ pub(super) fn between(from: &State, to: &State) -> Vec<ChangeLine> {
     found.iter().map(|found| line(&found.path, found.from.as_ref().map(text), found.to.as_ref().map(text))).collect()
 }
 
-fn field(row: &FieldRow) -> ChangeLine {
+fn field(row: &FieldRow, reveals: bool) -> ChangeLine {
     let shown = |value: &Option<String>, digest: &Option<String>| match (value, digest) {
         (Some(value), _) => Some(Json::stored(value.clone()).for_people()),
         (None, Some(_)) => Some(SEALED.to_owned()),
         (None, None) => None,
     };
     let mut line = line(&row.path, shown(&row.old, &row.old_digest), shown(&row.new, &row.new_digest));
-    if row.old_digest.is_some() && row.old_digest == row.new_digest {
+    // To somebody who may not open it, and can send changes by another way, it would tell of a guess that it was right.
+    if reveals && row.old_digest.is_some() && row.old_digest == row.new_digest {
         SEALED_AGAIN.clone_into(&mut line.new);
     }
     line
 }
 
-/// A change of the history.
-pub(in super::super) fn version(version: &Version, id: Seq, time: LocalTime) -> VersionRow {
+/// A change of the history, for somebody who may open what is sealed, or not.
+pub(in super::super) fn version(version: &Version, id: Seq, time: LocalTime, reveals: bool) -> VersionRow {
     let (change, private) = (&version.change, version.private.clone().unwrap_or_default());
     let (at, recorded) = (time.second(Moment(change.changed_at)), time.second(Moment(change.recorded_at)));
     let whence = [&private.who.session_id, &private.who.ip];
@@ -71,7 +72,7 @@ pub(in super::super) fn version(version: &Version, id: Seq, time: LocalTime) -> 
             .unwrap_or_else(|| if version.private.is_some() { "nobody named" } else { "no longer kept" }.to_owned()),
         whence: whence.iter().filter_map(|text| text.as_deref()).collect::<Vec<_>>().join(" · "),
         why: private.reason.clone().unwrap_or_default(),
-        lines: version.fields.iter().map(field).collect(),
+        lines: version.fields.iter().map(|row| field(row, reveals)).collect(),
         tags: tags(version),
         mismatches: mismatches(&private),
         broken: format!("/breaks/{}/record", change.seq),

@@ -185,6 +185,8 @@ fn denied(reason: &str) -> &'static str {
         "form_token" => "the form had expired",
         "cross_site" => "the request came from another site",
         "other_source" => "it belongs to another source",
+        "report_of_all_sources" => "the report covers every source",
+        "report_of_sealed_values" => "the report's counts tell of sealed values",
         _ => "for a reason this program does not know",
     }
 }
