@@ -191,7 +191,6 @@ fn differing(
             (None, _) => true,
         };
         let sealed = held.is_some_and(Held::is_sealed);
-        let near = known.seals_near(path);
         // A record that is new to us is kept whole: that is where its history begins.
         if ours && theirs && !new && !sealed {
             continue;
@@ -206,7 +205,8 @@ fn differing(
                 said.map_or(Old::Nothing, |said| Old::Value(said.clone()))
             }
         };
-        fields.push(Changed { path: path.to_owned(), old, new: to.cloned(), same: ours && sealed, sealed: near });
+        let (same, sealed) = (ours && sealed, known.seals_near(path));
+        fields.push(Changed { path: path.to_owned(), old, new: to.cloned(), same, sealed });
     }
     fields
 }
