@@ -5,12 +5,10 @@ use std::collections::HashMap;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
-use counterfoil::clock::Moment;
 use counterfoil::db::schema::entries;
 use counterfoil::db::{Conn, Db};
 use counterfoil::ledger::continuity::{AccountContinuity, Strictness};
-use counterfoil::ledger::{Context, Direction, Kind, NewEntry, Parts, Status};
-use counterfoil::money::Currency;
+use counterfoil::ledger::{Direction, Movement, Status};
 use counterfoil::on_conn;
 use diesel::prelude::*;
 
@@ -42,15 +40,14 @@ fn check(db: &Db) -> (u64, usize) {
             send.send(rows).unwrap();
         }
     });
-    let mut entry = blank();
     let (mut accounts, mut count, mut breaks) = (HashMap::<i64, AccountContinuity>::new(), 0, 0);
     for rows in receive {
         for ((seq, account, date, direction, amount), (before, after, booked_at, account_seq, status)) in rows {
-            entry.direction = Direction::from_code(direction).unwrap();
-            entry.status = Status::from_code(status).unwrap();
-            (entry.amount, entry.balance_before, entry.balance_after) = (amount, before, after);
-            (entry.booked_at, entry.account_seq) = (Moment(booked_at), account_seq);
-            let changes = accounts.entry(account).or_default().add(seq, &entry, date, Strictness::default(), None);
+            let direction = Direction::from_code(direction).unwrap();
+            let status = Status::from_code(status).unwrap();
+            let (balance_before, balance_after) = (before, after);
+            let entry = Movement { seq, booked_at, account_seq, amount, direction, balance_before, balance_after, status };
+            let changes = accounts.entry(account).or_default().add(&entry, date, Strictness::default(), None);
             breaks += changes.opened.len();
             count += 1;
         }
@@ -67,29 +64,4 @@ fn slice(conn: &mut Conn, after: i64) -> Vec<Read> {
         (of::balance_before, of::balance_after, of::booked_at, of::account_seq, of::status),
     ));
     on_conn!(conn, |c| query.load(c)).unwrap()
-}
-
-/// What of an entry does not decide.
-fn blank() -> NewEntry {
-    NewEntry {
-        source_ref: String::new(),
-        account: String::new(),
-        currency: Currency::parse("USD").unwrap(),
-        kind: Kind::ALL[0],
-        direction: Direction::Credit,
-        amount: 0,
-        balance_before: None,
-        balance_after: None,
-        booked_at: Moment(0),
-        value_date: None,
-        business_date: None,
-        transaction_ref: None,
-        account_seq: None,
-        context: Context::default(),
-        channel: None,
-        instrument: None,
-        reverses: None,
-        status: Status::Booked,
-        parts: Parts::default(),
-    }
 }

@@ -15,7 +15,7 @@ use crate::ledger::continuity::Strictness;
 use crate::ledger::order::store::AsideRow;
 use crate::ledger::store::entries_at;
 use crate::ledger::{
-    BREAK_EXPLAINED, Channel, Context, Direction, Instrument, Kind, LookBacks, NewEntry, PAST_MAX, Parts, Past, Status, history,
+    BREAK_EXPLAINED, Channel, Direction, Instrument, Kind, LookBacks, Movement, PAST_MAX, Past, Status, history,
 };
 use crate::money::Currency;
 use crate::records::event::Public;
@@ -53,12 +53,13 @@ pub(super) struct Entries {
     pub(super) ranges: Ranges,
     pub(super) repeats: Repeats,
     pub(super) runs: Runs,
-    pub(super) accounts: Map<Seq, Account>,
+    pub(super) accounts: Map<Seq, Box<Account>>,
     settings: Settings,
     past: Pasts,
     pub(super) stored: Stored,
     source_names: HashMap<Seq, String>,
-    currencies: Vec<(String, Currency)>,
+    /// The codes met, and whether each is a currency.
+    currencies: Vec<(Arc<str>, bool)>,
 }
 
 /// What the tables say that must be known while the entries pass.
@@ -155,8 +156,9 @@ impl Entries {
     fn define_account(&mut self, event: &EventRow) {
         let Ok(body) = serde_json::from_str::<AccountBody>(&event.body) else { return };
         let how = self.strictness(body.source, &body.currency);
-        let account = Account::new(body, how, self.stored.as_of(event.seq));
-        self.accounts.insert(event.seq, account);
+        let currency = self.code(&body.currency).0.clone();
+        let account = Account::new((body.source, currency), how, self.stored.as_of(event.seq));
+        self.accounts.insert(event.seq, Box::new(account));
     }
 
     /// Other settings may have come into force.
@@ -170,13 +172,13 @@ impl Entries {
     }
 
     /// Currencies are few, and reading one costs more than remembering it.
-    fn currency(&mut self, code: &str) -> Option<Currency> {
-        if let Some((_, known)) = self.currencies.iter().find(|(name, _)| name == code) {
-            return Some(*known);
-        }
-        let currency = Currency::parse(code).ok()?;
-        self.currencies.push((code.to_owned(), currency));
-        Some(currency)
+    fn code(&mut self, code: &str) -> &(Arc<str>, bool) {
+        let known = self.currencies.iter().position(|(known, _)| **known == *code);
+        let at = known.unwrap_or_else(|| {
+            self.currencies.push((code.into(), Currency::parse(code).is_ok()));
+            self.currencies.len() - 1
+        });
+        &self.currencies[at]
     }
 
     fn strictness(&self, source: Seq, currency: &str) -> Strictness {
@@ -240,8 +242,8 @@ impl Entries {
         })
     }
 
-    fn movement(&mut self, row: &EntryLeaf<'_>, findings: &mut Findings) -> Option<NewEntry> {
-        let entry = movement(row, self.currency(row.currency));
+    fn movement(&mut self, row: &EntryLeaf<'_>, findings: &mut Findings) -> Option<Movement> {
+        let entry = movement(row).filter(|_| self.code(row.currency).1);
         if entry.is_none() {
             let text = "a kind, direction, status, channel, instrument or amount that cannot be";
             findings.add((L3, "code_unknown"), "entries", row.seq, text);
@@ -264,9 +266,10 @@ impl Entries {
     /// Reads what the next entries, from `at` on, will be checked with, so that it is near then: one
     /// account after the other would be waited for.
     pub(super) fn approach(&self, rows: &Rows, at: &rows::At) {
-        let near = |account: &Seq| self.accounts.get(account).map_or(0, Account::touch);
-        let sum = rows.accounts(at).iter().map(near).fold(0, |a, b| a ^ b);
-        std::hint::black_box(sum);
+        let near: Vec<&Account> = rows.accounts(at).iter().filter_map(|id| Some(&**self.accounts.get(id)?)).collect();
+        let here = near.iter().fold(0, |read, account| read ^ account.touch());
+        let beyond = near.iter().fold(0, |read, account| read ^ account.state.touch_beyond());
+        std::hint::black_box((here, beyond));
     }
 
     /// Checks the next entry of the log; `hits` and `aside` are the rows of the tables at its place.
@@ -281,7 +284,7 @@ impl Entries {
     fn follow(
         &mut self,
         row: &EntryLeaf<'_>,
-        entry: Option<&NewEntry>,
+        entry: Option<&Movement>,
         outcomes: &Outcomes,
         findings: &mut Findings,
     ) -> Option<AsideRow> {
@@ -289,7 +292,7 @@ impl Entries {
             findings.add((L3, "reference_unknown"), "entries", row.seq, "account: no event before it defined it");
             return None;
         };
-        account.place(row, findings);
+        account.place(row, entry.is_some(), findings);
         let entry = entry?;
         let how = match account.source == row.source {
             true => account.how,
@@ -299,12 +302,12 @@ impl Entries {
             account.uncovered = Some(row.seq);
             account.as_stored = account.stored_to.map(|_| Box::new(account.state.clone()));
         }
-        let wanted = account.state.continuity.wants_past(row.seq, entry, how);
+        let wanted = account.state.continuity.wants_past(entry, how);
         let past = if wanted { self.past.of(row) } else { None };
-        self.past.known.learn(row.account, row.seq, entry);
+        self.past.known.learn(row.account, entry);
         let aside = account.state.append(row.seq, entry.moved_at()).aside;
         let (date, reach) = (row.business_date, self.stored.reach());
-        let changes = account.state.learn(row.seq, entry, date, how, reach, past.as_deref());
+        let changes = account.state.learn(entry, date, how, reach, past.as_deref());
         let foreign = row.source != account.source && entry.status == Status::Booked;
         if (!changes.is_empty() || row.outcomes.is_some() || foreign)
             && let Some(detail) = continuity::difference(row.seq, &changes, foreign, outcomes)
@@ -333,37 +336,26 @@ impl Entries {
 }
 
 /// What continuity needs of an entry; `None` when a code or amount cannot be.
-fn movement(row: &EntryLeaf<'_>, currency: Option<Currency>) -> Option<NewEntry> {
+fn movement(row: &EntryLeaf<'_>) -> Option<Movement> {
     if row.amount < 0 || (row.balance_before.is_some() && row.balance_after.is_none()) {
         return None;
     }
-    Some(NewEntry {
-        source_ref: String::new(),
-        account: String::new(),
-        currency: currency?,
-        kind: Kind::from_code(row.kind)?,
-        direction: Direction::from_code(row.direction)?,
+    Kind::from_code(row.kind)?;
+    is_known(row.channel, Channel::from_code).then_some(())?;
+    is_known(row.instrument, Instrument::from_code).then_some(())?;
+    Some(Movement {
+        seq: row.seq,
+        booked_at: row.booked_at,
+        account_seq: row.account_seq,
         amount: row.amount,
+        direction: Direction::from_code(row.direction)?,
         balance_before: row.balance_before,
         balance_after: row.balance_after,
-        booked_at: Moment(row.booked_at),
-        value_date: row.value_date,
-        business_date: None,
-        transaction_ref: None,
-        account_seq: row.account_seq,
-        context: Context::default(),
-        channel: known(row.channel, Channel::from_code)?,
-        instrument: known(row.instrument, Instrument::from_code)?,
-        reverses: None,
         status: Status::from_code(row.status)?,
-        parts: Parts::default(),
     })
 }
 
 /// A code that may be absent but not unknown.
-fn known<T>(code: Option<i16>, read: fn(i16) -> Option<T>) -> Option<Option<T>> {
-    match code {
-        None => Some(None),
-        Some(code) => read(code).map(Some),
-    }
+fn is_known<T>(code: Option<i16>, read: fn(i16) -> Option<T>) -> bool {
+    code.is_none_or(|code| read(code).is_some())
 }

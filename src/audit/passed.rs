@@ -1,5 +1,7 @@
 //! L3: an account as far as its entries have passed.
 
+use std::sync::Arc;
+
 use counterfoil_verify::EntryLeaf;
 use counterfoil_verify::leaf::jump_position;
 
@@ -8,21 +10,18 @@ use crate::intake::Body;
 use crate::ledger::continuity::Strictness;
 
 use super::L3;
-use super::definitions::AccountBody;
 use super::findings::Findings;
 
 /// See the module.
 pub(super) struct Account {
     pub(super) source: Seq,
-    pub(super) currency: String,
-    pub(super) position: i64,
-    last: Option<Seq>,
-    /// Entries that the next jump may lead to: position and place, oldest first.
-    ancestors: Vec<(i64, Seq)>,
+    pub(super) currency: Arc<str>,
     /// How strict the check is for entries of its own source.
     pub(super) how: Strictness,
     /// What the sequencer remembers of it.
     pub(super) state: Body,
+    /// Since an entry was not where the state would place it: what the entries themselves say.
+    apart: Option<Box<Apart>>,
     /// Up to which entry it is stored, and the state as of it, once entries come after that.
     pub(super) stored_to: Option<Seq>,
     pub(super) as_stored: Option<Box<Body>>,
@@ -30,34 +29,47 @@ pub(super) struct Account {
     pub(super) uncovered: Option<Seq>,
 }
 
+/// Where the entries of an account stand by what they say, however wrong: only what does not follow from the one
+/// before is told.
+struct Apart {
+    position: i64,
+    last: Option<Seq>,
+    /// Entries that the next jump may lead to: position and place, oldest first.
+    ancestors: Vec<(i64, Seq)>,
+}
+
 impl Account {
     /// One that has no entries yet; `stored_to` says up to which entry its state is stored.
-    pub(super) fn new(body: AccountBody, how: Strictness, stored_to: Option<Seq>) -> Account {
-        Account {
-            source: body.source,
-            how,
-            currency: body.currency,
-            position: 0,
-            last: None,
-            ancestors: Vec::new(),
-            state: Body::default(),
-            stored_to,
-            as_stored: None,
-            uncovered: None,
-        }
+    pub(super) fn new((source, currency): (Seq, Arc<str>), how: Strictness, stored_to: Option<Seq>) -> Account {
+        let state = Body::default();
+        Account { source, currency, how, state, apart: None, stored_to, as_stored: None, uncovered: None }
     }
 
     /// Reads what the next entry will be checked with, so that it is near then.
     pub(super) fn touch(&self) -> i64 {
-        let currency = i64::from(self.currency.as_bytes().first().copied().unwrap_or_default());
-        self.state.touch() ^ self.position ^ currency ^ self.ancestors.last().map_or(0, |(position, _)| *position)
+        self.state.touch() ^ self.source ^ self.uncovered.unwrap_or_default()
     }
 
-    /// Position, `prev`, `jump` and currency; after a gap it goes on from what the entry says.
-    pub(super) fn place(&mut self, row: &EntryLeaf<'_>, findings: &mut Findings) {
-        if row.currency != self.currency {
+    /// Position, `prev`, `jump` and currency; after a gap it goes on from what the entry says. `follows`: the state
+    /// will take the entry in too.
+    pub(super) fn place(&mut self, row: &EntryLeaf<'_>, follows: bool, findings: &mut Findings) {
+        if *row.currency != *self.currency {
             findings.add((L3, "currency_differs"), "entries", row.seq, "not the currency of its account");
         }
+        if self.apart.is_none() && follows && (row.position, row.prev, row.jump) == self.state.next() {
+            return;
+        }
+        let state = &self.state;
+        self.apart.get_or_insert_with(|| Box::new(Apart::of(state))).place(row, findings);
+    }
+}
+
+impl Apart {
+    fn of(state: &Body) -> Apart {
+        Apart { position: state.position, last: state.head(), ancestors: state.ancestors() }
+    }
+
+    fn place(&mut self, row: &EntryLeaf<'_>, findings: &mut Findings) {
         let expected = self.position.saturating_add(1);
         if row.position != expected {
             let detail = format!("position {} on its account, should be {expected}", row.position);

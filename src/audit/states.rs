@@ -53,7 +53,7 @@ impl Stored {
     pub(super) fn finish(
         &self,
         conn: &mut Conn,
-        accounts: &Map<Seq, Account>,
+        accounts: &Map<Seq, Box<Account>>,
         states_from: Seq,
         findings: &mut Findings,
     ) -> DbResult<()> {
@@ -64,7 +64,7 @@ impl Stored {
             after = *last;
             for (account, as_of, body) in rows {
                 findings.checked(L4, 1);
-                if !self.is_right(accounts.get(&account), account, as_of, &body) {
+                if !self.is_right(accounts.get(&account).map(|account| &**account), account, as_of, &body) {
                     let text = "the stored state of this account is not what its entries give; with the program stopped, \
                         delete the row and set log_state.states_from to 0: the next start reads it back from the entries";
                     findings.add((L4, "state_differs"), "account_states", account, text);
@@ -85,6 +85,6 @@ impl Stored {
         let replayed = account.as_stored.as_deref().unwrap_or(&account.state);
         // Byte for byte: nothing may follow what is read.
         let read = Body::decode(id, body).ok().filter(|read| read.encode().is_ok_and(|bytes| bytes == body));
-        read.is_some_and(|read| read.head == Some(as_of) && replayed.is_stored_as(&read, &self.reaches))
+        read.is_some_and(|read| read.head() == Some(as_of) && replayed.is_stored_as(&read, &self.reaches))
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
 use crate::ids::Seq;
-use crate::ledger::{Horizon, Past, PastEntry};
+use crate::ledger::{Horizon, Movement, Past};
 
 /// An entry's place in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,13 +29,25 @@ impl Recent {
         self.horizon.add(at);
         let new = Placed { at: at.0, seq };
         let place = self.place(at, seq);
-        if place == 0 && self.forgot {
+        if self.placed.len() < bound {
+            if place > 0 || !self.forgot {
+                self.make_room(bound);
+                self.placed.insert(place, new);
+            }
             return;
         }
-        self.placed.insert(place, new);
-        if self.placed.len() > bound {
-            self.placed.remove(0);
-            self.forgot = true;
+        self.forgot = true;
+        if place > 0 {
+            self.placed.copy_within(1..place, 0);
+            self.placed[place - 1] = new;
+        }
+    }
+
+    /// Room for one more, and never for more than will be kept.
+    fn make_room(&mut self, bound: usize) {
+        let held = self.placed.len();
+        if held == self.placed.capacity() {
+            self.placed.reserve_exact(held.max(2).min(bound - held));
         }
     }
 
@@ -44,10 +56,15 @@ impl Recent {
         &self.placed
     }
 
-    /// Reads the ends, so that they are near when the next entry is judged.
+    /// Reads what stands here, so that it is near when the next entry is judged.
     pub fn touch(&self) -> i64 {
-        let (first, last) = (self.placed.first(), self.placed.last());
-        first.map_or(0, |p| p.seq) ^ last.map_or(0, |p| p.seq)
+        self.horizon.touch() ^ i64::from(self.forgot)
+    }
+
+    /// Reads the entries: their ends and what lies between, of the few that most rules reach.
+    pub fn touch_beyond(&self) -> i64 {
+        let (first, middle, last) = (self.placed.first(), self.placed.get(self.placed.len() / 2), self.placed.last());
+        [first, middle, last].into_iter().flatten().fold(0, |read, placed| read ^ placed.seq)
     }
 
     /// Where an entry belongs among them.
@@ -74,7 +91,7 @@ impl Recent {
     /// The same account as a look-back sees it from `since` on; nothing, with everything forgotten,
     /// when the look-back does not reach so far.
     pub fn looked_back(&self, past: &Past, since: i64) -> Recent {
-        let counted: Vec<&PastEntry> = past.entries.iter().filter(|entry| entry.counts()).collect();
+        let counted: Vec<&Movement> = past.entries.iter().filter(|entry| entry.counts()).collect();
         let enough = self.horizon.complete_after(counted.len()).is_none_or(|after| after < since);
         let near = counted.into_iter().filter(|entry| enough && entry.booked_at >= since);
         let mut placed: Vec<Placed> = near.map(|entry| Placed { at: entry.booked_at, seq: entry.seq }).collect();

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use crate::clock::{MINUTE, Moment};
 use crate::ids::Seq;
-use crate::ledger::{PAST_MAX, Past, PastEntry};
+use crate::ledger::{Movement, PAST_MAX, Past};
 use crate::money::Currency;
 
 use super::examples::plain_entry;
@@ -39,7 +39,7 @@ fn live(check: &dyn Check, arrivals: &[(i64, i64)]) -> (BTreeMap<Seq, bool>, usi
         if *amount > 0 {
             recent.add(entry.booked_at, seq, check.reach());
         }
-        past.entries.push(PastEntry::of(seq, &entry));
+        past.entries.push(Movement::of(seq, &entry));
         let over = past.entries.len().saturating_sub(PAST_MAX);
         past.entries.drain(..over);
     }

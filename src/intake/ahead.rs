@@ -55,6 +55,9 @@ impl Engine {
         for at in new.iter().filter_map(|ahead| ahead.account) {
             read ^= self.accounts.get(at).body.touch();
         }
+        for at in new.iter().filter_map(|ahead| ahead.account) {
+            read ^= self.accounts.get(at).body.touch_beyond();
+        }
         // Nothing is done with it; that it was read is what counts.
         std::hint::black_box(read);
         self.read_repeated(&mut found[first..])

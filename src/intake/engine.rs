@@ -259,7 +259,7 @@ impl Engine {
     pub fn remember_account(&mut self, row: AccountRow, body: Body) -> DbResult<Slot> {
         let currency = Currency::parse(&row.currency).map_err(|e| DbError::Corrupt(format!("account {}: {e}", row.id)))?;
         // Nothing is on an account without a state.
-        let stranger = body.head.is_none().then_some(None);
+        let stranger = body.head().is_none().then_some(None);
         let state =
             AccountState { id: row.id, source: row.source, currency, touched: self.batch_no, dirty: false, stranger, body };
         self.known.add(&row.number);
@@ -352,7 +352,7 @@ impl Engine {
     fn store_state(&mut self, id: Seq) -> DbResult<()> {
         let Some(at) = self.accounts.by_id(id) else { return Ok(()) };
         let state = self.accounts.get_mut(at);
-        if let (true, Some(head)) = (state.dirty, state.body.head) {
+        if let (true, Some(head)) = (state.dirty, state.body.head()) {
             self.open.states.push((id, head, state.body.encode()?));
             state.dirty = false;
         }

@@ -16,7 +16,7 @@ use crate::db::{Address, Conn, DbError, DbResult, bulk, migrate};
 use crate::detect::{RuleSet, RuleSetBody, store as rule_sets_store};
 use crate::ids::Seq;
 use crate::ledger::store::{self as ledger_store, EntryRow};
-use crate::ledger::{Context, Parts, leaves, lookup};
+use crate::ledger::{leaves, lookup};
 use crate::on_conn;
 use crate::trail::generations::{self, Origins};
 use crate::trail::keys::{KeyFolder, origin_of_book};
@@ -26,6 +26,7 @@ use crate::trail::{ActTx, NewEvent, Tail, anchor};
 use super::alerting::Alerting;
 use super::control::{self, Control};
 use super::engine::{Engine, Loaded, Settings};
+use super::lookback::movement_of;
 use super::references::{RefKey, References};
 use super::runs::{self, RunKind};
 use super::state::Body;
@@ -243,7 +244,7 @@ fn load_accounts(engine: &mut Engine, rows: &[EntryRow], loaded: &mut HashMap<Se
         let stored = states.remove(&account.id);
         let body = stored.map_or(Ok(Body::default()), |bytes| Body::decode(account.id, &bytes));
         let Ok(body) = body else { return Ok(Some(account.id)) };
-        loaded.insert(account.id, body.head.unwrap_or(-1));
+        loaded.insert(account.id, body.head().unwrap_or(-1));
         engine.remember_account(account, body)?;
     }
     Ok(None)
@@ -258,18 +259,18 @@ fn replay_entry(engine: &mut Engine, row: &EntryRow, loaded: &HashMap<Seq, Seq>)
         return Ok(true);
     }
     let body = &engine.accounts.get(at).body;
-    if (body.head, body.position + 1) != (row.prev, row.position) {
+    if (body.head(), body.position + 1) != (row.prev, row.position) {
         return Ok(false);
     }
-    let entry = row.to_entry("", Context::default(), Parts::default())?;
+    let (entry, currency) = (movement_of(row)?, row.money()?);
     let source = engine.sources.get(&row.source).cloned().unwrap_or_default();
-    let how = engine.settings.strictness(&source, entry.currency)?;
-    let wanted = engine.accounts.get(at).body.continuity.wants_past(row.seq, &entry, how);
+    let how = engine.settings.strictness(&source, currency)?;
+    let wanted = engine.accounts.get(at).body.continuity.wants_past(&entry, how);
     let past = if wanted { Some(engine.look_back(account, row.prev)?) } else { None };
-    engine.look_backs.learn(account, row.seq, &entry);
+    engine.look_backs.learn(account, &entry);
     let state = engine.accounts.get_mut(at);
     state.body.append(row.seq, entry.moved_at());
-    state.body.learn(row.seq, &entry, row.business_date, how, reach, past.as_deref());
+    state.body.learn(&entry, row.business_date, how, reach, past.as_deref());
     state.dirty = true;
     Ok(true)
 }

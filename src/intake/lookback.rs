@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
+use crate::clock::Moment;
 use crate::db::{DbError, DbResult};
 use crate::detect::Recent;
 use crate::ids::Seq;
 use crate::ledger::continuity::Strictness;
 use crate::ledger::store::EntryRow;
-use crate::ledger::{Direction, NewEntry, PAST_MAX, Past, PastEntry, Status, history};
+use crate::ledger::{Direction, Movement, PAST_MAX, Past, Status, history};
 
 use super::accounts::Slot;
 use super::engine::Engine;
@@ -26,17 +27,16 @@ pub(super) struct Seen {
 
 impl Engine {
     /// Looks back where the rules or continuity need more of the account than memory holds.
-    pub fn seen(&mut self, account: Slot, seq: Seq, entry: &NewEntry, how: Strictness) -> DbResult<Seen> {
+    pub fn seen(&mut self, account: Slot, entry: &Movement, how: Strictness) -> DbResult<Seen> {
         let state = self.accounts.get(account);
-        let counted = entry.status == Status::Booked && entry.amount > 0;
-        let rules = counted && self.rules.lacks(&state.body.recent, entry.booked_at, seq);
-        let chains = state.body.continuity.wants_past(seq, entry, how);
+        let rules = entry.counts() && self.rules.lacks(&state.body.recent, Moment(entry.booked_at), entry.seq);
+        let chains = state.body.continuity.wants_past(entry, how);
         if !rules && !chains {
             return Ok(Seen::default());
         }
-        let (id, head) = (state.id, state.body.head);
+        let (id, head) = (state.id, state.body.head());
         let past = self.look_back(id, head)?;
-        let since = entry.booked_at.0.saturating_sub(self.rules.window());
+        let since = entry.booked_at.saturating_sub(self.rules.window());
         let recent = rules.then(|| self.accounts.get(account).body.recent.looked_back(&past, since));
         Ok(Seen { past: Some(past).filter(|_| chains), recent })
     }
@@ -57,7 +57,7 @@ impl Engine {
                 entries.extend(history::earlier(&mut self.conn, seq, PAST_MAX - entries.len())?);
                 break;
             };
-            entries.push(past_of(&row)?);
+            entries.push(movement_of(&row)?);
             next = row.prev;
         }
         entries.reverse();
@@ -73,9 +73,10 @@ impl Engine {
     }
 }
 
-fn past_of(row: &EntryRow) -> DbResult<PastEntry> {
+/// The entry that a row is, as rules and continuity see it.
+pub(super) fn movement_of(row: &EntryRow) -> DbResult<Movement> {
     let unknown = |what: &str| DbError::Corrupt(format!("entry {}: unknown {what}", row.seq));
-    Ok(PastEntry {
+    Ok(Movement {
         seq: row.seq,
         booked_at: row.booked_at,
         account_seq: row.account_seq,

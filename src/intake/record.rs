@@ -7,7 +7,7 @@ use crate::detect::Outcome;
 use crate::ids::Seq;
 use crate::ledger::continuity::{Break, Changes, Strictness};
 use crate::ledger::store::EntryPartRow;
-use crate::ledger::{BreakKind, FLAG_DATE_STATED, NewEntry, Status};
+use crate::ledger::{BreakKind, FLAG_DATE_STATED, Movement, NewEntry, Status};
 use crate::trail::Blind;
 use crate::trail::sealing::Fields;
 
@@ -90,18 +90,19 @@ impl Engine {
         if foreign && self.stranger(at)?.is_none() {
             self.accounts.get_mut(at).stranger = Some(Some(seq));
         }
-        let seen = self.seen(at, seq, entry, how)?;
+        let moved = Movement::of(seq, entry);
+        let seen = self.seen(at, &moved, how)?;
         let state = self.accounts.get_mut(at);
         let found = run_rules(&self.rules, entry, seq, seen.recent.as_ref().unwrap_or(&state.body.recent));
         let past = seen.past.as_deref();
-        let mut changes = state.body.learn(seq, entry, business_date, how, self.rules.reach(), past);
+        let mut changes = state.body.learn(&moved, business_date, how, self.rules.reach(), past);
         if foreign {
             changes.opened.push(Break { seq, kind: BreakKind::ForeignSource, expected: None, found: None });
         }
         (state.dirty, state.touched) = (true, self.batch_no);
-        let (id, pointers) = (state.id, state.body.append(seq, entry.moved_at()));
+        let (id, pointers) = (state.id, state.body.append(seq, moved.moved_at()));
         self.open.asides.extend(pointers.aside.map(|aside| aside.row(seq, id)));
-        self.look_backs.learn(id, seq, entry);
+        self.look_backs.learn(id, &moved);
         if let Some(rehearsed) = &mut self.rehearsed {
             rehearsed.learn(seq, (id, pointers.prev), entry, business_date);
         }

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::db::{self, Address, Conn, Db, DbError, DbResult, migrate};
 use crate::ids::{SOURCE_NAME_RULE, Seq, is_source_name};
 use crate::ledger::store::sources;
-use crate::ledger::{BreakState, NewEntry, PAST_MAX, PastEntry};
+use crate::ledger::{BreakState, Movement, NewEntry, PAST_MAX};
 use crate::trail::store as trail_store;
 
 use super::batch::Batch;
@@ -32,7 +32,7 @@ const NEW_SOURCE: Seq = -1;
 pub(super) struct Rehearsed {
     contents: HashMap<Seq, [u8; 16]>,
     /// By account: its last stored entry, and those rehearsed, in their order.
-    past: HashMap<Seq, (Option<Seq>, Vec<PastEntry>)>,
+    past: HashMap<Seq, (Option<Seq>, Vec<Movement>)>,
     /// Breaks that rehearsed entries opened, and whether each is still open.
     breaks: HashMap<(Seq, i16), bool>,
 }
@@ -42,7 +42,7 @@ impl Rehearsed {
     pub fn learn(&mut self, seq: Seq, (account, prev): (Seq, Option<Seq>), entry: &NewEntry, business_date: i32) {
         self.contents.insert(seq, content(entry, business_date));
         let (_, past) = self.past.entry(account).or_insert((prev, Vec::new()));
-        past.push(PastEntry::of(seq, entry));
+        past.push(Movement::of(seq, entry));
         if past.len() > 2 * PAST_MAX {
             past.drain(..PAST_MAX);
         }
@@ -54,7 +54,7 @@ impl Rehearsed {
     }
 
     /// The rehearsed entries of an account, newest first, and the stored one before them.
-    pub fn past(&self, account: Seq) -> Option<(Option<Seq>, impl Iterator<Item = &PastEntry>)> {
+    pub fn past(&self, account: Seq) -> Option<(Option<Seq>, impl Iterator<Item = &Movement>)> {
         self.past.get(&account).map(|(before, past)| (*before, past.iter().rev()))
     }
 

@@ -54,7 +54,7 @@ impl Engine {
         }
         let Some(at) = self.account(&entry.account)? else { return Ok(None) };
         let body = &self.accounts.get(at).body;
-        let (head, latest, chained) = (body.head, body.booked_to(), body.continuity.balance());
+        let (head, latest, chained) = (body.head(), body.booked_to(), body.continuity.balance());
         let before = match (chained, head) {
             (None, Some(head)) => self.stored(head)?.and_then(|(row, _)| row.balance_after),
             (known, _) => known,

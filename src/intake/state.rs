@@ -8,11 +8,11 @@ use crate::detect::Recent;
 use crate::ids::Seq;
 use crate::ledger::continuity::{AccountContinuity, Changes, Strictness};
 use crate::ledger::order::{Aside, Order};
-use crate::ledger::{NewEntry, Past, Status};
+use crate::ledger::{Movement, Past};
 use crate::money::Currency;
 
 /// First byte of a stored state. Those of the first version, which had none, began with 0 or 1.
-const FORMAT: u8 = 5;
+const FORMAT: u8 = 6;
 
 /// One account.
 #[derive(Clone, Debug)]
@@ -32,12 +32,11 @@ pub(super) struct AccountState {
 /// The part that is stored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Body {
-    /// The newest entry.
-    pub head: Option<Seq>,
-    /// Its number on the account.
+    /// The number of the newest entry on the account.
     pub position: i64,
-    /// The entries that the next jump pointer may lead to: (index from 0, seq), oldest first.
-    ancestors: Vec<(i64, Seq)>,
+    /// The entries that the next jump pointer may lead to, oldest first: those of index i, i & (i − 1) and so on to 0,
+    /// where i = `position` − 1 is that of the newest.
+    ancestors: Vec<Seq>,
     /// How far booked time has come.
     order: Order,
     /// The rules' memory.
@@ -89,7 +88,7 @@ impl Body {
             true => reaches.contains(&kept.len()) && all.ends_with(kept),
             false => !self.recent.forgot() && all == kept,
         };
-        let same = self.head == stored.head && self.position == stored.position && self.ancestors == stored.ancestors;
+        let same = self.position == stored.position && self.ancestors == stored.ancestors;
         let same = same && self.order == stored.order;
         same && recent && self.continuity == stored.continuity
     }
@@ -97,20 +96,36 @@ impl Body {
     /// Takes the next position for the entry at `seq`, which moved money at `moved_at`. The jump pointer of index n leads to
     /// n & (n − 1), so that any earlier entry is a logarithmic number of steps away.
     pub fn append(&mut self, seq: Seq, moved_at: Option<Moment>) -> Pointers {
-        let index = self.position;
-        let prev = self.head;
-        let mut jump = None;
-        if index > 0 {
-            let target = index & (index - 1);
-            while self.ancestors.last().is_some_and(|(i, _)| *i > target) {
-                self.ancestors.pop();
-            }
-            jump = self.ancestors.last().map(|(_, seq)| *seq);
-        }
-        self.ancestors.push((index, seq));
-        self.head = Some(seq);
-        self.position += 1;
-        Pointers { position: self.position, prev, jump, aside: self.order.place(seq, moved_at) }
+        let (position, prev, jump) = self.next();
+        self.ancestors.truncate(self.kept());
+        self.ancestors.push(seq);
+        self.position = position;
+        Pointers { position, prev, jump, aside: self.order.place(seq, moved_at) }
+    }
+
+    /// What the next entry must say: its number, the entry before it, and an earlier one.
+    pub fn next(&self) -> (i64, Option<Seq>, Option<Seq>) {
+        let jump = self.kept().checked_sub(1).and_then(|at| self.ancestors.get(at)).copied();
+        (self.position + 1, self.head(), jump.filter(|_| self.position > 0))
+    }
+
+    /// How many of the ancestors the next entry keeps: below the newest lie those that its index leaves as its lowest
+    /// bits are cleared, and the next entry's target is one of them.
+    fn kept(&self) -> usize {
+        self.ancestors.len().saturating_sub(self.position.trailing_zeros() as usize)
+    }
+
+    /// The entries that the next jump may lead to, with their numbers, oldest first.
+    pub fn ancestors(&self) -> Vec<(i64, Seq)> {
+        let indexes = std::iter::successors(Some(self.position - 1), |index| (*index > 0).then(|| index & (index - 1)));
+        let mut named: Vec<(i64, Seq)> = indexes.zip(self.ancestors.iter().rev()).map(|(index, seq)| (index + 1, *seq)).collect();
+        named.reverse();
+        named
+    }
+
+    /// The newest entry.
+    pub fn head(&self) -> Option<Seq> {
+        self.ancestors.last().copied()
     }
 
     /// How far booked time has come.
@@ -118,25 +133,23 @@ impl Body {
         self.order.reached()
     }
 
-    /// Reads what the next entry will be decided with.
+    /// Reads what the next entry will be decided with, of what stands here: so many accounts' at once that the waits
+    /// for memory overlap. [`Body::touch_beyond`] comes after it.
     pub fn touch(&self) -> i64 {
-        let ancestor = self.ancestors.last().map_or(0, |(_, seq)| *seq);
-        self.position ^ ancestor ^ self.recent.touch() ^ self.continuity.touch()
+        let reached = self.order.reached().map_or(0, |at| at.0);
+        self.position ^ reached ^ self.recent.touch() ^ self.continuity.touch()
+    }
+
+    /// The same of what this points to.
+    pub fn touch_beyond(&self) -> i64 {
+        self.head().unwrap_or_default() ^ self.recent.touch_beyond()
     }
 
     /// What an entry changes in continuity and in the rules' memory.
-    pub fn learn(
-        &mut self,
-        seq: Seq,
-        entry: &NewEntry,
-        business_date: i32,
-        how: Strictness,
-        reach: usize,
-        past: Option<&Past>,
-    ) -> Changes {
-        let changes = self.continuity.add(seq, entry, business_date, how, past);
-        if entry.status == Status::Booked && entry.amount > 0 {
-            self.recent.add(entry.booked_at, seq, reach);
+    pub fn learn(&mut self, entry: &Movement, business_date: i32, how: Strictness, reach: usize, past: Option<&Past>) -> Changes {
+        let changes = self.continuity.add(entry, business_date, how, past);
+        if entry.counts() {
+            self.recent.add(Moment(entry.booked_at), entry.seq, reach);
         }
         changes
     }
@@ -150,7 +163,11 @@ mod tests {
     fn jump_pointers_are_those_of_the_format() {
         let mut body = Body::default();
         for position in 1..=2_000_i64 {
+            let next = body.next();
             let pointers = body.append(position * 10, Some(Moment(position)));
+            assert_eq!(next, (pointers.position, pointers.prev, pointers.jump));
+            assert!(body.ancestors().iter().all(|(position, seq)| *seq == position * 10));
+            assert_eq!(body.ancestors().first(), Some(&(1, 10)));
             assert_eq!(pointers.position, position);
             let jump = counterfoil_verify::leaf::jump_position(position);
             assert_eq!(pointers.jump, jump.map(|p| p * 10), "position {position}");

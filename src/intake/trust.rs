@@ -41,7 +41,7 @@ impl Engine {
             runs::newest_places(&mut self.conn, RunKind::Account, &[account], 1, &mut closed)?;
             newest = closed.pop_last();
         }
-        let Some((head, body)) = body.and_then(|body| Some((body.head?, body))) else { return Ok(newest.is_none()) };
+        let Some((head, body)) = body.and_then(|body| Some((body.head()?, body))) else { return Ok(newest.is_none()) };
         if newest.is_some_and(|newest| newest > head) {
             return Ok(false);
         }
@@ -81,7 +81,7 @@ pub(super) fn wrong_state(conn: &mut Conn, log: &LogState) -> DbResult<Option<Se
         let placed: HashMap<Seq, (Seq, i64)> = runs::placed(conn, &later)?;
         for (account, as_of, bytes) in rows {
             let before = known.remove(&account).unwrap_or_default();
-            let body = Body::decode(account, &bytes).ok().filter(|body| body.head == Some(as_of));
+            let body = Body::decode(account, &bytes).ok().filter(|body| body.head() == Some(as_of));
             let Some(body) = body else { return Ok(Some(account)) };
             let right = match as_of < log.states_from {
                 true => (as_of, body.position) == (before.newest, before.entries),

@@ -56,11 +56,6 @@ impl NewEntry {
     pub fn signed(&self) -> i64 {
         self.direction.signed(self.amount)
     }
-
-    /// When it moved money; nothing if that was only attempted.
-    pub fn moved_at(&self) -> Option<Moment> {
-        (self.status == Status::Booked).then_some(self.booked_at)
-    }
 }
 
 impl NewEntry {

@@ -31,5 +31,5 @@ pub use business_date::{BusinessCalendar, SKIPPED_MINUTES_MAX};
 pub use codes::{ActorKind, BREAK_EXPLAINED, BreakKind, BreakState, Channel, Direction, Instrument, Kind, Status};
 pub use draft::{Draft, FIELDS};
 pub use entry::{Context, FLAG_DATE_STATED, NewEntry, Parts};
-pub use past::{Horizon, LookBacks, PAST_MAX, Past, PastEntry};
+pub use past::{Horizon, LookBacks, Movement, PAST_MAX, Past};
 pub use refusal::Refusal;

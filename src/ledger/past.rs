@@ -18,9 +18,9 @@ const STEP: u64 = 512;
 /// Marks kept: together they reach further back than a look-back.
 const MARKS: usize = PAST_MAX / STEP as usize + 2;
 
-/// An earlier entry as the rules and continuity see it; minor units, microseconds.
+/// An entry as the rules and continuity see it; minor units, microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PastEntry {
+pub struct Movement {
     /// Its place in the log.
     pub seq: Seq,
     /// When it was booked.
@@ -39,10 +39,10 @@ pub struct PastEntry {
     pub status: Status,
 }
 
-impl PastEntry {
+impl Movement {
     /// An entry that got the place `seq`.
-    pub fn of(seq: Seq, entry: &NewEntry) -> PastEntry {
-        PastEntry {
+    pub fn of(seq: Seq, entry: &NewEntry) -> Movement {
+        Movement {
             seq,
             booked_at: entry.booked_at.0,
             account_seq: entry.account_seq,
@@ -52,6 +52,11 @@ impl PastEntry {
             balance_after: entry.balance_after,
             status: entry.status,
         }
+    }
+
+    /// When it moved money; nothing if that was only attempted.
+    pub fn moved_at(&self) -> Option<Moment> {
+        (self.status == Status::Booked).then_some(Moment(self.booked_at))
     }
 
     /// The amount with the sign of its effect on the balance.
@@ -69,7 +74,7 @@ impl PastEntry {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Past {
     /// At most [`PAST_MAX`], in no particular order.
-    pub entries: Vec<PastEntry>,
+    pub entries: Vec<Movement>,
 }
 
 /// Accounts whose look-back is remembered.
@@ -83,10 +88,10 @@ pub struct LookBacks {
 
 impl LookBacks {
     /// The account has one entry more.
-    pub fn learn(&mut self, account: Seq, seq: Seq, entry: &NewEntry) {
+    pub fn learn(&mut self, account: Seq, entry: &Movement) {
         if let Some((_, past)) = self.known.iter_mut().find(|(known, _)| *known == account) {
             let past = Arc::make_mut(past);
-            past.entries.push(PastEntry::of(seq, entry));
+            past.entries.push(*entry);
             if past.entries.len() > PAST_MAX + PAST_MAX / 4 {
                 past.entries.drain(..past.entries.len() - PAST_MAX);
             }
@@ -133,6 +138,11 @@ impl Horizon {
                 self.marks.remove(0);
             }
         }
+    }
+
+    /// Reads it, so that it is near when the next entry is added.
+    pub fn touch(&self) -> i64 {
+        self.latest.unwrap_or_default()
     }
 
     /// Of `seen` newest entries: everything booked after this instant is among them; `None` when

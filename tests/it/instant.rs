@@ -7,7 +7,7 @@ use counterfoil::ledger::continuity::course;
 use counterfoil::ledger::history::{self, Balance, Newest};
 use counterfoil::ledger::order::store::{self as order, AsideRow};
 use counterfoil::ledger::store::{self as ledger, EntryRow};
-use counterfoil::ledger::{Direction, PastEntry, Status};
+use counterfoil::ledger::{Direction, Movement, Status};
 use serde_json::json;
 
 use crate::bank::{Bank, Home, Kind, entry, on_both};
@@ -39,15 +39,15 @@ fn fill(bank: &Bank, clock: &Clock, from: i64) {
 
 /// As the course of all entries gives it.
 fn naive(rows: &[EntryRow], at: i64, known_at: i64) -> Option<(i64, i64)> {
-    let known: Vec<PastEntry> = rows.iter().filter(|row| row.recorded_at <= known_at).map(past).collect();
+    let known: Vec<Movement> = rows.iter().filter(|row| row.recorded_at <= known_at).map(past).collect();
     let mut course = course(&known);
     course.retain(|instant| instant.at < at);
     let last = course.last()?;
     Some((last.end.unwrap(), last.entries.last().unwrap().seq))
 }
 
-fn past(row: &EntryRow) -> PastEntry {
-    PastEntry {
+fn past(row: &EntryRow) -> Movement {
+    Movement {
         seq: row.seq,
         booked_at: row.booked_at,
         account_seq: row.account_seq,

@@ -16,7 +16,7 @@ use crate::intake::{Delivery, DeliveryKind, context_fingerprint, delivery_finger
 use crate::ledger::continuity::{AccountContinuity, Changes, Strictness};
 use crate::ledger::order::store::AsideRow;
 use crate::ledger::store::{AccountRow, BreakRow, ContextRow, DeliveryRow, EntryPartRow, EntryRow, SourceRow};
-use crate::ledger::{BreakKind, BreakState, Context, Parts};
+use crate::ledger::{BreakKind, BreakState, Context, Movement, Parts};
 use crate::trail::store::{self as trail, EventPartRow, EventRow};
 use crate::trail::{NewEvent, Tail};
 
@@ -192,7 +192,7 @@ impl Bank {
         let entry = entry(at, amount, before);
         let date = at.div_euclid(24 * HOUR) as i32;
         let account = &mut self.accounts[which];
-        let changes = account.continuity.add(seq, &entry, date, Strictness::default(), None);
+        let changes = account.continuity.add(&Movement::of(seq, &entry), date, Strictness::default(), None);
         account.balance = before + amount;
         let position = account.places.len() as i64 + 1;
         let late = (n == 30).then(|| account.places[2]);

@@ -3,7 +3,7 @@
 //! In the order of time the fewest chains are found instant by instant ([`super::trails`]), so the
 //! chains of an account are what its entries give in that order, whatever the order of arrival.
 
-use crate::ledger::{Past, PastEntry, Status};
+use crate::ledger::{Movement, Past, Status};
 
 use super::chains::{Chain, Chains, GROUP_MAX, Leg};
 
@@ -24,7 +24,7 @@ impl Looked<'_> {
 }
 
 /// An entry as continuity sees it; `None` when it carries no balance.
-pub(super) fn leg_of(entry: &PastEntry) -> Option<Leg> {
+pub(super) fn leg_of(entry: &Movement) -> Option<Leg> {
     let after = entry.balance_after?;
     // A balance before that does not fit 63 bits cannot be right; arithmetic reports it.
     let derived = after.checked_sub(entry.signed()).unwrap_or(after);

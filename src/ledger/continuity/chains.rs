@@ -141,6 +141,18 @@ impl Chains {
         Chains { chains: vec![chain], ..Chains::default() }
     }
 
+    /// One chain, from `first` on, whose latest instant has one entry, `last`; `before` it, what there was earlier.
+    pub(super) fn of_one(before: Option<Chain>, first: Leg, last: Leg, guessed: bool) -> Chains {
+        let chain = Chain { first, last_at: last.at, last_order: last.order, end: last.after };
+        let base = before.into_iter().collect();
+        Chains { base, group: vec![last], chains: vec![chain], guessed, ..Chains::default() }
+    }
+
+    /// Whether chains were joined by their ends alone.
+    pub(super) fn is_guessed(&self) -> bool {
+        self.guessed
+    }
+
     /// Every chain.
     pub(super) fn all(&self) -> &[Chain] {
         &self.chains
@@ -188,11 +200,6 @@ impl Chains {
 
     /// The usual case, without any search: one chain, and the entry follows its end.
     fn append_in_order(&mut self, leg: &Leg, tolerance: i64) -> Option<i64> {
-        if self.chains.is_empty() && self.group.is_empty() {
-            self.group.push(*leg);
-            self.chains.push(Chain::of(*leg));
-            return Some(0);
-        }
         if !self.loops.is_empty() || !self.fresh.is_empty() {
             return None;
         }
@@ -315,11 +322,11 @@ enum Place {
     Late,
 }
 
-fn is_same_instant(leg: &Leg, last: &Leg) -> bool {
+pub(super) fn is_same_instant(leg: &Leg, last: &Leg) -> bool {
     leg.at == last.at && (leg.order.is_none() || last.order.is_none())
 }
 
-fn is_newer(leg: &Leg, last: &Leg) -> bool {
+pub(super) fn is_newer(leg: &Leg, last: &Leg) -> bool {
     match (last.order, leg.order) {
         (Some(last), Some(order)) if order != last => order > last,
         _ => leg.at > last.at,

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::ledger::{PastEntry, Status};
+use crate::ledger::{Movement, Status};
 
 use super::anew::leg_of;
 use super::chains::{GROUP_MAX, Leg};
@@ -38,7 +38,7 @@ pub struct Instant {
     /// When, microseconds.
     pub at: i64,
     /// In the order in which they moved the balance; never empty.
-    pub entries: Vec<PastEntry>,
+    pub entries: Vec<Movement>,
     /// The balance before the first.
     pub begin: Option<i64>,
     /// The balance after the last.
@@ -69,14 +69,14 @@ enum Shape {
 
 /// Entries that nothing but their balances puts in order, in the order of arrival.
 struct Group {
-    entries: Vec<PastEntry>,
+    entries: Vec<Movement>,
     legs: Vec<Leg>,
     shape: Shape,
     cut: bool,
 }
 
 impl Group {
-    fn of(mut entries: Vec<PastEntry>) -> Group {
+    fn of(mut entries: Vec<Movement>) -> Group {
         entries.sort_unstable_by_key(|entry| entry.seq);
         let cut = entries.len() >= GROUP_MAX;
         entries.drain(..entries.len().saturating_sub(GROUP_MAX));
@@ -130,8 +130,8 @@ fn shape(legs: &[Leg]) -> Shape {
 }
 
 /// The groups of entries, in order; entries that moved nothing are left out.
-fn groups(entries: &[PastEntry]) -> Vec<Group> {
-    let mut booked: Vec<PastEntry> = entries.iter().filter(|entry| entry.status == Status::Booked).copied().collect();
+fn groups(entries: &[Movement]) -> Vec<Group> {
+    let mut booked: Vec<Movement> = entries.iter().filter(|entry| entry.status == Status::Booked).copied().collect();
     booked.sort_unstable_by_key(|entry| (entry.booked_at, entry.seq));
     let mut groups = Vec::new();
     for instant in booked.chunk_by_mut(|a, b| a.booked_at == b.booked_at) {
@@ -146,7 +146,7 @@ fn groups(entries: &[PastEntry]) -> Vec<Group> {
 }
 
 /// What the entries of one instant show by themselves.
-pub fn standing(instant: &[PastEntry]) -> Standing {
+pub fn standing(instant: &[Movement]) -> Standing {
     let groups = groups(instant);
     let any = |is: fn(&Shape) -> bool| groups.iter().any(|group| is(&group.shape));
     if any(|shape| matches!(shape, Shape::Broken)) {
@@ -162,7 +162,7 @@ pub fn standing(instant: &[PastEntry]) -> Standing {
 
 /// Entries of one account, each instant's in the order in which they moved the balance. Where the
 /// sender numbers them, one instant is as many as there are numbers.
-pub fn course(entries: &[PastEntry]) -> Vec<Instant> {
+pub fn course(entries: &[Movement]) -> Vec<Instant> {
     let groups = groups(entries);
     let mut found: Vec<Instant> = Vec::with_capacity(groups.len());
     // Where the group before ends, if it shows that by itself.

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use crate::ledger::{Direction, PastEntry, Status};
+use crate::ledger::{Direction, Movement, Status};
 
 use super::{Instant, Proof, course};
 
-fn moved(seq: i64, at: i64, (before, after): (i64, i64)) -> PastEntry {
-    PastEntry {
+fn moved(seq: i64, at: i64, (before, after): (i64, i64)) -> Movement {
+    Movement {
         seq,
         booked_at: at,
         account_seq: None,
@@ -23,7 +23,7 @@ fn moved(seq: i64, at: i64, (before, after): (i64, i64)) -> PastEntry {
 }
 
 /// Every balance that each instant can end with, when all entries follow one another without a break.
-fn ends(instants: &[Vec<PastEntry>]) -> Vec<BTreeSet<i64>> {
+fn ends(instants: &[Vec<Movement>]) -> Vec<BTreeSet<i64>> {
     let mut found = vec![BTreeSet::new(); instants.len()];
     let mut so_far = Vec::new();
     try_all(instants, &mut vec![Vec::new(); instants.len()], None, &mut so_far, &mut found);
@@ -31,7 +31,7 @@ fn ends(instants: &[Vec<PastEntry>]) -> Vec<BTreeSet<i64>> {
 }
 
 fn try_all(
-    instants: &[Vec<PastEntry>],
+    instants: &[Vec<Movement>],
     used: &mut Vec<Vec<i64>>,
     balance: Option<i64>,
     so_far: &mut Vec<i64>,
@@ -61,7 +61,7 @@ fn try_all(
 
 /// Histories without a break, of few balances, so that they often come back to one; instants of up
 /// to four entries; then the order of arrival.
-fn histories() -> impl Strategy<Value = Vec<PastEntry>> {
+fn histories() -> impl Strategy<Value = Vec<Movement>> {
     let steps = prop::collection::vec((0_i64..4, prop::bool::weighted(0.4)), 1..10);
     (steps, 0_i64..4, any::<u64>()).prop_map(|(steps, start, seed)| {
         let (mut at, mut same, mut balance) = (0, 0, start);
@@ -80,12 +80,12 @@ fn histories() -> impl Strategy<Value = Vec<PastEntry>> {
     })
 }
 
-fn instants(entries: &[PastEntry]) -> Vec<Vec<PastEntry>> {
-    entries.chunk_by(|a, b| a.booked_at == b.booked_at).map(<[PastEntry]>::to_vec).collect()
+fn instants(entries: &[Movement]) -> Vec<Vec<Movement>> {
+    entries.chunk_by(|a, b| a.booked_at == b.booked_at).map(<[Movement]>::to_vec).collect()
 }
 
 fn follow_one_another(course: &[Instant]) -> bool {
-    let all: Vec<&PastEntry> = course.iter().flat_map(|instant| &instant.entries).collect();
+    let all: Vec<&Movement> = course.iter().flat_map(|instant| &instant.entries).collect();
     all.windows(2).all(|pair| pair[0].balance_after == pair[1].balance_before)
 }
 
@@ -108,8 +108,8 @@ proptest! {
 
     #[test]
     fn the_senders_numbers_leave_nothing_open(entries in histories()) {
-        let numbered: Vec<PastEntry> =
-            (1..).zip(&entries).map(|(n, entry)| PastEntry { account_seq: Some(n), ..*entry }).collect();
+        let numbered: Vec<Movement> =
+            (1..).zip(&entries).map(|(n, entry)| Movement { account_seq: Some(n), ..*entry }).collect();
         let found = course(&numbered);
         prop_assert!(found.iter().all(|instant| instant.proof == Proof::Proven));
         let order: Vec<i64> = found.iter().flat_map(|instant| &instant.entries).map(|entry| entry.seq).collect();
@@ -138,14 +138,14 @@ fn what_does_not_fit_goes_on_where_it_is_nearest_and_says_so() {
     let apart = [moved(0, 0, (0, 100)), moved(1, 1, (90, 40)), moved(2, 1, (100, 60))];
     let found = course(&apart);
     assert_eq!((found[1].begin, found[1].end), (Some(100), Some(40)));
-    let silent = PastEntry { balance_before: None, balance_after: None, ..moved(3, 1, (0, 5)) };
+    let silent = Movement { balance_before: None, balance_after: None, ..moved(3, 1, (0, 5)) };
     let found = course(&[apart[1], silent]);
     assert_eq!((found[0].end, found[0].proof), (None, Proof::Unstated));
 }
 
 #[test]
 fn an_instant_of_more_entries_than_are_put_in_order_is_not_proven() {
-    let many: Vec<PastEntry> = (0..1_500).map(|n| moved(n, 1, (n, n + 1))).collect();
+    let many: Vec<Movement> = (0..1_500).map(|n| moved(n, 1, (n, n + 1))).collect();
     let found = course(&many);
     assert_eq!((found.len(), found[0].entries.len(), found[0].proof), (1, super::GROUP_MAX, Proof::Undecided));
     assert_eq!(found[0].end, Some(1_500));

@@ -15,6 +15,7 @@ mod chains;
 mod course;
 #[cfg(test)]
 mod course_tests;
+mod kept;
 mod loops;
 mod numbering;
 #[cfg(test)]
@@ -29,12 +30,14 @@ pub use chains::{CHAINS_MAX, Chains, GROUP_MAX, Leg};
 pub use course::{Instant, Proof, Standing, course, standing};
 use numbering::Numbering;
 
+use crate::clock::Moment;
 use crate::config::{Mode, Source};
 use crate::ids::Seq;
 use crate::money::{Currency, Money, MoneyError};
 
-use super::{BreakKind, Horizon, NewEntry, Past, PastEntry, Status};
+use super::{BreakKind, Horizon, Movement, Past, Status};
 use anew::{Looked, leg_of};
+use kept::Kept;
 
 /// A break that was found, in minor units of the account's currency (or numbers, for `sequence`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,7 +126,7 @@ const TOLERANCES_PER_DAY: i64 = 100;
 /// What continuity remembers of one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountContinuity {
-    chains: Chains,
+    chains: Kept,
     numbering: Numbering,
     drift_date: i32,
     drift: i64,
@@ -131,10 +134,10 @@ pub struct AccountContinuity {
 }
 
 impl AccountContinuity {
-    /// Places `entry`, which got the place `seq`; answers what that changed. With a look-back at the
-    /// account's earlier entries where [`AccountContinuity::wants_past`] asks for one: without it
-    /// what comes late may stand apart although it belongs between two others.
-    pub fn add(&mut self, seq: Seq, entry: &NewEntry, business_date: i32, how: Strictness, past: Option<&Past>) -> Changes {
+    /// Places an entry; answers what that changed. With a look-back at the account's earlier entries where
+    /// [`AccountContinuity::wants_past`] asks for one: without it what comes late may stand apart although it belongs
+    /// between two others.
+    pub fn add(&mut self, entry: &Movement, business_date: i32, how: Strictness, past: Option<&Past>) -> Changes {
         let mut changes = Changes::default();
         if entry.status == Status::Attempted {
             return changes;
@@ -143,23 +146,23 @@ impl AccountContinuity {
             let booked = past.entries.iter().filter(|entry| entry.status == Status::Booked).count();
             Looked { past, complete_after: self.horizon.complete_after(booked) }
         });
-        self.horizon.add(entry.booked_at);
+        self.horizon.add(Moment(entry.booked_at));
         if how.mode == Mode::None {
             return changes;
         }
         if let Some(number) = entry.account_seq {
-            self.numbering.add(seq, number, &mut changes);
+            self.numbering.add(entry.seq, number, &mut changes);
         }
         if how.mode == Mode::Sequenced || how.mode == Mode::Daily {
             return changes;
         }
-        let Some(leg) = leg_of(&PastEntry::of(seq, entry)) else {
+        let Some(leg) = leg_of(entry) else {
             self.chains.shift(entry.signed());
             return changes;
         };
-        let off = self.arithmetic(seq, entry, how.tolerance, &mut changes);
+        let off = self.arithmetic(entry, how.tolerance, &mut changes);
         let rounded = off.saturating_add(self.chains.add(leg, how.tolerance, looked, &mut changes));
-        self.add_drift(seq, rounded, business_date, how, &mut changes);
+        self.add_drift(entry.seq, rounded, business_date, how, &mut changes);
         changes
     }
 
@@ -175,23 +178,23 @@ impl AccountContinuity {
 
     /// Reads what placing the next entry in order takes, so that it is near then.
     pub fn touch(&self) -> i64 {
-        self.chains.touch()
+        self.chains.touch() ^ i64::from(self.drift_date) ^ self.horizon.touch()
     }
 
     /// Whether placing `entry` rightly takes a look back at the account's earlier entries.
-    pub fn wants_past(&self, seq: Seq, entry: &NewEntry, how: Strictness) -> bool {
+    pub fn wants_past(&self, entry: &Movement, how: Strictness) -> bool {
         let checked = !matches!(how.mode, Mode::None | Mode::Sequenced | Mode::Daily);
-        let leg = leg_of(&PastEntry::of(seq, entry)).filter(|_| checked && entry.status == Status::Booked);
+        let leg = leg_of(entry).filter(|_| checked && entry.status == Status::Booked);
         leg.is_some_and(|leg| self.chains.wants_past(&leg, how.tolerance))
     }
 
     /// Reports before ± amount ≠ after; answers a rounding within the tolerance.
-    fn arithmetic(&self, seq: Seq, entry: &NewEntry, tolerance: i64, changes: &mut Changes) -> i64 {
+    fn arithmetic(&self, entry: &Movement, tolerance: i64, changes: &mut Changes) -> i64 {
         let (Some(before), Some(after)) = (entry.balance_before, entry.balance_after) else { return 0 };
         let expected = before.checked_add(entry.signed());
         let off = expected.map_or(i64::MAX, |e| e.abs_diff(after).try_into().unwrap_or(i64::MAX));
         if off > tolerance {
-            changes.opened.push(Break { seq, kind: BreakKind::Arithmetic, expected, found: Some(after) });
+            changes.opened.push(Break { seq: entry.seq, kind: BreakKind::Arithmetic, expected, found: Some(after) });
             return 0;
         }
         off

@@ -39,7 +39,7 @@ fn open_after(entries: &[NewEntry], tolerance: i64) -> Vec<Seq> {
     let mut account = AccountContinuity::default();
     let mut open = Vec::new();
     for (seq, entry) in (0..).zip(entries) {
-        let changes = account.add(seq, entry, 0, how, None);
+        let changes = account.add(&Movement::of(seq, entry), 0, how, None);
         open.retain(|seq| !changes.healed.iter().any(|(healed, _)| healed == seq));
         open.extend(changes.opened.iter().map(|b| b.seq));
     }
@@ -52,11 +52,11 @@ pub(super) fn open_looking_back(entries: &[NewEntry]) -> Vec<Seq> {
     let (mut account, mut past) = (AccountContinuity::default(), Past::default());
     let mut open = Vec::new();
     for (seq, entry) in (0..).zip(entries) {
-        let wanted = account.wants_past(seq, entry, how);
-        let changes = account.add(seq, entry, 0, how, wanted.then_some(&past));
+        let wanted = account.wants_past(&Movement::of(seq, entry), how);
+        let changes = account.add(&Movement::of(seq, entry), 0, how, wanted.then_some(&past));
         open.retain(|seq| !changes.healed.iter().any(|(healed, _)| healed == seq));
         open.extend(changes.opened.iter().filter(|b| b.kind == BreakKind::Chain).map(|b| b.seq));
-        past.entries.push(PastEntry::of(seq, entry));
+        past.entries.push(Movement::of(seq, entry));
         let over = past.entries.len().saturating_sub(crate::ledger::PAST_MAX);
         past.entries.drain(..over);
         assert_eq!(open.len() + 1, account.chain_count());
@@ -160,7 +160,8 @@ fn chains_that_stand_apart_are_bounded_and_the_oldest_is_frozen() {
     let mut account = AccountContinuity::default();
     let mut frozen = 0;
     for i in 0..(CHAINS_MAX as i64 + 10) {
-        frozen += account.add(i, &entry(i * MINUTE, 1, Some(i * 1000), Some(i * 1000 + 1)), 0, how, None).frozen.len();
+        let apart = entry(i * MINUTE, 1, Some(i * 1000), Some(i * 1000 + 1));
+        frozen += account.add(&Movement::of(i, &apart), 0, how, None).frozen.len();
     }
     assert_eq!((account.chain_count(), frozen), (CHAINS_MAX, 10));
 }

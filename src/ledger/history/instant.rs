@@ -13,7 +13,7 @@ pub mod store;
 use crate::clock::Moment;
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
-use crate::ledger::PastEntry;
+use crate::ledger::Movement;
 use crate::ledger::continuity::{GROUP_MAX, Proof, Standing, course, standing};
 
 /// Late entries that one question looks at: more can only be asked for where that many were booked before an
@@ -27,7 +27,7 @@ const AROUND_MAX: usize = 32;
 /// The entries of the last instant before `at`, among those of `account` up to `known`, and those of
 /// the instants around it that decide their order. `None` when that would take looking at more than
 /// [`LATE_MAX`] late entries.
-pub(super) fn deciding(conn: &mut Conn, (account, known): (Seq, Seq), at: Moment) -> DbResult<Option<Vec<PastEntry>>> {
+pub(super) fn deciding(conn: &mut Conn, (account, known): (Seq, Seq), at: Moment) -> DbResult<Option<Vec<Movement>>> {
     let Some(mut window) = before(conn, (account, known), at)? else { return Ok(None) };
     let Some(asked) = window.first().map(|entry| entry.booked_at) else { return Ok(Some(window)) };
     let (mut earliest, mut stands) = (asked, standing(&window));
@@ -62,7 +62,7 @@ pub(super) fn deciding(conn: &mut Conn, (account, known): (Seq, Seq), at: Moment
 }
 
 /// The entries of the last instant before `at`, the newest at most [`GROUP_MAX`] of them.
-fn before(conn: &mut Conn, (account, known): (Seq, Seq), at: Moment) -> DbResult<Option<Vec<PastEntry>>> {
+fn before(conn: &mut Conn, (account, known): (Seq, Seq), at: Moment) -> DbResult<Option<Vec<Movement>>> {
     let order = store::last_reaching(conn, known, at)?;
     let in_order = order.and_then(|order| order.reached.zip(order.by));
     let from = in_order.map_or(i64::MIN, |(instant, _)| instant);

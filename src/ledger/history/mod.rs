@@ -13,7 +13,7 @@ use crate::clock::Moment;
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 
-use super::PastEntry;
+use super::Movement;
 use super::continuity::{Instant, Proof, course};
 use super::store::{EntryRow, entries_at};
 use store::Link;
@@ -77,7 +77,7 @@ pub fn newest(conn: &mut Conn, newest: &Newest, account: Seq) -> DbResult<Option
 }
 
 /// The entries up to `last` along their pointers, at most `count`.
-pub fn earlier(conn: &mut Conn, last: Seq, count: usize) -> DbResult<Vec<PastEntry>> {
+pub fn earlier(conn: &mut Conn, last: Seq, count: usize) -> DbResult<Vec<Movement>> {
     store::earlier(conn, last, count)
 }
 
@@ -151,7 +151,7 @@ pub fn last_known(conn: &mut Conn, newest: &Newest, account: Seq, known_at: Mome
 
 /// The entries of the account's last instant, and of those around it that decide their order, among the
 /// entries up to `last`. Empty where it would take too many late entries to see.
-pub fn latest(conn: &mut Conn, account: Seq, last: Seq) -> DbResult<Vec<PastEntry>> {
+pub fn latest(conn: &mut Conn, account: Seq, last: Seq) -> DbResult<Vec<Movement>> {
     Ok(instant::deciding(conn, (account, last), Moment(i64::MAX))?.unwrap_or_default())
 }
 
@@ -166,7 +166,7 @@ pub fn instant(conn: &mut Conn, newest: &Newest, account: Seq, at: Moment, to: S
 }
 
 /// Of the course of these entries, the last instant before `at`.
-fn before(window: &[PastEntry], at: Moment) -> Vec<Instant> {
+fn before(window: &[Movement], at: Moment) -> Vec<Instant> {
     let mut found = course(window);
     found.retain(|instant| instant.at < at.0);
     let last = found.last().map(|instant| instant.at);

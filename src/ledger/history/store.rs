@@ -14,7 +14,7 @@ use crate::db::schema::{account_states, entries, log_state};
 use crate::db::standing::{self, Standing};
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
-use crate::ledger::{Direction, PastEntry, Status};
+use crate::ledger::{Direction, Movement, Status};
 use crate::on_conn;
 
 /// What a step needs of an entry.
@@ -110,7 +110,7 @@ struct Earlier {
 }
 
 /// The `count` entries up to `last`, as far as their pointers lead.
-pub fn earlier(conn: &mut Conn, last: Seq, count: usize) -> DbResult<Vec<PastEntry>> {
+pub fn earlier(conn: &mut Conn, last: Seq, count: usize) -> DbResult<Vec<Movement>> {
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     let found: Vec<Earlier> = standing::load::<WalkBack, _>(conn, &[last, count].map(Value::Int))?;
     found.into_iter().map(read).collect()
@@ -120,7 +120,7 @@ pub fn earlier(conn: &mut Conn, last: Seq, count: usize) -> DbResult<Vec<PastEnt
 type Columns = ((i64, i64, Option<i64>, i64, i16), (Option<i64>, Option<i64>, i16));
 
 /// These entries, in no particular order.
-pub fn past(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Vec<PastEntry>> {
+pub fn past(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Vec<Movement>> {
     if seqs.is_empty() {
         return Ok(Vec::new());
     }
@@ -136,10 +136,10 @@ pub fn past(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Vec<PastEntry>> {
     found.into_iter().map(row).collect()
 }
 
-fn read(e: Earlier) -> DbResult<PastEntry> {
+fn read(e: Earlier) -> DbResult<Movement> {
     let corrupt = |what: &str| DbError::Corrupt(format!("entry {}: unknown {what}; run `counterfoil verify`", e.seq));
     let direction = Direction::from_code(e.direction).ok_or_else(|| corrupt("direction"))?;
     let status = Status::from_code(e.status).ok_or_else(|| corrupt("status"))?;
     let Earlier { seq, booked_at, account_seq, amount, balance_before, balance_after, .. } = e;
-    Ok(PastEntry { seq, booked_at, account_seq, amount, direction, balance_before, balance_after, status })
+    Ok(Movement { seq, booked_at, account_seq, amount, direction, balance_before, balance_after, status })
 }

@@ -7,7 +7,7 @@
 
 use crate::db::DbResult;
 use crate::ledger::continuity::{GROUP_MAX, Instant, Proof, course};
-use crate::ledger::{Direction, PastEntry, Status};
+use crate::ledger::{Direction, Movement, Status};
 
 use super::DayEntry;
 
@@ -29,9 +29,9 @@ pub(crate) struct AccountDay {
     /// Cash in and cash out; most accounts have none.
     pub cash: Option<Box<[CashSums; 2]>>,
     /// The entries of the first instant.
-    first: Vec<PastEntry>,
+    first: Vec<Movement>,
     /// Those of the last, where it is another.
-    last: Vec<PastEntry>,
+    last: Vec<Movement>,
     balances: Option<(i64, i64)>,
 }
 
@@ -59,7 +59,7 @@ impl AccountDay {
         self.place(past(entry, direction));
     }
 
-    fn place(&mut self, entry: PastEntry) {
+    fn place(&mut self, entry: Movement) {
         let (first, last) = (instant(&self.first), instant(&self.last));
         if first.is_none_or(|first| entry.booked_at == first) {
             put(&mut self.first, entry);
@@ -104,12 +104,12 @@ impl AccountDay {
     }
 }
 
-fn instant(entries: &[PastEntry]) -> Option<i64> {
+fn instant(entries: &[Movement]) -> Option<i64> {
     entries.first().map(|entry| entry.booked_at)
 }
 
 /// One more than are put in order shows that there are more; most instants have one.
-fn put(entries: &mut Vec<PastEntry>, entry: PastEntry) {
+fn put(entries: &mut Vec<Movement>, entry: Movement) {
     if entries.is_empty() {
         entries.reserve_exact(1);
     }
@@ -120,7 +120,7 @@ fn put(entries: &mut Vec<PastEntry>, entry: PastEntry) {
 }
 
 /// The course of an instant at the edge of the day.
-fn edge(entries: &[PastEntry], ask: &mut impl FnMut(i64) -> DbResult<Vec<Instant>>) -> DbResult<Vec<Instant>> {
+fn edge(entries: &[Movement], ask: &mut impl FnMut(i64) -> DbResult<Vec<Instant>>) -> DbResult<Vec<Instant>> {
     let own = course(entries);
     let open = |instant: &Instant| matches!(instant.proof, Proof::Broken | Proof::Undecided);
     let Some(at) = instant(entries).filter(|_| own.iter().any(open)) else { return Ok(own) };
@@ -140,8 +140,8 @@ fn known(instant: &Instant, balance: Option<i64>) -> Option<i64> {
     balance.filter(|_| matches!(instant.proof, Proof::Proven | Proof::Broken))
 }
 
-fn past(entry: &DayEntry, direction: Direction) -> PastEntry {
-    PastEntry {
+fn past(entry: &DayEntry, direction: Direction) -> Movement {
+    Movement {
         seq: entry.seq,
         booked_at: entry.booked_at,
         account_seq: entry.account_seq,
@@ -158,9 +158,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn entry(seq: i64, (at, order, before, after): (i64, Option<i64>, i64, i64)) -> PastEntry {
+    fn entry(seq: i64, (at, order, before, after): (i64, Option<i64>, i64, i64)) -> Movement {
         let direction = if after < before { Direction::Debit } else { Direction::Credit };
-        PastEntry {
+        Movement {
             seq,
             booked_at: at,
             account_seq: order,
@@ -174,7 +174,7 @@ mod tests {
 
     /// `(booked_at, account_seq, before, after)` in order of `seq`; `earlier` ones are of another date.
     fn after(earlier: &[(i64, Option<i64>, i64, i64)], entries: &[(i64, Option<i64>, i64, i64)]) -> Option<(i64, i64)> {
-        let all: Vec<PastEntry> = (0..).zip(earlier.iter().chain(entries)).map(|(seq, e)| entry(seq, *e)).collect();
+        let all: Vec<Movement> = (0..).zip(earlier.iter().chain(entries)).map(|(seq, e)| entry(seq, *e)).collect();
         let mut account = AccountDay::new("USD");
         all[earlier.len()..].iter().for_each(|entry| account.place(*entry));
         account.settle(|at| Ok(course(&all).into_iter().filter(|i| i.at == at).collect())).unwrap();

@@ -22,7 +22,7 @@ use crate::ledger::continuity::{Instant, course};
 use crate::ledger::history::{self, Balance, Newest, Window};
 use crate::ledger::lookup;
 use crate::ledger::store::{self as ledger, AccountRow, EntryRow as Entry};
-use crate::ledger::{BreakState, PastEntry, Status};
+use crate::ledger::{BreakState, Movement, Status};
 use crate::reports::page::words::{UNKNOWN, count, counted, fact, tag};
 
 use crate::web::params::place;
@@ -144,7 +144,7 @@ fn page_from(conn: &mut Conn, heads: &Newest, id: Seq, last: Option<Seq>, limit:
 }
 
 /// The newest entries as recorded, and those that say what the balance is after the last as booked.
-fn moved(conn: &mut Conn, id: Seq, newest: &[Entry]) -> Result<Vec<PastEntry>, Trouble> {
+fn moved(conn: &mut Conn, id: Seq, newest: &[Entry]) -> Result<Vec<Movement>, Trouble> {
     let Some(last) = newest.first() else { return Ok(Vec::new()) };
     let mut moved = history::latest(conn, id, last.seq)?;
     moved.extend(history::earlier(conn, last.seq, newest.len())?);

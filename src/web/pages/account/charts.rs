@@ -3,7 +3,7 @@
 use crate::alerts::ContinuityBreak;
 use crate::clock::Moment;
 use crate::ledger::store::EntryRow as Entry;
-use crate::ledger::{BreakKind, BreakState, PastEntry};
+use crate::ledger::{BreakKind, BreakState, Movement};
 use crate::money::Currency;
 use crate::reports::page::charts::{Mark, Point, Segment, Unit, ribbon, steps};
 use crate::reports::page::words::{LocalTime, UNKNOWN, count, counted, words};
@@ -17,7 +17,7 @@ use super::{Checked, Shown};
 pub(super) fn balance(shown: &Shown, time: LocalTime) -> Option<Figure> {
     let currency = &shown.account.currency;
     let text = |minor: i64| fill::minor(minor.into(), currency);
-    let point = |entry: &PastEntry| {
+    let point = |entry: &Movement| {
         let balance = entry.balance_after?;
         let label = time.minute(Moment(entry.booked_at));
         Some(Point { entry: entry.seq, label, at: entry.booked_at, balance: balance.into(), text: text(balance) })
