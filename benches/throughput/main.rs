@@ -4,6 +4,7 @@
 //! `cargo bench --bench throughput -- [rows] [rounds] [sqlite|postgres|http …] [batch=1000]`: words choose
 //! parts of it, none means all. `COUNTERFOIL_BENCH_POSTGRES=postgres://…` adds PostgreSQL: any database of a
 //! server on which others may be made.
+//! `-- singles [rows] [rounds]` prints only single entries over 64 connections.
 //! `-- table [rows] [rounds]` prints the goals of the write path and what is reached of them.
 //! `-- spike [rows] [batch=1000] [alone]` instead appends that many rows to one file, beside the raw insert.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
@@ -69,6 +70,9 @@ fn main() {
     let fsync = fsync();
     if asked.names("table") {
         return table::measure(&asked, fsync);
+    }
+    if asked.names("singles") {
+        return singles(&asked);
     }
     if asked.names("spike") {
         return spike::measure(asked.rows, asked.batches[0], asked.names("alone"));
@@ -166,6 +170,25 @@ fn over_http(asked: &Asked) {
             n as f64 / server.send(&requests, connections).seconds
         });
         println!("| {what} | {:.0} |", median(rates.collect()));
+    }
+}
+
+/// Entries sent one by one, which is where round trips to a server show.
+fn singles(asked: &Asked) {
+    println!("\n| single entries over HTTP, 64 connections | entries/s | p99, ms |\n|---|---|---|");
+    let line = |what: &str, url: &str, keys: &str, round: usize| {
+        let server = Server::start(url, keys);
+        let requests = server.requests(&Rows::of(asked.rows, round, Accounts::New).timed, 1);
+        let sent = server.send(&requests, 64);
+        println!("| {what} | {:.0} | {:.1} |", asked.rows as f64 / sent.seconds, sent.p99() * 1e3);
+    };
+    for round in 0..asked.rounds {
+        let dir = tempfile::tempdir().unwrap();
+        line("SQLite", &format!("sqlite:{}", dir.path().join("bench.db").display()), "", round);
+        if let Some(server) = postgres::Server::named() {
+            let database = server.database();
+            line("PostgreSQL", &database.url, database.keys(), round);
+        }
     }
 }
 

@@ -36,6 +36,7 @@ use std::time::Duration;
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::r2d2;
+use diesel::result::{DatabaseErrorKind, Error as Failure};
 use diesel::{PgConnection, SqliteConnection};
 
 pub use dialect::{Address, in_memory};
@@ -70,7 +71,7 @@ pub enum DbError {
     /// The address is not understood.
     #[error("{0}")]
     Address(String),
-    /// No connection.
+    /// No connection, or it was lost.
     #[error("the database cannot be reached: {0}")]
     Connect(String),
     /// The server's or file's settings would lose acknowledged entries, or the schema is another.
@@ -78,7 +79,7 @@ pub enum DbError {
     Unfit(String),
     /// A statement failed.
     #[error("the database refused a statement: {0}")]
-    Query(#[from] diesel::result::Error),
+    Query(diesel::result::Error),
     /// Another process has begun an epoch of its own: this one must not write any more.
     #[error("another process has written to this log: this one must not go on")]
     Deposed,
@@ -90,11 +91,26 @@ pub enum DbError {
     Corrupt(String),
 }
 
+impl From<Failure> for DbError {
+    /// A connection that was lost under a statement is no statement that was refused: on another, the same may well
+    /// succeed.
+    fn from(failure: Failure) -> DbError {
+        match failure {
+            Failure::DatabaseError(DatabaseErrorKind::ClosedConnection, told) => DbError::Connect(told.message().to_owned()),
+            // What libpq says when it finds that out before it sends.
+            Failure::DatabaseError(DatabaseErrorKind::UnableToSendCommand, told) if told.message().contains("connection") => {
+                DbError::Connect(told.message().to_owned())
+            }
+            Failure::BrokenTransactionManager => DbError::Connect("the connection was lost in a transaction".to_owned()),
+            failure => DbError::Query(failure),
+        }
+    }
+}
+
 impl DbError {
     /// Whether another session came in between (SQLSTATE 40001): the same again may well succeed.
     pub fn came_between(&self) -> bool {
-        use diesel::result::{DatabaseErrorKind, Error};
-        matches!(self, DbError::Query(Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _)))
+        matches!(self, DbError::Query(Failure::DatabaseError(DatabaseErrorKind::SerializationFailure, _)))
     }
 }
 

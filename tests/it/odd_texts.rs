@@ -5,9 +5,13 @@ use counterfoil::access::searches::{self, Kind as What, Search};
 use counterfoil::access::{Role, users};
 use counterfoil::clock::{Clock, Moment};
 use counterfoil::config::Config;
-use counterfoil::db::{Db, migrate};
+use counterfoil::db::schema::{jobs, tiles};
+use counterfoil::db::{Conn, Db, bulk, migrate};
 use counterfoil::intake::RowResult;
+use counterfoil::trail::store::TileRow;
 use counterfoil::trail::{ActError, store as trail};
+use counterfoil::{bulk_row, on_conn};
+use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use crate::bank::{Bank, Home, Kind, entry, on_both};
@@ -178,5 +182,51 @@ fn the_program_records_the_same_in_any_time_zone_and_locale() {
         let (here, there) = (told("UTC", "C"), told("Pacific/Kiritimati", "tr_TR.UTF-8"));
         assert_eq!(here, there, "{kind:?}");
         assert_eq!(here.0.len(), commands().concat().len());
+    });
+}
+
+bulk_row! {
+    JobRow => jobs { name: String, started_at: i64, finished_at: Option<i64>, outcome: Option<String> }
+}
+
+/// Appends rows of every width, with what a database might take for something else; answers both lists.
+fn appended(conn: &mut Conn, count: i64) -> (Vec<JobRow>, Vec<TileRow>) {
+    const ODD: [&str; 8] = ["", " ", "NULL", "{\"a\",b}", "\\N", "'; --", "e\u{301}\t\u{10FFFF}\r\n", "\u{e9}"];
+    let (mut job_rows, mut tile_rows) = (Vec::new(), Vec::new());
+    for n in 0..count {
+        let odd = ODD[n as usize % ODD.len()];
+        let finished_at = (n % 3 != 0).then_some(if n % 2 == 0 { i64::MAX - n } else { i64::MIN + n });
+        job_rows.push(JobRow {
+            name: format!("{n:04}{odd}"),
+            started_at: -n,
+            finished_at,
+            outcome: (n % 5 != 0).then(|| odd.into()),
+        });
+        let level = if n % 2 == 0 { i16::MAX } else { i16::MIN };
+        tile_rows.push(TileRow { level, idx: n, data: vec![0, n as u8, 255, b'\\'][..(n % 5).min(4) as usize].to_vec() });
+    }
+    bulk::append(conn, &job_rows).unwrap();
+    bulk::append(conn, &tile_rows).unwrap();
+    (job_rows, tile_rows)
+}
+
+#[test]
+fn rows_are_stored_as_they_are_however_many_are_appended() {
+    on_both(|kind| {
+        for count in [1, 2, 300] {
+            let home = Home::new(kind);
+            let mut conn = Db::open(&home.owner_url(), 1).unwrap().connect().unwrap();
+            migrate::up(&mut conn).unwrap();
+            on_conn!(&mut conn, |c| diesel::delete(jobs::table).execute(c)).unwrap();
+            let (job_rows, tile_rows) = appended(&mut conn, count);
+            let stored: Vec<JobRow> =
+                on_conn!(&mut conn, |c| jobs::table.order(jobs::started_at.desc()).select(JobRow::as_select()).load(c)).unwrap();
+            assert_eq!(stored, job_rows);
+            let stored: Vec<TileRow> =
+                on_conn!(&mut conn, |c| tiles::table.order(tiles::idx).select(TileRow::as_select()).load(c)).unwrap();
+            assert_eq!(stored, tile_rows);
+            let again = bulk::append(&mut conn, &tile_rows[count as usize - 1..]);
+            assert!(again.is_err(), "a place is taken once");
+        }
     });
 }

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use counterfoil::access::{Role, Scopes, keys, users};
 use counterfoil::app::{App, Leader, Request};
 use counterfoil::clock::Clock;
-use counterfoil::db::Db;
+use counterfoil::db::{Conn, Db, DbError, DbResult};
 use counterfoil::intake::{self, Intake, RowResult};
 use counterfoil::trail::store as trail;
+use counterfoil::web::problem::Problem;
+use diesel::RunQueryDsl;
 use serde_json::{Value, json};
 
 use crate::bank::{Bank, Ending, Home, Kind, entry, on_both};
@@ -166,6 +168,46 @@ fn a_lost_connection_costs_the_sender_nothing() {
 }
 
 #[test]
+fn a_connection_lost_under_a_read_is_no_failure_inside() {
+    let bank = Bank::open(Kind::Postgres);
+    let lose = |conn: &mut Conn| {
+        let Conn::Postgres(c) = conn else { panic!("PostgreSQL only") };
+        let pid: i32 = diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("pg_backend_pid()")).get_result(c).unwrap();
+        database(&bank.home).sql(&format!("SELECT pg_terminate_backend({pid}, 5000)")).unwrap();
+    };
+    let asked = |conn: &mut Conn| trail::state(conn).map(drop);
+    let lost: [DbResult<()>; 4] = [
+        bank.db.read(|conn| {
+            lose(conn);
+            asked(conn)
+        }),
+        bank.db.read(|conn| {
+            lose(conn);
+            conn.execute("SELECT 1")
+        }),
+        // Asked again of what is lost already.
+        bank.db.read(|conn| {
+            lose(conn);
+            let _ = asked(conn);
+            asked(conn)
+        }),
+        bank.db.read(|conn| {
+            conn.snapshot(|conn| {
+                lose(conn);
+                asked(conn)
+            })
+        }),
+    ];
+    for (n, lost) in lost.into_iter().enumerate() {
+        let error = lost.expect_err("the connection is gone");
+        assert!(matches!(error, DbError::Connect(_)), "{n}: {error:?}");
+        let problem = Problem::from(error);
+        assert_eq!((problem.status, problem.code), (503, "database_unavailable"), "whoever asked may ask again");
+    }
+    bank.db.read(asked).expect("the next has another connection");
+}
+
+#[test]
 fn a_writer_that_was_deposed_commits_nothing_and_forks_nothing() {
     let bank = Bank::open(Kind::Postgres);
     bank.record(entry("A", "1", "2026-03-02T10:00:00Z", 0, 5));
@@ -248,13 +290,18 @@ struct Load {
 }
 
 impl Load {
-    /// Sends one entry after the other, each until it is acknowledged, at whichever instance takes it.
+    /// Sends one entry after the other, each until it is acknowledged, at whichever instance takes it; the first sender
+    /// a hundred at once.
     fn send(&self, key: &str, sender: usize) {
         let http = reqwest::blocking::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
         while !self.stop.load(Ordering::Relaxed) {
             let n = self.next.fetch_add(1, Ordering::Relaxed);
             let reference = format!("S{sender}-{n}");
-            let body = entry(&reference, &sender.to_string(), "2026-03-02T10:00:00Z", 0, n as i64);
+            let one = |reference: &str, account: String| entry(reference, &account, "2026-03-02T10:00:00Z", 0, n as i64);
+            let body = match sender {
+                0 => (0..100).map(|row| one(&format!("{reference}.{row}"), format!("0.{row}"))).collect(),
+                _ => one(&reference, sender.to_string()),
+            };
             self.sent.lock().unwrap().insert(reference.clone(), body.clone());
             for attempt in 0_usize.. {
                 if self.stop.load(Ordering::Relaxed) {
@@ -284,11 +331,21 @@ impl Load {
             let answer = http.post(format!("{url}/api/v1/entries")).bearer_auth(key).json(body).send().unwrap();
             assert_eq!(answer.status(), 200, "{reference} was acknowledged and is lost");
             let again: Value = answer.json().unwrap();
-            for field in ["seq", "leaf", "position", "breaks", "hits"] {
-                assert_eq!(again[field], receipt[field], "{reference}: {field}");
+            let (receipts, again) = (receipts(receipt), receipts(&again));
+            assert_eq!(receipts.len(), again.len(), "{reference}");
+            for (receipt, again) in receipts.iter().zip(again) {
+                assert!(receipt["seq"].is_i64(), "{reference}: {receipt}");
+                for field in ["seq", "leaf", "position", "breaks", "hits"] {
+                    assert_eq!(again[field], receipt[field], "{reference}: {field}");
+                }
             }
         }
     }
+}
+
+/// Of one entry or of several.
+fn receipts(answer: &Value) -> Vec<&Value> {
+    answer["results"].as_array().map_or_else(|| vec![answer], |results| results.iter().collect())
 }
 
 /// Holds the committer between its COPY and its COMMIT: figures are written after the entries.
