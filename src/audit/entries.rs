@@ -58,8 +58,8 @@ pub(super) struct Entries {
     past: Pasts,
     pub(super) stored: Stored,
     source_names: HashMap<Seq, String>,
-    /// The codes met, and whether each is a currency.
-    currencies: Vec<(Arc<str>, bool)>,
+    /// Codes of currencies met so far.
+    currencies: Vec<Arc<str>>,
 }
 
 /// What the tables say that must be known while the entries pass.
@@ -156,7 +156,7 @@ impl Entries {
     fn define_account(&mut self, event: &EventRow) {
         let Ok(body) = serde_json::from_str::<AccountBody>(&event.body) else { return };
         let how = self.strictness(body.source, &body.currency);
-        let currency = self.code(&body.currency).0.clone();
+        let currency = self.currency(&body.currency).cloned().unwrap_or_else(|| body.currency.as_str().into());
         let account = Account::new((body.source, currency), how, self.stored.as_of(event.seq));
         self.accounts.insert(event.seq, Box::new(account));
     }
@@ -172,13 +172,13 @@ impl Entries {
     }
 
     /// Currencies are few, and reading one costs more than remembering it.
-    fn code(&mut self, code: &str) -> &(Arc<str>, bool) {
-        let known = self.currencies.iter().position(|(known, _)| **known == *code);
-        let at = known.unwrap_or_else(|| {
-            self.currencies.push((code.into(), Currency::parse(code).is_ok()));
-            self.currencies.len() - 1
-        });
-        &self.currencies[at]
+    fn currency(&mut self, code: &str) -> Option<&Arc<str>> {
+        let known = self.currencies.iter().position(|known| **known == *code);
+        let at = known.unwrap_or(self.currencies.len());
+        if known.is_none() && Currency::parse(code).is_ok() {
+            self.currencies.push(code.into());
+        }
+        self.currencies.get(at)
     }
 
     fn strictness(&self, source: Seq, currency: &str) -> Strictness {
@@ -243,7 +243,7 @@ impl Entries {
     }
 
     fn movement(&mut self, row: &EntryLeaf<'_>, findings: &mut Findings) -> Option<Movement> {
-        let entry = movement(row).filter(|_| self.code(row.currency).1);
+        let entry = movement(row).filter(|_| self.currency(row.currency).is_some());
         if entry.is_none() {
             let text = "a kind, direction, status, channel, instrument or amount that cannot be";
             findings.add((L3, "code_unknown"), "entries", row.seq, text);
