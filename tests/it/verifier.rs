@@ -2,6 +2,7 @@
 //! engine of `counterfoil-verify`, and `verifier/verify.html` in a browser, opened from a file.
 
 mod archived;
+mod beside;
 pub mod exported;
 mod generations;
 mod rotations;

@@ -29,8 +29,13 @@ fn code(rest: &[u8]) -> Option<u8> {
     u8::try_from(digit(0)? * 16 + digit(1)?).ok()
 }
 
+/// A line without what mail programs put around it.
+pub(crate) fn bare(line: &str) -> String {
+    untagged(line.trim_start_matches(['>', ' ', '\u{a0}', '\t'])).trim().to_owned()
+}
+
 /// A line of HTML without its tags.
-pub(crate) fn untagged(line: &str) -> String {
+fn untagged(line: &str) -> String {
     let mut parts = line.split('<');
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| text + part.split_once('>').map_or("", |(_, after)| after))

@@ -192,7 +192,7 @@ impl Note {
     }
 
     fn find_in(text: &str) -> Option<Self> {
-        let lines: Vec<String> = text.lines().map(bare).collect();
+        let lines: Vec<String> = text.lines().map(mail::bare).collect();
         let is_signature = |line: &String| signature(line).is_some();
         let first = lines.iter().rposition(is_signature)?;
         let first = lines[..first].iter().rposition(|line| !is_signature(line)).map_or(0, |i| i + 1);
@@ -335,11 +335,6 @@ fn verify(text: &str, signature: &Signature, key: &VerifierKey) -> Option<Option
     }
 }
 
-/// A line without what mail programs put around it.
-fn bare(line: &str) -> String {
-    mail::untagged(line.trim_start_matches(['>', ' ', '\u{a0}', '\t'])).trim().to_owned()
-}
-
 fn check_text(text: &str) -> Result<(), NoteError> {
     if text.chars().any(|c| c < ' ' && c != '\n') {
         return Err(NoteError::Control);
@@ -352,7 +347,7 @@ fn check_text(text: &str) -> Result<(), NoteError> {
 
 /// Whether a line is one that signs, whatever mail programs put around it.
 pub(crate) fn is_signature(line: &[u8]) -> bool {
-    std::str::from_utf8(line).is_ok_and(|line| signature(&bare(line)).is_some())
+    std::str::from_utf8(line).is_ok_and(|line| signature(&mail::bare(line)).is_some())
 }
 
 fn signature(line: &str) -> Option<Signature> {

@@ -83,6 +83,24 @@ pub fn open_notes(
     Some(Opened { newest, remembered, loss_known })
 }
 
+impl Opened {
+    /// Notes what two of them contradict each other in: of one size there is one root. Answers whether some are of
+    /// another size than the newest, so that only a log can be held against them.
+    pub fn compare(&self, report: &mut Report) -> bool {
+        let mut all: Vec<&Checkpoint> = self.remembered.iter().chain([&self.newest.checkpoint]).collect();
+        all.sort_by_key(|c| (&c.origin, c.size, c.root));
+        for pair in all.windows(2) {
+            let [one, other] = pair else { continue };
+            if (&one.origin, one.size) == (&other.origin, other.size) && one.root != other.root {
+                let text = format!("two checkpoints of {} leaves have different roots: the log shows two histories", one.size);
+                report.add(Level::L0, "checkpoint_differs", None, text);
+            }
+        }
+        let newest = &self.newest.checkpoint;
+        self.remembered.iter().any(|c| (&c.origin, c.size) != (&newest.origin, newest.size))
+    }
+}
+
 /// Reads changes of the key, each with a name for the report, and trusts what follows from the policy's
 /// keys by them.
 pub fn follow_rotations(policy: Policy, rotations: &[(String, Vec<u8>)], report: &mut Report) -> Policy {

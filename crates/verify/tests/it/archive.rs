@@ -239,6 +239,18 @@ fn the_program_checks_an_archive() {
     assert_eq!(run(&["--leaf", &hash]).0, Some(0));
     let elsewhere = counterfoil_verify::text::hex(&leaf_hash(&log.leaves[&600]));
     assert_eq!(run(&["--leaf", &elsewhere]).1["findings"][0]["kind"], "receipt_unknown");
+    let beside = tempfile::tempdir().unwrap();
+    let put = |name: &str, content: &str| {
+        fs::write(beside.path().join(name), content).unwrap();
+        beside.path().join(name).to_str().unwrap().to_owned()
+    };
+    for (seq, code) in [(300, 0), (301, 1)] {
+        let receipt = put("receipt.json", &format!(r#"{{"seq":{seq},"leaf":"{hash}"}}"#));
+        assert_eq!(run(&["--receipt", &receipt]).0, Some(code), "the place counts too");
+    }
+    let (code, said) = run(&["--file", &put("report.json", "{}")]);
+    assert!(code == Some(0) && said["said"].to_string().contains("is the file that event 297 (report.stored) names"), "{said}");
+    assert_eq!(run(&["--file", &put("other.json", "{ }")]).1["findings"][0]["kind"], "file_unknown");
     let table = folder.path().join(Table::Entries.path("ndjson"));
     fs::write(&table, fs::read_to_string(&table).unwrap().replacen("\"1.00\"", "\"2.00\"", 1)).unwrap();
     let (code, said) = run(&[]);

@@ -3,6 +3,7 @@
 
 mod archive;
 mod bank;
+mod beside;
 mod check;
 mod checkpoint;
 mod decode;

@@ -13,22 +13,22 @@ use tempfile::TempDir;
 
 use crate::bank::{Log, key};
 
-const SIZE: u64 = 700;
+pub const SIZE: u64 = 700;
 
-struct Desk {
+pub struct Desk {
     folder: TempDir,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { folder: TempDir::new().unwrap() }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn put(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+    pub fn put(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();
@@ -43,12 +43,12 @@ impl Desk {
     }
 }
 
-fn call(args: &[&str]) -> Output {
+pub fn call(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_counterfoil-verify")).args(args).output().unwrap()
 }
 
 /// The exit code, and what was printed for programs.
-fn verify(args: &[&str]) -> (i32, Value) {
+pub fn verify(args: &[&str]) -> (i32, Value) {
     let key = key(1).verifier().to_string();
     let output = call(&[&["--json", "--key", &key], args].concat());
     let code = output.status.code().unwrap();
@@ -56,12 +56,12 @@ fn verify(args: &[&str]) -> (i32, Value) {
     (code, serde_json::from_slice(text).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(text).into_owned())))
 }
 
-fn kinds(result: &Value) -> Vec<&str> {
+pub fn kinds(result: &Value) -> Vec<&str> {
     result["findings"].as_array().unwrap().iter().map(|f| f["kind"].as_str().unwrap()).collect()
 }
 
 /// A proof of a leaf, made from the tiles as the server would.
-fn proof(log: &Log, seq: u64) -> TlogProof {
+pub fn proof(log: &Log, seq: u64) -> TlogProof {
     let size = log.leaves.len() as u64;
     let read = |level, index| {
         let at = tile::locate(level, index);
@@ -70,6 +70,17 @@ fn proof(log: &Log, seq: u64) -> TlogProof {
     };
     let hashes = inclusion_proof(seq, size, read).unwrap();
     TlogProof { extra: None, index: seq, hashes, checkpoint: Note::parse(&log.checkpoint).unwrap() }
+}
+
+/// A proof about an account at the last close of a log of [`SIZE`] leaves.
+pub fn heads_proof(log: &Log, claim: Claim, account: i64) -> HeadsProof {
+    let close = 599;
+    let heads = log.heads(594);
+    let heads = match claim {
+        Claim::Last => vec![heads.prove_last(account).unwrap()],
+        Claim::Absent => heads.prove_absent(account).unwrap(),
+    };
+    HeadsProof { claim, account, heads, event: log.leaves[&close].clone(), proof: proof(log, close) }
 }
 
 #[test]
@@ -205,18 +216,7 @@ fn a_report_is_the_one_an_event_names() {
 #[test]
 fn proofs_about_accounts_and_checkpoints_are_files_too() {
     let (desk, log) = (Desk::new(), Log::new(SIZE, 1));
-    let close = 599;
-    let heads = log.heads(594);
-    let made = |claim, account| HeadsProof {
-        claim,
-        account,
-        heads: match claim {
-            Claim::Last => vec![heads.prove_last(account).unwrap()],
-            Claim::Absent => heads.prove_absent(account).unwrap(),
-        },
-        event: log.leaves[&close].clone(),
-        proof: proof(&log, close),
-    };
+    let made = |claim, account| heads_proof(&log, claim, account);
     let last = made(Claim::Last, 7);
     let (code, result) = verify(&[&desk.put("last.heads-proof", last.to_string())]);
     assert_eq!(code, 0, "{result:#}");

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use counterfoil_verify::archive::{Archive, Manifest, check};
+use counterfoil_verify::archive::{Archive, Cell, Manifest, Row, Table, check};
 use counterfoil_verify::check::{Level, Report};
 use counterfoil_verify::folder::Folder;
+use counterfoil_verify::text::hex;
 
-use crate::args::Args;
+use crate::args::{Args, Receipt};
 use crate::export::{Progress, followed};
-use crate::print::Outcome;
+use crate::print::{Outcome, file_hash, names_file};
 
 pub fn verify(args: &Args, path: &Path) -> Result<Outcome, String> {
     if !path.is_dir() {
@@ -22,10 +23,12 @@ pub fn verify(args: &Args, path: &Path) -> Result<Outcome, String> {
         checkpoints: &args.checkpoints,
         rotations: &args.rotations,
     };
-    let (mut report, mut found) = (Report::default(), None);
+    let (mut report, mut found, mut naming) = (Report::default(), None, None);
+    let file = args.file.as_ref().map(|(name, content)| (name, file_hash(content)));
     let mut progress = None;
-    let mut each = |row: &counterfoil_verify::archive::Row| {
-        found = found.or_else(|| args.receipt.and_then(|receipt| receipt_row(row, &receipt.leaf)));
+    let mut each = |row: &Row| {
+        found = found.or_else(|| args.receipt.and_then(|receipt| receipt_row(row, &receipt)));
+        naming = naming.take().or_else(|| file.as_ref().and_then(|(_, hash)| naming_row(row, hash)));
         Ok(())
     };
     let mut tell = |done| progress.get_or_insert_with(|| Progress::new(counterfoil_verify::archive::MAX_LEAVES)).show(done);
@@ -38,7 +41,14 @@ pub fn verify(args: &Args, path: &Path) -> Result<Outcome, String> {
         report.note(Level::L1, 1);
         match found {
             Some(seq) => said.push(format!("the receipt's leaf is number {seq} of this log")),
-            None => report.add(Level::L1, "receipt_unknown", None, "the leaf of the receipt is not in this archive"),
+            None => report.add(Level::L1, "receipt_unknown", None, "the leaf of the receipt is not at its place in this archive"),
+        }
+    }
+    if let Some((name, _)) = file {
+        report.note(Level::L1, 1);
+        match naming {
+            Some(event) => said.push(format!("{name} is the file that {event} names")),
+            None => report.add(Level::L1, "file_unknown", None, format!("no event of this archive names {name} by its SHA-256")),
         }
     }
     said.extend(checked.manifest.iter().flat_map(describe));
@@ -46,10 +56,19 @@ pub fn verify(args: &Args, path: &Path) -> Result<Outcome, String> {
 }
 
 /// The number of the leaf, if it is the one of the receipt.
-fn receipt_row(row: &counterfoil_verify::archive::Row, leaf: &counterfoil_verify::Hash) -> Option<i64> {
-    use counterfoil_verify::archive::Cell;
-    match (row.cells.first(), row.cells.last()) {
-        (Some(Cell::Int(seq)), Some(Cell::Text(hash))) if *hash == counterfoil_verify::text::hex(leaf) => Some(*seq),
+fn receipt_row(row: &Row, receipt: &Receipt) -> Option<i64> {
+    let (Some(Cell::Int(seq)), Some(Cell::Text(hash))) = (row.cells.first(), row.cells.last()) else { return None };
+    let here = receipt.seq.is_none_or(|wanted| u64::try_from(*seq) == Ok(wanted));
+    (here && *hash == hex(&receipt.leaf)).then_some(*seq)
+}
+
+/// The event in words, if it names the file with this SHA-256.
+fn naming_row(row: &Row, hash: &str) -> Option<String> {
+    let cell = |name: &str| row.table.columns().iter().position(|column| column.name == name).and_then(|at| row.cells.get(at));
+    match (row.table, cell("seq"), cell("kind"), cell("body")) {
+        (Table::Events, Some(Cell::Int(seq)), Some(Cell::Text(kind)), Some(Cell::Text(body))) if names_file(body, hash) => {
+            Some(format!("event {seq} ({kind})"))
+        }
         _ => None,
     }
 }

@@ -76,16 +76,16 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Parsed, String> 
             "--version" | "-V" => return Ok(Parsed::Version),
             "--json" => args.json = true,
             "--key" => keys.push(value()?.parse::<VerifierKey>().map_err(|e| format!("--key: {e}"))?),
-            "--policy" => policy = Some(text(&value()?)?),
-            "--origin" => args.origin = Some(value()?),
+            "--policy" => once(&mut policy, &name, text(&value()?)?)?,
+            "--origin" => once(&mut args.origin, &name, value()?)?,
             "--checkpoint" => {
                 let (name, content) = named(value()?)?;
                 args.checkpoints.extend(Note::each_named(&name, &content));
             }
             "--rotation" => args.rotations.extend(rotations(named(value()?)?)),
-            "--receipt" => args.receipt = Some(receipt(&text(&value()?)?)?),
-            "--leaf" => args.receipt = Some(Receipt { seq: None, leaf: hash(&value()?)? }),
-            "--file" => args.file = Some(named(value()?)?),
+            "--receipt" => once(&mut args.receipt, "--receipt or --leaf", receipt(&text(&value()?)?)?)?,
+            "--leaf" => once(&mut args.receipt, "--receipt or --leaf", Receipt { seq: None, leaf: hash(&value()?)? })?,
+            "--file" => once(&mut args.file, &name, named(value()?)?)?,
             other if other.starts_with('-') => return Err(format!("{other} is no option: see --help")),
             "archive" if path.is_none() && !args.archive => args.archive = true,
             _ if path.is_some() => return Err("one PATH at a time: see --help".into()),
@@ -107,6 +107,14 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Parsed, String> 
         return Err("the policy names no log: add a line `log KEY`".into());
     }
     Ok(Parsed::Run(Box::new(args)))
+}
+
+/// Takes what is given once: of two, one would not be looked at.
+fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), String> {
+    match place.replace(value) {
+        Some(_) => Err(format!("{name} was given twice: verify one at a time")),
+        None => Ok(()),
+    }
 }
 
 fn named(path: String) -> Result<(String, Vec<u8>), String> {

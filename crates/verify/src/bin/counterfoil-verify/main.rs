@@ -14,10 +14,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use counterfoil_verify::Single;
 use counterfoil_verify::archive::MANIFEST;
 use counterfoil_verify::export::is_bundle;
 use counterfoil_verify::folder::{Bundle, Folder, MAX_FILE};
-use counterfoil_verify::{heads_proof, tlog_proof};
 
 use args::{Args, Parsed};
 use print::Outcome;
@@ -57,10 +57,12 @@ fn run(args: &Args) -> Result<Outcome, String> {
     if is_bundle(first) {
         return export::verify(args, Bundle::parse(&content)?);
     }
-    match first {
-        tlog_proof::HEADER => proof::verify_leaf(args, &content),
-        heads_proof::HEADER => proof::verify_head(args, &content),
-        _ => proof::verify_checkpoint(args, &content),
+    match Single::of(&content) {
+        Single::Proof(proof) => proof::verify_leaf(args, &proof),
+        Single::HeadsProof(proof) => proof::verify_head(args, &proof),
+        Single::Several => Err(format!("{} holds several proofs: verify one at a time", path.display())),
+        Single::Other if path.extension().is_some_and(|e| e == "tlog-proof" || e == "heads-proof") => Ok(proof::no_proof(path)),
+        Single::Other => proof::verify_checkpoint(args, &content),
     }
 }
 

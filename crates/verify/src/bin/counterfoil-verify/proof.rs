@@ -1,14 +1,17 @@
 //! Single files: a proof, a proof about an account, a checkpoint.
 
+use std::path::Path;
+
 use counterfoil_verify::check::{Level, Report, follow_rotations, open_notes};
 use counterfoil_verify::decode::{Leaf, decode};
 use counterfoil_verify::generation;
+use counterfoil_verify::heads::Head;
 use counterfoil_verify::heads_proof::HeadsProof;
-use counterfoil_verify::rotation::retired_at;
 use counterfoil_verify::text::hex;
-use counterfoil_verify::{Note, Origin, Policy, TlogProof, leaf};
+use counterfoil_verify::{Note, Origin, Policy, Signed, TlogProof, leaf};
 
 use crate::args::Args;
+use crate::export::followed;
 use crate::print::{Outcome, file_hash, names_file};
 
 fn origin(args: &Args) -> Origin<'_> {
@@ -28,12 +31,14 @@ pub fn verify_leaf(args: &Args, content: &[u8]) -> Result<Outcome, String> {
     let Some(hash) = args.receipt.map(|r| r.leaf).or(carried) else {
         return Err("the proof does not say of which leaf: give --receipt FILE or --leaf HEX".into());
     };
-    let policy = trusting(args, &mut report);
-    let signed = match proof.verify(&hash, &policy.trusted(), origin(args)) {
-        Ok(signed) => signed,
-        Err(e) => return Ok(Outcome::refused("proof", report, "not_proven", e.to_string())),
+    let mut said = Vec::new();
+    let Some((policy, signed)) = signed(args, &proof.checkpoint, &args.checkpoints, &mut report, &mut said) else {
+        return Ok(Outcome::of_report("proof", None, report));
     };
-    let mut said = vec![format!("leaf {} ({}) is in this log", proof.index, hex(&hash))];
+    if let Err(e) = proof.verify(&hash, &policy.trusted(), origin(args)) {
+        return Ok(Outcome::refused("proof", report, "not_proven", e.to_string()));
+    }
+    said.insert(0, format!("leaf {} ({}) is in this log", proof.index, hex(&hash)));
     if args.receipt.and_then(|r| r.seq).is_some_and(|seq| seq != proof.index) {
         report.add(Level::L1, "receipt_unknown", proof.index, "the receipt names another place than the proof");
     }
@@ -43,7 +48,7 @@ pub fn verify_leaf(args: &Args, content: &[u8]) -> Result<Outcome, String> {
     }
     let leaf = bytes.and_then(|bytes| decode(bytes).ok());
     if let Some(leaf) = &leaf {
-        said.push(describe(leaf));
+        said.insert(1, describe(leaf));
         let of = &signed.checkpoint.origin;
         let own =
             (leaf.origin() == of || generation::precedes(leaf.origin(), of)) && u64::try_from(leaf.seq()) == Ok(proof.index);
@@ -51,80 +56,108 @@ pub fn verify_leaf(args: &Args, content: &[u8]) -> Result<Outcome, String> {
             report.add(Level::L3, "seq_differs", proof.index, "the leaf says it stands elsewhere");
         }
     }
-    if let Some((name, content)) = &args.file {
-        match leaf {
-            Some(Leaf::Event(_, event)) if names_file(event.body, &file_hash(content)) => {
-                said.push(format!("{name} is the file it names"))
-            }
-            _ => {
-                report.add(Level::L1, "file_unknown", proof.index, format!("the proven leaf does not name {name} by its SHA-256"))
-            }
-        }
-    }
-    Ok(finish(&policy, "proof", signed, report, said))
+    file(args, leaf.as_ref(), proof.index, &mut report, &mut said);
+    Ok(Outcome::of_report("proof", Some(signed), report).saying(said))
 }
 
 /// A proof of an account's last entry, or that it has none.
 pub fn verify_head(args: &Args, content: &[u8]) -> Result<Outcome, String> {
     let mut report = Report::default();
     report.note(Level::L1, 1);
-    let policy = trusting(args, &mut report);
-    let proven =
-        HeadsProof::parse(content).and_then(|proof| Ok((proof.account, proof.verify(&policy.trusted(), origin(args), &[])?)));
-    let (account, proven) = match proven {
+    let proof = match HeadsProof::parse(content) {
+        Ok(proof) => proof,
+        Err(e) => return Ok(Outcome::refused("account", report, "proof_unreadable", e.to_string())),
+    };
+    let mut said = Vec::new();
+    let Some((policy, signed)) = signed(args, &proof.proof.checkpoint, &args.checkpoints, &mut report, &mut said) else {
+        return Ok(Outcome::of_report("account", None, report));
+    };
+    let proven = match proof.verify(&policy.trusted(), origin(args), &[]) {
         Ok(proven) => proven,
         Err(e) => return Ok(Outcome::refused("account", report, "not_proven", e.to_string())),
     };
-    let when = format!("at the close of {} ({} leaves, event {})", proven.close.business_date, proven.close.size, proven.event);
-    let said = match proven.head {
+    let (account, close) = (proof.account, &proven.close);
+    let when = format!("at the close of {} ({} leaves, event {})", close.business_date, close.size, proven.event);
+    let what = match &proven.head {
         Some(head) => format!("entry {} (position {}) was the last of account {account} {when}", head.seq, head.position),
         None => format!("account {account} had no entry {when}"),
     };
-    Ok(finish(&policy, "account", proven.signed, report, vec![said]))
+    said.insert(0, what);
+    if let Some(receipt) = &args.receipt {
+        let is = |head: &Head| head.leaf == receipt.leaf && receipt.seq.is_none_or(|seq| u64::try_from(head.seq) == Ok(seq));
+        if !proven.head.as_ref().is_some_and(is) {
+            let text = "the leaf of the receipt is not the last entry that is proven";
+            report.add(Level::L1, "receipt_unknown", receipt.seq, text);
+        }
+    }
+    file(args, decode(&proof.event).ok().as_ref(), proof.proof.index, &mut report, &mut said);
+    Ok(Outcome::of_report("account", Some(signed), report).saying(said))
+}
+
+/// A file named as a proof in which there is none.
+pub fn no_proof(path: &Path) -> Outcome {
+    let why = format!("{} holds no proof that can be read: take the file as it was handed out", path.display());
+    Outcome::refused("proof", Report::default(), "proof_unreadable", why)
 }
 
 /// A checkpoint alone: only whose it is.
 pub fn verify_checkpoint(args: &Args, content: &[u8]) -> Result<Outcome, String> {
+    if args.receipt.is_some() || args.file.is_some() {
+        return Err(format!(
+            "{} is neither an export, an archive nor a proof: a checkpoint alone says nothing about a leaf, a receipt or a \
+             file; give the proof or the export as PATH, and the checkpoint with --checkpoint",
+            args.path
+        ));
+    }
     let mut report = Report::default();
     let mut kept = Note::each_named(&args.path, content);
     let last = kept.pop();
     let content = last.as_ref().map_or(content, |(_, note)| note);
     kept.extend(args.checkpoints.iter().cloned());
-    let found = Note::parse(content).ok().or_else(|| Note::find(content)).map(|note| note.to_string().into_bytes());
-    let content = found.as_deref().unwrap_or(content);
-    let policy = trusting(args, &mut report);
-    let opened = open_notes(&policy, args.origin.as_deref(), content, &kept, &mut report);
-    let Some(opened) = opened else { return Ok(Outcome::of_report("checkpoint", None, report)) };
-    let newest = &opened.newest.checkpoint;
-    for other in opened.remembered.iter().filter(|c| c.size == newest.size && c.root != newest.root) {
-        let text = format!("another checkpoint of {} leaves has another root: the log shows two histories", other.size);
-        report.add(Level::L0, "checkpoint_differs", None, text);
-    }
-    let said = "the signature is the log's; hold an export against it to learn more".to_owned();
-    Ok(Outcome::of_report("checkpoint", Some(opened.newest), report).saying(vec![said]))
+    let mut said = vec!["the signature is the log's; hold an export against it to learn more".to_owned()];
+    let note = match Note::parse(content) {
+        Ok(note) => note,
+        Err(e) => {
+            let Some(note) = Note::find(content) else {
+                report.note(Level::L0, 1);
+                return Ok(Outcome::refused("checkpoint", report, "checkpoint_untrusted", e.to_string()));
+            };
+            said.push("it was found among other words, or quoted: of those nothing was verified".to_owned());
+            note
+        }
+    };
+    let signed = signed(args, &note, &kept, &mut report, &mut said).map(|(_, signed)| signed);
+    let said = if signed.is_some() { said } else { Vec::new() };
+    Ok(Outcome::of_report("checkpoint", signed, report).saying(said))
 }
 
-fn finish(
-    policy: &Policy,
-    what: &'static str,
-    signed: counterfoil_verify::Signed,
-    mut report: Report,
-    said: Vec<String>,
-) -> Outcome {
-    if !policy.quorum_met(&signed.witnesses) {
-        let text = "fewer witnesses than the policy asks for have signed the checkpoint";
-        report.add(Level::L0, "quorum_missed", None, text);
+/// The checkpoint of a note, held against the policy and those kept from earlier; with the policy as changes of the
+/// key lead on from it. Nothing when it cannot be relied on.
+fn signed(
+    args: &Args,
+    note: &Note,
+    kept: &[(String, Vec<u8>)],
+    report: &mut Report,
+    said: &mut Vec<String>,
+) -> Option<(Policy, Signed)> {
+    let policy = follow_rotations(args.policy.clone(), &args.rotations, report);
+    let opened = open_notes(&policy, args.origin.as_deref(), note.to_string().as_bytes(), kept, report)?;
+    if opened.compare(report) && !kept.is_empty() {
+        said.push("checkpoints of other sizes were given: only an export can be held against those".to_owned());
     }
-    if let Some(end) = retired_at(policy.rotations(), &signed.log_keys, signed.checkpoint.size) {
-        let text = format!("its checkpoint is signed only by a key that was replaced at {end}: the old key was misused");
-        report.add(Level::L0, "key_retired", None, text);
-    }
-    Outcome::of_report(what, Some(signed), report).saying(said)
+    said.extend(policy.rotations().iter().map(followed));
+    Some((policy, opened.newest))
 }
 
-/// Whom to trust, with what follows by changes of the key.
-fn trusting(args: &Args, report: &mut Report) -> Policy {
-    follow_rotations(args.policy.clone(), &args.rotations, report)
+/// Whether the event that is proven names the file of `--file`.
+fn file(args: &Args, leaf: Option<&Leaf<'_>>, seq: u64, report: &mut Report, said: &mut Vec<String>) {
+    let Some((name, content)) = &args.file else { return };
+    match leaf {
+        Some(Leaf::Event(_, event)) if names_file(event.body, &file_hash(content)) => {
+            said.push(format!("{name} is the file it names"));
+        }
+        _ => report.add(Level::L1, "file_unknown", seq, format!("the proven leaf does not name {name} by its SHA-256")),
+    }
 }
 
 fn describe(leaf: &Leaf<'_>) -> String {
