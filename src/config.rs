@@ -203,7 +203,7 @@ pub struct Anchor {
     pub max_age_hours: u32,
     /// Whether `/log/tile/…` answers without a key: tiles hold hashes only.
     pub public_tiles: bool,
-    /// Witnesses that are asked to sign each checkpoint.
+    /// Witnesses that are asked once a minute to sign the newest checkpoint.
     pub witness: Vec<Witness>,
 }
 

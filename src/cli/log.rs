@@ -22,7 +22,7 @@ use crate::db::Db;
 use crate::export::{self, LogExport, LogFiles};
 use crate::trail::attempts::Outcome;
 use crate::trail::keys::KeyFolder;
-use crate::trail::{rotations, store};
+use crate::trail::{rotations, store, witnessed};
 
 use super::{CliResult, Common, Done, acts, whoami};
 
@@ -37,7 +37,7 @@ enum Action {
     /// Print the verifier key of the log: for paper, and for whoever verifies
     Key,
     /// Print the newest signed checkpoint
-    Checkpoint,
+    Checkpoint(Witnesses),
     /// Write what the newest checkpoint covers, for counterfoil-verify and verify.html. That it was
     /// made is an event
     Export(Export),
@@ -62,6 +62,16 @@ struct Export {
     /// With private parts: personal data
     #[arg(long)]
     private: bool,
+    #[command(flatten)]
+    by: Witnesses,
+}
+
+/// Which checkpoint is handed out.
+#[derive(Clone, Copy, Debug, Args)]
+struct Witnesses {
+    /// The newest that at least so many witnesses signed, with their signatures: for policies with a quorum
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    witnesses: usize,
 }
 
 pub(super) fn run(common: &Common, command: Log) -> CliResult {
@@ -73,7 +83,7 @@ pub(super) fn run(common: &Common, command: Log) -> CliResult {
         Action::Heads(command) => return heads::run(common, &command),
         Action::RotateKey(command) => return rotate::run(common, &command),
         Action::Recover(command) => return recover::run(common, &command),
-        Action::Key | Action::Checkpoint => {}
+        Action::Key | Action::Checkpoint(_) => {}
     }
     let (config, db) = common.db()?;
     match command.action {
@@ -96,9 +106,12 @@ pub(super) fn run(common: &Common, command: Log) -> CliResult {
                 key.ok_or_else(|| anyhow::anyhow!("there is no key of {origin} in {dir}; `serve` makes it at its first start"))?;
             say!("{}", key.verifier());
         }
-        Action::Checkpoint => {
-            let newest = db.read(store::newest_checkpoint)?;
-            let newest = newest.ok_or_else(|| anyhow::anyhow!("nothing is signed yet; `serve` signs within seconds"))?;
+        Action::Checkpoint(Witnesses { witnesses }) => {
+            let newest = db.read(|conn| witnessed::newest(conn, witnesses))?;
+            let newest = newest.ok_or_else(|| match witnesses {
+                0 => anyhow::anyhow!("nothing is signed yet; `serve` signs within seconds"),
+                n => anyhow::anyhow!("no checkpoint that {n} witnesses signed is known; they are asked once a minute"),
+            })?;
             say!("{}", newest.note.trim_end());
             eprintln!("Checkpoint {} covers {} leaves.", newest.number, newest.size);
         }
@@ -128,13 +141,13 @@ fn write(leader: &Leader, command: &Export) -> anyhow::Result<LogExport> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&command.out);
         let mut bundle = Bundle(BufWriter::new(file.with_context(|| format!("{path} cannot be made"))?));
         bundle.0.write_all(bundle_header().as_bytes())?;
-        let written = export::log(leader.db(), command.private, &mut bundle)?;
+        let written = export::log(leader.db(), command.private, command.by.witnesses, &mut bundle)?;
         bundle.0.flush()?;
         return Ok(written);
     }
     make_folder(&command.out).with_context(|| format!("{path} cannot be made"))?;
     anyhow::ensure!(fs::read_dir(&command.out)?.next().is_none(), "{path} is not empty: name a new folder");
-    Ok(export::log(leader.db(), command.private, &mut Folder(&command.out))?)
+    Ok(export::log(leader.db(), command.private, command.by.witnesses, &mut Folder(&command.out))?)
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {

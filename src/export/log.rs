@@ -15,6 +15,7 @@ use crate::ids::Seq;
 use crate::ledger::{leaves, store as ledger};
 use crate::trail::store::{self as trail, CheckpointRow, LogState};
 use crate::trail::tree::Tree;
+use crate::trail::witnessed;
 
 use super::ExportError;
 
@@ -44,13 +45,17 @@ pub struct LogExport {
     pub openings: u64,
 }
 
-/// Writes what the newest signed checkpoint covers.
+/// Writes what the newest signed checkpoint covers, or the newest that at least so many witnesses have signed.
 ///
 /// # Errors
-/// When nothing is signed yet, when a leaf or a tile is missing, or when a file cannot be written.
-pub fn log(db: &Db, private: bool, files: &mut impl LogFiles) -> Result<LogExport, ExportError> {
-    let (state, newest) = db.read(|conn| Ok::<_, DbError>((trail::state(conn)?, trail::newest_checkpoint(conn)?)))?;
+/// When nothing is signed yet, or not by so many, when a leaf or a tile is missing, or when a file cannot be written.
+pub fn log(db: &Db, private: bool, witnesses: usize, files: &mut impl LogFiles) -> Result<LogExport, ExportError> {
+    let (state, newest) = db.read(|conn| Ok::<_, DbError>((trail::state(conn)?, witnessed::newest(conn, witnesses)?)))?;
     let (Some(mut state), Some(newest)) = (state, newest) else {
+        if witnesses > 0 {
+            let text = format!("no checkpoint that {witnesses} witnesses signed is known: they are asked once a minute");
+            return Err(DbError::Unfit(text).into());
+        }
         return Err(DbError::Unfit("nothing is signed yet: `serve` signs within seconds of its start".into()).into());
     };
     // The log as it was signed: what has come since is left for the next export.

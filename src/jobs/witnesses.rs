@@ -12,7 +12,8 @@ use crate::trail::refusing;
 use crate::trail::returned::Compared;
 use crate::trail::store;
 use crate::trail::tree::Tree;
-use crate::witness::client::{self, ClientError};
+use crate::trail::witnessed::{COSIGNATURE, WITNESS};
+use crate::witness::client::{self, ClientError, Cosigned};
 
 /// The witnesses of the configuration, and how far each has signed.
 pub(super) struct Witnesses {
@@ -98,9 +99,9 @@ fn ask(app: &App, url: &str, key: &VerifierKey, (note, (size, root)): (&Note, (u
         proof.map(Option::unwrap_or_default).map_err(|e: crate::db::DbError| e.to_string())
     };
     let signed = client::cosign(url, key, note, known, prove);
-    let time = signed.map_err(|error| Failed::of(error, ahead.get(), size))?;
-    let by = json!({ "witness": key.name(), "witnessed_at": time });
+    let Cosigned { time, line } = signed.map_err(|error| Failed::of(error, ahead.get(), size))?;
+    let by = json!({ "witness": key.name(), "witnessed_at": time, COSIGNATURE: line });
     let compared = Compared::Consistent { size, root };
-    let recorded = app.log().act(move |tx| compared.record(tx, "witness", &by));
+    let recorded = app.log().act(move |tx| compared.record(tx, WITNESS, &by));
     recorded.map(drop).map_err(|error| Failed { words: error.to_string(), refused: None })
 }

@@ -32,6 +32,7 @@ mod tail;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tree;
+pub mod witnessed;
 
 pub use act::{Act, ActError, ActTx, Acts, Changed, Log, Side};
 pub use blind::{Blind, Recorded};

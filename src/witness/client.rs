@@ -35,9 +35,17 @@ pub enum ClientError {
     Proof(String),
 }
 
+/// What a witness has signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cosigned {
+    /// When, as it says, in seconds since 1970.
+    pub time: u64,
+    /// The line of its signature, without its end.
+    pub line: String,
+}
+
 /// Asks the witness at `url` to sign `note`, the log's newest checkpoint. `known` is the size it last
-/// signed, 0 at first; `prove` gives the consistency proof from a size. Answers when it signed, in
-/// seconds since 1970.
+/// signed, 0 at first; `prove` gives the consistency proof from a size.
 ///
 /// # Errors
 /// When it cannot be reached, or does not sign.
@@ -47,7 +55,7 @@ pub fn cosign(
     note: &Note,
     mut known: u64,
     prove: impl Fn(u64) -> Result<Vec<Hash>, String>,
-) -> Result<u64, ClientError> {
+) -> Result<Cosigned, ClientError> {
     let agent: ureq::Agent =
         ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build().into();
     let address = format!("{}/add-checkpoint", url.trim_end_matches('/'));
@@ -72,10 +80,13 @@ pub fn cosign(
     Err(ClientError::Refused { url: url.to_owned(), status: last.0, words })
 }
 
-/// The time in the cosignature, if it is one of this note by this key.
-fn signed_at(url: &str, key: &VerifierKey, note: &Note, lines: &str) -> Result<u64, ClientError> {
+/// The cosignature, if it is one of this note by this key.
+fn signed_at(url: &str, key: &VerifierKey, note: &Note, lines: &str) -> Result<Cosigned, ClientError> {
     let wrong = |e: String| ClientError::Signature(url.to_owned(), e);
     let whole = Note::parse(format!("{}\n{lines}", note.unverified_text())).map_err(|e| wrong(e.to_string()))?;
     let opened = whole.open(std::slice::from_ref(key)).map_err(|e| wrong(e.to_string()))?;
-    opened.signers.iter().find_map(|signer| signer.time).ok_or_else(|| wrong("it states no time".into()))
+    let time = opened.signers.iter().find_map(|signer| signer.time).ok_or_else(|| wrong("it states no time".into()))?;
+    let own = whole.signatures().iter().find(|signature| signature.name == key.name() && signature.id == key.id());
+    let line = own.map(ToString::to_string).ok_or_else(|| wrong("its line is missing".into()))?;
+    Ok(Cosigned { time, line })
 }

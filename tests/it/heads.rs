@@ -41,7 +41,7 @@ fn closes(site: &Site) -> Vec<Close> {
 }
 
 fn proof(site: &Site, day: u32, account: &str) -> Result<HeadsProof, NoProof> {
-    prove(&mut site.bank.db.connect().unwrap(), date(day), account)
+    prove(&mut site.bank.db.connect().unwrap(), date(day), account, 0)
 }
 
 fn check(site: &Site, proof: &HeadsProof) -> Result<Proven, HeadsProofError> {

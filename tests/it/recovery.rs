@@ -162,7 +162,7 @@ fn goes_on(old: &Stopped, lost: &str, kind: Kind) {
 /// The stand-alone verifier: by the new key alone, and with the old one and what was signed by it.
 fn outsiders(app: &App, keys: &[counterfoil_verify::VerifierKey], early: &str, lost: &str) {
     let mut files = Exported::default();
-    counterfoil::export::log(&app.db, false, &mut files).unwrap();
+    counterfoil::export::log(&app.db, false, 0, &mut files).unwrap();
     let run = |keys: &[counterfoil_verify::VerifierKey], kept: &str| {
         let (mut report, mut source) = (Report::default(), Export::new(files.clone()));
         let (Ok(newest), Ok(mut notes), Ok(rotations)) = (source.checkpoint(), source.remembered(), source.rotations());

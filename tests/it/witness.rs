@@ -8,12 +8,15 @@ use counterfoil::trail::store as trail;
 use counterfoil::access::Role;
 use counterfoil::config;
 use counterfoil::trail::refusing;
+use counterfoil_verify::Policy;
+use counterfoil_verify::check::{Report, open_notes};
 use reqwest::Method;
 use serde_json::Value;
 
 use crate::bank::{Home, Kind, on_both};
 use crate::site::{Answer, Site};
 use crate::support::program::Program;
+use crate::verifier::exported;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -52,6 +55,29 @@ fn a_bank_s_log_is_signed_by_its_witness_and_a_restored_copy_is_told_by_mail() {
         let db = Db::open(&database, 1).unwrap();
         let anchor = wait_for_anchor(&db, 1);
         assert_eq!(anchor.kind, "witness");
+        // Its signature is kept, so that a policy with a quorum can be met by what is handed out.
+        let policy =
+            |quorum: &str| Policy::parse(&format!("log {}\nwitness auditor {key}\nquorum {quorum}\n", log.trim())).unwrap();
+        let quorum = |note: &str| {
+            let mut report = Report::default();
+            open_notes(&policy("auditor"), None, note.as_bytes(), &[], &mut report).unwrap();
+            report.findings.iter().map(|finding| finding.kind).collect::<Vec<_>>()
+        };
+        let http = |path: &str| reqwest::blocking::get(format!("{}{path}", serve.url())).unwrap();
+        let witnessed = http("/log/checkpoint?witnesses=1").text().unwrap();
+        assert_eq!(quorum(&witnessed), [""; 0], "{witnessed}");
+        assert_eq!(quorum(&http("/log/checkpoint").text().unwrap()), ["quorum_missed"], "the newest is not signed yet");
+        let missing = http("/log/checkpoint?witnesses=2");
+        assert_eq!((missing.status().as_u16(), missing.headers()["retry-after"].to_str().unwrap()), (503, "60"));
+        assert_eq!(http("/log/checkpoint?witnesses=65").status(), 400);
+        assert_eq!(quorum(&command(&["log", "checkpoint", "--witnesses", "1"])), [""; 0]);
+        let out = dir.path().join("out").display().to_string();
+        command(&["log", "export", "--witnesses", "1", "--out", &out]);
+        let exported = exported::folder(&dir.path().join("out"));
+        assert_eq!(quorum(std::str::from_utf8(&exported.0["checkpoint"]).unwrap()), [""; 0]);
+        assert_eq!(exported.findings(&log.trim().parse().unwrap(), &[]), [""; 0], "leaves and tiles are those it covers");
+        let many = bank.clone().args(["log", "export", "--witnesses", "2", "--out", "more", "--database", &database]);
+        assert!(many.run().failed_with(2).stderr.contains("no checkpoint that 2 witnesses signed"));
         drop(serve);
         if kind == Kind::Postgres {
             return;

@@ -99,6 +99,13 @@ pub struct Signature {
     pub bytes: Vec<u8>,
 }
 
+impl fmt::Display for Signature {
+    /// The line, without its end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{DASH}{} {}", self.name, base64(&[&self.id[..], &self.bytes].concat()))
+    }
+}
+
 /// A text with signatures, not yet trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
@@ -294,10 +301,7 @@ impl Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
-        for Signature { name, id, bytes } in &self.signatures {
-            writeln!(f, "{DASH}{name} {}", base64(&[&id[..], bytes].concat()))?;
-        }
-        Ok(())
+        self.signatures.iter().try_for_each(|signature| writeln!(f, "{signature}"))
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Heads {
     /// Into this file, which is made; otherwise to the output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    by: super::Witnesses,
 }
 
 pub(super) fn run(common: &Common, command: &Heads) -> CliResult {
@@ -47,7 +49,7 @@ pub(super) fn run(common: &Common, command: &Heads) -> CliResult {
 
 /// Makes the proof, notes in the log that it was made, and hands it out.
 fn proven(leader: &Leader, command: &Heads) -> anyhow::Result<Result<String, NoProof>> {
-    let proof = match prove(&mut leader.db().connect()?, command.date, &command.account) {
+    let proof = match prove(&mut leader.db().connect()?, command.date, &command.account, command.by.witnesses) {
         Ok(proof) => proof,
         Err(NoProof::Db(error)) => return Err(error.into()),
         Err(refused) => return Ok(Err(refused)),

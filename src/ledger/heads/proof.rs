@@ -10,6 +10,7 @@ use crate::ids::Seq;
 use crate::ledger::{leaves, store};
 use crate::trail::store::{self as trail, LogState};
 use crate::trail::tree::Tree;
+use crate::trail::witnessed;
 
 /// Closes read at once.
 const PAGE: i64 = 500;
@@ -60,11 +61,11 @@ pub enum NoProof {
 }
 
 /// The proof about the account of this number at the close of `date`, under the newest signed
-/// checkpoint. The heads are made again from the entries and must be those committed to.
+/// checkpoint, or the newest that at least so many witnesses signed. The heads are made again from the entries and must be those committed to.
 ///
 /// # Errors
 /// When there is no such account or close, or when what is stored does not give what was committed to.
-pub fn prove(conn: &mut Conn, date: NaiveDate, number: &str) -> Result<HeadsProof, NoProof> {
+pub fn prove(conn: &mut Conn, date: NaiveDate, number: &str, witnesses: usize) -> Result<HeadsProof, NoProof> {
     conn.snapshot(|conn| {
         let account = store::account_by_number(conn, number)?.ok_or(NoProof::NoAccount)?.id;
         let state = trail::state(conn)?.ok_or_else(|| DbError::Unfit("there is no log yet".into()))?;
@@ -80,7 +81,7 @@ pub fn prove(conn: &mut Conn, date: NaiveDate, number: &str) -> Result<HeadsProo
             Ok(placed) => (Claim::Last, vec![placed]),
             Err(_) => (Claim::Absent, heads.prove_absent(account).map_err(broken)?),
         };
-        let (leaf, proof) = included(conn, &state, event)?.ok_or(NoProof::Unsigned { date })?;
+        let (leaf, proof) = included(conn, &state, event, witnesses)?.ok_or(NoProof::Unsigned { date })?;
         Ok(HeadsProof { claim, account, heads, event: leaf, proof })
     })
 }
@@ -113,8 +114,8 @@ fn close_of(conn: &mut Conn, date: NaiveDate) -> Result<(Seq, Close), NoProof> {
 }
 
 /// The bytes of a leaf and its proof under the newest signed checkpoint; nothing if that does not cover it.
-fn included(conn: &mut Conn, state: &LogState, seq: Seq) -> DbResult<Option<(Vec<u8>, TlogProof)>> {
-    let Some(newest) = trail::newest_checkpoint(conn)?.filter(|newest| newest.size > seq) else { return Ok(None) };
+fn included(conn: &mut Conn, state: &LogState, seq: Seq, witnesses: usize) -> DbResult<Option<(Vec<u8>, TlogProof)>> {
+    let Some(newest) = witnessed::newest(conn, witnesses)?.filter(|newest| newest.size > seq) else { return Ok(None) };
     let unread = |e| DbError::Corrupt(format!("checkpoint {}: {e}; run `counterfoil verify`", newest.number));
     let checkpoint = Note::parse(&newest.note).map_err(unread)?;
     let gone = || DbError::Corrupt(format!("event {seq} is missing; run `counterfoil verify`"));

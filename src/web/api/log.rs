@@ -7,6 +7,7 @@
 use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, web};
+use counterfoil_verify::note::MAX_SIGNATURES;
 use counterfoil_verify::tile::WIDTH;
 use counterfoil_verify::{Note, TlogProof};
 use serde::Serialize;
@@ -20,6 +21,7 @@ use crate::ledger::{leaves, store as ledger_store};
 use crate::records;
 use crate::trail::store::{self, CheckpointRow};
 use crate::trail::tree::Tree;
+use crate::trail::witnessed;
 use crate::web::guard::{Caller, hidden};
 use crate::web::params::{Params, place};
 use crate::web::problem::{Problem, ProblemBody};
@@ -31,18 +33,23 @@ fn for_ever(public: bool) -> &'static str {
 }
 
 /// The newest signed checkpoint: a C2SP signed note with origin, size and root.
+///
+/// `witnesses` asks for the newest one that so many witnesses have signed, with their signatures: for a policy with a
+/// quorum. They are asked once a minute.
 #[utoipa::path(
     get, path = "/log/checkpoint", tag = "Log",
+    params(("witnesses" = Option<u8>, Query, description = "From 0 to 64; none: 0.")),
     responses(
         (status = 200, description = "The signed note.", body = String, content_type = "text/plain"),
-        (status = 503, description = "Nothing is signed yet; try again shortly.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter cannot be used.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing is signed yet, or not by so many witnesses; try again shortly.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub async fn checkpoint(req: HttpRequest, app: Data<App>) -> Result<HttpResponse, Problem> {
-    Params::of(&req, &[])?;
+    let witnesses = witnesses(&Params::of(&req, &[WITNESSES])?)?;
     let db = app.db.clone();
-    let newest = web::block(move || db.read(store::newest_checkpoint)).await??;
-    let Some(newest) = newest else { return Ok(not_yet("no checkpoint is signed yet")) };
+    let newest = web::block(move || db.read(|conn| witnessed::newest(conn, witnesses))).await??;
+    let Some(newest) = newest else { return Ok(not_yet("no checkpoint is signed yet", witnesses)) };
     Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").insert_header((CACHE_CONTROL, "no-cache")).body(newest.note))
 }
 
@@ -63,10 +70,23 @@ pub async fn rotations(req: HttpRequest, app: Data<App>) -> Result<HttpResponse,
     Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").insert_header((CACHE_CONTROL, "no-cache")).body(notes))
 }
 
-fn not_yet(detail: &str) -> HttpResponse {
-    let problem = Problem::new(503, "not_signed_yet", format!("{detail}; a checkpoint is signed within seconds: try again"));
+const WITNESSES: &str = "witnesses";
+
+/// Of how many witnesses the checkpoint must bear the signatures.
+fn witnesses(query: &Params) -> Result<usize, Problem> {
+    let number = |text: &str| text.parse::<usize>().ok().filter(|n| *n <= MAX_SIGNATURES);
+    let read = |text: &str| number(text).ok_or(format!("a whole number from 0 to {MAX_SIGNATURES}"));
+    Ok(query.read(WITNESSES, read)?.unwrap_or(0))
+}
+
+fn not_yet(detail: &str, witnesses: usize) -> HttpResponse {
+    let (code, when, seconds) = match witnesses {
+        0 => ("not_signed_yet", "a checkpoint is signed within seconds".to_owned(), "2"),
+        n => ("not_witnessed_yet", format!("of {n} witnesses: those in [[anchor.witness]] are asked once a minute"), "60"),
+    };
+    let problem = Problem::new(503, code, format!("{detail}; {when}: try again"));
     let mut answer = actix_web::ResponseError::error_response(&problem);
-    answer.headers_mut().insert(RETRY_AFTER, actix_web::http::header::HeaderValue::from_static("2"));
+    answer.headers_mut().insert(RETRY_AFTER, actix_web::http::header::HeaderValue::from_static(seconds));
     answer
 }
 
@@ -142,7 +162,10 @@ enum Proof {
 /// scope `receipt:full`, get the leaf itself with it (`extra`), which says which rules were hit.
 #[utoipa::path(
     get, path = "/api/v1/log/proof/{seq}", tag = "Log", security(("key" = ["read"]), ("session" = [])),
-    params(("seq" = i64, Path, description = "The leaf's place in the log, from its receipt.")),
+    params(
+        ("seq" = i64, Path, description = "The leaf's place in the log, from its receipt."),
+        ("witnesses" = Option<u8>, Query, description = "End at a checkpoint that so many witnesses signed; none: 0."),
+    ),
     responses(
         (status = 200, description = "The proof.", body = String, content_type = "text/plain"),
         (status = 401, description = "Neither key nor session.", body = ProblemBody, content_type = "application/problem+json"),
@@ -152,10 +175,10 @@ enum Proof {
     )
 )]
 pub async fn proof(req: HttpRequest, caller: Caller, app: Data<App>, seq: Path<String>) -> Result<HttpResponse, Problem> {
-    Params::of(&req, &[])?;
+    let witnesses = witnesses(&Params::of(&req, &[WITNESSES])?)?;
     let seq = place(&seq).map_err(|_| Problem::not_found("leaf"))?;
     let (source, full, db) = (caller.source(), caller.sees_hits(), app.db.clone());
-    let found = web::block(move || db.read(|conn| prove(conn, source, full, seq))).await??;
+    let found = web::block(move || db.read(|conn| prove(conn, (source, full), seq, witnesses))).await??;
     match found {
         Proof::Of(proof, subject) => {
             reads::shows(&req, subject);
@@ -164,14 +187,14 @@ pub async fn proof(req: HttpRequest, caller: Caller, app: Data<App>, seq: Path<S
             answer.content_type("text/plain; charset=utf-8").insert_header(("content-disposition", name));
             Ok(answer.body(proof.to_string()))
         }
-        Proof::Unsigned => Ok(not_yet("the leaf is in the log, but not under a checkpoint")),
+        Proof::Unsigned => Ok(not_yet("the leaf is in the log, but not under a checkpoint", witnesses)),
         Proof::Nothing => Err(Problem::not_found("leaf")),
         Proof::OtherSource => Err(hidden(&req, &caller, "leaf").await),
     }
 }
 
 /// The proof of leaf `seq`; with the leaf itself for who may see all that is in it.
-fn prove(conn: &mut Conn, source: Option<Seq>, full: bool, seq: Seq) -> DbResult<Proof> {
+fn prove(conn: &mut Conn, (source, full): (Option<Seq>, bool), seq: Seq, witnesses: usize) -> DbResult<Proof> {
     let mut subject = None;
     if let Some(source) = source {
         let Some((sender, whose)) = sender_of(conn, seq)? else { return Ok(Proof::Nothing) };
@@ -184,7 +207,8 @@ fn prove(conn: &mut Conn, source: Option<Seq>, full: bool, seq: Seq) -> DbResult
     if store::state(conn)?.is_none_or(|state| seq >= state.size) {
         return Ok(Proof::Nothing);
     }
-    let Some(newest) = store::newest_checkpoint(conn)?.filter(|newest| newest.size > seq) else { return Ok(Proof::Unsigned) };
+    let newest = witnessed::newest(conn, witnesses)?.filter(|newest| newest.size > seq);
+    let Some(newest) = newest else { return Ok(Proof::Unsigned) };
     let (index, size) = (seq.unsigned_abs(), newest.size.unsigned_abs());
     let Some(hashes) = with_tree(conn, |tree| tree.inclusion(index, size))? else { return Ok(Proof::Nothing) };
     let checkpoint = note(&newest)?;
@@ -243,7 +267,7 @@ pub async fn consistency(req: HttpRequest, app: Data<App>) -> Result<HttpRespons
     let to = query.read("to", number)?;
     let db = app.db.clone();
     let signed = web::block(move || db.read(store::newest_checkpoint)).await??;
-    let Some(signed) = signed.map(|row| row.size.unsigned_abs()) else { return Ok(not_yet("nothing is signed yet")) };
+    let Some(signed) = signed.map(|row| row.size.unsigned_abs()) else { return Ok(not_yet("nothing is signed yet", 0)) };
     let to = to.unwrap_or(signed);
     if to > signed {
         return Err(Problem::parameter("to", format!("to: the newest checkpoint covers {signed} leaves; ask for at most that")));

@@ -45,7 +45,7 @@ impl Files for Exported {
 impl Exported {
     pub fn of(site: &Site, private: bool) -> Exported {
         let mut files = Exported::default();
-        let written = export::log(&site.app.db, private, &mut files).unwrap();
+        let written = export::log(&site.app.db, private, 0, &mut files).unwrap();
         assert_eq!((written.size, private), (files.checkpoint().size, written.openings > 0));
         files
     }

@@ -53,7 +53,7 @@ fn the_page_verifies_a_log_that_went_on_after_a_loss() {
     app.sign();
     let (new, pair) = (app.signer.verifier().to_string(), format!("{}\n{}", app.signer.verifier(), old.key.verifier()));
     let mut exported = Exported::default();
-    counterfoil::export::log(&app.db, false, &mut exported).unwrap();
+    counterfoil::export::log(&app.db, false, 0, &mut exported).unwrap();
     let good = desk.put("good.cfx", exported.bundle());
     desk.accepts(&new, "#files", std::slice::from_ref(&good));
     desk.refuses(&pair, &[good.clone(), lost], "were lost, as the recovery in leaf");

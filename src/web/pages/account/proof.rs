@@ -56,7 +56,7 @@ pub(in super::super) async fn download(desk: Desk, id: web::Path<Seq>, request: 
     let proof = desk.read_freely(move |conn| {
         let _turn = turn;
         let account = ledger::account(conn, id)?.ok_or(Trouble::Missing("There is no such account."))?;
-        Ok(prove(conn, date, &account.number)?)
+        Ok(prove(conn, date, &account.number, 0)?)
     });
     let proof = proof.await?;
     let rows = proof.heads.len();
