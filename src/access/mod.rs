@@ -18,6 +18,7 @@ mod flood;
 mod key_cache;
 pub mod keys;
 mod passwords;
+mod proving;
 pub mod reads;
 mod roles;
 mod scopes;
@@ -30,6 +31,7 @@ pub mod users;
 
 pub use door::{Door, Who};
 pub use keys::ApiKey;
+pub use proving::{Unproven, prove};
 pub use roles::{Permission, Role};
 pub use scopes::{Scope, Scopes};
 pub use sessions::Session;

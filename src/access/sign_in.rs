@@ -59,7 +59,7 @@ pub enum SignInError {
 
 /// What the log says of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+pub(super) enum Outcome {
     Unknown,
     WrongPassword,
     Disabled,
@@ -67,7 +67,7 @@ enum Outcome {
 }
 
 impl Outcome {
-    fn text(self) -> &'static str {
+    pub(super) fn text(self) -> &'static str {
         match self {
             Outcome::Unknown => "unknown",
             Outcome::WrongPassword => "wrong_password",
@@ -161,7 +161,8 @@ impl Door {
     }
 }
 
-fn count_failure(conn: &mut Conn, user: Seq) -> DbResult<()> {
+/// Counts a wrong password, from wherever.
+pub(super) fn count_failure(conn: &mut Conn, user: Seq) -> DbResult<()> {
     let Some(row) = store::user(conn, user)? else { return Ok(()) };
     store::set_failures(conn, user, row.failures.saturating_add(1))
 }

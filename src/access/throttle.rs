@@ -137,7 +137,7 @@ impl Throttle {
 }
 
 /// How long a pair waits after this many wrong passwords, microseconds.
-fn wait(failures: u32) -> i64 {
+pub(super) fn wait(failures: u32) -> i64 {
     match failures {
         n if n >= LOCK_AFTER => LOCK,
         n if n >= SLOW_AFTER => SLOW_FIRST << (n - SLOW_AFTER),

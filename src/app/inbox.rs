@@ -160,6 +160,14 @@ impl Leader {
         }
     }
 
+    /// The time.
+    pub fn clock(&self) -> &Clock {
+        match self {
+            Leader::Here(app, ..) => &app.clock,
+            Leader::Elsewhere(_, _, clock, ..) => clock,
+        }
+    }
+
     /// The settings.
     pub fn config(&self) -> &Config {
         match self {

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::access::Unproven;
 use crate::access::keys::{self, IssueKey, RotateKey};
 use crate::access::users::{self, AddUser, ResetPassword};
 use crate::approvals;
@@ -47,6 +48,7 @@ pub enum Request {
     NoteArchive { body: Value, private: Value },
     NoteVerified(Verified),
     Propose(approvals::Submission),
+    Unproven(Unproven),
     Letters(letters::Order),
     Nightly { date: Option<NaiveDate> },
     Privacy(PrivacyRequest),
@@ -127,8 +129,16 @@ impl Request {
             Request::BeginImport { .. } | Request::NoteImport(_) | Request::FinishImport(_) => return None,
             Request::NoteExport { .. } | Request::NoteArchive { .. } | Request::NoteVerified(_) => return None,
             Request::Submit { .. } | Request::Append { .. } | Request::Changes(_) | Request::NoteCapture { .. } => return None,
-            Request::NoteSeen { .. } | Request::Begin { .. } | Request::End { .. } => return None,
+            Request::Unproven(_) | Request::NoteSeen { .. } | Request::Begin { .. } | Request::End { .. } => return None,
         })
+    }
+
+    /// The officer who asks, where one proved it.
+    fn user(&self) -> Option<Seq> {
+        match self {
+            Request::Propose(submission) => submission.by,
+            _ => None,
+        }
     }
 
     /// Whether doing it twice changes nothing more: entries are known by their references, a report that is there
@@ -247,7 +257,8 @@ pub(super) fn carry(app: &App, Asked { request, whence }: Asked, row: Option<i64
         other => other,
     };
     let Some(act) = request.act() else { return perform(app, &log, request) };
-    let attempt = attempts::begin(&app.log(), Attempt { act, door: "command", user: None, session: None, whence })?;
+    let user = request.user();
+    let attempt = attempts::begin(&app.log(), Attempt { act, door: "command", user, session: None, whence })?;
     let done = perform(app, &log, request);
     let outcome = match &done {
         Ok(_) => Outcome::Succeeded,
@@ -282,6 +293,7 @@ fn perform(app: &App, log: &Log, request: Request) -> Result<Value, RequestError
         Request::NoteExport { body, private } => json!(log.append(NewEvent::with_private("export.made", body, private))?),
         Request::NoteArchive { body, private } => json!(log.act(move |tx| archive::made(tx, body, private))?),
         Request::NoteVerified(verified) => json!(verified.note(log)?),
+        Request::Unproven(refused) => refused.refuse(log)?,
         Request::Propose(submission) => json!(approvals::submit(log, submission)?),
         Request::Letters(order) => json!(letters::carry_out(log, order)?),
         Request::Nightly { date } => {

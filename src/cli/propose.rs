@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::Value;
 
-use crate::access::users;
+use crate::access;
 use crate::app::{Leader, Request};
 use crate::approvals::{self, Kind};
 use crate::ids::Seq;
@@ -72,13 +72,23 @@ pub(super) struct Proposed {
     pub detail: Option<Value>,
 }
 
+/// The officer who has this address and the password on standard input; a refusal is recorded.
+fn proven(leader: &Leader, email: &str) -> anyhow::Result<Seq> {
+    let (password, now) = (secret::password(email)?, leader.clock().now());
+    let found = leader.db().read(|conn| access::prove(conn, now, email, &password, whoami::of_this_process()))?;
+    match found {
+        Ok(user) => Ok(user.id),
+        Err(unproven) => {
+            leader.perform(Request::Unproven(unproven))?;
+            anyhow::bail!("{email} is not proven")
+        }
+    }
+}
+
 /// Submits it, and says what happens next; answers the proposal's number.
 pub(super) fn submit(leader: &Leader, by: &Proposer, proposed: Proposed) -> anyhow::Result<Seq> {
     let user = match &by.user {
-        Some(email) => {
-            let password = secret::password(email)?;
-            Some(leader.db().read(|conn| users::prove(conn, email, &password))?.id)
-        }
+        Some(email) => Some(proven(leader, email)?),
         None => None,
     };
     let Proposed { kind, about, facts, detail } = proposed;

@@ -172,7 +172,15 @@ fn the_command_proposes_and_serve_carries_out() {
     let rotate = ["log", "rotate-key", "--reason", WHY, "--as", "ada@bank.example", "--password-stdin"];
     let wrong = command(&rotate).input("not the password").run().failed_with(2);
     assert!(wrong.stderr.contains("is not right"), "{}", wrong.stderr);
+    let unknown = ["log", "rotate-key", "--reason", WHY, "--as", "bob@bank.example", "--password-stdin"];
+    command(&unknown).input(password).run().failed_with(2);
     let made = command(&rotate).input(password).run().succeeded();
+    let events = command(&["export", "events", "--format", "ndjson"]).run().succeeded().stdout;
+    let count = |words: &[&str]| events.lines().filter(|line| words.iter().all(|word| line.contains(word))).count();
+    assert_eq!(count(&["session.refused", "wrong_password", "command"]), 1, "{events}");
+    assert_eq!(count(&["session.refused", "unknown", "command"]), 1, "{events}");
+    assert_eq!(count(&["act.attempted", "approval.submit", "\\\"user\\\":null"]), 0, "an officer's act is theirs: {events}");
+    assert_eq!(count(&["act.attempted", "approval.submit"]), 1, "{events}");
     assert!(made.stderr.contains("another officer approves"), "{}", made.stderr);
     let twice = command(&rotate).input(password).run().failed_with(2);
     assert!(twice.stderr.contains("is open"), "{}", twice.stderr);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::db::{Conn, DbResult, bulk};
 use crate::ids::Seq;
 use crate::trail::attempts::store::{self as attempts, ActRow};
-use crate::trail::attempts::{Outcome, READ, SIGN_IN};
+use crate::trail::attempts::{Outcome, READ, SIGN_IN, refused_at};
 
 use super::super::event::Event;
 use super::super::findings::Findings;
@@ -24,7 +24,7 @@ impl Attempts {
             "act.ended" => self.end(event),
             "access.denied" if of_user => self.add(event, event.text_or_null("act").unwrap_or(READ.to_owned()), Outcome::Denied),
             "session.opened" => self.add(event, SIGN_IN.to_owned(), Outcome::Succeeded),
-            "session.refused" if of_user => self.add(event, SIGN_IN.to_owned(), Outcome::Denied),
+            "session.refused" if of_user => self.add(event, refused_at(&event.body).to_owned(), Outcome::Denied),
             _ => {}
         }
     }

@@ -25,6 +25,8 @@ use store::{ActRow, CountRow};
 pub const READ: &str = "read";
 /// What signing in counts as.
 pub const SIGN_IN: &str = "session.open";
+/// What a password on the command line counts as.
+pub const PROVE: &str = "session.prove";
 /// Kinds and users counted apart at most.
 pub const COUNTS_MAX: usize = 2_000;
 /// Attempts ended in one transaction.
@@ -164,10 +166,16 @@ pub(super) fn follow(conn: &mut Conn, seq: Seq, at: i64, event: &NewEvent) -> Db
         // Denials of nobody, and floods that are counted, belong to no user.
         "access.denied" if user.is_some() => row(body["act"].as_str().unwrap_or(READ), Outcome::Denied),
         "session.opened" => row(SIGN_IN, Outcome::Succeeded),
-        "session.refused" if user.is_some() => row(SIGN_IN, Outcome::Denied),
+        "session.refused" if user.is_some() => row(refused_at(body), Outcome::Denied),
         _ => return Ok(()),
     };
     bulk::append(conn, &[row])
+}
+
+/// What a refused sign-in counts as, by the body of its event.
+#[must_use]
+pub fn refused_at(body: &Value) -> &'static str {
+    if body["door"] == "command" { PROVE } else { SIGN_IN }
 }
 
 /// Attempts of one user and kind.

@@ -9,6 +9,8 @@ use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::{bulk_row, on_conn};
 
+use super::Outcome;
+
 bulk_row! {
     /// A row of `acts`.
     ActRow => acts {
@@ -55,6 +57,14 @@ pub fn counts(conn: &mut Conn, from: Moment, until: Moment, limit: i64) -> DbRes
     let query = acts::table.filter(acts::attempted_at.ge(from.0)).filter(acts::attempted_at.lt(until.0));
     let query = query.group_by(of).select((acts::user_id, acts::act, acts::outcome, count_star())).order(of).limit(limit);
     Ok(on_conn!(conn, |c| query.load(c))?)
+}
+
+/// When this user was denied this act since then, oldest first, at most `limit`.
+pub fn denied_since(conn: &mut Conn, (user, act): (Seq, &str), since: Moment, limit: i64) -> DbResult<Vec<Moment>> {
+    let query = acts::table.filter(acts::attempted_at.ge(since.0)).filter(acts::user_id.eq(user)).filter(acts::act.eq(act));
+    let query = query.filter(acts::outcome.eq(Outcome::Denied.code())).order(acts::id).limit(limit);
+    let times: Vec<i64> = on_conn!(conn, |c| query.select(acts::attempted_at).load(c))?;
+    Ok(times.into_iter().map(Moment).collect())
 }
 
 /// Attempts after `after`, in order, at most `limit`.

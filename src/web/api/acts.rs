@@ -21,7 +21,7 @@ use crate::web::problem::{Problem, ProblemBody};
 pub struct ActCounts {
     /// The user's number; `null`: commands.
     user: Option<Seq>,
-    /// The kind, such as `alert.decide`; `session.open` is signing in, `read` a page or list that was denied.
+    /// The kind, such as `alert.decide`; `session.open` is signing in, `session.prove` a password on the command line, `read` a page or list that was denied.
     #[schema(example = "alert.decide")]
     act: String,
     /// All attempts, denied ones included.

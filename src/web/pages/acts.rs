@@ -9,7 +9,7 @@ use crate::clock::{Moment, parse_date};
 use crate::db::{Conn, DbResult};
 use crate::ledger::store::first_at;
 use crate::reports::page::words::{count, words};
-use crate::trail::attempts::{self, COUNTS_MAX, Counts, READ, SIGN_IN};
+use crate::trail::attempts::{self, COUNTS_MAX, Counts, PROVE, READ, SIGN_IN};
 use crate::trail::store as trail;
 use crate::web::params::days;
 
@@ -110,6 +110,7 @@ pub(in crate::web) fn read_between(conn: &mut Conn, begin: Moment, end: Moment) 
 pub(super) fn in_words(name: &str) -> String {
     match name.split_once('.') {
         _ if name == SIGN_IN => "Sign in".to_owned(),
+        _ if name == PROVE => "Password on the command line".to_owned(),
         _ if name == READ => "Open what the role may not".to_owned(),
         Some((noun, verb)) => words(&format!("{verb}_{noun}")),
         None => words(name),

@@ -119,6 +119,9 @@ fn people(kind: &str, body: &Body<'_>) -> Option<Said> {
         "session.opened" => format!("{user} signed in."),
         "session.closed" => format!("{user} {}.", ended(body.text("reason"))),
         "session.refused" if body.fields["counted"].is_i64() => flood(body, "sign-in was refused", "sign-ins were refused"),
+        "session.refused" if body.text("door") == "command" => {
+            format!("On the command line the password of {} was refused: {}.", known(body), refused(body.text("outcome")))
+        }
         "session.refused" => format!("A sign-in as {} was refused: {}.", known(body), refused(body.text("outcome"))),
         "access.denied" if body.fields["counted"].is_i64() => flood(body, "request was refused", "requests were refused"),
         "access.denied" => format!("{} was refused {}: {}.", asker(body), body.text("what"), denied(body.text("reason"))),
@@ -346,6 +349,11 @@ mod tests {
                 "session.refused",
                 r#"{"user":null,"outcome":"unknown"}"#,
                 "A sign-in as somebody unknown was refused: there is no such user.",
+            ),
+            (
+                "session.refused",
+                r#"{"user":3,"outcome":"wrong_password","door":"command"}"#,
+                "On the command line the password of ada@bank.example was refused: the password was wrong.",
             ),
             (
                 "session.refused",
