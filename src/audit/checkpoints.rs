@@ -114,7 +114,11 @@ pub(super) fn without_a_log(beside: &Beside, options: &Options<'_>, findings: &m
     let read = |note: Option<Note>| note.and_then(|note| Checkpoint::parse(note.unverified_text()).ok());
     let kept = beside.kept.iter().map(|kept| (BESIDE.to_owned(), read(Some(kept.note.clone()))));
     let brought = options.given.checkpoints.iter().map(|(name, content)| (name.clone(), read(Note::find(content))));
-    let filed = beside.keys.anchor_file().largest_named(&origin_of_book(options.config.book_name())).ok().flatten();
+    let filed = beside.keys.anchor_file().largest_named(&origin_of_book(options.config.book_name()));
+    let filed = filed.unwrap_or_else(|error| {
+        findings.note(L0, format!("{error}: nothing in it was looked at"));
+        None
+    });
     let filed = filed.map(|said| ("the largest in anchor.file".to_owned(), Some(said)));
     for (name, said) in kept.chain(filed).chain(brought) {
         findings.checked(L0, 1);

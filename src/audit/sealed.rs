@@ -27,7 +27,7 @@ pub(super) struct Sealed {
 impl Sealed {
     pub(super) fn read(conn: &mut Conn, keys: &KeyFolder, origin: &str) -> DbResult<Sealed> {
         let known = crate::trail::sealing::store::data_keys(conn)?.into_iter().map(|row| row.id).collect();
-        Ok(Sealed { opener: Opener::of(keys, origin)?.read(conn)?, known, closed: 0 })
+        Ok(Sealed { opener: Opener::at_hand(keys, origin)?.read(conn)?, known, closed: 0 })
     }
 
     pub(super) fn check(

@@ -137,7 +137,7 @@ impl Recorder {
             None => None,
         };
         let (now, then) = (state::at_version(conn, &found.newest)?, state::at_version(conn, &found.target)?);
-        let mut opener = Opener::of(self.keys(), origin)?;
+        let mut opener = Opener::at_hand(self.keys(), origin)?;
         let document = document(conn, &mut opener, &then)?;
         Ok(AtSource { found, now, then, document, actor })
     }

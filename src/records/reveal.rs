@@ -47,7 +47,7 @@ impl RevealRecord {
     /// # Errors
     /// Also when the database fails: then nothing is shown.
     pub fn run(self, log: &Log, keys: &KeyFolder, origin: &str) -> Result<BTreeMap<String, Revealed>, ActError> {
-        let mut opener = Opener::of(keys, origin)?;
+        let mut opener = Opener::at_hand(keys, origin)?;
         log.act(move |tx| {
             let missing = || ActError::refused(404, "not_found", "there is no such version of this record");
             let change = store::version(tx.conn, self.record, self.version)?.ok_or_else(missing)?;

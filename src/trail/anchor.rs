@@ -170,7 +170,7 @@ pub fn check_new(keys: &KeyFolder, book: &str) -> DbResult<()> {
         Ok(None) => {}
         Ok(Some(last)) => {
             let text = format!(
-                "it holds a checkpoint of {} leaves of the log {}, and neither that log nor its keys are here: restore the database \
+                "it holds a note that the log {1} had {0} leaves, and neither that log nor its keys are here: restore the database \
                  and keys.dir, or mount the disk that they are on; if a new log is meant, choose another anchor.file",
                 last.size, last.origin
             );

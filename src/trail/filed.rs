@@ -122,14 +122,15 @@ impl AnchorFile {
         Ok(Some(Look { largest: None, foreign, end }))
     }
 
-    /// The largest checkpoint at its end of any log whose name begins so, whoever signed it.
+    /// The largest checkpoint in all of it of any log whose name begins so, whoever signed it: where no log is, none of
+    /// its keys may be either.
     ///
     /// # Errors
     /// When it cannot be read, in words that name it.
     pub fn largest_named(&self, prefix: &str) -> Result<Option<Checkpoint>, String> {
         let Some(end) = self.end()? else { return Ok(None) };
         let mut largest: Option<Checkpoint> = None;
-        for note in self.notes(end.saturating_sub(LOOK_MAX), end)?.into_iter().flatten() {
+        for note in self.notes(0, end)?.into_iter().flatten() {
             let said = Checkpoint::parse(note.map_err(|error| self.named(error))?.unverified_text()).ok();
             let said = said.filter(|said| said.origin.starts_with(prefix));
             largest = said.filter(|said| largest.as_ref().is_none_or(|largest| largest.size < said.size)).or(largest);

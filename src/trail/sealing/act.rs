@@ -16,7 +16,7 @@ use super::super::keys::KeyFolder;
 use super::super::{ActError, ActTx, Changed, NewEvent};
 use super::boxes;
 use super::store::{self, DataKeyRow, RecoveryRow};
-use super::{Master, Opener, PrivateKey, PublicKey, digest, purpose};
+use super::{Master, Opener, PrivateKey, PublicKey, believed, digest, purpose};
 
 /// A recovery key to be made known: its public part and a test value for its private part.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -171,7 +171,10 @@ pub fn recovered(
         rewrapped.insert(row.id, hex::encode(wrapped.ok_or_else(|| DbError::Corrupt("a key cannot be wrapped".into()))?));
     }
     let mut masters = vec![master.clone()];
-    masters.extend(Master::load(keys, origin)?);
+    match believed(Master::load(keys, origin))? {
+        Some(known) => masters.extend(known),
+        None => Master::set_aside(keys, origin)?,
+    }
     Master::keep(&masters, keys, origin)?;
     Ok(Rewrapped { master: master.name().to_owned(), keys: rewrapped, whence })
 }

@@ -46,6 +46,18 @@ impl Master {
         read.ok_or_else(|| DbError::Unfit(format!("{from} holds what is no master key of this program")))
     }
 
+    /// Renames the file of the log named `origin`, which holds no key that can be read, so that another takes its place
+    /// and nothing is lost.
+    ///
+    /// # Errors
+    /// When it cannot be renamed.
+    pub fn set_aside(keys: &KeyFolder, origin: &str) -> DbResult<()> {
+        let path = keys.file(origin, FILE);
+        let aside = path.with_added_extension("unreadable");
+        let renamed = std::fs::rename(&path, &aside);
+        renamed.map_err(|e| DbError::Unfit(format!("{} cannot be renamed to {}: {e}", path.display(), aside.display())))
+    }
+
     /// Keeps these as those of the log named `origin`.
     ///
     /// # Errors

@@ -34,7 +34,21 @@ pub use sealer::Sealer;
 pub use status::{Status, status};
 pub use values::{OpenedValue, SealedValue, ValuePlace};
 
+use crate::db::{DbError, DbResult};
+
 /// What a data key is wrapped for, so that it opens as nothing else.
 fn purpose(origin: &str, month: i32) -> Vec<u8> {
     format!("counterfoil data key {month} {}", super::keys::book(origin)).into_bytes()
+}
+
+/// What a key file holds; nothing where it holds no key, or cannot be read: then there is none.
+fn believed<T>(loaded: DbResult<T>) -> DbResult<Option<T>> {
+    match loaded {
+        Ok(found) => Ok(Some(found)),
+        Err(DbError::Unfit(why)) => {
+            tracing::error!("{why}");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }

@@ -8,7 +8,7 @@ use crate::ids::Seq;
 use super::super::keys::KeyFolder;
 use super::boxes::{self, KEY_BYTES, Secret};
 use super::store::{self, DataKeyRow, SealedPartRow};
-use super::{Master, Opened, Place, parts, purpose};
+use super::{Master, Opened, Place, believed, parts, purpose};
 
 /// Opens data keys, and with them what they seal. Each is opened once.
 #[derive(Default)]
@@ -25,6 +25,14 @@ impl Opener {
     /// When a key file cannot be read.
     pub fn of(keys: &KeyFolder, origin: &str) -> DbResult<Opener> {
         Ok(Opener { origin: origin.to_owned(), masters: Master::load(keys, origin)?, keys: HashMap::new() })
+    }
+
+    /// The same; from a file that holds no key, or cannot be read, it opens nothing.
+    ///
+    /// # Errors
+    /// When the folder fails otherwise.
+    pub fn at_hand(keys: &KeyFolder, origin: &str) -> DbResult<Opener> {
+        Ok(believed(Opener::of(keys, origin))?.unwrap_or_default())
     }
 
     /// Reads every data key there is: no connection is needed afterwards.

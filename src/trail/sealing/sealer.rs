@@ -70,8 +70,16 @@ impl Sealer {
     /// sealed.
     ///
     /// # Errors
-    /// When the database or a key file cannot be read or made.
+    /// When the database or a key file cannot be read or made; whether anything may be sealed is then asked anew.
     pub fn wants(&mut self, conn: &mut Conn, clock: &Clock, now: Moment) -> DbResult<Option<FreshKey>> {
+        let wanted = self.wanted(conn, clock, now);
+        if wanted.is_err() {
+            self.reset();
+        }
+        wanted
+    }
+
+    fn wanted(&mut self, conn: &mut Conn, clock: &Clock, now: Moment) -> DbResult<Option<FreshKey>> {
         let month = month_of(now);
         if self.current.as_ref().is_some_and(|(of, ..)| *of == month) {
             return Ok(None);

@@ -3,7 +3,7 @@
 use crate::db::{Conn, DbResult};
 
 use super::super::keys::KeyFolder;
-use super::{Master, PublicKey, store};
+use super::{Master, PublicKey, believed, store};
 
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum Status {
     NoRecoveryKey,
     /// The recovery key never opened a test value.
     Untested,
-    /// The recovery key in `keys.dir` is not the one that was tested.
+    /// The recovery key in `keys.dir` is not the one that was tested, or none.
     OtherRecoveryKey,
     /// There are data keys, and no master key that opens the newest.
     NoMasterKey,
@@ -47,10 +47,10 @@ impl Status {
                 "the recovery key was never tested, so nothing is sealed: run `counterfoil keys recovery test` with the paper at hand"
             }
             Status::OtherRecoveryKey => {
-                "the recovery key in keys.dir is not the one that was tested, so nothing is sealed: put the right file back"
+                "the recovery key in keys.dir is not the one that was tested (or is no key), so nothing is sealed: put the right file back"
             }
             Status::NoMasterKey => {
-                "the master key is missing or another one, so nothing is sealed: put it back, or run `counterfoil keys recovery restore`"
+                "the master key is missing, another one or unreadable, so nothing is sealed: put it back, or run `counterfoil keys recovery restore`"
             }
         }
     }
@@ -59,16 +59,16 @@ impl Status {
 /// Whether anything may be sealed in the log named `origin`.
 ///
 /// # Errors
-/// When the database or a key file cannot be read.
+/// When the database cannot be read.
 pub fn status(conn: &mut Conn, keys: &KeyFolder, origin: &str) -> DbResult<Status> {
     let rows = store::recovery_rows(conn)?;
     let Some(tested) = rows.iter().rev().find(|row| row.tested_at.is_some()) else {
         return Ok(if rows.is_empty() { Status::NoRecoveryKey } else { Status::Untested });
     };
-    if PublicKey::load(keys, origin)?.is_none_or(|key| key.0[..] != tested.public_key[..]) {
+    if believed(PublicKey::load(keys, origin))?.flatten().is_none_or(|key| key.0[..] != tested.public_key[..]) {
         return Ok(Status::OtherRecoveryKey);
     }
-    let masters = Master::load(keys, origin)?;
+    let Some(masters) = believed(Master::load(keys, origin))? else { return Ok(Status::NoMasterKey) };
     let newest = store::data_keys(conn)?.pop();
     let lost = newest.is_some_and(|row| !masters.iter().any(|master| master.name() == row.master));
     Ok(if lost { Status::NoMasterKey } else { Status::Ready })

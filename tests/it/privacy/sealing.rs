@@ -198,3 +198,38 @@ fn another_recovery_key_put_into_the_database_seals_nothing() {
     let outcome = verified(&bank);
     assert!(outcome.findings.iter().any(|f| (f.level, f.table) == ("L4", "recovery_keys")), "{:?}", outcome.findings);
 }
+
+#[test]
+fn a_key_file_that_holds_no_key_is_told_as_such_and_repaired_from_paper() {
+    on_both(|kind| {
+        let bank = bank(kind);
+        let key = recovery(&bank);
+        tested(&bank, &key);
+        let receipt = bank.record(sensitive("S1", 0));
+        let (keys, origin) = (folder(&bank), origin(&bank));
+        let garbage = |bank: Bank, name: &str| {
+            let path = keys.file(&origin, name);
+            let kept = std::fs::read(&path).unwrap();
+            std::fs::write(&path, [0xff, 0x00, b'x']).unwrap();
+            (bank.restart(), path, kept)
+        };
+        let (bank, path, kept) = garbage(bank, "recovery");
+        assert_eq!(status(&bank), Status::OtherRecoveryKey);
+        refused(&bank, sensitive("S2", 1), "recovery_key_differs");
+        std::fs::write(path, kept).unwrap();
+
+        let (bank, path, kept) = garbage(bank, "master");
+        assert_eq!(status(&bank), Status::NoMasterKey);
+        refused(&bank, sensitive("S2", 1), "master_key_missing");
+        bank.record(entry("P1", "ACC-1", "2026-03-02T10:00:00Z", 1, 2));
+        let rewrapped =
+            bank.db.read(|conn| sealing::recovered(conn, &keys, (&origin, &Clock::system()), &key, Value::Null)).unwrap();
+        let book = origin.clone();
+        let (there, aside) = (keys.clone(), path.with_added_extension("unreadable"));
+        bank.intake.log().act(move |tx| rewrapped.run(tx, &there, &book)).unwrap();
+        assert_eq!(std::fs::read(aside).unwrap(), [0xff, 0x00, b'x'], "what lay there is kept");
+        assert!(opened(&bank, receipt.seq).is_some() && !kept.is_empty());
+        bank.record(sensitive("S2", 2));
+        assert_eq!(status(&bank), Status::Ready);
+    });
+}
