@@ -23,3 +23,13 @@ SELECT 'CREATE DATABASE counterfoil OWNER counterfoil_owner TEMPLATE template0 E
   WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'counterfoil') \gexec
 REVOKE ALL ON DATABASE counterfoil FROM PUBLIC;
 GRANT CONNECT ON DATABASE counterfoil TO counterfoil_writer, counterfoil_reader;
+-- No role of Counterfoil needs large objects, which anybody could fill the disk with.
+\connect counterfoil
+DO $$ DECLARE f regprocedure; BEGIN
+  FOR f IN SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+    AND proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import', 'lo_open', 'lo_put', 'lowrite') LOOP
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+  END LOOP;
+EXCEPTION WHEN insufficient_privilege THEN
+  RAISE WARNING 'only a superuser can take large objects from everybody: every role of this database can make some';
+END $$;

@@ -153,7 +153,7 @@ pub struct Mail {
 pub struct Report {
     /// `HH:MM` local at which the report of the date before is made.
     pub at: NaiveTime,
-    /// Missed nights made up for at start, at most.
+    /// Missed reports made up for in one turn, at most; a longer backlog goes on in the next turn.
     pub catch_up: u32,
 }
 

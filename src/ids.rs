@@ -63,6 +63,13 @@ pub fn erased_number(account: Seq) -> String {
     format!(" erased {account}")
 }
 
+/// What is stored where somebody writes `erased N` for an account whose number was erased; `None` for other numbers.
+pub fn written_as_erased(number: &str) -> Option<String> {
+    let place = number.trim_start().strip_prefix("erased ")?;
+    let account: Seq = place.parse().ok().filter(|account: &Seq| account.to_string() == place)?;
+    Some(erased_number(account))
+}
+
 /// Whether an account's number was erased.
 pub fn is_erased_number(number: &str) -> bool {
     number.starts_with(" erased ")
@@ -79,6 +86,15 @@ mod tests {
         assert_eq!(AlertRef::parse("ALR-2026-000123"), Some(alert));
         for wrong in ["ALR-26-1", "alr-2026-000123", "ALR-2026-12", "ALR-2026-00012x", ""] {
             assert_eq!(AlertRef::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_erased_number_is_known_as_it_is_written() {
+        assert_eq!(written_as_erased("erased 48").as_deref(), Some(" erased 48"));
+        assert_eq!(written_as_erased(&erased_number(48)), Some(erased_number(48)));
+        for other in ["erased", "erased 048", "erased x", "Erased 48", "48", ""] {
+            assert_eq!(written_as_erased(other), None, "{other}");
         }
     }
 

@@ -45,8 +45,8 @@ pub fn verify_account(db: &Db, number: &str, options: Options<'_>) -> DbResult<O
     let settings = Settings::read(options.config)?;
     let (aside, beside) = (db.connect()?, Beside::read(db, options.config)?);
     db.connect()?.snapshot(|conn| {
-        let account = ledger::account_by_number(conn, number)?;
-        let account = account.ok_or_else(|| DbError::Unfit("the log has no such account; check the number".into()))?;
+        let account = ledger::account_as_written(conn, number)?;
+        let account = account.ok_or_else(|| DbError::Unfit("the log has no such account; check the number (of an erased holder it is `erased N`, N being the account in the log)".into()))?;
         let state = trail::state(conn)?.ok_or_else(|| DbError::Corrupt("there is no state of the log".into()))?;
         one((conn, aside), beside, (&account, &state), settings, &options)
     })

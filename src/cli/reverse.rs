@@ -18,8 +18,9 @@ use super::{CliResult, Common, Done, acts};
 /// Propose that an entry is reversed; without --propose print what that would come to
 ///
 /// The reversal is an entry of its own, on the same account and of the same source, which moves as much the
-/// other way and names the entry. An entry is reversed once, whoever reverses it: a source that sends its own
-/// reversal afterwards is refused with 409 reversed_already, and told which entry did it. The log says what the
+/// other way and names the entry. Officers reverse an entry once, and only what its source has not reversed itself;
+/// a source that sends its own reversal afterwards is refused with 409 reversed_already, and told which entry did
+/// it. (Among its own, a source may reverse an entry in parts.) The log says what the
 /// bank's core says: the core must book the reversal too. Until it has, its next entry does not begin where this
 /// one ends, and opens a break of continuity.
 #[derive(Debug, Args)]

@@ -57,8 +57,21 @@ END $$;
 ",
     );
     sql.push_str(&grants_sql(database));
+    sql.push_str(LARGE_OBJECTS);
     sql
 }
+
+/// No role needs large objects, which anybody else could fill the disk with. They belong to the server: on one that
+/// nobody is superuser of, this only warns.
+const LARGE_OBJECTS: &str = "DO $$ DECLARE f regprocedure; BEGIN
+  FOR f IN SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+    AND proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import', 'lo_open', 'lo_put', 'lowrite') LOOP
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+  END LOOP;
+EXCEPTION WHEN insufficient_privilege THEN
+  RAISE WARNING 'only a superuser can take large objects from everybody: every role of this database can make some';
+END $$;
+";
 
 /// The rights of writer and reader, set by the owner.
 pub fn grants_sql(database: &str) -> String {

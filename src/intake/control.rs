@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::db::{Address, Conn, DbError, DbResult};
 use crate::detect::Severity;
@@ -25,6 +25,8 @@ use super::session_key;
 
 /// The event of a start.
 pub(super) const STARTED: &str = "program.started";
+/// The kind of the event of a stop in good order.
+pub(super) const STOPPED: &str = "program.stopped";
 /// Bytes of a value that is kept as it is; of a longer one its digest.
 const VALUE_MAX: usize = 1_000;
 /// Bytes of each half that are kept key by key; of a larger one its digest.
@@ -105,6 +107,13 @@ pub(super) fn last_start(conn: &mut Conn) -> DbResult<Option<(EventRow, Option<V
     let Some(row) = store::events_of(conn, &[STARTED], None, 1)?.pop() else { return Ok(None) };
     let part = store::event_parts_between(conn, row.seq, row.seq + 1)?.pop();
     Ok(Some((row, part.and_then(|part| serde_json::from_str(&part.body).ok()))))
+}
+
+/// When the log was written last, in UTC, if the program before had not stopped in good order (or another took the log
+/// from it): from then on to this start nothing was recorded.
+pub(super) fn silent_since(conn: &mut Conn, recorded_at: i64) -> DbResult<Option<String>> {
+    let last = store::events_of(conn, &[STARTED, STOPPED], None, 1)?.pop();
+    Ok(last.filter(|event| event.kind == STARTED).map(|_| Moment(recorded_at).to_string()))
 }
 
 /// Appends what differs between two starts, and owes the mail about it.

@@ -15,6 +15,7 @@ use crate::trail::keys::KeyFolder;
 use crate::trail::{Act, ActError, Acts, Log, NewEvent, Side, anchor, store as trail_store};
 
 use super::committer::{Committer, Job};
+use super::control::STOPPED;
 use super::engine::{Engine, Settings};
 use super::queue::{ActDone, Command, Queue};
 use super::sequencer::Sequencer;
@@ -188,7 +189,7 @@ impl Intake {
     /// Records that the program stops.
     pub fn announce_stop(&self) {
         let body = serde_json::json!({});
-        let _ = self.log().append(NewEvent::public("program.stopped", body));
+        let _ = self.log().append(NewEvent::public(STOPPED, body));
     }
 
     /// Takes nothing more, commits what waits, stores the account states and lets the lease go.

@@ -53,7 +53,10 @@ pub(super) fn take_over(conn: &mut Conn, settings: &Settings, config: &Config, a
         let trailing = leaves::hashes(conn, state.size - state.size % 256, state.size)?;
         let mut tail = trail_store::load_tail(conn, &state, &trailing)?;
         let before = control::last_start(conn)?;
-        let event = started(config, control, (state.epoch, migrate::newest(conn)?));
+        let mut event = started(config, control, (state.epoch, migrate::newest(conn)?));
+        if let Some(since) = control::silent_since(conn, state.recorded_at)? {
+            event.body["silent_since"] = since.into();
+        }
         let mut tx = ActTx::new(conn, &settings.clock, &mut tail);
         let corrupt = |e: crate::trail::ActError| DbError::Corrupt(e.to_string());
         let start = tx.append(event.clone()).map_err(corrupt)?;

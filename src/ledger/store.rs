@@ -8,7 +8,7 @@ use crate::db::among::among;
 use crate::db::bulk::{BulkRow, Value, Width};
 use crate::db::schema::{accounts, breaks, contexts, deliveries, entries, entry_parts, events, sources};
 use crate::db::{Conn, DbError, DbResult};
-use crate::ids::Seq;
+use crate::ids::{Seq, written_as_erased};
 use crate::money::Currency;
 use crate::{bulk_row, on_conn};
 
@@ -219,7 +219,15 @@ pub fn entries_at(conn: &mut Conn, seqs: &[Seq]) -> DbResult<Vec<EntryRow>> {
     Ok(on_conn!(conn, |c| query.select(EntryRow::as_select()).load(c))?)
 }
 
-/// The account with this number.
+/// The account with this number as people write it: one whose number was erased is `erased N`.
+pub fn account_as_written(conn: &mut Conn, text: &str) -> DbResult<Option<AccountRow>> {
+    match (account_by_number(conn, text)?, written_as_erased(text)) {
+        (None, Some(erased)) => account_by_number(conn, &erased),
+        (found, _) => Ok(found),
+    }
+}
+
+/// The account with this number, as it is stored.
 pub fn account_by_number(conn: &mut Conn, number: &str) -> DbResult<Option<AccountRow>> {
     // No account has such a number, and PostgreSQL takes no text with NUL in it.
     if number.contains('\0') {

@@ -33,7 +33,7 @@ pub struct Context {
     pub anchor_max_hours: u32,
     /// Local time at which the report of the date before is made.
     pub at: NaiveTime,
-    /// Missed nights made up for in one run, at most.
+    /// Missed reports made up for in one turn, at most.
     pub catch_up: u32,
 }
 

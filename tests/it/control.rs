@@ -53,6 +53,25 @@ fn again(bank: Bank, change: impl FnOnce(&mut Config)) -> Bank {
 }
 
 #[test]
+fn a_start_after_one_that_did_not_stop_in_good_order_says_since_when_the_log_was_silent() {
+    on_both(|kind| {
+        let bank = again(Bank::open(kind), |_| {});
+        assert!(events(&bank, "program.started").iter().all(|(_, body)| body["silent_since"].is_null()), "{kind:?}");
+        let last = bank.clock.now();
+        bank.intake.halt();
+        let Bank { home, config, clock, .. } = bank;
+        clock.advance(3_600_000_000);
+        let bank = Bank::at(home, config, clock);
+        let said = events(&bank, "program.started");
+        let silent: Vec<&str> = said.iter().filter_map(|(_, body)| body["silent_since"].as_str()).collect();
+        assert_eq!(silent, [last.to_string()], "{kind:?}: once, and when the log was written last");
+        let bank = again(bank, |_| {});
+        let again = events(&bank, "program.started").iter().filter(|(_, body)| !body["silent_since"].is_null()).count();
+        assert_eq!(again, 1);
+    });
+}
+
+#[test]
 fn changed_settings_are_an_event_on_the_report_and_mailed_to_whoever_got_mail_before() {
     on_both(|kind| {
         let bank = Bank::with(kind, |config| {

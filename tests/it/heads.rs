@@ -5,6 +5,7 @@ use counterfoil::access::Role;
 use counterfoil::app;
 use counterfoil::audit::{self, Given, Options};
 use counterfoil::ledger::heads::{NoProof, prove};
+use counterfoil::privacy::Scope;
 use counterfoil::trail::NewEvent;
 use counterfoil_verify::heads::{Close, HeadsError, KIND};
 use counterfoil_verify::heads_proof::{Claim, HeadsProof, HeadsProofError, Proven};
@@ -13,6 +14,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::bank::{Home, Kind, entry, on_both};
+use crate::privacy::house::erased;
 use crate::site::Site;
 use crate::support::program::Program;
 use crate::verifier::exported::Exported;
@@ -89,6 +91,20 @@ fn the_last_entry_at_a_close_and_an_account_left_out_are_proven() {
         let exported = Exported::of(&site, false);
         assert_eq!(exported.findings(&site.app.signer.verifier(), &[]), [""; 0], "the stand-alone verifier makes the same lists");
     });
+}
+
+#[test]
+fn an_account_whose_holder_was_erased_is_proven_by_its_place() {
+    let (site, [_, second, ..]) = two_days(Kind::Sqlite);
+    let before = proof(&site, 2, "A-1").unwrap();
+    erased(&site.bank, Scope::Account, "A-1");
+    let gone = proof(&site, 2, "A-1").unwrap_err().to_string();
+    assert!(gone.contains("no account of this number") && gone.contains("`erased N`"), "{gone}");
+    let after = proof(&site, 2, &format!("erased {}", before.account)).unwrap();
+    assert_eq!(check(&site, &after).unwrap().head.map(|head| head.seq), Some(second));
+    let options = Options { config: &site.app.config, now: site.app.clock.now(), progress: &|_, _| {}, given: Given::NONE };
+    assert!(audit::verify_account(&site.app.db, &format!("erased {}", before.account), options).unwrap().ok);
+    assert!(matches!(proof(&site, 2, "erased 9999"), Err(NoProof::NoAccount)));
 }
 
 #[test]

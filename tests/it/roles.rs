@@ -164,6 +164,13 @@ fn the_setup_script_and_the_printed_one_lead_to_a_bank_that_serves() {
     command(&["key", "issue", "--source", "core"], &writer).succeeded();
     drop(Program::new(dir.path()).args(["--database", &writer]).spawn_serve());
     assert_eq!(verified(&writer), [""; 0]);
+    let no_large_objects = |url: &str| {
+        for sql in ["SELECT lo_create(0)", "SELECT lo_creat(-1)", "SELECT lo_from_bytea(0, 'x'::bytea)"] {
+            assert!(refused(url, sql).contains("permission denied"), "{sql}");
+        }
+    };
+    no_large_objects(&cluster.url(READER, "counterfoil"));
+    no_large_objects(&writer);
 
     let one = cluster.empty_database();
     command(&["migrate", "up"], one.url()).succeeded();
@@ -176,6 +183,7 @@ fn the_setup_script_and_the_printed_one_lead_to_a_bank_that_serves() {
     one.sql(&sql).unwrap();
     one.sql(&sql).unwrap_or_else(|e| panic!("it may be pasted twice: {e}"));
     assert_eq!(verified(&one.url_as(WRITER)), [""; 0]);
+    no_large_objects(&one.url_as(READER));
     let serve = Program::new(dir.path()).args(["--database", &one.url_as(WRITER)]).env("COUNTERFOIL_DATABASE__ROLES", "split");
     drop(serve.spawn_serve());
 }

@@ -22,7 +22,7 @@ pub(super) struct Heads {
     /// The business date whose close it is about
     #[arg(long)]
     date: NaiveDate,
-    /// The account's number; it is not in the file
+    /// The account's number; it is not in the file. Of an erased holder `erased N`, N being the account in the log
     #[arg(long, value_name = "NUMBER")]
     account: String,
     /// Into this file, which is made; otherwise to the output

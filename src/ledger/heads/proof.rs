@@ -21,8 +21,10 @@ pub enum NoProof {
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
-    /// No account of this number ever had an entry.
-    #[error("the log has no account of this number, at no time: check the number")]
+    /// No account has this number: there never was one, or it was erased.
+    #[error(
+        "the log has no account of this number: check it. One whose holder was erased has no number any more: write `erased N`, N being the account in the log, as in its entries and in proofs made before"
+    )]
     NoAccount,
     /// The day has no close.
     #[error("the log has no close of {date}; {newest}")]
@@ -61,13 +63,14 @@ pub enum NoProof {
 }
 
 /// The proof about the account of this number at the close of `date`, under the newest signed
-/// checkpoint, or the newest that at least so many witnesses signed. The heads are made again from the entries and must be those committed to.
+/// checkpoint, or the newest that at least so many witnesses signed. The heads are made again from the entries and must
+/// be those committed to. An account whose number was erased is `erased N`.
 ///
 /// # Errors
 /// When there is no such account or close, or when what is stored does not give what was committed to.
 pub fn prove(conn: &mut Conn, date: NaiveDate, number: &str, witnesses: usize) -> Result<HeadsProof, NoProof> {
     conn.snapshot(|conn| {
-        let account = store::account_by_number(conn, number)?.ok_or(NoProof::NoAccount)?.id;
+        let account = store::account_as_written(conn, number)?.ok_or(NoProof::NoAccount)?.id;
         let state = trail::state(conn)?.ok_or_else(|| DbError::Unfit("there is no log yet".into()))?;
         let (event, close) = close_of(conn, date)?;
         let size = Seq::try_from(close.size).map_err(|_| DbError::Corrupt("the close covers too much".into()))?;

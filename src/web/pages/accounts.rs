@@ -133,7 +133,7 @@ fn accounts(conn: &mut Conn, heads: &Newest, query: &str) -> Result<Vec<Found>, 
     let written: &[&str] = if upper == query { &[query] } else { &[query, &upper] };
     let mut found = Vec::new();
     for text in written {
-        found.extend(ledger::account_by_number(conn, text)?);
+        found.extend(ledger::account_as_written(conn, text)?);
     }
     for text in written.iter().filter(|text| text.chars().count() >= BEGINNING_MIN) {
         found.extend(lookup::store::accounts_beginning(conn, text, LISTED as i64 + 1)?);

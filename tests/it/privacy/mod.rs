@@ -3,7 +3,7 @@
 mod cards;
 mod desk;
 mod erasure;
-mod house;
+pub mod house;
 mod outsiders;
 mod pages;
 mod records;
