@@ -2,7 +2,7 @@
 //!
 //! The [`Door`] is what stands at every request: it signs officers in and out, finds their
 //! sessions, knows keys, and records who was refused. Users and keys are made by commands
-//! ([`users`], [`keys`]).
+//! ([`users`], [`keys`]); an officer on the command line proves themselves each time ([`prove`]).
 //!
 //! Invariants: no password, token or secret is stored, only what recognises it; the log commits to
 //! each of these digests, so that one replaced in the database is seen; a refusal says the same

@@ -22,7 +22,7 @@ use super::{User, users};
 
 /// How far back refused passwords make the next one wait, microseconds: longer than the longest wait.
 const LOOK_BACK: i64 = HOUR;
-/// Refused passwords looked at, at most: more would have waited.
+/// Refused attempts looked at: where there were so many, the next one waits whatever they were.
 const LOOKED_AT: i64 = 200;
 
 /// A password that was refused on the command line, on its way to whoever writes the log.
@@ -63,14 +63,16 @@ fn recognises(hash: &str, password: &str) -> bool {
 
 /// Whether the next attempt of this user must still wait; attempts made while waiting do not count.
 fn must_wait(conn: &mut Conn, user: Seq, now: Moment) -> DbResult<bool> {
+    let denied = attempts::denied_since(conn, (user, PROVE), now.plus(-LOOK_BACK), LOOKED_AT)?;
+    let full = denied.len() as i64 == LOOKED_AT;
     let (mut failures, mut until) = (0_u32, Moment(i64::MIN));
-    for at in attempts::denied_since(conn, (user, PROVE), now.plus(-LOOK_BACK), LOOKED_AT)? {
+    for at in denied {
         if at >= until {
             failures += 1;
             until = at.plus(wait(failures));
         }
     }
-    Ok(now < until)
+    Ok(full || now < until)
 }
 
 impl Unproven {
@@ -138,15 +140,28 @@ mod tests {
         assert_eq!((body["door"].as_str(), body.to_string().contains("ada")), (Some("command"), false));
         assert_eq!(private.unwrap()["whence"]["os_user"], "root");
         assert_eq!(bench.read(|c| store::user_by_email(c, EMAIL)).unwrap().failures, 5);
-        for _ in 0..9 {
+        for _ in 0..5 {
             bench.clock.advance(2 * MINUTE);
             attempt(&bench, EMAIL, "wrong");
         }
-        bench.clock.advance(28 * MINUTE);
+        bench.clock.advance(29 * MINUTE);
         assert!(!attempt(&bench, EMAIL, PASSWORD), "ten make it wait half an hour");
         bench.clock.advance(HOUR);
         assert!(attempt(&bench, EMAIL, PASSWORD));
         users::disable(&bench.log, EMAIL).unwrap();
         assert!(!attempt(&bench, EMAIL, PASSWORD));
+    }
+
+    #[test]
+    fn a_flood_of_attempts_hides_none() {
+        let bench = Bench::new();
+        users::add(&bench.log, &bench.clock, EMAIL, Role::Officer, PASSWORD).unwrap();
+        for _ in 0..LOOKED_AT {
+            assert!(!attempt(&bench, EMAIL, "wrong"));
+        }
+        bench.clock.advance(10 * MINUTE);
+        assert!(!attempt(&bench, EMAIL, PASSWORD), "so many were refused that those after them are not looked at");
+        bench.clock.advance(HOUR);
+        assert!(attempt(&bench, EMAIL, PASSWORD));
     }
 }
