@@ -14,6 +14,13 @@ use super::state::AccountState;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slot(usize);
 
+impl Slot {
+    /// Its number; each account that is held gets the next one.
+    pub fn place(self) -> usize {
+        self.0
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Accounts {
     states: Vec<AccountState>,

@@ -93,7 +93,7 @@ impl Stages {
         guards::require(&mut conn)?;
         let settings = Arc::new(Settings::new(config, db.address(), clock.clone())?);
         load::take_over(&mut conn, &settings, config, db.address())?;
-        let engine = load::engine(db.connect()?, &settings)?;
+        let engine = load::engine(Some(db), db.connect()?, &settings)?;
         let epoch = engine.tail.epoch();
         let queue = Arc::new(Queue::new(config.limits.queue_entries, clock.clone()));
         let (jobs, receive) = channel();

@@ -1,6 +1,6 @@
 //! Reading the engine's state from the database: at start, and after anything went wrong.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,11 +12,11 @@ use sha2::{Digest, Sha256};
 use crate::clock::Moment;
 use crate::config::Config;
 use crate::db::schema::{account_states, entries, rule_sets};
-use crate::db::{Address, Conn, DbError, DbResult, bulk, migrate};
+use crate::db::{Address, Conn, Db, DbError, DbResult, bulk, migrate};
 use crate::detect::{RuleSet, RuleSetBody, store as rule_sets_store};
 use crate::ids::Seq;
-use crate::ledger::store::{self as ledger_store, EntryRow};
-use crate::ledger::{leaves, lookup};
+use crate::ledger::leaves;
+use crate::ledger::store as ledger_store;
 use crate::on_conn;
 use crate::trail::generations::{self, Origins};
 use crate::trail::keys::{KeyFolder, origin_of_book};
@@ -24,9 +24,9 @@ use crate::trail::store::{self as trail_store, LeaderRow};
 use crate::trail::{ActTx, NewEvent, Tail, anchor};
 
 use super::alerting::Alerting;
+use super::catching_up::catch_up;
 use super::control::{self, Control};
 use super::engine::{Engine, Loaded, Settings};
-use super::lookback::movement_of;
 use super::references::{RefKey, References};
 use super::runs::{self, RunKind};
 use super::state::Body;
@@ -151,8 +151,8 @@ pub(super) fn sources(conn: &mut Conn) -> DbResult<HashMap<Seq, String>> {
     Ok(ledger_store::sources(conn)?.into_iter().map(|row| (row.id, row.name)).collect())
 }
 
-/// Reads everything the engine holds.
-pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engine> {
+/// Reads everything the engine holds; `db` is the database, where other connections see what this one does.
+pub(super) fn engine(db: Option<&Db>, mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engine> {
     let state = trail_store::state(&mut conn)?.ok_or_else(|| DbError::Corrupt("the log state is missing".into()))?;
     let epoch = settings.epoch.load(Ordering::Acquire);
     if epoch != 0 && state.epoch != epoch {
@@ -182,13 +182,13 @@ pub(super) fn engine(mut conn: Conn, settings: &Arc<Settings>) -> DbResult<Engin
     engine.origins = Origins::of(&mut engine.conn)?;
     (engine.states_from, engine.indexed_to) = (state.states_from, indexed_to);
     open_references(&mut engine, state.size)?;
-    let Some(account) = replay(&mut engine, state.size)? else { return Ok(engine) };
+    let Some(account) = catch_up(&mut engine, state.size, db)? else { return Ok(engine) };
     if epoch == 0 {
         return Err(distrusted(account));
     }
     tracing::error!(account, "a stored state is not what the entries say: all are read again from them");
     trust::drop_states(&mut engine.conn, epoch)?;
-    let again = self::engine(engine.conn, settings)?;
+    let again = self::engine(db, engine.conn, settings)?;
     Ok(Engine { rejected: Some(account), ..again })
 }
 
@@ -207,73 +207,4 @@ fn open_references(engine: &mut Engine, size: Seq) -> DbResult<()> {
         }
     }
     Ok(())
-}
-
-/// Brings account states up to the end of the log; answers the first account whose stored state does not
-/// go up to the entry before the next one.
-fn replay(engine: &mut Engine, size: Seq) -> DbResult<Option<Seq>> {
-    let mut next = engine.states_from;
-    let mut loaded: HashMap<Seq, Seq> = HashMap::new();
-    while next < size {
-        let rows = ledger_store::entries_between(&mut engine.conn, next, size, SLICE)?;
-        let Some(last) = rows.last() else { break };
-        next = last.seq + 1;
-        if let Some(account) = load_accounts(engine, &rows, &mut loaded)? {
-            return Ok(Some(account));
-        }
-        for row in &rows {
-            if !replay_entry(engine, row, &loaded)? {
-                return Ok(Some(row.account));
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// Holds the accounts of these entries in memory; notes up to where their stored states go. Answers one
-/// whose state cannot be read.
-fn load_accounts(engine: &mut Engine, rows: &[EntryRow], loaded: &mut HashMap<Seq, Seq>) -> DbResult<Option<Seq>> {
-    let missing = |id: &Seq| engine.accounts.by_id(*id).is_none();
-    let ids: BTreeSet<Seq> = rows.iter().map(|row| row.account).filter(missing).collect();
-    let ids: Vec<Seq> = ids.into_iter().collect();
-    if ids.is_empty() {
-        return Ok(None);
-    }
-    let query = account_states::table.filter(account_states::account.eq_any(&ids));
-    let states: Vec<(Seq, Vec<u8>)> =
-        on_conn!(&mut engine.conn, |c| query.select((account_states::account, account_states::body)).load(c))?;
-    let mut states: HashMap<Seq, Vec<u8>> = states.into_iter().collect();
-    for account in lookup::store::accounts_at(&mut engine.conn, &ids)? {
-        let stored = states.remove(&account.id);
-        let body = stored.map_or(Ok(Body::default()), |bytes| Body::decode(account.id, &bytes));
-        let Ok(body) = body else { return Ok(Some(account.id)) };
-        loaded.insert(account.id, body.head().unwrap_or(-1));
-        engine.remember_account(account, body)?;
-    }
-    Ok(None)
-}
-
-/// Answers whether the account's state went up to the entry before this one.
-fn replay_entry(engine: &mut Engine, row: &EntryRow, loaded: &HashMap<Seq, Seq>) -> DbResult<bool> {
-    let (reach, account) = (engine.rules.reach(), row.account);
-    let at = engine.accounts.by_id(account);
-    let at = at.ok_or_else(|| DbError::Corrupt(format!("account {account} is missing; run `counterfoil verify`")))?;
-    if loaded.get(&row.account).is_some_and(|covered| row.seq <= *covered) {
-        return Ok(true);
-    }
-    let body = &engine.accounts.get(at).body;
-    if (body.head(), body.position + 1) != (row.prev, row.position) {
-        return Ok(false);
-    }
-    let (entry, currency) = (movement_of(row)?, row.money()?);
-    let source = engine.sources.get(&row.source).cloned().unwrap_or_default();
-    let how = engine.settings.strictness(&source, currency)?;
-    let wanted = engine.accounts.get(at).body.continuity.wants_past(&entry, how);
-    let past = if wanted { Some(engine.look_back(account, row.prev)?) } else { None };
-    engine.look_backs.learn(account, &entry);
-    let state = engine.accounts.get_mut(at);
-    state.body.append(row.seq, entry.moved_at());
-    state.body.learn(&entry, row.business_date, how, reach, past.as_deref());
-    state.dirty = true;
-    Ok(true)
 }

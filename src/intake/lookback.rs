@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use counterfoil_verify::EntryLeaf;
+
 use crate::clock::Moment;
 use crate::db::{DbError, DbResult};
 use crate::detect::Recent;
@@ -57,7 +59,7 @@ impl Engine {
                 entries.extend(history::earlier(&mut self.conn, seq, PAST_MAX - entries.len())?);
                 break;
             };
-            entries.push(movement_of(&row)?);
+            entries.push(movement_of(&row.leaf())?);
             next = row.prev;
         }
         entries.reverse();
@@ -73,8 +75,8 @@ impl Engine {
     }
 }
 
-/// The entry that a row is, as rules and continuity see it.
-pub(super) fn movement_of(row: &EntryRow) -> DbResult<Movement> {
+/// The entry of a leaf, as rules and continuity see it.
+pub(super) fn movement_of(row: &EntryLeaf<'_>) -> DbResult<Movement> {
     let unknown = |what: &str| DbError::Corrupt(format!("entry {}: unknown {what}", row.seq));
     Ok(Movement {
         seq: row.seq,

@@ -17,6 +17,7 @@ mod again;
 mod ahead;
 mod alerting;
 mod batch;
+mod catching_up;
 mod committer;
 mod consequences;
 mod control;

@@ -97,7 +97,7 @@ impl Rehearsal {
             Some(conn) => conn,
             None => empty(&settings, config)?,
         };
-        let mut engine = load::engine(conn, &settings)?;
+        let mut engine = load::engine(None, conn, &settings)?;
         engine.warm_now()?;
         let known = sources(&mut engine.conn)?.into_iter().find(|row| row.name == source);
         if known.is_none() && !is_source_name(source) {

@@ -243,7 +243,7 @@ impl Sequencer {
     fn read_again(&mut self, engine: &mut Engine, again: &mut VecDeque<Submission>) {
         let (mut pause, mut waited) = (Duration::from_millis(50), Duration::ZERO);
         loop {
-            match self.db.connect().and_then(|conn| load::engine(conn, &self.settings)) {
+            match self.db.connect().and_then(|conn| load::engine(Some(&self.db), conn, &self.settings)) {
                 Ok(fresh) => {
                     *engine = fresh;
                     self.indexing = false;
