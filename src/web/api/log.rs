@@ -49,7 +49,7 @@ pub async fn checkpoint(req: HttpRequest, app: Data<App>) -> Result<HttpResponse
     let witnesses = witnesses(&Params::of(&req, &[WITNESSES])?)?;
     let db = app.db.clone();
     let newest = web::block(move || db.read(|conn| witnessed::newest(conn, witnesses))).await??;
-    let Some(newest) = newest else { return Ok(not_yet("no checkpoint is signed yet", witnesses)) };
+    let Some(newest) = newest else { return Ok(not_yet("there is no signed checkpoint yet", witnesses)) };
     Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").insert_header((CACHE_CONTROL, "no-cache")).body(newest.note))
 }
 
@@ -81,10 +81,10 @@ fn witnesses(query: &Params) -> Result<usize, Problem> {
 
 fn not_yet(detail: &str, witnesses: usize) -> HttpResponse {
     let (code, when, seconds) = match witnesses {
-        0 => ("not_signed_yet", "a checkpoint is signed within seconds".to_owned(), "2"),
-        n => ("not_witnessed_yet", format!("of {n} witnesses: those in [[anchor.witness]] are asked once a minute"), "60"),
+        0 => ("not_signed_yet", "; one is signed within seconds: try again".to_owned(), "2"),
+        n => ("not_witnessed_yet", format!(" that {n} witnesses signed too; they are asked once a minute: try again"), "60"),
     };
-    let problem = Problem::new(503, code, format!("{detail}; {when}: try again"));
+    let problem = Problem::new(503, code, format!("{detail}{when}"));
     let mut answer = actix_web::ResponseError::error_response(&problem);
     answer.headers_mut().insert(RETRY_AFTER, actix_web::http::header::HeaderValue::from_static(seconds));
     answer
@@ -187,7 +187,7 @@ pub async fn proof(req: HttpRequest, caller: Caller, app: Data<App>, seq: Path<S
             answer.content_type("text/plain; charset=utf-8").insert_header(("content-disposition", name));
             Ok(answer.body(proof.to_string()))
         }
-        Proof::Unsigned => Ok(not_yet("the leaf is in the log, but not under a checkpoint", witnesses)),
+        Proof::Unsigned => Ok(not_yet("the leaf is in the log, but under no signed checkpoint yet", witnesses)),
         Proof::Nothing => Err(Problem::not_found("leaf")),
         Proof::OtherSource => Err(hidden(&req, &caller, "leaf").await),
     }
@@ -267,7 +267,9 @@ pub async fn consistency(req: HttpRequest, app: Data<App>) -> Result<HttpRespons
     let to = query.read("to", number)?;
     let db = app.db.clone();
     let signed = web::block(move || db.read(store::newest_checkpoint)).await??;
-    let Some(signed) = signed.map(|row| row.size.unsigned_abs()) else { return Ok(not_yet("nothing is signed yet", 0)) };
+    let Some(signed) = signed.map(|row| row.size.unsigned_abs()) else {
+        return Ok(not_yet("there is no signed checkpoint yet", 0));
+    };
     let to = to.unwrap_or(signed);
     if to > signed {
         return Err(Problem::parameter("to", format!("to: the newest checkpoint covers {signed} leaves; ask for at most that")));

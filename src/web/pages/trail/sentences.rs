@@ -201,7 +201,8 @@ fn log(kind: &str, body: &Body<'_>) -> Option<Said> {
         "program.started" => {
             let schema = body.fields["schema"].as_str().map_or_else(String::new, |schema| format!(", on the schema {schema}"));
             let silent = body.fields["silent_since"].as_str().map_or_else(String::new, |since| {
-                format!(" The one before had not stopped in good order: nothing was recorded from {since} until now.")
+                let since = since.get(..19).unwrap_or(since).replace('T', " ");
+                format!(" The one before had not stopped in good order: nothing was recorded from {since} UTC until now.")
             });
             format!("The program started, version {}{schema}.{silent}", body.text("version"))
         }

@@ -20,9 +20,9 @@ fn an_event_is_one_sentence_with_names_for_numbers() {
         ),
         (
             "program.started",
-            r#"{"version":"0.1.0","schema":"000019","silent_since":"2026-11-20T12:00:00Z"}"#,
+            r#"{"version":"0.1.0","schema":"000019","silent_since":"2026-11-20T12:00:00.123456Z"}"#,
             "The program started, version 0.1.0, on the schema 000019. The one before had not stopped in good order: nothing was \
-             recorded from 2026-11-20T12:00:00Z until now.",
+             recorded from 2026-11-20 12:00:00 UTC until now.",
         ),
         (
             "session.refused",
