@@ -1,7 +1,9 @@
 //! A server of its own and a cheap load generator on the same cores: requests are built beforehand,
 //! one thread sends them over many connections, and of an answer only status and length are read.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::fmt::Write;
 use std::io::ErrorKind;
 use std::process::{Child, Command, Stdio};
@@ -17,6 +19,9 @@ pub struct Server {
     address: String,
     key: String,
 }
+
+/// What one connection sends, in this order.
+pub type Requests = Vec<Vec<u8>>;
 
 /// What sending took.
 pub struct Sent {
@@ -49,19 +54,23 @@ impl Server {
         Server { child, address, key }
     }
 
-    /// Requests of `batch` entries each; one entry is no array.
-    pub fn requests(&self, entries: &[NewEntry], batch: usize) -> Vec<Vec<u8>> {
-        let body = |chunk: &[NewEntry]| match chunk {
+    /// Requests of `batch` entries each, for so many connections; one entry is no array. All entries of an account
+    /// take one connection: whoever sends over several keeps the order of each account, or its chain breaks.
+    pub fn requests(&self, entries: &[NewEntry], batch: usize, connections: usize) -> Vec<Requests> {
+        let body = |chunk: &[&NewEntry]| match chunk {
             [entry] if batch == 1 => json(entry),
-            chunk => format!("[{}]", chunk.iter().map(json).collect::<Vec<_>>().join(",")),
+            chunk => format!("[{}]", chunk.iter().map(|entry| json(entry)).collect::<Vec<_>>().join(",")),
         };
-        entries.chunks(batch).map(|chunk| self.request(&body(chunk))).collect()
+        let requests = |lane: Vec<&NewEntry>| lane.chunks(batch).map(|chunk| self.request(&body(chunk))).collect();
+        lanes(entries, connections).into_iter().map(requests).collect()
     }
 
     /// The cheapest request that goes the whole way but for recording: an array without an entry,
     /// as many bytes as an entry has.
-    pub fn no_ops(&self, entries: &[NewEntry]) -> Vec<Vec<u8>> {
-        entries.iter().map(|entry| self.request(&format!("[{}]", " ".repeat(json(entry).len() - 2)))).collect()
+    pub fn no_ops(&self, entries: &[NewEntry], connections: usize) -> Vec<Requests> {
+        let no_op = |entry: &NewEntry| self.request(&format!("[{}]", " ".repeat(json(entry).len() - 2)));
+        let lane = |first: usize| entries.iter().skip(first).step_by(connections).map(no_op).collect();
+        (0..connections).map(lane).collect()
     }
 
     fn request(&self, body: &str) -> Vec<u8> {
@@ -73,19 +82,20 @@ impl Server {
         .into_bytes()
     }
 
-    /// Sends them over so many connections, one request at a time on each; every one must succeed.
-    pub fn send(&self, requests: &[Vec<u8>], connections: usize) -> Sent {
+    /// Sends each connection's, one request at a time; every one must succeed.
+    pub fn send(&self, lanes: &[Requests]) -> Sent {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
         runtime.block_on(async {
             let mut open = Vec::new();
-            for _ in 0..connections {
+            for _ in lanes {
                 let stream = TcpStream::connect(&self.address).await.unwrap();
                 stream.set_nodelay(true).unwrap();
                 open.push(stream);
             }
-            let (next, latencies) = (Cell::new(0), RefCell::new(Vec::with_capacity(requests.len())));
+            let latencies = RefCell::new(Vec::with_capacity(lanes.iter().map(Vec::len).sum()));
             let began = Instant::now();
-            futures_util::future::join_all(open.iter().map(|stream| exchange(stream, requests, &next, &latencies))).await;
+            let exchanges = open.iter().zip(lanes).map(|(stream, requests)| exchange(stream, requests, &latencies));
+            futures_util::future::join_all(exchanges).await;
             Sent { seconds: began.elapsed().as_secs_f64(), latencies: latencies.into_inner() }
         })
     }
@@ -106,9 +116,27 @@ impl Sent {
     }
 }
 
-async fn exchange(stream: &TcpStream, requests: &[Vec<u8>], next: &Cell<usize>, latencies: &RefCell<Vec<f64>>) {
+/// The entries for each connection: accounts go, those with most entries first, to the connection that has fewest.
+fn lanes(entries: &[NewEntry], connections: usize) -> Vec<Vec<&NewEntry>> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    entries.iter().for_each(|entry| *counts.entry(&entry.account).or_default() += 1);
+    let mut accounts: Vec<(usize, &str)> = counts.into_iter().map(|(account, count)| (count, account)).collect();
+    accounts.sort_unstable_by_key(|(count, account)| (Reverse(*count), *account));
+    let mut loads: BinaryHeap<Reverse<(usize, usize)>> = (0..connections).map(|lane| Reverse((0, lane))).collect();
+    let mut taken: HashMap<&str, usize> = HashMap::new();
+    for (count, account) in accounts {
+        let Some(Reverse((load, lane))) = loads.pop() else { break };
+        loads.push(Reverse((load + count, lane)));
+        taken.insert(account, lane);
+    }
+    let mut lanes = vec![Vec::new(); connections];
+    entries.iter().for_each(|entry| lanes[taken[entry.account.as_str()]].push(entry));
+    lanes
+}
+
+async fn exchange(stream: &TcpStream, requests: &[Vec<u8>], latencies: &RefCell<Vec<f64>>) {
     let mut buffer = vec![0; 4096];
-    while let Some(request) = requests.get(next.replace(next.get() + 1)) {
+    for request in requests {
         let began = Instant::now();
         write(stream, request).await;
         read(stream, &mut buffer).await;

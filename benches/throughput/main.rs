@@ -166,8 +166,8 @@ fn over_http(asked: &Asked) {
         let rates = (0..asked.rounds).map(|round| {
             let dir = tempfile::tempdir().unwrap();
             let server = Server::start(&format!("sqlite:{}", dir.path().join("bench.db").display()), "");
-            let requests = server.requests(&Rows::of(n, round, Accounts::New).timed, batch);
-            n as f64 / server.send(&requests, connections).seconds
+            let requests = server.requests(&Rows::of(n, round, Accounts::New).timed, batch, connections);
+            n as f64 / server.send(&requests).seconds
         });
         println!("| {what} | {:.0} |", median(rates.collect()));
     }
@@ -178,8 +178,8 @@ fn singles(asked: &Asked) {
     println!("\n| single entries over HTTP, 64 connections | entries/s | p99, ms |\n|---|---|---|");
     let line = |what: &str, url: &str, keys: &str, round: usize| {
         let server = Server::start(url, keys);
-        let requests = server.requests(&Rows::of(asked.rows, round, Accounts::New).timed, 1);
-        let sent = server.send(&requests, 64);
+        let requests = server.requests(&Rows::of(asked.rows, round, Accounts::New).timed, 1, 64);
+        let sent = server.send(&requests);
         println!("| {what} | {:.0} | {:.1} |", asked.rows as f64 / sent.seconds, sent.p99() * 1e3);
     };
     for round in 0..asked.rounds {

@@ -110,8 +110,8 @@ fn sqlite(samples: &mut Samples, n: usize, round: usize, accounts: Accounts) {
     let sent = over_http(&server, Rows::of(few, round + 500, accounts), 1, 256);
     samples.add("sqlite 256", Some(accounts), few as f64 / sent.seconds);
     if accounts == Accounts::New {
-        let requests = server.no_ops(&Rows::of(few, round, accounts).timed);
-        samples.add("no-op", None, few as f64 / server.send(&requests, 256).seconds);
+        let requests = server.no_ops(&Rows::of(few, round, accounts).timed, 256);
+        samples.add("no-op", None, few as f64 / server.send(&requests).seconds);
     }
 }
 
@@ -133,6 +133,6 @@ fn postgres(samples: &mut Samples, server: &postgres::Server, n: usize, round: u
 }
 
 fn over_http(server: &Server, rows: Rows, batch: usize, connections: usize) -> Sent {
-    server.send(&server.requests(&rows.before, 1_000), 4);
-    server.send(&server.requests(&rows.timed, batch), connections)
+    server.send(&server.requests(&rows.before, 1_000, 4));
+    server.send(&server.requests(&rows.timed, batch, connections))
 }

@@ -184,6 +184,14 @@ impl Conn {
         }
     }
 
+    /// What is read from now on is read once: it need not be kept in memory.
+    pub fn read_once(&mut self) -> DbResult<()> {
+        match self {
+            Conn::Sqlite(_) => self.execute("PRAGMA cache_size=-1024"),
+            Conn::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Runs SQL without results.
     pub fn execute(&mut self, sql: &str) -> DbResult<()> {
         use diesel::connection::SimpleConnection;

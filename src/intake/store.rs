@@ -1,11 +1,16 @@
-//! What a batch changed in alerts that were stored before, stored.
+//! What a batch changed in alerts that were stored before, stored; and the states of accounts, read.
 
 use std::collections::BTreeMap;
 
+use diesel::prelude::*;
+
+use crate::db::among::among;
 use crate::db::bulk::Value;
+use crate::db::schema::account_states;
 use crate::db::standing::{self, Standing, array};
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
+use crate::on_conn;
 
 use super::alerting::AlertUpdate;
 
@@ -24,6 +29,12 @@ impl Standing for UpdateAlerts {
     const SQL: &'static str = "UPDATE alerts SET hits = new.hits, severity = new.severity, last_seq = new.last_seq \
         FROM unnest(?::text::bigint[], ?::text::smallint[], ?::text::bigint[], ?::text::bigint[]) AS new (hits, severity, last_seq, id) \
         WHERE alerts.id = new.id";
+}
+
+/// The stored states of these accounts, as they are stored.
+pub(super) fn states_of(conn: &mut Conn, accounts: &[Seq]) -> DbResult<Vec<(Seq, Vec<u8>)>> {
+    let query = account_states::table.filter(among(account_states::account, accounts));
+    Ok(on_conn!(conn, |c| query.select((account_states::account, account_states::body)).load(c))?)
 }
 
 /// Stores them; on PostgreSQL many in one statement, because the committer waits for each.
