@@ -29,18 +29,17 @@ pub fn newest(conn: &mut Conn, witnesses: usize) -> DbResult<Option<CheckpointRo
     if witnesses == 0 {
         return store::newest_checkpoint(conn);
     }
-    conn.snapshot(|conn| {
-        let mut returns: BTreeMap<i64, Vec<Seq>> = BTreeMap::new();
-        for row in store::anchors_newest(conn, LOOKED_AT)?.into_iter().filter(|row| row.kind == WITNESS) {
-            returns.entry(row.size).or_default().push(row.id);
+    let mut returns: BTreeMap<i64, Vec<Seq>> = BTreeMap::new();
+    for row in store::anchors_newest(conn, LOOKED_AT)?.into_iter().filter(|row| row.kind == WITNESS) {
+        returns.entry(row.size).or_default().push(row.id);
+    }
+    // What a return names is there before it, and stays: no snapshot is needed, and the caller may hold one.
+    for (size, events) in returns.into_iter().rev().filter(|(_, events)| events.len() >= witnesses) {
+        if let Some(row) = signed(conn, size, &events, witnesses)? {
+            return Ok(Some(row));
         }
-        for (size, events) in returns.into_iter().rev().filter(|(_, events)| events.len() >= witnesses) {
-            if let Some(row) = signed(conn, size, &events, witnesses)? {
-                return Ok(Some(row));
-            }
-        }
-        Ok(None)
-    })
+    }
+    Ok(None)
 }
 
 /// The checkpoint of this size with the signatures in these events, if they are of enough witnesses.

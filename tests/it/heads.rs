@@ -7,9 +7,12 @@ use counterfoil::audit::{self, Given, Options};
 use counterfoil::ledger::heads::{NoProof, prove};
 use counterfoil::privacy::Scope;
 use counterfoil::trail::NewEvent;
+use counterfoil::trail::returned::Compared;
+use counterfoil::trail::store::newest_checkpoint;
+use counterfoil::trail::witnessed::{COSIGNATURE, WITNESS};
 use counterfoil_verify::heads::{Close, HeadsError, KIND};
 use counterfoil_verify::heads_proof::{Claim, HeadsProof, HeadsProofError, Proven};
-use counterfoil_verify::{Origin, VerifierKey};
+use counterfoil_verify::{Note, Origin, SignerKey, VerifierKey};
 use reqwest::Method;
 use serde_json::json;
 
@@ -90,6 +93,28 @@ fn the_last_entry_at_a_close_and_an_account_left_out_are_proven() {
         assert_eq!(findings(&site), [], "{kind:?}");
         let exported = Exported::of(&site, false);
         assert_eq!(exported.findings(&site.app.signer.verifier(), &[]), [""; 0], "the stand-alone verifier makes the same lists");
+    });
+}
+
+#[test]
+fn a_proof_ends_at_a_checkpoint_that_so_many_witnesses_signed() {
+    on_both(|kind| {
+        let (site, [_, second, ..]) = two_days(kind);
+        let with = |witnesses| prove(&mut site.bank.db.connect().unwrap(), date(2), "A-1", witnesses);
+        assert!(matches!(with(1), Err(NoProof::Unsigned { .. })), "{kind:?}: none signed yet");
+        site.app.sign();
+        let witness = SignerKey::witness_from_seed("w.example", [3; 32]).unwrap();
+        let row = site.app.db.read(newest_checkpoint).unwrap().unwrap();
+        let mut note = Note::parse(&row.note).unwrap();
+        note.cosign(&witness, 1_790_000_000).unwrap();
+        let line = note.signatures().last().unwrap().to_string();
+        let (size, root) = (row.size.unsigned_abs(), row.root.as_slice().try_into().unwrap());
+        let by = json!({ "witness": "w.example", "witnessed_at": 1_790_000_000, COSIGNATURE: line });
+        site.app.log().act(move |tx| Compared::Consistent { size, root }.record(tx, WITNESS, &by)).unwrap();
+        let keys = [site.app.signer.verifier(), witness.verifier()];
+        let proven = with(1).unwrap().verify(&keys, Origin::OfKey, &[]).unwrap();
+        assert_eq!((proven.head.unwrap().seq, proven.signed.witnesses.len()), (second, 1), "{kind:?}");
+        assert!(matches!(with(2), Err(NoProof::Unsigned { .. })));
     });
 }
 
