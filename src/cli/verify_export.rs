@@ -8,7 +8,7 @@ use clap::Args;
 use counterfoil_verify::check::{Level, Report, Scope, check, follow_rotations, open_notes};
 use counterfoil_verify::files::{Export, Files};
 use counterfoil_verify::folder::{Bundle, Folder};
-use counterfoil_verify::{Note, Policy, VerifierKey};
+use counterfoil_verify::{Found, Note, Policy, VerifierKey};
 use indicatif::ProgressBar;
 use serde_json::json;
 
@@ -58,7 +58,7 @@ impl Exported {
     pub(super) fn kept(&self) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
         let read = |path: &PathBuf| {
             let content = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-            let notes = Note::each_named(&path.display().to_string(), &content);
+            let notes = Found::notes_named(&path.display().to_string(), &content);
             let noted = notes.iter().all(|(_, note)| Note::find(note).is_some());
             anyhow::ensure!(
                 noted,

@@ -4,7 +4,7 @@
 //! the note, and only the note is judged. Each return is recorded, whatever it says.
 
 use counterfoil_verify::rotation::retired_at;
-use counterfoil_verify::{Checkpoint, Hash, Note, Origin, VerifierKey};
+use counterfoil_verify::{Checkpoint, Found, Hash, Note, Origin, VerifierKey};
 use serde_json::{Value, json};
 
 use crate::db::{Conn, DbResult, bulk};
@@ -58,10 +58,10 @@ pub fn compare(conn: &mut Conn, keys: &[VerifierKey], text: &str, leaves: LeafHa
         return Ok(Compared::Nothing);
     }
     let mut said = Compared::Nothing;
-    for part in Note::each(text.as_bytes()) {
-        said = match Note::find(part) {
-            Some(note) => compare_one(conn, keys, &note, leaves)?,
-            None => Compared::Nothing,
+    for note in Found::of(text.as_bytes()).notes {
+        said = match Note::parse(note) {
+            Ok(note) => compare_one(conn, keys, &note, leaves)?,
+            Err(error) => Compared::NotThisLog(error.to_string()),
         };
         if matches!(said, Compared::Contradicts { .. }) {
             break;

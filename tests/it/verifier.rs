@@ -6,6 +6,7 @@ mod beside;
 pub mod exported;
 mod generations;
 mod rotations;
+mod specimens;
 
 use std::fs;
 use std::path::{Path, PathBuf};

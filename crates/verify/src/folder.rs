@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::archive::Store;
 use crate::export::{is_bundle, parse_bundle_line};
 use crate::files::Files;
+use crate::text::unmarked;
 
 /// Largest single file that is read.
 pub const MAX_FILE: u64 = 4 << 30;
@@ -112,12 +113,15 @@ impl Bundle {
     /// # Errors
     /// When it is none, or a line of it cannot be used.
     pub fn parse(content: &[u8]) -> Result<Self, String> {
-        let text = std::str::from_utf8(content).map_err(|_| "the bundle is not UTF-8 text: it was changed on its way")?;
+        let text =
+            std::str::from_utf8(unmarked(content)).map_err(|_| "the bundle is not UTF-8 text: it was changed on its way")?;
         if !is_bundle(text.lines().next().unwrap_or_default()) {
             return Err("this is no bundle of an export: its first line does not say so".into());
         }
         let mut files = BTreeMap::new();
-        for (line, n) in text.lines().zip(1..).skip(1) {
+        // Editors and transfers add empty lines at the end.
+        let lines = text.lines().zip(1..).skip(1).filter(|(line, _)| !line.is_empty());
+        for (line, n) in lines {
             let (path, content) = parse_bundle_line(line).ok_or_else(|| format!("line {n} of the bundle cannot be read"))?;
             if files.insert(path, content).is_some() {
                 return Err(format!("line {n} of the bundle holds a file for the second time"));

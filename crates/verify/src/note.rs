@@ -7,7 +7,6 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::checkpoint::{Checkpoint, MAX_EXTENSIONS};
 use crate::key::{Algorithm, SignerKey, VerifierKey, is_name};
 use crate::mail;
 use crate::text::{base64, from_base64, hex};
@@ -21,7 +20,8 @@ pub const MAX_SIGNATURES: usize = 64;
 /// Longest signature in bytes, without the id of its key: enough for those of other algorithms.
 const MAX_SIGNATURE: usize = 8 * 1024;
 
-const DASH: &str = "\u{2014} ";
+/// What signature lines begin with, before a space.
+pub(crate) const EM_DASH: &str = "\u{2014}";
 
 /// Why a note cannot be read, signed or trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub struct Signature {
 impl fmt::Display for Signature {
     /// The line, without its end.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{DASH}{} {}", self.name, base64(&[&self.id[..], &self.bytes].concat()))
+        write!(f, "{EM_DASH} {} {}", self.name, base64(&[&self.id[..], &self.bytes].concat()))
     }
 }
 
@@ -152,62 +152,6 @@ impl Note {
             n if n > MAX_SIGNATURES => Err(NoteError::TooMany),
             _ => Ok(Self { text: text.to_owned(), signatures }),
         }
-    }
-
-    /// The notes of a text that holds one after the other, as `anchor.file` does, each as it stands there; a text with
-    /// fewer than two, whole. What follows the last signature is no note's.
-    #[must_use]
-    pub fn each(bytes: &[u8]) -> Vec<&[u8]> {
-        let (mut parts, mut from, mut at, mut signed) = (Vec::new(), 0, 0, false);
-        for line in bytes.split_inclusive(|b| *b == b'\n') {
-            let is = is_signature(line);
-            if signed && !is {
-                parts.push(&bytes[from..at]);
-                from = at;
-            }
-            signed = is;
-            at += line.len();
-        }
-        if signed {
-            parts.push(&bytes[from..]);
-        }
-        parts.retain(|part| Self::find(part).is_some());
-        if parts.len() < 2 { vec![bytes] } else { parts.into_iter().map(<[u8]>::trim_ascii_start).collect() }
-    }
-
-    /// The same of a file of this name, each under a name of its own.
-    #[must_use]
-    pub fn each_named(name: &str, bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
-        let notes = Self::each(bytes);
-        let named = |n: usize| if notes.len() < 2 { name.to_owned() } else { format!("{name}, note {n}") };
-        notes.iter().zip(1..).map(|(note, n)| (named(n), note.to_vec())).collect()
-    }
-
-    /// Finds a checkpoint's note in a text such as a saved mail: quoted with `>`, with other words
-    /// around it, with other line ends, in quoted-printable or base64. What is found is only its form; the
-    /// signature decides.
-    #[must_use]
-    pub fn find(bytes: impl AsRef<[u8]>) -> Option<Self> {
-        let bytes = bytes.as_ref();
-        if bytes.len() > MAX_BYTES {
-            return None;
-        }
-        let text = String::from_utf8_lossy(bytes);
-        let decoded = || Self::find_in(&mail::unquoted(&text));
-        let encoded = || mail::in_base64(&text).iter().rev().find_map(|text| Self::find_in(text));
-        Self::find_in(&text).or_else(decoded).or_else(encoded)
-    }
-
-    fn find_in(text: &str) -> Option<Self> {
-        let lines: Vec<String> = text.lines().map(mail::bare).collect();
-        let is_signature = |line: &String| signature(line).is_some();
-        let first = lines.iter().rposition(is_signature)?;
-        let first = lines[..first].iter().rposition(|line| !is_signature(line)).map_or(0, |i| i + 1);
-        let signatures = lines[first..].iter().take_while(|line| is_signature(line));
-        let blank = first.checked_sub(1).filter(|at| lines[*at].is_empty())?;
-        let begin = text_begin(&lines[..blank])?;
-        let all: Vec<&str> = lines[begin..=blank].iter().chain(signatures).map(String::as_str).collect();
-        Self::parse(all.join("\n") + "\n").ok()
     }
 
     /// Signs a text, which ends with a line end, with the keys of a log.
@@ -314,15 +258,6 @@ fn expect(key: &SignerKey, algorithm: Algorithm) -> Result<(), NoteError> {
     if key.algorithm() == algorithm { Ok(()) } else { Err(NoteError::OtherUse { key: key.name().to_owned() }) }
 }
 
-/// Where the text of a checkpoint begins that ends with these lines: three, and any extension lines. What reads as no
-/// checkpoint at all begins three lines before the end: opening it says what is wrong with it.
-fn text_begin(lines: &[String]) -> Option<usize> {
-    let three = lines.len().checked_sub(3)?;
-    let is_one = |begin: &usize| Checkpoint::parse(&(lines[*begin..].join("\n") + "\n")).is_ok();
-    let furthest = three.saturating_sub(MAX_EXTENSIONS);
-    Some((furthest..=three).rev().find(is_one).unwrap_or(three))
-}
-
 /// The time a witness states, or no time; nothing when the signature is not of this text.
 fn verify(text: &str, signature: &Signature, key: &VerifierKey) -> Option<Option<u64>> {
     match key.algorithm() {
@@ -351,11 +286,21 @@ fn check_text(text: &str) -> Result<(), NoteError> {
 
 /// Whether a line is one that signs, whatever mail programs put around it.
 pub(crate) fn is_signature(line: &[u8]) -> bool {
-    std::str::from_utf8(line).is_ok_and(|line| signature(&mail::bare(line)).is_some())
+    std::str::from_utf8(line).is_ok_and(|line| is_signature_line(&mail::bare(line)))
+}
+
+/// The same of a line with nothing around it.
+pub(crate) fn is_signature_line(line: &str) -> bool {
+    signature(line).is_some()
+}
+
+/// The length of a line's signature in bytes; 0 for any other line.
+pub(crate) fn signature_length(line: &str) -> usize {
+    signature(line).map_or(0, |signature| signature.bytes.len())
 }
 
 fn signature(line: &str) -> Option<Signature> {
-    let (name, encoded) = line.strip_prefix(DASH)?.split_once(' ')?;
+    let (name, encoded) = line.strip_prefix(EM_DASH)?.strip_prefix(' ')?.split_once(' ')?;
     let bytes = from_base64(encoded)?;
     let (id, rest) = bytes.split_first_chunk()?;
     let fits = is_name(name) && !rest.is_empty() && rest.len() <= MAX_SIGNATURE;

@@ -35,7 +35,7 @@ impl<R: BufRead> Notes<R> {
         let mut found = None;
         if ended {
             let rest = self.block.split_off(begin);
-            found = Note::find(std::mem::replace(&mut self.block, rest));
+            found = Note::find_plain(&std::mem::replace(&mut self.block, rest));
         } else if self.block.len() > if is { note::MAX_BYTES } else { 2 * UNSIGNED_MAX } {
             self.block.drain(..self.block.len() - UNSIGNED_MAX);
         }

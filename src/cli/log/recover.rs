@@ -71,8 +71,7 @@ pub(super) fn run(common: &Common, command: &Recover) -> CliResult {
 fn brought(command: &Recover) -> anyhow::Result<Option<Note>> {
     let Some(path) = &command.checkpoint else { return Ok(None) };
     let content = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let note = Note::parse(&content).ok().or_else(|| Note::find(&content));
-    note.map(Some).with_context(|| format!("{} holds no checkpoint", path.display()))
+    Note::find(&content).map(Some).with_context(|| format!("{} holds no checkpoint", path.display()))
 }
 
 fn announce(plan: &Plan, config: &Config) {

@@ -50,12 +50,12 @@ fn the_page_passes_over_nothing_beside_a_proof_whatever_a_mail_made_of_it() {
     let signed = Checkpoint::new(verifier.name(), 0, empty_root()).sign(&[&thief]).unwrap().to_string();
     desk.refuses(&keys, &[desk.put("next.txt", signed)], "key_discontinuity");
 
+    desk.refuses(&key, &[kept("empty.heads-proof", &checkpoint(&site))], "it holds no proof");
     // What a checkpoint alone, or one of two, would leave unsaid.
     for (files, because) in [
         (vec![kept("alone.txt", &checkpoint(&site)), good.clone()], "a checkpoint alone says nothing about good.json"),
         (vec![proof.clone(), good.clone(), bad], "there is another of its kind"),
         (vec![proof, good, desk.put("export.cfx", Exported::of(&site, false).bundle())], "and another of them"),
-        (vec![kept("empty.heads-proof", &checkpoint(&site))], "it holds no proof"),
     ] {
         let (word, text) = desk.verify(&key, "#files", &files);
         assert_eq!(word, "Nothing was verified", "{text}");

@@ -51,7 +51,7 @@ pub fn open_notes(
     let mut all = vec![newest];
     for (name, bytes) in remembered {
         report.note(Level::L0, 1);
-        let note = Note::parse(bytes).or_else(|e| Note::find(bytes).ok_or(e));
+        let note = Note::parse(bytes);
         let named = note.as_ref().ok().and_then(|note| note.unverified_text().lines().next().map(str::to_owned));
         let current = all[0].checkpoint.origin.clone();
         // Signed before the log went on under another name: it counts if its own key is trusted too.

@@ -3,7 +3,7 @@
 
 use counterfoil_verify::heads_proof::{Claim, HeadsProof};
 use counterfoil_verify::text::{base64, hex};
-use counterfoil_verify::{Checkpoint, Single, leaf};
+use counterfoil_verify::{Checkpoint, Found, leaf};
 use serde_json::Value;
 
 use crate::bank::{Log, key};
@@ -71,8 +71,8 @@ fn a_file_named_a_proof_that_holds_none_is_no_checkpoint() {
     let (code, result) = verify(&[&desk.put("mail.txt", format!("Hello\n\n> {}", text.replace('\n', "\n> ")))]);
     assert_eq!((code, &result["what"]), (0, &Value::from("checkpoint")));
     assert!(result["said"].to_string().contains("of those nothing was verified"), "{result:#}");
-    assert_eq!(Single::of(b""), Single::Other);
-    assert_eq!(Single::of(b"nothing <of> it"), Single::Other);
+    assert_eq!(Found::of(b""), Found::default());
+    assert_eq!(Found::of(b"nothing <of> it"), Found::default());
 }
 
 #[test]

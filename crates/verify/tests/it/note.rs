@@ -6,7 +6,7 @@ use counterfoil_verify::heads_proof::HeadsProof;
 use counterfoil_verify::key::{Algorithm, KeyError, SignerKey, VerifierKey};
 use counterfoil_verify::note::{MAX_BYTES, MAX_SIGNATURES, Note, NoteError};
 use counterfoil_verify::text;
-use counterfoil_verify::{Checkpoint, Policy, TlogProof, export};
+use counterfoil_verify::{Checkpoint, Found, Policy, TlogProof, export};
 use proptest::prelude::*;
 
 /// The example of the Go package golang.org/x/mod/sumdb/note.
@@ -255,19 +255,18 @@ fn each_note_of_a_list_is_found_as_it_stands() {
     let printed: Vec<String> = (1..5).map(|n| Note::sign(&format!("log\n{n}\nroot\n"), &[&log]).unwrap().to_string()).collect();
     for between in ["", "\n", "\r\n\n", "and then\n\n"] {
         let list = printed.join(between) + "what follows is no note\n";
-        let each = Note::each(list.as_bytes());
-        assert_eq!(each.len(), 4, "{list}");
-        for (part, note) in each.iter().zip(&printed) {
-            let found = Note::parse(part).ok().filter(|found| found.open(&[log.verifier()]).is_ok()).or_else(|| Note::find(part));
-            assert_eq!(found.map(|found| found.to_string()).as_ref(), Some(note), "{list}");
-        }
+        assert_eq!(Found::of(list.as_bytes()).notes, printed, "{list}");
     }
-    for text in ["", "no note", &printed[0], &format!("> {}", printed[0].replace('\n', "\n> "))] {
-        assert_eq!(Note::each(text.as_bytes()), [text.as_bytes()]);
+    for text in ["", "no note"] {
+        assert_eq!(Found::notes_named("a", text.as_bytes()), [("a".to_owned(), text.into())]);
+    }
+    for text in [printed[0].clone(), format!("> {}", printed[0].replace('\n', "\n> ")), printed[0].clone() + &printed[0]] {
+        assert_eq!(Found::notes_named("a", text.as_bytes()), [("a".to_owned(), printed[0].clone().into_bytes())]);
     }
     // However long the list is.
-    let long = printed.concat().repeat(3_000);
-    assert_eq!((Note::each(long.as_bytes()).len(), long.len() > MAX_BYTES), (12_000, true));
+    let all: Vec<String> = (0..12_000).map(|n| printed[0].replace("\n1\n", &format!("\n{n}\n"))).collect();
+    let long = all.concat();
+    assert_eq!((Found::of(long.as_bytes()).notes == all, long.len() > MAX_BYTES), (true, true));
 }
 
 proptest! {

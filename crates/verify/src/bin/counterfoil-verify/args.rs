@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use counterfoil_verify::text::from_hex;
-use counterfoil_verify::{Hash, Note, Policy, VerifierKey, rotation};
+use counterfoil_verify::text::{from_hex, unmarked};
+use counterfoil_verify::{Found, Hash, Policy, VerifierKey, rotation};
 
 use crate::read;
 
@@ -80,7 +80,7 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Parsed, String> 
             "--origin" => once(&mut args.origin, &name, value()?)?,
             "--checkpoint" => {
                 let (name, content) = named(value()?)?;
-                args.checkpoints.extend(Note::each_named(&name, &content));
+                args.checkpoints.extend(Found::notes_named(&name, &content));
             }
             "--rotation" => args.rotations.extend(rotations(named(value()?)?)),
             "--receipt" => once(&mut args.receipt, "--receipt or --leaf", receipt(&text(&value()?)?)?)?,
@@ -124,14 +124,15 @@ fn named(path: String) -> Result<(String, Vec<u8>), String> {
 
 /// The changes of the key in a file, each by the file's name.
 fn rotations((name, content): (String, Vec<u8>)) -> Vec<(String, Vec<u8>)> {
-    match std::str::from_utf8(&content) {
+    match std::str::from_utf8(unmarked(&content)) {
         Ok(text) => rotation::each(text).into_iter().map(|one| (name.clone(), one.as_bytes().to_vec())).collect(),
         Err(_) => vec![(name, content)],
     }
 }
 
 fn text(path: &str) -> Result<String, String> {
-    String::from_utf8(read(Path::new(path))?).map_err(|_| format!("{path} is not UTF-8 text"))
+    let content = read(Path::new(path))?;
+    std::str::from_utf8(unmarked(&content)).map(str::to_owned).map_err(|_| format!("{path} is not UTF-8 text"))
 }
 
 fn hash(hex: &str) -> Result<Hash, String> {

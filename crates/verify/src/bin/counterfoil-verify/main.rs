@@ -14,10 +14,11 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use counterfoil_verify::Single;
+use counterfoil_verify::Found;
 use counterfoil_verify::archive::MANIFEST;
 use counterfoil_verify::export::is_bundle;
 use counterfoil_verify::folder::{Bundle, Folder, MAX_FILE};
+use counterfoil_verify::text;
 
 use args::{Args, Parsed};
 use print::Outcome;
@@ -53,16 +54,17 @@ fn run(args: &Args) -> Result<Outcome, String> {
         return export::verify(args, Folder::new(path));
     }
     let content = read(path)?;
+    let content = text::unmarked(&content);
     let first = content.split(|b| *b == b'\n').next().and_then(|line| std::str::from_utf8(line).ok()).unwrap_or_default();
     if is_bundle(first) {
-        return export::verify(args, Bundle::parse(&content)?);
+        return export::verify(args, Bundle::parse(content)?);
     }
-    match Single::of(&content) {
-        Single::Proof(proof) => proof::verify_leaf(args, &proof),
-        Single::HeadsProof(proof) => proof::verify_head(args, &proof),
-        Single::Several => Err(format!("{} holds several proofs: verify one at a time", path.display())),
-        Single::Other if path.extension().is_some_and(|e| e == "tlog-proof" || e == "heads-proof") => Ok(proof::no_proof(path)),
-        Single::Other => proof::verify_checkpoint(args, &content),
+    let found = Found::of(content);
+    match found.proofs.as_slice() {
+        [proof] => proof::verify(args, proof, &found.notes),
+        [_, ..] => Err(format!("{} holds several proofs: verify one at a time", path.display())),
+        [] if path.extension().is_some_and(|e| e == "tlog-proof" || e == "heads-proof") => Ok(proof::no_proof(path)),
+        [] => proof::verify_checkpoint(args, content),
     }
 }
 

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use counterfoil_verify::check::{Level, Report, follow_rotations, open_notes};
 use counterfoil_verify::decode::{Leaf, decode};
+use counterfoil_verify::found::Proof;
 use counterfoil_verify::generation;
 use counterfoil_verify::heads::Head;
 use counterfoil_verify::heads_proof::HeadsProof;
 use counterfoil_verify::text::hex;
-use counterfoil_verify::{Note, Origin, Policy, Signed, TlogProof, leaf};
+use counterfoil_verify::{Found, Note, Origin, Policy, Signed, TlogProof, leaf};
 
 use crate::args::Args;
 use crate::export::followed;
@@ -18,9 +19,23 @@ fn origin(args: &Args) -> Origin<'_> {
     args.origin.as_deref().map_or(Origin::OfKey, Origin::Is)
 }
 
+/// A proof, and the notes of the same file: those that are not its own checkpoint are held against it.
+pub fn verify(args: &Args, proof: &Proof, notes: &[String]) -> Result<Outcome, String> {
+    let beside = |own: &Note| {
+        let others = notes.iter().filter(|note| **note != own.to_string()).zip(1..);
+        let others =
+            others.map(|(note, n)| (format!("{}, checkpoint {n} beside the proof", args.path), note.clone().into_bytes()));
+        others.chain(args.checkpoints.iter().cloned()).collect::<Vec<_>>()
+    };
+    match proof {
+        Proof::Leaf(text) => verify_leaf(args, text, beside),
+        Proof::Account(text) => verify_head(args, text, beside),
+    }
+}
+
 /// A proof of one leaf. Which leaf comes from a receipt, or from the proof's own extra data, which
 /// then count because their hash is what is proven.
-pub fn verify_leaf(args: &Args, content: &[u8]) -> Result<Outcome, String> {
+fn verify_leaf(args: &Args, content: &str, beside: impl Fn(&Note) -> Vec<(String, Vec<u8>)>) -> Result<Outcome, String> {
     let mut report = Report::default();
     report.note(Level::L1, 1);
     let proof = match TlogProof::parse(content) {
@@ -32,7 +47,8 @@ pub fn verify_leaf(args: &Args, content: &[u8]) -> Result<Outcome, String> {
         return Err("the proof does not say of which leaf: give --receipt FILE or --leaf HEX".into());
     };
     let mut said = Vec::new();
-    let Some((policy, signed)) = signed(args, &proof.checkpoint, &args.checkpoints, &mut report, &mut said) else {
+    let kept = beside(&proof.checkpoint);
+    let Some((policy, signed)) = signed(args, &proof.checkpoint, &kept, &mut report, &mut said) else {
         return Ok(Outcome::of_report("proof", None, report));
     };
     if let Err(e) = proof.verify(&hash, &policy.trusted(), origin(args)) {
@@ -46,14 +62,18 @@ pub fn verify_leaf(args: &Args, content: &[u8]) -> Result<Outcome, String> {
     if carried.is_some() && bytes.is_none() {
         said.push("the leaf in `extra` is not the one that is proven: nothing in it counts".to_owned());
     }
-    let leaf = bytes.and_then(|bytes| decode(bytes).ok());
+    let leaf = bytes.map(decode).transpose().unwrap_or_else(|why| {
+        report.add(Level::L3, "leaf_unreadable", proof.index, why.to_string());
+        None
+    });
     if let Some(leaf) = &leaf {
         said.insert(1, describe(leaf));
         let of = &signed.checkpoint.origin;
-        let own =
-            (leaf.origin() == of || generation::precedes(leaf.origin(), of)) && u64::try_from(leaf.seq()) == Ok(proof.index);
-        if !own {
-            report.add(Level::L3, "seq_differs", proof.index, "the leaf says it stands elsewhere");
+        if leaf.origin() != of && !generation::precedes(leaf.origin(), of) {
+            report.add(Level::L3, "origin_differs", proof.index, format!("the leaf is of the log {}", leaf.origin()));
+        }
+        if u64::try_from(leaf.seq()) != Ok(proof.index) {
+            report.add(Level::L3, "seq_differs", proof.index, format!("the leaf says that it is number {}", leaf.seq()));
         }
     }
     file(args, leaf.as_ref(), proof.index, &mut report, &mut said);
@@ -61,7 +81,7 @@ pub fn verify_leaf(args: &Args, content: &[u8]) -> Result<Outcome, String> {
 }
 
 /// A proof of an account's last entry, or that it has none.
-pub fn verify_head(args: &Args, content: &[u8]) -> Result<Outcome, String> {
+fn verify_head(args: &Args, content: &str, beside: impl Fn(&Note) -> Vec<(String, Vec<u8>)>) -> Result<Outcome, String> {
     let mut report = Report::default();
     report.note(Level::L1, 1);
     let proof = match HeadsProof::parse(content) {
@@ -69,7 +89,8 @@ pub fn verify_head(args: &Args, content: &[u8]) -> Result<Outcome, String> {
         Err(e) => return Ok(Outcome::refused("account", report, "proof_unreadable", e.to_string())),
     };
     let mut said = Vec::new();
-    let Some((policy, signed)) = signed(args, &proof.proof.checkpoint, &args.checkpoints, &mut report, &mut said) else {
+    let kept = beside(&proof.proof.checkpoint);
+    let Some((policy, signed)) = signed(args, &proof.proof.checkpoint, &kept, &mut report, &mut said) else {
         return Ok(Outcome::of_report("account", None, report));
     };
     let proven = match proof.verify(&policy.trusted(), origin(args), &[]) {
@@ -110,22 +131,20 @@ pub fn verify_checkpoint(args: &Args, content: &[u8]) -> Result<Outcome, String>
         ));
     }
     let mut report = Report::default();
-    let mut kept = Note::each_named(&args.path, content);
-    let last = kept.pop();
-    let content = last.as_ref().map_or(content, |(_, note)| note);
-    kept.extend(args.checkpoints.iter().cloned());
-    let mut said = vec!["the signature is the log's; hold an export against it to learn more".to_owned()];
-    let note = match Note::parse(content) {
+    let mut kept = Found::notes_named(&args.path, content);
+    let (name, last) = kept.pop().unwrap_or_default();
+    let note = match Note::parse(&last) {
         Ok(note) => note,
         Err(e) => {
-            let Some(note) = Note::find(content) else {
-                report.note(Level::L0, 1);
-                return Ok(Outcome::refused("checkpoint", report, "checkpoint_untrusted", e.to_string()));
-            };
-            said.push("it was found among other words, or quoted: of those nothing was verified".to_owned());
-            note
+            report.note(Level::L0, 1);
+            return Ok(Outcome::refused("checkpoint", report, "checkpoint_untrusted", format!("{name}: {e}")));
         }
     };
+    let mut said = vec!["the signature is the log's; hold an export against it to learn more".to_owned()];
+    if kept.is_empty() && last != content {
+        said.push("it was found among other words, or quoted: of those nothing was verified".to_owned());
+    }
+    kept.extend(args.checkpoints.iter().cloned());
     let signed = signed(args, &note, &kept, &mut report, &mut said).map(|(_, signed)| signed);
     let said = if signed.is_some() { said } else { Vec::new() };
     Ok(Outcome::of_report("checkpoint", signed, report).saying(said))
