@@ -32,7 +32,7 @@ enum Action {
     /// The master key, which opens what is sealed while the program runs
     #[command(subcommand)]
     Master(Master),
-    /// Say whether sensitive fields can be sealed
+    /// Say whether sensitive fields can be sealed; exit code 1 when they cannot
     Status,
 }
 
@@ -142,7 +142,7 @@ fn status(common: &Common) -> CliResult {
     let status = db.read(|conn| sealing::status(conn, &keys, &state.origin))?;
     say!("{}", status.code());
     eprintln!("{}", status.text());
-    Ok(Done::Well)
+    Ok(if status.is_ready() { Done::Well } else { Done::Finding })
 }
 
 /// Where the keys are, and of which log.

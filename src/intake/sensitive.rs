@@ -23,7 +23,7 @@ impl Engine {
         if sensitive.present(&entry.parts.listed()).is_empty() || self.rehearsed.is_some() {
             return Ok(None);
         }
-        let status = self.sealer.status(&mut self.conn)?;
+        let status = self.sealer.status(&mut self.conn, self.settings.clock.now())?;
         let refusal = || Refusal { status: 503, ..Refusal::whole(status.code(), status.text()) };
         Ok((!status.is_ready()).then(refusal))
     }

@@ -61,7 +61,7 @@ impl<'k> Sealing<'k> {
     /// When the database or a key file cannot be read.
     pub fn refusal(
         &mut self,
-        conn: &mut Conn,
+        tx: &mut ActTx<'_>,
         rules: &RecordType,
         change: &NewChange,
         decision: &Decision,
@@ -69,7 +69,8 @@ impl<'k> Sealing<'k> {
         if !decision.fields.iter().any(|field| is_sealed(rules, &change.sensitive, field)) {
             return Ok(None);
         }
-        let status = self.sealer.status(conn)?;
+        let now = tx.now();
+        let status = self.sealer.status(tx.conn, now)?;
         let refusal = || Refusal { status: 503, ..Refusal::whole(status.code(), status.text()) };
         Ok((!status.is_ready()).then(refusal))
     }

@@ -194,7 +194,7 @@ impl<'r> Run<'r> {
                 format!("{} fields differ, but one change touches at most {FIELDS_MAX}; split it", decision.fields.len());
             return Ok(ChangeResult::Rejected(Refusal::whole("change_too_large", detail)));
         }
-        if let Some(refusal) = self.sealing.refusal(tx.conn, rules, change, &decision)? {
+        if let Some(refusal) = self.sealing.refusal(tx, rules, change, &decision)? {
             return Ok(ChangeResult::Rejected(refusal));
         }
         let record = known.map_or(0, |known| known.id);

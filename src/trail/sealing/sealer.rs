@@ -3,7 +3,7 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, MINUTE, Moment};
 use crate::db::{Conn, DbError, DbResult};
 use crate::ids::Seq;
 
@@ -18,7 +18,8 @@ use super::{Fields, Master, Opened, Opener, Place, PublicKey, Status, parts, pur
 pub struct Sealer {
     keys: KeyFolder,
     origin: String,
-    status: Option<Status>,
+    /// When it was found that something may be sealed.
+    ready: Option<Moment>,
     opener: Option<Opener>,
     current: Option<(i32, Seq, Secret)>,
 }
@@ -45,24 +46,28 @@ fn failed(what: &str) -> DbError {
 impl Sealer {
     /// For the log named `origin`.
     pub fn new(keys: KeyFolder, origin: &str) -> Sealer {
-        Sealer { keys, origin: origin.to_owned(), status: None, opener: None, current: None }
+        Sealer { keys, origin: origin.to_owned(), ready: None, opener: None, current: None }
     }
 
     /// Forgets what it read: keys have changed.
     pub fn reset(&mut self) {
-        (self.status, self.opener, self.current) = (None, None, None);
+        (self.ready, self.opener, self.current) = (None, None, None);
     }
 
-    /// Whether anything may be sealed.
+    /// Whether anything may be sealed; a file that was damaged while the program runs is noticed within a minute.
     ///
     /// # Errors
     /// When the database or a key file cannot be read.
-    pub fn status(&mut self, conn: &mut Conn) -> DbResult<Status> {
-        if let Some(known) = self.status.filter(|known| known.is_ready()) {
-            return Ok(known);
+    pub fn status(&mut self, conn: &mut Conn, now: Moment) -> DbResult<Status> {
+        if self.ready.is_some_and(|at| (at.0..at.0 + MINUTE).contains(&now.0)) {
+            return Ok(Status::Ready);
         }
         let found = status(conn, &self.keys, &self.origin)?;
-        self.status = Some(found);
+        if found.is_ready() {
+            self.ready = Some(now);
+        } else {
+            self.reset();
+        }
         Ok(found)
     }
 

@@ -48,7 +48,7 @@ fn keys_and_holds_are_kept_by_commands_beside_a_running_server() {
         std::fs::write(&settings, "[[source]]\nname = \"core\"\nsensitive = [\"reason\"]\n").unwrap();
         let with = |args: &[&str]| Program::new(dir.path()).args(args).args(["--database", &database, "--config"]).arg(&settings);
         let mut serve = with(&[]).spawn_serve();
-        assert_eq!(with(&["keys", "status"]).run().succeeded().stdout.trim(), "recovery_key_untested");
+        assert_eq!(with(&["keys", "status"]).run().failed_with(1).stdout.trim(), "recovery_key_untested");
         let file = dir.path().join("day.ndjson");
         std::fs::write(&file, format!("{}\n{}\n", row("R1", 0), row("R2", 1))).unwrap();
         let import = ["import", file.to_str().unwrap(), "--source", "core", "--json"];
@@ -87,7 +87,7 @@ fn keys_and_holds_are_kept_by_commands_beside_a_running_server() {
         let master =
             std::fs::read_dir(&keys).unwrap().map(|f| f.unwrap().path()).find(|p| p.extension().is_some_and(|e| e == "master"));
         std::fs::remove_file(master.unwrap()).unwrap();
-        assert_eq!(with(&["keys", "status"]).run().succeeded().stdout.trim(), "master_key_missing");
+        assert_eq!(with(&["keys", "status"]).run().failed_with(1).stdout.trim(), "master_key_missing");
         with(&["keys", "recovery", "restore"]).input(paper).run().succeeded();
         assert_eq!(with(&["keys", "status"]).run().succeeded().stdout.trim(), "ready");
         with(&["verify"]).run().succeeded();

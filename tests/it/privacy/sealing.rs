@@ -1,7 +1,7 @@
 //! Sealed fields: nothing before the recovery key was tested, nothing in the clear afterwards, and no
 //! proof that hangs on a key.
 
-use counterfoil::clock::{Clock, DAY};
+use counterfoil::clock::{Clock, DAY, MINUTE};
 use counterfoil::config::{Config, Source};
 use counterfoil::intake::RowResult;
 use counterfoil::ledger::store as ledger;
@@ -197,6 +197,27 @@ fn another_recovery_key_put_into_the_database_seals_nothing() {
     refused(&bank, sensitive("S2", 1), "recovery_key_differs");
     let outcome = verified(&bank);
     assert!(outcome.findings.iter().any(|f| (f.level, f.table) == ("L4", "recovery_keys")), "{:?}", outcome.findings);
+}
+
+#[test]
+fn a_key_file_that_is_damaged_while_it_runs_stops_sealing_within_a_minute() {
+    on_both(|kind| {
+        let bank = bank(kind);
+        tested(&bank, &recovery(&bank));
+        bank.record(sensitive("S1", 0));
+        for (n, (name, code)) in [("master", "master_key_missing"), ("recovery", "recovery_key_differs")].into_iter().enumerate()
+        {
+            let path = folder(&bank).file(&origin(&bank), name);
+            let kept = std::fs::read(&path).unwrap();
+            std::fs::write(&path, "garbage").unwrap();
+            bank.clock.advance(MINUTE);
+            refused(&bank, sensitive("S2", 1), code);
+            bank.record(entry(&format!("P{n}"), "ACC-1", "2026-03-02T10:00:00Z", 1, 2));
+            std::fs::write(path, kept).unwrap();
+            bank.record(sensitive(&format!("S3-{n}"), 2));
+        }
+        assert_eq!(verified(&bank).findings, [], "{kind:?}");
+    });
 }
 
 #[test]
