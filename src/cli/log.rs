@@ -141,12 +141,16 @@ fn write(leader: &Leader, command: &Export) -> anyhow::Result<LogExport> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&command.out);
         let mut bundle = Bundle(BufWriter::new(file.with_context(|| format!("{path} cannot be made"))?));
         bundle.0.write_all(bundle_header().as_bytes())?;
-        let written = export::log(leader.db(), command.private, command.by.witnesses, &mut bundle)?;
+        let written = export::log(leader.db(), command.private, command.by.witnesses, &mut bundle);
+        if written.is_err() {
+            fs::remove_file(&command.out)?;
+        }
         bundle.0.flush()?;
-        return Ok(written);
+        return Ok(written?);
     }
-    make_folder(&command.out).with_context(|| format!("{path} cannot be made"))?;
-    anyhow::ensure!(fs::read_dir(&command.out)?.next().is_none(), "{path} is not empty: name a new folder");
+    // The folder is made with the first file in it: what cannot be exported leaves none.
+    let is_empty = !command.out.exists() || fs::read_dir(&command.out)?.next().is_none();
+    anyhow::ensure!(is_empty, "{path} is not empty: name a new folder");
     Ok(export::log(leader.db(), command.private, command.by.witnesses, &mut Folder(&command.out))?)
 }
 

@@ -32,8 +32,8 @@ impl Refusing {
     pub fn finding(&self) -> String {
         let Refusing { witness, since, why } = self;
         format!(
-            "Witness {witness} refuses to sign since {since}: {why}. It keeps the note it refused: ask who runs it, and run \
-             `counterfoil verify`."
+            "Witness {witness} has not signed since {since}: {why}. Ask who runs it, which keeps each note that it refused, \
+             and run `counterfoil verify`."
         )
     }
 }
