@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench throughput -- [rows] [rounds] [sqlite|postgres|http …] [batch=1000]`: words choose
 //! parts of it, none means all. `COUNTERFOIL_BENCH_POSTGRES=postgres://…` adds PostgreSQL: any database of a
-//! server on which others may be made.
+//! server on which others may be made; `pghttp` sends to it over HTTP.
 //! `-- singles [rows] [rounds]` prints only single entries over 64 connections.
 //! `-- table [rows] [rounds]` prints the goals of the write path and what is reached of them.
 //! `-- spike [rows] [batch=1000] [alone]` instead appends that many rows to one file, beside the raw insert.
@@ -85,6 +85,9 @@ fn main() {
     }
     if asked.wants("http") {
         over_http(&asked);
+    }
+    if let (true, Some(server)) = (asked.names("pghttp"), postgres::Server::named()) {
+        postgres_over_http(&server, &asked);
     }
 }
 
@@ -170,6 +173,19 @@ fn over_http(asked: &Asked) {
             n as f64 / server.send(&requests).seconds
         });
         println!("| {what} | {:.0} |", median(rates.collect()));
+    }
+}
+
+fn postgres_over_http(server: &postgres::Server, asked: &Asked) {
+    println!("\n| PostgreSQL over HTTP, batches of 1,000 | entries/s |\n|---|---|");
+    for connections in [8, 16, 32] {
+        let rates = (0..asked.rounds).map(|round| {
+            let database = server.database();
+            let server = Server::start(&database.url, database.keys());
+            let requests = server.requests(&Rows::of(asked.rows, round, Accounts::New).timed, 1_000, connections);
+            asked.rows as f64 / server.send(&requests).seconds
+        });
+        println!("| {connections} connections | {:.0} |", median(rates.collect()));
     }
 }
 
