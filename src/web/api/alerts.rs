@@ -354,7 +354,7 @@ pub async fn show(req: HttpRequest, caller: Caller, app: Data<App>, reference: P
     Ok(HttpResponse::Ok().json(detail_view(&detail, is_key)?))
 }
 
-/// Closes an alert with a disposition and a comment. Officers only.
+/// Closes an alert with a disposition and a comment: with the session of somebody who decides alerts, never with a key.
 ///
 /// With a session: the token of the session's forms goes into header `x-csrf-token`.
 #[utoipa::path(

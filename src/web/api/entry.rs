@@ -27,7 +27,7 @@ use crate::web::params::{Params, place};
 use crate::web::problem::{Problem, ProblemBody};
 use crate::web::reads;
 
-use super::wire::{BreakBody, EntryBody, HitBody};
+use super::wire::{BreakBody, EntryBody, HitBody, is_of_itself};
 
 /// An entry with its place in the log.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -241,7 +241,12 @@ pub async fn show(req: HttpRequest, sender: Sender, app: Data<App>, seq: Path<St
             if source.is_some_and(|source| source != row.source) {
                 return Ok(Some(None));
             }
-            Ok::<_, DbError>(Some(Some((row.account, Views::new(conn, full)?.view(conn, &row)?))))
+            let mut view = Views::new(conn, full)?.view(conn, &row)?;
+            let owner = store::account(conn, row.account)?.map(|account| account.source);
+            if source.is_some() && owner != Some(row.source) {
+                view.breaks.retain(|found| is_of_itself(&found.found.kind));
+            }
+            Ok::<_, DbError>(Some(Some((row.account, view))))
         })
     });
     match found.await?? {

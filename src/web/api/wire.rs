@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::intake::{Receipt, ReceiptBreak, ReceiptHit, RowResult, Told};
+use crate::ledger::BreakKind;
 use crate::web::problem::{Problem, ProblemBody};
 
 /// One booked credit or debit on one account. Every value is text; money is decimal text.
@@ -211,6 +212,12 @@ pub struct AtomicRefusal {
     pub summary: Summary,
 }
 
+/// Whether a break of this kind follows from the entry alone and from whose account it is on: whether the others are there
+/// tells of the account's balance.
+pub(super) fn is_of_itself(kind: &str) -> bool {
+    [BreakKind::Arithmetic, BreakKind::ForeignSource].iter().any(|known| known.to_string() == kind)
+}
+
 impl From<ReceiptHit> for HitBody {
     fn from(hit: ReceiptHit) -> HitBody {
         HitBody { rule: hit.rule, severity: hit.severity, alert: hit.alert }
@@ -228,6 +235,7 @@ impl ReceiptBody {
     pub fn new(receipt: Receipt, status: &'static str, full: bool) -> ReceiptBody {
         let foreign = receipt.told == Told::Nothing;
         let hits = if full && !foreign { receipt.hits } else { Vec::new() };
+        let breaks = receipt.breaks.into_iter().filter(|found| !foreign || is_of_itself(&found.kind));
         let told = |found: ReceiptBreak| match receipt.told {
             Told::All => found,
             Told::NoBalance | Told::Nothing => ReceiptBreak { expected: None, difference: None, ..found },
@@ -238,7 +246,7 @@ impl ReceiptBody {
             position: (!foreign).then_some(receipt.position),
             status,
             hits: hits.into_iter().map(HitBody::from).collect(),
-            breaks: receipt.breaks.into_iter().map(told).map(BreakBody::from).collect(),
+            breaks: breaks.map(told).map(BreakBody::from).collect(),
             masked: Some(receipt.masked).filter(|masked| *masked > 0),
         }
     }
