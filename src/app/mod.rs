@@ -31,7 +31,7 @@ pub use books::{Books, open_db, require_apart};
 pub use breaks::BreakName;
 pub use changes::WireChanges;
 pub use inbox::{Inbox, Leader, LeaderError};
-pub use nights::{Night, last_night, pass};
+pub use nights::{Night, is_past, last_night, pass};
 pub use post::StandBy;
 pub use privacy::{PrivacyRequest, prune};
 pub use requests::{IN_STEPS, Request, RequestError, nightly};

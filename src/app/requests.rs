@@ -18,13 +18,13 @@ use crate::ids::Seq;
 use crate::import::{self, Finish, RunRow};
 use crate::intake::{self, Delivery, DeliveryKind, Submission};
 use crate::notify::letters;
-use crate::reports::{self, Made};
+use crate::reports::{self, Due, Made};
 use crate::trail::attempts::{self, Attempt, Outcome};
 use crate::trail::{Act, ActError, Acts, Log, NewEvent, Side};
 
 use super::App;
 use super::changes::{self, WireChanges};
-use super::nights::{last_night, pass};
+use super::nights::{is_past, last_night, pass};
 use super::privacy::PrivacyRequest;
 use super::rows::{WireResult, WireRow};
 use super::store;
@@ -338,7 +338,11 @@ pub fn nightly(app: &App, date: Option<NaiveDate>) -> Result<Vec<(NaiveDate, Mad
     }
     let context = reports::Context::new(&app.config, app.clock.clone());
     let render = |report: &reports::Report| reports::page::frozen_in(report, &context.root);
-    let made = reports::run_nightly(&app.log(), &app.db, &context, date, &render)?;
+    let what = match date {
+        Some(date) => Due::Date(date),
+        None => Due::Missing { restate: last_night(app)?.map_or(Ok(false), |night| is_past(app, night).map(|past| !past))? },
+    };
+    let made = reports::run_nightly(&app.log(), &app.db, &context, what, &render)?;
     match reports::close_days(&app.log(), &app.db, &context) {
         Ok(_) | Err(ActError::Refused { .. }) => {}
         Err(error) => tracing::error!(%error, "the account heads of a day could not be committed; it is tried again"),

@@ -24,7 +24,7 @@ pub(super) fn reverse(app: &App, proposal: &Proposal) -> Result<(), ActError> {
     let forced = proposal.facts["forced"] == true;
     let (heads, now) = (app.newest.clone(), app.clock.now());
     let worked_out = app.db.read(|conn| -> Result<(Seq, NewEntry), ActError> {
-        let found = Reversal::of(conn, &heads, seq, now)?;
+        let found = Reversal::of(conn, &heads, seq)?;
         found.facts(forced)?;
         let actor = match proposal.submitted_by {
             Some(user) => users::find(conn, user)?.map(|user| user.email),

@@ -5,7 +5,6 @@ use serde_json::json;
 
 use crate::app::Leader;
 use crate::approvals::Kind;
-use crate::clock::Clock;
 use crate::ids::{Seq, mask_account};
 use crate::ledger::history::Newest;
 use crate::ledger::reversals::Reversal;
@@ -41,8 +40,7 @@ pub(super) fn run(common: &Common, command: Reverse) -> CliResult {
 /// Prints what it would come to, and submits it where that is asked for.
 fn shown(leader: &Leader, command: Reverse) -> CliResult {
     let Reverse { seq, force, by } = command;
-    let now = Clock::system().now();
-    let found = leader.db().read(|conn| Reversal::of(conn, &Newest::default(), seq, now))?;
+    let found = leader.db().read(|conn| Reversal::of(conn, &Newest::default(), seq))?;
     acts::seen(leader, false, json!({ "entry": seq, "account": found.account.id }))?;
     let (currency, account) = (found.entry.money()?, mask_account(&found.account.number));
     let amount = grouped(found.entry.amount.into(), currency);

@@ -39,7 +39,7 @@ pub use changes::{Change, changes};
 pub use closing::close_days;
 pub use context::Context;
 pub use figures::{Span, compute};
-pub use nightly::{due_dates, last_night, run_nightly, stored_since};
+pub use nightly::{Due, due_dates, last_night, run_nightly, stored_between};
 pub use report::{
     Access, Alerts, Continuity, Integrity, Notifications, Recovered, Report, Restates, RollForward, SettingsChange,
     SeverityCounts, Status, Totals, Window,

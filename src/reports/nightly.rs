@@ -52,9 +52,9 @@ pub fn last_night(now: Moment, calendar: &BusinessCalendar, at: NaiveTime) -> Op
         .find_map(|date| due_at(calendar, date, at).filter(|due| *due <= now).map(|due| (date, due)))
 }
 
-/// How many versions of reports were stored since `from`: each owes its mail.
-pub fn stored_since(conn: &mut Conn, from: Moment) -> DbResult<i64> {
-    versions::computed_since(conn, from)
+/// How many versions of reports were made from `from` to `to`: each owes its mail.
+pub fn stored_between(conn: &mut Conn, from: Moment, to: Moment) -> DbResult<i64> {
+    versions::computed_between(conn, from, to)
 }
 
 /// When the report of `date` is due.
@@ -65,7 +65,20 @@ fn due_at(calendar: &BusinessCalendar, date: NaiveDate, at: NaiveTime) -> Option
         .map(|local| Moment(local.timestamp_micros()))
 }
 
-/// Makes the report of `date`, or of every date that is due; answers what became of each.
+/// What a run makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// The report of this date, whether it is due or not.
+    Date(NaiveDate),
+    /// Every report that is due and not made; once a night also the dates to which entries came after their newest
+    /// version.
+    Missing {
+        /// Whether it is that time of the night.
+        restate: bool,
+    },
+}
+
+/// Makes what is due; answers what became of each.
 ///
 /// Beside business days, a day off is due when entries state it as their business date. Blocks;
 /// what was made before an error stays made.
@@ -73,12 +86,12 @@ pub fn run_nightly(
     log: &Log,
     db: &Db,
     ctx: &Context,
-    date: Option<NaiveDate>,
+    what: Due,
     render: &dyn Fn(&Report) -> String,
 ) -> Result<Vec<(NaiveDate, Made)>, ActError> {
-    let dates = match date {
-        Some(date) => vec![date],
-        None => db.read(|conn| conn.snapshot(|conn| missing(conn, ctx)))?,
+    let dates = match what {
+        Due::Date(date) => vec![date],
+        Due::Missing { restate } => db.read(|conn| conn.snapshot(|conn| missing(conn, ctx, restate)))?,
     };
     let mut made = Vec::new();
     for date in dates {
@@ -87,8 +100,8 @@ pub fn run_nightly(
     Ok(made)
 }
 
-/// The dates that are due and have no report, oldest first, bounded.
-fn missing(conn: &mut Conn, ctx: &Context) -> DbResult<Vec<NaiveDate>> {
+/// The dates that are due and have no report, oldest first; then, as far as there is room, those to be restated.
+fn missing(conn: &mut Conn, ctx: &Context, restate: bool) -> DbResult<Vec<NaiveDate>> {
     let Some((created, _)) = crate::trail::store::event(conn, 0)? else { return Ok(Vec::new()) };
     let created_at = Moment(created.recorded_at);
     let mut due: BTreeSet<i32> =
@@ -101,7 +114,30 @@ fn missing(conn: &mut Conn, ctx: &Context) -> DbResult<Vec<NaiveDate>> {
             due.remove(&stored);
         }
     }
-    Ok(due.into_iter().take(ctx.catch_up as usize).map(day_date).collect())
+    let most = ctx.catch_up as usize;
+    let mut dates: Vec<i32> = due.into_iter().take(most).collect();
+    if restate {
+        let outdated = outdated(conn, (first, last), &dates, most - dates.len())?;
+        dates.extend(outdated);
+    }
+    Ok(dates.into_iter().map(day_date).collect())
+}
+
+/// The dates with a report to which entries came after its newest version, oldest first; those beyond `most` wait for the
+/// next night.
+fn outdated(conn: &mut Conn, (first, last): (i32, i32), but: &[i32], most: usize) -> DbResult<Vec<i32>> {
+    let mut dates = Vec::new();
+    for (date, seq_to) in versions::last_places(conn, first, last)? {
+        let is_late = !but.contains(&date) && activity::store::last_place(conn, date)?.is_some_and(|newest| newest > seq_to);
+        if is_late && dates.len() == most {
+            tracing::warn!(first = %day_date(date), "more reports are to be restated than a night makes: the others wait for the next");
+            break;
+        }
+        if is_late {
+            dates.push(date);
+        }
+    }
+    Ok(dates)
 }
 
 #[cfg(test)]

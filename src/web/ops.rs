@@ -26,6 +26,8 @@ use super::{api, assets};
 
 /// How long the nightly report may be under way before it is overdue.
 const REPORT_GRACE: i64 = HOUR;
+/// How far the newest leaf may be ahead of the clock.
+const CLOCK_GRACE: i64 = 5 * MINUTE;
 /// How old a captured row may be that waits, and how long a capture may fail, before somebody should look.
 const CAPTURE_GRACE: i64 = 5 * MINUTE;
 /// Within this readiness is told, whatever does not answer; for a connection it waits a little less.
@@ -66,7 +68,7 @@ pub struct Readiness {
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Check {
-    /// `database schema writing report mail sealing anchor witness replica capture`
+    /// `database schema writing clock report mail sealing anchor witness replica capture`
     name: &'static str,
     /// Whether it is well enough to take entries.
     ok: bool,
@@ -194,6 +196,7 @@ fn read(app: &App) -> Vec<Check> {
         checks.push(Check::new("database", true, "answers"));
         let schema = migrate::require_current(conn);
         checks.push(Check::new("schema", schema.is_ok(), schema.err().map_or("current".into(), |e| e.to_string())));
+        checks.extend(clock(conn, app)?);
         checks.push(report(conn, app)?);
         checks.push(mail(outbox::summary(conn)?));
         checks.push(sealing(conn, app)?);
@@ -291,6 +294,19 @@ fn writing(app: &App, well: bool) -> Check {
         (true, true) => "this process holds the log",
     };
     Check::new("writing", held && well, detail)
+}
+
+/// A clock behind the log is wrong, or was ahead: until that time has come entries bear it, and values are not dropped.
+fn clock(conn: &mut Conn, app: &App) -> DbResult<Option<Check>> {
+    let behind = trail::store::state(conn)?
+        .map(|state| Moment(state.recorded_at))
+        .filter(|newest| newest.0 > app.clock.now().0 + CLOCK_GRACE);
+    let detail = |newest| {
+        format!(
+            "the newest leaf was recorded at {newest}, which has not come yet: set the clock right, or look at what was recorded under one that was ahead"
+        )
+    };
+    Ok(behind.map(|newest| Check::warning("clock", detail(newest))))
 }
 
 fn report(conn: &mut Conn, app: &App) -> DbResult<Check> {

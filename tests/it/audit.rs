@@ -131,7 +131,7 @@ fn a_stored_report_an_alert_or_a_role_that_was_changed_or_removed_is_found() {
         )
         .unwrap();
         let context = counterfoil::reports::Context::new(&bank.config, bank.clock.clone());
-        let date = Some("2026-03-01".parse().unwrap());
+        let date = counterfoil::reports::Due::Date("2026-03-01".parse().unwrap());
         counterfoil::reports::run_nightly(&bank.intake.log(), &bank.db, &context, date, &|_| "<html>".to_owned()).unwrap();
         assert_eq!(verified(&bank).findings, [], "{kind:?}");
         let mut conn = Db::open(&bank.home.owner_url(), 1).unwrap().connect().unwrap();

@@ -7,7 +7,7 @@ use counterfoil::notify::store::{OutboxRow, about};
 use counterfoil::notify::{Mailer, deliver_due};
 use serde_json::{Value, json};
 
-use crate::bank::{Kind, on_both};
+use crate::bank::{Kind, entry, on_both};
 use crate::site::Site;
 
 fn site(kind: Kind) -> Site {
@@ -115,5 +115,54 @@ fn the_mail_of_a_night_without_a_report_has_the_checkpoint() {
             mails.iter().find(|mail| mail.contains("notary@law.example") && mail.contains("2026-03-08 is no business day"));
         let night = night.unwrap_or_else(|| panic!("{kind:?}: {mails:?}"));
         assert!(night.contains("Checkpoint ") && night.contains("covers the "), "{night}");
+    });
+}
+
+fn version(site: &Site, date: &str) -> (i64, i64) {
+    let report = site.get(&format!("/api/v1/reports/{date}")).json();
+    (report["version"].as_i64().unwrap(), report["totals"]["USD"]["entries"].as_i64().unwrap_or(0))
+}
+
+#[test]
+fn an_entry_that_comes_after_its_date_s_report_is_in_a_restatement_the_next_night() {
+    on_both(|kind| {
+        let site = site(kind);
+        site.bank.record(entry("a", "A", "2026-03-06T12:00:00Z", 0, 100));
+        turn(&site, &site.app, "2026-03-07T00:31:00Z");
+        assert_eq!(version(&site, "2026-03-06"), (1, 1));
+        site.bank.record(entry("late", "A", "2026-03-06T13:00:00Z", 100, 800));
+        turn(&site, &site.app, "2026-03-07T12:00:00Z");
+        assert_eq!(version(&site, "2026-03-06"), (1, 1), "nothing is restated by day");
+        turn(&site, &site.app, "2026-03-08T00:31:00Z");
+        assert_eq!(version(&site, "2026-03-06"), (2, 2), "{kind:?}");
+        turn(&site, &site.app, "2026-03-09T00:31:00Z");
+        assert_eq!(version(&site, "2026-03-06"), (2, 2), "once");
+        assert_eq!(site.bank.findings(), [], "{kind:?}");
+    });
+}
+
+#[test]
+fn a_clock_that_was_ahead_hides_no_entry_and_no_night() {
+    on_both(|kind| {
+        let site = site(kind);
+        let balance = || site.get("/api/v1/accounts/A").json()["balance"]["balance"].clone();
+        let clock = || {
+            let checks = site.get("/readyz").json()["checks"].clone();
+            checks.as_array().unwrap().iter().any(|check| check["name"] == "clock" && check["warning"] == true)
+        };
+        site.bank.record(entry("a", "A", "2026-03-05T10:00:00Z", 0, 100));
+        assert!(!clock());
+        // A year ahead for one night.
+        turn(&site, &site.app, "2027-03-05T00:31:00Z");
+        site.bank.record(entry("b", "A", "2026-03-05T11:00:00Z", 100, 200));
+        turn(&site, &site.app, "2026-03-05T12:00:00Z");
+        assert!(clock());
+        site.bank.record(entry("c", "A", "2026-03-05T11:30:00Z", 200, 300));
+        assert_eq!(balance(), "300.00", "{kind:?}");
+        let (before, passed) = (verified(&site), nights(&site).len());
+        turn(&site, &site.app, "2026-03-06T00:31:00Z");
+        assert_eq!((verified(&site), nights(&site).len()), (before + 1, passed + 1), "the true night comes too");
+        assert_eq!(version(&site, "2026-03-05").1, 3, "its report has every entry");
+        assert_eq!(site.bank.findings(), [], "{kind:?}");
     });
 }

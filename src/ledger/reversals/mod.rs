@@ -39,7 +39,7 @@ impl Reversal {
     ///
     /// # Errors
     /// Also when the database cannot be read.
-    pub fn of(conn: &mut Conn, heads: &Newest, seq: Seq, now: Moment) -> Result<Reversal, ActError> {
+    pub fn of(conn: &mut Conn, heads: &Newest, seq: Seq) -> Result<Reversal, ActError> {
         let missing = || ActError::refused(404, "not_found", "there is no such entry");
         let entry = ledger::entry(conn, seq)?.ok_or_else(missing)?;
         let account = ledger::account(conn, entry.account)?.ok_or_else(missing)?;
@@ -51,7 +51,7 @@ impl Reversal {
         }
         let corrupt = || DbError::Corrupt(format!("entry {seq}: its direction cannot be read; run `counterfoil verify`"));
         let direction = Direction::from_code(entry.direction).ok_or_else(corrupt)?.opposite();
-        let before = match history::balance(conn, heads, account.id, Moment(i64::MAX), now)? {
+        let before = match history::balance(conn, heads, account.id, Moment(i64::MAX), Moment(i64::MAX))? {
             Balance::Known { minor, .. } => Some(minor),
             _ => None,
         };

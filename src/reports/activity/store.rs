@@ -79,6 +79,12 @@ pub fn ranges(conn: &mut Conn, date: i32, seq_to: Seq) -> DbResult<Vec<(Seq, Seq
     }
 }
 
+/// The last place at which an entry of `date` lies.
+pub fn last_place(conn: &mut Conn, date: i32) -> DbResult<Option<Seq>> {
+    let query = day_ranges::table.filter(day_ranges::business_date.eq(date)).order(day_ranges::first_seq.desc());
+    Ok(on_conn!(conn, |c| query.select(day_ranges::last_seq).first(c).optional())?)
+}
+
 /// Entries of `date` from `first` to `last`, both inclusive, in order, at most `limit`.
 pub fn slice(conn: &mut Conn, date: i32, first: Seq, last: Seq, limit: i64) -> DbResult<Vec<DayEntry>> {
     let query = entries::table

@@ -22,7 +22,7 @@ use crate::trail::{ActError, ActTx, Log, NewEvent};
 use super::{Change, Context, Report, Span, Status, changes, compute, formats};
 use store::ReportRow;
 
-pub(super) use store::{computed_since, dates_with_version, last_computed, newest_first_version};
+pub(super) use store::{computed_between, dates_with_version, last_computed, last_places, newest_first_version};
 
 /// A stored version, without its content.
 #[derive(Clone, Debug, PartialEq)]

@@ -126,9 +126,22 @@ pub fn last_computed(conn: &mut Conn, first: i32, last: i32) -> DbResult<Vec<(i3
     Ok(rows.into_iter().map(|(date, at)| (date, Moment(at.unwrap_or_default()))).collect())
 }
 
-/// How many versions were computed at `from` or later.
-pub fn computed_since(conn: &mut Conn, from: Moment) -> DbResult<i64> {
-    Ok(on_conn!(conn, |c| reports::table.filter(reports::computed_at.ge(from.0)).count().get_result(c))?)
+/// Dates from `first` to `last` that have a report, oldest first, and the last place that the newest version of each took.
+pub fn last_places(conn: &mut Conn, first: i32, last: i32) -> DbResult<Vec<(i32, Seq)>> {
+    let query = reports::table
+        .filter(reports::business_date.ge(first))
+        .filter(reports::business_date.le(last))
+        .group_by(reports::business_date)
+        .order(reports::business_date)
+        .select((reports::business_date, max(reports::seq_to)));
+    let rows: Vec<(i32, Option<Seq>)> = on_conn!(conn, |c| query.load(c))?;
+    Ok(rows.into_iter().map(|(date, seq)| (date, seq.unwrap_or(-1))).collect())
+}
+
+/// How many versions were computed from `from` to `to`.
+pub fn computed_between(conn: &mut Conn, from: Moment, to: Moment) -> DbResult<i64> {
+    let query = reports::table.filter(reports::computed_at.ge(from.0)).filter(reports::computed_at.le(to.0));
+    Ok(on_conn!(conn, |c| query.count().get_result(c))?)
 }
 
 /// Id, kind, recipient and state of the mail about an event.

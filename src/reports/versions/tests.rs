@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::super::testing::{DAY, House, Put};
-use super::super::{Report, Status, run_nightly};
+use super::super::{Due, Report, Status, run_nightly};
 use super::*;
 use crate::clock::{DAY as ONE_DAY, parse_date};
 use crate::notify::store::PENDING;
@@ -132,7 +132,7 @@ fn a_version_made_before_its_day_is_over_is_provisional_and_the_night_makes_the_
     assert_eq!(house.stored(DAY, None).head.status, Status::Provisional);
     house.entry(Put::new(core, account, 7, Some(500)));
     house.bench.clock.advance(ONE_DAY);
-    let night = || run_nightly(&house.bench.log, &house.bench.db, &house.ctx, None, &page).unwrap();
+    let night = || run_nightly(&house.bench.log, &house.bench.db, &house.ctx, Due::Missing { restate: false }, &page).unwrap();
     assert_eq!(night(), [(parse_date(DAY).unwrap(), Made::Stored(2))]);
     let stored = house.stored(DAY, None);
     assert_eq!((stored.head.status, stored.report.totals["USD"].entries), (Status::Final, 2));
@@ -168,16 +168,32 @@ fn lists_are_paged_newest_date_first_with_the_newest_version() {
 #[test]
 fn a_night_makes_what_is_missing_oldest_first_and_once() {
     let (house, core, account) = with_entries();
-    assert_eq!(run_nightly(&house.bench.log, &house.bench.db, &house.ctx, None, &page).unwrap(), []);
+    assert_eq!(run_nightly(&house.bench.log, &house.bench.db, &house.ctx, Due::Missing { restate: false }, &page).unwrap(), []);
     house.bench.clock.advance(3 * ONE_DAY); // 2026-11-23T12:00
     house.make("2026-11-22"); // one made by hand leaves the older ones due
-    let made = run_nightly(&house.bench.log, &house.bench.db, &house.ctx, None, &page).unwrap();
+    let made = run_nightly(&house.bench.log, &house.bench.db, &house.ctx, Due::Missing { restate: false }, &page).unwrap();
     let dates: Vec<String> = made.iter().map(|(date, _)| date.to_string()).collect();
     assert_eq!(dates, [DAY, "2026-11-21"]);
-    assert_eq!(run_nightly(&house.bench.log, &house.bench.db, &house.ctx, None, &page).unwrap(), []);
+    assert_eq!(run_nightly(&house.bench.log, &house.bench.db, &house.ctx, Due::Missing { restate: false }, &page).unwrap(), []);
     house.entry(Put::new(core, account, 1, Some(500)));
-    let again = run_nightly(&house.bench.log, &house.bench.db, &house.ctx, parse_date(DAY).ok(), &page).unwrap();
+    let again = run_nightly(&house.bench.log, &house.bench.db, &house.ctx, Due::Date(parse_date(DAY).unwrap()), &page).unwrap();
     assert_eq!(again, [(parse_date(DAY).unwrap(), Made::Stored(2))]);
+}
+
+#[test]
+fn once_a_night_dates_are_restated_to_which_entries_came_after_their_report() {
+    let (house, core, account) = with_entries();
+    house.bench.clock.advance(3 * ONE_DAY); // 2026-11-23T12:00
+    let night = |restate| run_nightly(&house.bench.log, &house.bench.db, &house.ctx, Due::Missing { restate }, &page).unwrap();
+    assert_eq!(night(true).len(), 3, "the first versions");
+    assert_eq!(night(true), [], "nothing came since");
+    house.entry(Put::new(core, account, 1, Some(500)));
+    house.entry(Put { date: "2026-11-22", ..Put::new(core, account, 2, Some(700)) });
+    assert_eq!(night(false), [], "it is not that time of the night");
+    let made = night(true);
+    assert_eq!(made, [DAY, "2026-11-22"].map(|date| (parse_date(date).unwrap(), Made::Stored(2))));
+    assert_eq!(house.stored(DAY, None).report.totals["USD"].entries, 2);
+    assert_eq!(night(true), []);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::ledger::BreakState;
 use crate::ledger::history::{self, Balance, LATE_MAX, Newest, Window};
 use crate::ledger::store::{self, AccountRow};
 use crate::money::{Currency, Money};
+use crate::trail::store as trail;
 use crate::web::guard::{Caller, Sender, hidden};
 use crate::web::pages::end_at;
 use crate::web::params::{Params, come, forwards, moment, place};
@@ -150,6 +151,12 @@ fn own(conn: &mut Conn, account: &AccountRow, seq: Seq) -> DbResult<Option<Seq>>
     Ok(Some(seq).filter(|_| sent == Some(account.source)))
 }
 
+/// By when everything that is here was recorded: under a clock that was ahead, entries bear a time that has not come yet,
+/// and count all the same.
+fn recorded(conn: &mut Conn, now: Moment) -> DbResult<Moment> {
+    Ok(trail::state(conn)?.map_or(now, |state| Moment(state.recorded_at.max(now.0))))
+}
+
 fn balance_view(conn: &mut Conn, newest: &Newest, account: &AccountRow, at: Moment, known_at: Moment) -> DbResult<BalanceView> {
     let currency = currency_of(account)?;
     let mut view = BalanceView {
@@ -199,13 +206,14 @@ pub async fn show(req: HttpRequest, sender: Sender, app: Data<App>, number: Path
     let at = Params::of(&req, &["at"])?.read("at", come(app.clock.now()))?;
     let (source, now, heads) = (sender.0.source_name.clone(), app.clock.now(), app.newest.clone());
     let read = move |conn: &mut Conn, account: AccountRow| {
+        let recorded = recorded(conn, now)?;
         let newest = history::newest(conn, &heads, account.id)?;
         let breaks = store::breaks_of(conn, account.id, 1_000)?;
         let open = breaks.iter().filter(|b| b.state == BreakState::Open.code()).count();
         let then = match at {
             Some(at) => Some(AccountThen {
                 at: at.to_string(),
-                balance: balance_view(conn, &heads, &account, at, now)?,
+                balance: balance_view(conn, &heads, &account, at, recorded)?,
                 known: balance_view(conn, &heads, &account, at, at)?,
                 open_breaks: {
                     let end = end_at(conn, at)?;
@@ -223,7 +231,7 @@ pub async fn show(req: HttpRequest, sender: Sender, app: Data<App>, number: Path
                 Some((seq, _)) => own(conn, &account, seq)?,
                 None => None,
             },
-            balance: balance_view(conn, &heads, &account, now, now)?,
+            balance: balance_view(conn, &heads, &account, now, recorded)?,
             open_breaks: open as i64,
             then,
             account: account.number,
@@ -297,8 +305,11 @@ pub async fn entries(req: HttpRequest, sender: Sender, app: Data<App>, number: P
 pub async fn balance(req: HttpRequest, sender: Sender, app: Data<App>, number: Path<String>) -> Result<HttpResponse, Problem> {
     let query = Params::of(&req, &["at", "known_at"])?;
     let now = app.clock.now();
-    let (at, known_at) = (query.read("at", moment)?.unwrap_or(now), query.read("known_at", come(now))?.unwrap_or(now));
+    let (at, known_at) = (query.read("at", moment)?.unwrap_or(now), query.read("known_at", come(now))?);
     let newest = app.newest.clone();
-    let read = move |conn: &mut Conn, account: AccountRow| balance_view(conn, &newest, &account, at, known_at);
+    let read = move |conn: &mut Conn, account: AccountRow| {
+        let known_at = known_at.map_or_else(|| recorded(conn, now), Ok)?;
+        balance_view(conn, &newest, &account, at, known_at)
+    };
     Ok(HttpResponse::Ok().json(of_account(&req, &app, sender, number.into_inner(), read).await?))
 }

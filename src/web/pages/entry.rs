@@ -52,7 +52,7 @@ struct Shown {
     reversal: reversal::Standing,
 }
 
-fn read(conn: &mut Conn, heads: &Newest, seq: Seq, now: Moment) -> Result<Shown, Trouble> {
+fn read(conn: &mut Conn, heads: &Newest, seq: Seq) -> Result<Shown, Trouble> {
     let Some(entry) = ledger::entry(conn, seq)? else {
         return Err(match trail::event(conn, seq)? {
             Some(_) => Trouble::Missing("At this place of the log stands an event, not an entry. The trail lists events."),
@@ -87,7 +87,7 @@ fn read(conn: &mut Conn, heads: &Newest, seq: Seq, now: Moment) -> Result<Shown,
         parts: part.map(|part| part.parts()).unwrap_or_default(),
         breaks: breaks::at(conn, seq)?,
         after: history::after(conn, heads, &entry)?,
-        reversal: reversal::read(conn, heads, &entry, now)?,
+        reversal: reversal::read(conn, heads, &entry)?,
         leaf: hex::encode(leaf),
         delivery,
         key,
@@ -118,8 +118,8 @@ pub(super) async fn show(desk: Desk, seq: web::Path<String>) -> Page {
 }
 
 async fn look(desk: &Desk, seq: Seq) -> Result<Shown, Failure> {
-    let (heads, now) = (desk.app.newest.clone(), desk.now());
-    desk.read(move |conn| read(conn, &heads, seq, now)).await
+    let heads = desk.app.newest.clone();
+    desk.read(move |conn| read(conn, &heads, seq)).await
 }
 
 /// The page with a reversal that could not be proposed.

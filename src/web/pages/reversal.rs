@@ -5,7 +5,6 @@ use serde::Deserialize;
 
 use crate::access::Permission;
 use crate::approvals::{self, Kind};
-use crate::clock::Moment;
 use crate::db::{Conn, DbResult};
 use crate::ids::Seq;
 use crate::ledger::history::Newest;
@@ -45,8 +44,8 @@ pub(super) struct Standing {
     dry: Result<Reversal, String>,
 }
 
-pub(super) fn read(conn: &mut Conn, heads: &Newest, entry: &EntryRow, now: Moment) -> DbResult<Standing> {
-    let dry = match Reversal::of(conn, heads, entry.seq, now) {
+pub(super) fn read(conn: &mut Conn, heads: &Newest, entry: &EntryRow) -> DbResult<Standing> {
+    let dry = match Reversal::of(conn, heads, entry.seq) {
         Ok(dry) => Ok(dry),
         Err(ActError::Db(error)) => return Err(error),
         Err(error) => Err(sentence(&error.to_string())),
@@ -62,10 +61,10 @@ pub(super) fn read(conn: &mut Conn, heads: &Newest, entry: &EntryRow, now: Momen
 /// `POST /entries/{seq}/reversal`
 pub(super) async fn propose(desk: Desk, seq: web::Path<String>, sent: web::Form<Sent>) -> Page {
     let (seq, sent) = (entry::parse(&desk, &seq)?, sent.into_inner());
-    let (heads, now, forced) = (desk.app.newest.clone(), desk.now(), sent.forced.is_some());
+    let (heads, forced) = (desk.app.newest.clone(), sent.forced.is_some());
     let worked_out = desk
         .read(move |conn| {
-            let found = Reversal::of(conn, &heads, seq, now);
+            let found = Reversal::of(conn, &heads, seq);
             Ok(found.and_then(|found| Ok((found.about(), found.facts(forced)?))))
         })
         .await?;

@@ -470,13 +470,13 @@ fn attempts(bank: &Bank, user: i64) {
 fn night(bank: &Bank) {
     let context = reports::Context::new(&bank.config, bank.clock.clone());
     for date in ["2026-03-01", "2026-03-02"] {
-        let date = Some(date.parse().unwrap());
+        let date = reports::Due::Date(date.parse().unwrap());
         reports::run_nightly(&bank.intake.log(), &bank.db, &context, date, &|_| "<html>frozen</html>".to_owned()).unwrap();
     }
     // The day before is over, and closed: the log commits to the head of each account.
     assert_eq!(reports::close_days(&bank.intake.log(), &bank.db, &context).unwrap().len(), 1);
     bank.record(entry("HY", "ACC-6", "2026-03-02T11:30:00Z", 0, 90_000));
-    let date = Some("2026-03-02".parse().unwrap());
+    let date = reports::Due::Date("2026-03-02".parse().unwrap());
     reports::run_nightly(&bank.intake.log(), &bank.db, &context, date, &|_| "<html>again</html>".to_owned()).unwrap();
     let outcome = verify(
         &bank.db,
