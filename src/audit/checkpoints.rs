@@ -263,7 +263,10 @@ fn is_state(conn: &mut Conn, state: &LogState, size: u64, root: &[u8]) -> DbResu
         Ok(Some(_)) => {
             Err(differs(format!("the first {size} leaves do not have its root: the log was changed after it was signed")))
         }
-        Ok(None) => Err(differs(format!("it covers {size} leaves, the log has {}: the log was cut", state.size))),
+        Ok(None) => Err(differs(format!(
+            "it covers {size} leaves, the log has {}: the log was cut, or this is an older copy of it",
+            state.size
+        ))),
         Err(DbError::Corrupt(why)) => {
             Err(Why { kind: UNPROVEN, text: format!("the root over {size} leaves cannot be made: {why}") })
         }

@@ -29,7 +29,8 @@ pub fn copy(db: &Db, to: &Path) -> DbResult<Db> {
                 .into(),
         ));
     };
-    let failed = |e: std::io::Error| DbError::Connect(format!("{}: {e}", to.display()));
+    let failed =
+        |e: std::io::Error| DbError::Unfit(format!("{}: {e}; name a new file in a folder that can be written", to.display()));
     let name = to.to_str().ok_or_else(|| DbError::Connect(format!("{}: the file name is not UTF-8", to.display())))?;
     // SQLite fills an empty file, and leaves its mode as it is.
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(failed)?;
